@@ -1,0 +1,29 @@
+# Compiler options of our own targets. Sanitizers are global: every object of a build must agree on them.
+add_library(broadcast_options INTERFACE)
+target_compile_options(broadcast_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers $<$<COMPILE_LANGUAGE:CXX>:-Wconversion -Wsign-conversion>)
+if(BROADCAST_WERROR)
+  target_compile_options(broadcast_options INTERFACE -Werror)
+endif()
+target_include_directories(broadcast_options INTERFACE ${PROJECT_SOURCE_DIR})
+
+if(BROADCAST_SANITIZE)
+  add_compile_options(-fsanitize=${BROADCAST_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${BROADCAST_SANITIZE})
+  if(BROADCAST_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+  endif()
+  if(BROADCAST_FUZZ)
+    add_compile_options(-fsanitize=fuzzer-no-link)
+  endif()
+  if(BROADCAST_SANITIZE STREQUAL "thread")
+    add_compile_options(-Wno-tsan)  # Asio's fences, which the definition below switches off
+    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+  endif()
+endif()
+
+# broadcast_add_library(name sources...): a part of the host, namespace-free static library.
+function(broadcast_add_library name)
+  add_library(${name} STATIC ${ARGN})
+  target_link_libraries(${name} PUBLIC broadcast_options)
+endfunction()

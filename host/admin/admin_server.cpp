@@ -1,0 +1,230 @@
+#include "host/admin/admin_server.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+#include <unordered_set>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <spdlog/spdlog.h>
+
+#include "host/net/upgrade.hpp"
+
+namespace broadcast {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::string_view kPublishPath = "/v1/publish/";
+constexpr std::size_t kHeaderBytes = 8 * 1024;
+
+}  // namespace
+
+struct AdminServer::Core {
+  Core(asio::io_context& context, const TopicHub& hub, Options chosen, Counters& counters)
+      : io(context),
+        options(std::move(chosen)),
+        publish(hub, options.tokens, counters),
+        acceptor(context),
+        retry(context) {}
+
+  static void accept(const std::shared_ptr<Core>& self);
+
+  asio::io_context& io;
+  const Options options;
+  PublishEndpoint publish;
+  tcp::acceptor acceptor;
+  asio::steady_timer retry;
+  std::unordered_set<Exchange*> open;
+};
+
+/// One producer's connection: a request, its answer, and again while it is kept alive.
+class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(std::shared_ptr<Core> core, tcp::socket socket)
+      : core_(std::move(core)), stream_(std::move(socket)), timer_(core_->io) {
+    core_->open.insert(this);
+  }
+  ~Exchange() { core_->open.erase(this); }
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(kHeaderBytes);
+    parser_->body_limit(core_->options.body_bytes);
+    stream_.expires_after(core_->options.idle);
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+  }
+
+  void close() {
+    timer_.cancel();
+    stream_.close();
+  }
+
+ private:
+  void on_read(error_code error) {
+    if (error == http::error::body_limit) {
+      return last_answer(admin_error(413, "too_large",
+                                     "The body may have " +
+                                         std::to_string(core_->options.body_bytes) +
+                                         " bytes (limits.publish)"));
+    }
+    if (error == http::error::header_limit) {
+      return last_answer(admin_error(431, "too_large", "The headers are too large"));
+    }
+    if (error && error.category() == make_error_code(http::error::bad_method).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message) {
+      return last_answer(admin_error(400, "bad_request", "Not HTTP: " + error.message()));
+    }
+    if (error) return;  // gone, or quiet for too long
+    keep_alive_ = parser_->get().keep_alive();
+    route();
+  }
+
+  void route() {
+    auto& request = parser_->get();
+    const std::string path = path_of(request.target());
+    if (!path.starts_with(kPublishPath) || path.size() == kPublishPath.size()) {
+      return answer(admin_error(404, "not_found", "There is POST /v1/publish/{topic}"));
+    }
+    if (request.method() != http::verb::post) {
+      return answer(admin_error(405, "method_not_allowed", "Publish with POST"));
+    }
+    // Without tokens the listener trusts this machine, but not every web page open in its browser.
+    if (core_->options.tokens.empty() && request.find(http::field::origin) != request.end()) {
+      return answer(
+          admin_error(403, "forbidden", "Requests from web pages need a token (admin.tokens)"));
+    }
+    wait_for_verdict(path.substr(kPublishPath.size()), std::move(request.body()),
+                     request[http::field::authorization]);
+  }
+
+  void wait_for_verdict(const std::string& topic, std::string body,
+                        std::string_view authorization) {
+    stream_.expires_never();
+    answered_ = false;
+    const std::uint64_t turn = ++turn_;
+    timer_.expires_after(core_->options.answer_within);
+    timer_.async_wait([self = shared_from_this(), turn](error_code error) {
+      if (error) return;
+      self->answer_turn(turn, admin_error(504, "timeout", "The broadcaster has not answered yet"));
+    });
+    core_->publish.handle(
+        topic, std::move(body), authorization,
+        [weak = weak_from_this(), io = &core_->io, turn](AdminReply reply) {  // [plugin]
+          asio::post(*io, [weak, turn, reply = std::move(reply)] {
+            if (const auto self = weak.lock()) self->answer_turn(turn, reply);
+          });
+        });
+  }
+
+  void answer_turn(std::uint64_t turn, const AdminReply& reply) {
+    if (turn != turn_ || std::exchange(answered_, true)) return;
+    timer_.cancel();
+    answer(reply);
+  }
+
+  void last_answer(const AdminReply& reply) {
+    keep_alive_ = false;
+    answer(reply);
+  }
+
+  void answer(const AdminReply& reply) {
+    response_ = {};
+    response_.version(11);
+    response_.result(reply.status);
+    response_.set(http::field::content_type, "application/json");
+    if (reply.status == 401) response_.set(http::field::www_authenticate, "Bearer");
+    if (reply.status == 405) response_.set(http::field::allow, "POST");
+    if (reply.retry_after) {
+      response_.set(http::field::retry_after, std::to_string(reply.retry_after->count()));
+    }
+    response_.body() = reply.body;
+    response_.keep_alive(keep_alive_);
+    response_.prepare_payload();
+    stream_.expires_after(core_->options.idle);
+    http::async_write(
+        stream_, response_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); });
+  }
+
+  void on_written(error_code error) {
+    if (error) return;
+    if (keep_alive_) return read();
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  const std::shared_ptr<Core> core_;
+  beast::tcp_stream stream_;
+  asio::steady_timer timer_;
+  beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::string_body> response_;
+  std::uint64_t turn_ = 0;
+  bool answered_ = false;
+  bool keep_alive_ = false;
+};
+
+void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
+  self->acceptor.async_accept([self](error_code error, tcp::socket socket) {
+    if (error == asio::error::operation_aborted) return;
+    if (error) {  // out of descriptors, most likely: not again at once
+      spdlog::warn("admin.listen: accept failed: {}", error.message());
+      self->retry.expires_after(std::chrono::seconds(1));
+      self->retry.async_wait([self](error_code stopped) {
+        if (!stopped) accept(self);
+      });
+      return;
+    }
+    if (self->open.size() < self->options.connections) {
+      std::make_shared<Exchange>(self, std::move(socket))->read();
+    }
+    accept(self);
+  });
+}
+
+AdminServer::AdminServer(asio::io_context& io, const TopicHub& hub, Options options,
+                         Counters& counters)
+    : core_(std::make_shared<Core>(io, hub, std::move(options), counters)) {
+  const tcp::endpoint& listen = core_->options.listen;
+  try {
+    core_->acceptor.open(listen.protocol());
+    core_->acceptor.set_option(tcp::acceptor::reuse_address(true));
+    core_->acceptor.bind(listen);
+    core_->acceptor.listen();
+  } catch (const boost::system::system_error& error) {
+    std::ostringstream words;
+    words << "admin.listen: " << listen << ": " << error.code().message()
+          << ". Is another host running? Stop it, or choose another port.";
+    throw std::runtime_error(words.str());
+  }
+  Core::accept(core_);
+}
+
+AdminServer::~AdminServer() { stop(); }
+
+tcp::endpoint AdminServer::endpoint() const { return core_->acceptor.local_endpoint(); }
+
+void AdminServer::stop() {
+  error_code ignored;
+  core_->acceptor.close(ignored);
+  core_->retry.cancel();
+  const std::vector<Exchange*> open(core_->open.begin(), core_->open.end());
+  for (Exchange* exchange : open) exchange->close();
+}
+
+}  // namespace broadcast

@@ -1,0 +1,46 @@
+#pragma once
+// The admin listener: HTTP for producers and operators, on the control thread. Owned by app/server;
+// [main].
+
+#include <chrono>
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "host/admin/publish_endpoint.hpp"
+
+namespace broadcast {
+
+class AdminServer {
+ public:
+  struct Options {
+    boost::asio::ip::tcp::endpoint listen;
+    std::vector<AdminToken> tokens;
+    std::size_t body_bytes = 256 * 1024;
+    std::chrono::nanoseconds answer_within = std::chrono::seconds(5);  ///< then 504
+    std::chrono::nanoseconds idle = std::chrono::seconds(60);  ///< of a kept-alive connection
+    std::size_t connections = 256;
+  };
+
+  /// Binds and listens. Throws std::runtime_error naming the address and the reason. References
+  /// outlive the server, and `io` outlives every topic owner's last verdict.
+  AdminServer(boost::asio::io_context& io, const TopicHub& hub, Options options,
+              Counters& counters);
+  ~AdminServer();
+  AdminServer(const AdminServer&) = delete;
+  AdminServer& operator=(const AdminServer&) = delete;
+
+  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const;
+  /// Accepts no more, and ends what is open.
+  void stop();
+
+ private:
+  struct Core;
+  class Exchange;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,119 @@
+#include "host/admin/publish_endpoint.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+#include <openssl/crypto.h>
+
+#include "host/hub/json_text.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::string_view kBearer = "Bearer ";
+constexpr std::string_view kPublishScope = "publish:";
+constexpr std::chrono::seconds kRetryAfter{1};
+
+bool same_secret(std::string_view left, std::string_view right) {
+  return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
+}
+
+bool scope_allows(std::string_view scope, std::string_view topic) {
+  if (scope == "admin" || scope == "publish") return true;
+  if (!scope.starts_with(kPublishScope)) return false;
+  scope.remove_prefix(kPublishScope.size());
+  if (!scope.ends_with('*')) return scope == topic;
+  scope.remove_suffix(1);
+  return topic.starts_with(scope);
+}
+
+AdminReply unavailable(std::string_view why) {
+  AdminReply reply = admin_error(503, "unavailable", why);
+  reply.retry_after = kRetryAfter;
+  return reply;
+}
+
+AdminReply reply_of(const Verdict& verdict) {
+  if (verdict.outcome == Verdict::Outcome::kRefused) {
+    return admin_error(422, "refused", verdict.text);
+  }
+  if (verdict.outcome == Verdict::Outcome::kUnavailable) return unavailable(verdict.text);
+  if (verdict.published == 0) return {.status = 202, .body = R"({"published":0})"};
+  const Published& last = verdict.last;
+  std::string body = R"({"topic":)";
+  append_quoted(body, last.topic);
+  body += ",\"seq\":" + std::to_string(last.seq);
+  body += ",\"subscribers\":" + std::to_string(last.subscribers);
+  body += last.durable ? ",\"durable\":true}" : ",\"durable\":false}";
+  return {.status = 200, .body = std::move(body)};
+}
+
+Counter counter_of(const Verdict& verdict) {
+  switch (verdict.outcome) {
+    case Verdict::Outcome::kAccepted:
+      return Counter::kProducerAccepted;
+    case Verdict::Outcome::kRefused:
+      return Counter::kProducerRefused;
+    case Verdict::Outcome::kUnavailable:
+      break;
+  }
+  return Counter::kProducerUnavailable;
+}
+
+}  // namespace
+
+AdminReply admin_error(unsigned status, std::string_view code, std::string_view message) {
+  const nlohmann::ordered_json body{{"error", code}, {"message", message}};
+  return {.status = status,
+          .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+}
+
+PublishEndpoint::PublishEndpoint(const TopicHub& hub, const std::vector<AdminToken>& tokens,
+                                 Counters& counters)
+    : hub_(hub), tokens_(tokens), counters_(counters) {}
+
+std::optional<AdminReply> PublishEndpoint::refuse(std::string_view topic,
+                                                  std::string_view authorization) const {
+  if (tokens_.empty()) return std::nullopt;
+  if (!authorization.starts_with(kBearer)) {
+    return admin_error(401, "unauthorized", "Send \"Authorization: Bearer <token>\"");
+  }
+  authorization.remove_prefix(kBearer.size());
+  const auto token = std::ranges::find_if(
+      tokens_, [&](const AdminToken& known) { return same_secret(known.token, authorization); });
+  if (token == tokens_.end()) return admin_error(401, "unauthorized", "The token is not known");
+  if (std::ranges::any_of(token->scopes,
+                          [&](const std::string& scope) { return scope_allows(scope, topic); })) {
+    return std::nullopt;
+  }
+  return admin_error(403, "forbidden",
+                     "The token may not publish here; its scopes need \"publish\" or \"publish:" +
+                         std::string(topic) + "\" (admin.tokens)");
+}
+
+void PublishEndpoint::handle(const std::string& topic, std::string body,
+                             std::string_view authorization, std::function<void(AdminReply)> done) {
+  const auto turn_away = [&](const AdminReply& reply) {
+    counters_.add(Counter::kProducerRefused);
+    done(reply);
+  };
+  if (const auto refusal = refuse(topic, authorization)) return turn_away(*refusal);
+  TopicOwner* owner = hub_.owner_of(topic);
+  if (owner == nullptr) {
+    return turn_away(
+        admin_error(404, "unknown_topic",
+                    "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\""));
+  }
+  if (!nlohmann::json::accept(body)) {
+    return turn_away(admin_error(400, "bad_json", "The body is not valid JSON"));
+  }
+  owner->post_message({.topic = topic, .source = "http", .payload = std::move(body)},
+                      [&counters = counters_, done = std::move(done)](const Verdict& verdict) {
+                        counters.add(counter_of(verdict));
+                        done(reply_of(verdict));
+                      });
+}
+
+}  // namespace broadcast

@@ -1,0 +1,62 @@
+#include "host/app/broadcaster_plan.hpp"
+
+#include <exception>
+#include <filesystem>
+#include <utility>
+
+#include "host/app/version.hpp"
+#include "host/loader/broadcasters.hpp"
+#include "host/loader/plugin_refused.hpp"
+#include "host/loader/schema.hpp"
+
+namespace broadcast {
+
+namespace {
+
+/// Every schema error with its place in the YAML, a line each.
+std::string config_errors(const Config& config, const std::string& name, const PluginFile& file,
+                          const std::vector<SchemaError>& errors) {
+  std::string lines;
+  for (const SchemaError& error : errors) {
+    if (!lines.empty()) lines += '\n';
+    lines += config.locate(name, error.pointer) + ": " + error.text + " (schema of " +
+             file.file_name() + ").";
+  }
+  return lines;
+}
+
+}  // namespace
+
+std::filesystem::path plugin_directory(const Config& config) {
+  if (!config.plugins.directory.empty()) return config.plugins.directory;
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "plugins";
+}
+
+BroadcasterPlan plan_broadcasters(const Config& config) {
+  BroadcasterPlan plan;
+  const std::filesystem::path directory = plugin_directory(config);
+  const HostOffer offer = Broadcasters::offer(kHostVersion);
+  for (const auto& [name, wanted] : config.broadcasters) {
+    if (!wanted.enabled) {
+      plan.disabled.push_back(name);
+      continue;
+    }
+    try {
+      auto file = PluginFile::read(directory / wanted.library, offer);
+      const auto& schema = file->manifest().config_schema;
+      if (const auto errors = check_value(schema, wanted.config); !errors.empty()) {
+        plan.refused.push_back({name, config_errors(config, name, *file, errors)});
+        continue;
+      }
+      plan.ready.push_back({.name = name,
+                            .file = std::move(file),
+                            .config = with_defaults(schema, wanted.config).dump(),
+                            .permissions = wanted.permissions});
+    } catch (const PluginRefused& refused) {
+      plan.refused.push_back({name, refused.what()});
+    }
+  }
+  return plan;
+}
+
+}  // namespace broadcast

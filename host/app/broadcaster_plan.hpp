@@ -1,0 +1,40 @@
+#pragma once
+// From the YAML's broadcasters: to checked libraries and checked config, before any of their code
+// runs: what
+// --check looks at and what the server starts. [main]
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/app/config.hpp"
+#include "host/loader/plugin_library.hpp"
+
+namespace broadcast {
+
+struct BroadcasterPlan {
+  struct Ready {
+    std::string name;
+    std::shared_ptr<const PluginFile> file;
+    std::string config;  ///< JSON, defaults filled in
+    std::vector<std::string> permissions;
+  };
+  struct Refused {
+    std::string name;
+    std::string why;  ///< one or more lines, each a whole sentence
+  };
+  std::vector<Ready> ready;
+  std::vector<Refused> refused;
+  std::vector<std::string> disabled;
+};
+
+/// The directory the host looks for libraries in: plugins.directory, or plugins/ beside the
+/// binary's bin/.
+[[nodiscard]] std::filesystem::path plugin_directory(const Config& config);
+
+/// Reads every enabled broadcaster's library and checks its `config:`. Never throws for a bad
+/// plugin.
+[[nodiscard]] BroadcasterPlan plan_broadcasters(const Config& config);
+
+}  // namespace broadcast

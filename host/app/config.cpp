@@ -1,0 +1,324 @@
+#include "host/app/config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <arpa/inet.h>
+
+#include "host/app/yaml_reader.hpp"
+#include "host/hub/topic_pattern.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kKiB = 1024;
+constexpr std::size_t kMiB = 1024 * kKiB;
+constexpr std::size_t kMaxFileBytes = kMiB;
+constexpr std::uint64_t kMillion = 1'000'000;
+
+constexpr std::string_view kPublishScope = "publish:";
+
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_visible(char c) { return c > ' ' && c < 0x7F; }
+
+std::optional<ListenAddress> parse_listen(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string::npos) return std::nullopt;
+  std::string host = text.substr(0, colon);
+  const std::string digits = text.substr(colon + 1);
+  if (digits.empty() || digits.size() > 5 || !std::ranges::all_of(digits, is_digit)) {
+    return std::nullopt;
+  }
+  const unsigned long port = std::stoul(digits);
+  const bool in_brackets = host.starts_with('[') && host.ends_with(']');
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  if (host == "localhost") host = "127.0.0.1";
+  in6_addr address{};
+  const bool is_numeric = inet_pton(in_brackets ? AF_INET6 : AF_INET, host.c_str(), &address) == 1;
+  if (!is_numeric || port > 65535) return std::nullopt;
+  return ListenAddress{host, static_cast<std::uint16_t>(port)};
+}
+
+std::string listen_text(const ListenAddress& listen) {
+  const bool is_v6 = listen.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + listen.host + "]" : listen.host) + ":" + std::to_string(listen.port);
+}
+
+void read_listen(YamlReader& map, ListenAddress& listen) {
+  map.scalar("listen", [&](const std::string& text) -> std::string {
+    std::optional<ListenAddress> parsed = parse_listen(text);
+    if (!parsed) return "address:port such as 127.0.0.1:5111, [::1]:5111 or localhost:5111";
+    listen = std::move(*parsed);
+    return {};
+  });
+}
+
+/// `*`, or a scheme and a host that may begin with `*.`; never a path.
+bool is_origin(std::string_view text) {
+  if (text == "*") return true;
+  const std::size_t scheme = text.find("://");
+  if (scheme == 0 || scheme == std::string_view::npos) return false;
+  std::string_view host = text.substr(scheme + 3);
+  if (host.starts_with("*.")) host.remove_prefix(2);
+  return !host.empty() && std::ranges::all_of(text, is_visible) &&
+         host.find_first_of("/*,") == std::string_view::npos;
+}
+
+void read_server(YamlReader& map, ServerConfig& server) {
+  read_listen(map, server.listen);
+  map.scalar("path", [&](const std::string& text) -> std::string {
+    const bool is_path = text.starts_with('/') && std::ranges::all_of(text, is_visible) &&
+                         text.find_first_of("?#") == std::string::npos;
+    if (!is_path) return "a path such as /ws";
+    server.path = text;
+    return {};
+  });
+  map.scalar("threads", [&](const std::string& text) -> std::string {
+    if (text == "auto") return server.threads = 0, std::string();
+    const std::string expected = "auto or a number from 1 to 256";
+    if (text.empty() || text.size() > 3 || !std::ranges::all_of(text, is_digit)) return expected;
+    const unsigned long threads = std::stoul(text);
+    if (threads < 1 || threads > 256) return expected;
+    server.threads = threads;
+    return {};
+  });
+  map.scalars("origins", [&](const std::string& text) -> std::string {
+    if (!is_origin(text)) return "https://host, https://host:port, https://*.host or *";
+    server.origins.push_back(text);
+    return {};
+  });
+  map.duration("drain", server.drain, {milliseconds(0), hours(1)});
+}
+
+bool is_scope(std::string_view scope) {
+  if (scope == "admin" || scope == "publish") return true;
+  if (!scope.starts_with(kPublishScope)) return false;
+  scope.remove_prefix(kPublishScope.size());
+  if (scope.ends_with('*')) scope.remove_suffix(1);
+  constexpr std::size_t kMaxTopicBytes = 255;
+  return is_topic_name(scope, kMaxTopicBytes);
+}
+
+/// Problems name the token's place, never the token.
+TokenConfig read_token(YamlReader& map) {
+  TokenConfig token;
+  map.text("token", token.token);
+  if (token.token.empty() || !std::ranges::all_of(token.token, is_visible)) {
+    map.fail({"token"}, "expected a token of visible ASCII characters without spaces");
+  }
+  map.scalars("scopes", [&](const std::string& text) -> std::string {
+    if (!is_scope(text)) return "admin, publish, publish:<topic> or publish:<prefix>*";
+    token.scopes.push_back(text);
+    return {};
+  });
+  const YamlNode* scopes = map.node("scopes");
+  if (scopes == nullptr || scopes->kind == YamlNode::Kind::kNull ||
+      (scopes->kind == YamlNode::Kind::kList && scopes->children.empty())) {
+    map.fail({"scopes"}, "a token without scopes allows nothing; expected [admin] or [publish]");
+  }
+  return token;
+}
+
+void read_admin(YamlReader& map, AdminConfig& admin) {
+  read_listen(map, admin.listen);
+  map.list_of_maps("tokens", [&](YamlReader& item) {
+    TokenConfig token = read_token(item);
+    if (!token.token.empty() &&
+        std::ranges::find(admin.tokens, token.token, &TokenConfig::token) != admin.tokens.end()) {
+      item.fail({"token"}, "given twice; give one token all its scopes");
+    }
+    admin.tokens.push_back(std::move(token));
+  });
+  if (!admin.listen.is_loopback() && admin.tokens.empty()) {
+    map.fail({"listen"}, listen_text(admin.listen) +
+                             " can be reached from beyond this machine and admin.tokens is empty; "
+                             "add a token, or listen on 127.0.0.1");
+  }
+}
+
+void check_limits(YamlReader& map, const LimitsConfig& limits) {
+  if (limits.publish_bytes > limits.outbox_bytes / 4) {
+    map.fail({"publish", "outbox"}, "limits.publish (" + size_text(limits.publish_bytes) +
+                                        ") may be at most a quarter of limits.outbox (" +
+                                        size_text(limits.outbox_bytes) + ")");
+  }
+  if (limits.topics_per_connection > limits.topics) {
+    map.fail({"topics_per_connection", "topics"},
+             "limits.topics_per_connection (" + std::to_string(limits.topics_per_connection) +
+                 ") may be at most limits.topics (" + std::to_string(limits.topics) + ")");
+  }
+  if (limits.topics_per_request > limits.topics_per_connection) {
+    map.fail({"topics_per_request", "topics_per_connection"},
+             "limits.topics_per_request (" + std::to_string(limits.topics_per_request) +
+                 ") may be at most limits.topics_per_connection (" +
+                 std::to_string(limits.topics_per_connection) + ")");
+  }
+  if (limits.connections != 0 && limits.connections_per_address > limits.connections) {
+    map.fail({"connections_per_address"},
+             "limits.connections_per_address (" + std::to_string(limits.connections_per_address) +
+                 ") may be at most limits.connections (" + std::to_string(limits.connections) +
+                 ")");
+  }
+}
+
+void read_limits(YamlReader& map, LimitsConfig& limits) {
+  map.size("message", limits.message_bytes, {kKiB, 64 * kMiB});
+  map.size("outbox", limits.outbox_bytes, {16 * kKiB, 1024 * kMiB});
+  map.size("publish", limits.publish_bytes, {kKiB, 64 * kMiB});
+  map.duration("write_stall", limits.write_stall, {milliseconds(100), hours(1)});
+  map.duration("handshake", limits.handshake, {milliseconds(100), hours(1)});
+  map.count("topics", limits.topics, {1, 10 * kMillion});
+  map.count("topics_per_connection", limits.topics_per_connection, {1, kMillion});
+  map.count("topics_per_request", limits.topics_per_request, {1, kMillion});
+  map.count("topic_name", limits.topic_name_bytes, {1, 255});
+  map.count("commands_per_second", limits.commands_per_second, {0, kMillion});
+  map.count("connections", limits.connections, {0, 10 * kMillion});
+  map.count("connections_per_address", limits.connections_per_address, {0, 10 * kMillion});
+  check_limits(map, limits);
+}
+
+void read_log(YamlReader& map, LogConfig& log) {
+  map.choice<std::string>("level", log.level,
+                          {{"trace", "trace"},
+                           {"debug", "debug"},
+                           {"info", "info"},
+                           {"warn", "warn"},
+                           {"error", "error"}});
+  map.choice("format", log.format, {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
+}
+
+void read_plugins(YamlReader& map, PluginsConfig& plugins) {
+  map.text("directory", plugins.directory);
+  map.text("runtime_directory", plugins.runtime_directory);
+  map.flag("strict", plugins.strict);
+}
+
+std::string expected_name(const std::string& name) {
+  const bool fits = name.size() <= 64 && !name.empty() && is_lower(name[0]) &&
+                    std::ranges::all_of(
+                        name, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
+  return fits ? "" : "a name of a-z, 0-9 and _ that begins with a letter, at most 64 long";
+}
+
+void read_broadcaster_config(YamlReader& map, BroadcasterConfig& broadcaster) {
+  const std::string path = key_path(map.path(), "config");
+  broadcaster.places[""] = {map.at(), path};
+  const YamlNode* node = map.node("config");
+  if (node == nullptr || node->refused) return;
+  JsonFromYaml converted = to_json(*node, path);
+  broadcaster.places = std::move(converted.places);
+  if (node->kind == YamlNode::Kind::kNull) return;
+  if (node->kind != YamlNode::Kind::kMap) return map.fail({"config"}, "expected a map");
+  broadcaster.config = std::move(converted.value);
+}
+
+BroadcasterConfig read_broadcaster(const std::string& name, YamlReader& map) {
+  BroadcasterConfig broadcaster;
+  broadcaster.library = "lib" + name + ".so";
+  map.flag("enabled", broadcaster.enabled);
+  map.scalar("library", [&](const std::string& text) -> std::string {
+    if (text.empty()) return "the file of a plugin such as lib" + name + ".so";
+    broadcaster.library = text;
+    return {};
+  });
+  map.scalars("permissions", [&](const std::string& text) -> std::string {
+    if (text != "clients" && text != "cache") return "one of clients, cache";
+    broadcaster.permissions.push_back(text);
+    return {};
+  });
+  read_broadcaster_config(map, broadcaster);
+  return broadcaster;
+}
+
+std::string read_file(const std::string& file) {
+  const auto refuse = [&](const std::string& why) {
+    throw ConfigError({file + ": cannot be read: " + why});
+  };
+  errno = 0;
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) refuse(std::generic_category().message(errno));
+  std::string text(kMaxFileBytes + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  // A directory opens, and fails here.
+  if (stream.bad()) refuse(std::generic_category().message(errno));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  if (text.size() > kMaxFileBytes) refuse("larger than " + size_text(kMaxFileBytes));
+  return text;
+}
+
+}  // namespace
+
+bool ListenAddress::is_loopback() const {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+  in6_addr v6{};
+  return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+std::string Config::locate(std::string_view broadcaster, std::string_view pointer) const {
+  const auto found = broadcasters.find(std::string(broadcaster));
+  if (found == broadcasters.end()) return file + ": broadcasters." + std::string(broadcaster);
+  const auto& places = found->second.places;
+  std::string known(pointer);
+  while (!known.empty() && !places.contains(known)) known.resize(known.rfind('/'));
+  const YamlPlace& place = places.at(known);
+  std::string path = place.path;
+  std::ranges::replace_copy(pointer.substr(known.size()), std::back_inserter(path), '/', '.');
+  return file + ":" + std::to_string(place.at.line) + ":" + std::to_string(place.at.column) + ": " +
+         path;
+}
+
+Config load_config(const std::string& file, const Environment& environment) {
+  return parse_config(read_file(file), file, environment);
+}
+
+Config parse_config(std::string_view text, const std::string& file,
+                    const Environment& environment) {
+  YamlFindings findings;
+  const YamlNode root = read_yaml(text, environment, findings);
+  Config config = read_config(root, findings);
+  findings.throw_if_any(file);
+  config.file = file;
+  return config;
+}
+
+Config read_config(const YamlNode& root, YamlFindings& findings) {
+  Config config;
+  const bool is_map = root.kind == YamlNode::Kind::kMap || root.kind == YamlNode::Kind::kNull;
+  if (!is_map) findings.add(root.at, "", "expected a map with keys such as server, broadcasters");
+  YamlReader::read(is_map ? root : YamlNode{}, "", findings, [&](YamlReader& map) {
+    map.section("server", [&](YamlReader& server) { read_server(server, config.server); });
+    map.section("admin", [&](YamlReader& admin) { read_admin(admin, config.admin); });
+    map.section("limits", [&](YamlReader& limits) { read_limits(limits, config.limits); });
+    map.section("topics", [&](YamlReader& topics) {
+      topics.choice("unknown", config.topics.accept_unknown, {{"reject", false}, {"accept", true}});
+    });
+    map.section("log", [&](YamlReader& log) { read_log(log, config.log); });
+    map.section("plugins", [&](YamlReader& plugins) { read_plugins(plugins, config.plugins); });
+    map.named_maps("broadcasters", expected_name, [&](const std::string& name, YamlReader& one) {
+      config.broadcasters[name] = read_broadcaster(name, one);
+    });
+  });
+  return config;
+}
+
+Environment process_environment() {
+  return [](const std::string& name) -> std::optional<std::string> {
+    const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): at start only
+    return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+  };
+}
+
+}  // namespace broadcast

@@ -1,0 +1,123 @@
+#pragma once
+// The configuration: what the YAML says, checked, in the units the parts want. Read once at start; config/
+// reference.yaml has every key. A value of our own and nothing else; [main].
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "host/app/yaml_json.hpp"
+#include "host/base/log.hpp"
+
+namespace broadcast {
+
+/// Where to listen: a numeric address, and 0 for any free port.
+struct ListenAddress {
+  std::string host;
+  std::uint16_t port = 0;
+
+  /// Only this machine can reach it.
+  [[nodiscard]] bool is_loopback() const;
+  bool operator==(const ListenAddress&) const = default;
+};
+
+struct ServerConfig {
+  ListenAddress listen{"0.0.0.0", 5111};
+  std::string path = "/ws";
+  std::size_t threads = 0;           ///< 0: auto
+  std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
+  std::chrono::nanoseconds drain = std::chrono::seconds(30);
+  bool operator==(const ServerConfig&) const = default;
+};
+
+struct TokenConfig {
+  std::string token;
+  std::vector<std::string> scopes;  ///< admin, publish, publish:<topic>, publish:<prefix>*
+  bool operator==(const TokenConfig&) const = default;
+};
+
+struct AdminConfig {
+  ListenAddress listen{"127.0.0.1", 5112};
+  std::vector<TokenConfig> tokens;  ///< not empty beyond loopback
+  bool operator==(const AdminConfig&) const = default;
+};
+
+struct LimitsConfig {
+  std::size_t message_bytes = 64 * 1024;
+  std::size_t outbox_bytes = 1024 * 1024;
+  std::size_t publish_bytes = 256 * 1024;
+  std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
+  std::chrono::nanoseconds handshake = std::chrono::seconds(4);
+  std::size_t topics = 20'000;
+  std::size_t topics_per_connection = 1'024;
+  std::size_t topics_per_request = 128;
+  std::size_t topic_name_bytes = 255;
+  std::uint32_t commands_per_second = 100;  ///< 0: off
+  std::size_t connections = 0;              ///< 0: off
+  std::size_t connections_per_address = 0;  ///< 0: off
+  bool operator==(const LimitsConfig&) const = default;
+};
+
+struct TopicsConfig {
+  bool accept_unknown = false;
+  bool operator==(const TopicsConfig&) const = default;
+};
+
+struct LogConfig {
+  std::string level = "info";
+  LogFormat format = LogFormat::kText;
+  bool operator==(const LogConfig&) const = default;
+};
+
+struct PluginsConfig {
+  std::string directory;          ///< empty: plugins/ beside the binary's bin/
+  std::string runtime_directory;  ///< empty: the host's choice
+  bool strict = false;
+  bool operator==(const PluginsConfig&) const = default;
+};
+
+struct BroadcasterConfig {
+  bool enabled = true;
+  std::string library;  ///< file name in plugins.directory, or a path
+  std::vector<std::string> permissions;
+  nlohmann::json config = nlohmann::json::object();
+  std::map<std::string, YamlPlace> places;  ///< of what is in `config`, by JSON pointer; "" always
+};
+
+struct Config {
+  ServerConfig server;
+  AdminConfig admin;
+  LimitsConfig limits;
+  TopicsConfig topics;
+  LogConfig log;
+  PluginsConfig plugins;
+  std::map<std::string, BroadcasterConfig> broadcasters;  ///< by name
+
+  std::string file;  ///< as it was given, for locate()
+
+  /// "config/prod.yaml:41:7: broadcasters.price.config.interval" for "/interval" in the config of `broadcaster`.
+  /// What the file does not have is placed where the nearest value around it stands.
+  [[nodiscard]] std::string locate(std::string_view broadcaster, std::string_view pointer) const;
+};
+
+/// Reads `file`. Throws ConfigError with everything that is wrong, each as
+/// `file:line:column: dotted.path: what was expected, what was found`.
+[[nodiscard]] Config load_config(const std::string& file, const Environment& environment);
+
+/// The same for a text; `file` only names it.
+[[nodiscard]] Config parse_config(std::string_view text, const std::string& file,
+                                  const Environment& environment);
+
+/// One step of the above: fills what `root` has, adds what is wrong and every known key to `findings`.
+[[nodiscard]] Config read_config(const YamlNode& root, YamlFindings& findings);
+
+/// This process's environment.
+[[nodiscard]] Environment process_environment();
+
+}  // namespace broadcast

@@ -1,0 +1,72 @@
+// broadcast-host --config FILE [--check] [--version]
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <CLI/CLI.hpp>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include "host/app/broadcaster_plan.hpp"
+#include "host/app/config.hpp"
+#include "host/app/server.hpp"
+#include "host/app/version.hpp"
+#include "host/base/log.hpp"
+
+namespace broadcast {
+namespace {
+
+/// Every connection is a descriptor: take what the system allows, and say what that is.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) spdlog::info("{} descriptors", limit.rlim_cur);
+}
+
+int check(const BroadcasterPlan& plan, const std::string& file) {
+  for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
+  if (!plan.refused.empty()) return 1;
+  std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
+              plan.disabled.size());
+  return 0;
+}
+
+int serve(const Config& config, BroadcasterPlan plan) {
+  set_up_log(config.log.level, config.log.format);
+  raise_descriptor_limit();
+  auto server = std::make_unique<Server>(config, std::move(plan));
+  if (server->run() == Server::End::kClean) return 0;
+  spdlog::default_logger()->flush();
+  static_cast<void>(server.release());  // a stuck callback still uses it
+  std::quick_exit(0);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Broadcasts what plugins publish to WebSocket subscribers", "broadcast-host");
+  std::string file;
+  bool only_check = false;
+  app.add_option("--config", file, "the YAML file")->required();
+  app.add_flag("--check", only_check, "check the file and its broadcasters, start nothing");
+  app.set_version_flag("--version", std::string("broadcast-host ") + kHostVersion);
+  CLI11_PARSE(app, argc, argv);
+  const Config config = load_config(file, process_environment());
+  BroadcasterPlan plan = plan_broadcasters(config);
+  return only_check ? check(plan, file) : serve(config, std::move(plan));
+}
+
+}  // namespace
+}  // namespace broadcast
+
+int main(int argc, char** argv) {
+  try {
+    return broadcast::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

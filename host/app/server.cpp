@@ -1,0 +1,168 @@
+#include "host/app/server.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include <boost/asio/ip/address.hpp>
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
+#include <spdlog/spdlog.h>
+
+#include "host/app/version.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using boost::asio::ip::tcp;
+
+/// A broadcaster's STOP may take this long, and never more than half of server.drain.
+constexpr std::chrono::seconds kPluginStop{5};
+constexpr std::chrono::seconds kTick{1};
+
+tcp::endpoint endpoint_of(const ListenAddress& address) {
+  const std::string& host = address.host == "localhost" ? "127.0.0.1" : address.host;
+  return {boost::asio::ip::make_address(host), address.port};
+}
+
+TopicHub::Options hub_options(const Config& config) {
+  return {.publish_bytes = config.limits.publish_bytes,
+          .topics = config.limits.topics,
+          .topic_name_bytes = config.limits.topic_name_bytes,
+          .accept_unknown = config.topics.accept_unknown,
+          .strict = config.plugins.strict};
+}
+
+SessionLimits session_limits(const Config& config) {
+  return {.protocol = {.topics_per_request = config.limits.topics_per_request,
+                       .topic_name_bytes = config.limits.topic_name_bytes},
+          .topics_per_connection = config.limits.topics_per_connection,
+          .commands_per_second = config.limits.commands_per_second};
+}
+
+NetOptions net_options(const Config& config) {
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  return {.listen = endpoint_of(config.server.listen),
+          .shards =
+              config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256),
+          .listener = {.path = config.server.path,
+                       .origins = config.server.origins,
+                       .handshake = config.limits.handshake},
+          .connection = {.message_bytes = config.limits.message_bytes,
+                         .outbox = {.bytes = config.limits.outbox_bytes},
+                         .write_stall = config.limits.write_stall,
+                         .drain = config.server.drain},
+          .admission = {.connections = config.limits.connections,
+                        .connections_per_address = config.limits.connections_per_address}};
+}
+
+AdminServer::Options admin_options(const Config& config) {
+  AdminServer::Options options{.listen = endpoint_of(config.admin.listen),
+                               .body_bytes = config.limits.publish_bytes};
+  for (const auto& token : config.admin.tokens) {
+    options.tokens.push_back({.token = token.token, .scopes = token.scopes});
+  }
+  return options;
+}
+
+std::string new_client_id() {
+  thread_local boost::uuids::random_generator generate;
+  return to_string(generate());
+}
+
+std::string text_of(const tcp::endpoint& endpoint) {
+  std::ostringstream out;
+  out << endpoint;
+  return out.str();
+}
+
+}  // namespace
+
+Server::Server(const Config& config, BroadcasterPlan plan)
+    : config_(config),
+      signals_(io_, SIGTERM, SIGINT),
+      tick_(io_),
+      hub_(hub_options(config), counters_),
+      session_limits_(session_limits(config)),
+      shards_(hub_, net_options(config),
+              [this](Shard& shard, Outbox& outbox, std::vector<std::string> first_topics) {
+                return std::make_unique<Session>(shard.index(), session_limits_, shard.counters(),
+                                                 outbox, new_client_id(), std::move(first_topics));
+              }),
+      broadcasters_({.hub = hub_, .counters = counters_, .clients = &shards_}) {
+  std::signal(SIGPIPE, SIG_IGN);
+  add_broadcasters(std::move(plan));
+  admin_ = std::make_unique<AdminServer>(io_, hub_, admin_options(config), counters_);
+  shards_.start();
+}
+
+void Server::add_broadcasters(BroadcasterPlan plan) {
+  for (BroadcasterPlan::Ready& ready : plan.ready) {
+    const std::string library = ready.file->file_name();
+    const std::string version = ready.file->manifest().version;
+    auto refusal = broadcasters_.try_add(std::move(ready.file),
+                                         {.name = ready.name,
+                                          .config = std::move(ready.config),
+                                          .permissions = std::move(ready.permissions),
+                                          .host_version = kHostVersion,
+                                          .runtime_directory = config_.plugins.runtime_directory});
+    if (refusal) {
+      plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
+    } else {
+      spdlog::info("{}: {} from {}", ready.name, version, library);
+    }
+  }
+  for (const auto& [name, why] : plan.refused) {
+    if (config_.plugins.strict) throw std::runtime_error(why);
+    spdlog::error("{} is not started: {}", name, why);
+    // Clients read this; paths and settings are for the log.
+    hub_.report_status(name, BroadcasterState::kDown, "not started; the host's log says why");
+  }
+  for (const std::string& name : plan.disabled) {
+    hub_.report_status(name, BroadcasterState::kDisabled, "switched off in the configuration");
+  }
+}
+
+Server::End Server::run() {
+  spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
+               config_.server.path, shards_.size());
+  spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
+  broadcasters_.start();
+  arm_tick();
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (error) return;
+    spdlog::info("{}: stopping", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    io_.stop();
+  });
+  io_.run();
+  return stop();
+}
+
+void Server::arm_tick() {
+  tick_.expires_after(kTick);
+  tick_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    hub_.on_tick(mono_now());
+    arm_tick();
+  });
+}
+
+Server::End Server::stop() {
+  const MonoTime begun = mono_now();
+  const std::chrono::nanoseconds drain = config_.server.drain;
+  admin_->stop();
+  shards_.stop_accepting();
+  const bool all_stopped =
+      broadcasters_.stop(begun + std::min<std::chrono::nanoseconds>(kPluginStop, drain / 2));
+  shards_.stop(std::max(begun + drain - mono_now(), std::chrono::nanoseconds(0)));
+  spdlog::info("stopped: {} messages published, {} delivered, {} conflated, {} slow readers closed",
+               counters_.get(Counter::kMessagesPublished), shards_.total(Counter::kDeliveries),
+               shards_.total(Counter::kConflated), shards_.total(Counter::kClosedSlow));
+  return all_stopped ? End::kClean : End::kStuck;
+}
+
+}  // namespace broadcast

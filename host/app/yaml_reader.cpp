@@ -1,0 +1,249 @@
+#include "host/app/yaml_reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+
+#include <broadcast/units.hpp>
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kMaxComparedBytes = 64;
+
+/// What stands there, for "expected ..., found ...".
+std::string found_text(const YamlNode& node) {
+  switch (node.kind) {
+    case YamlNode::Kind::kNull:
+      return "nothing";
+    case YamlNode::Kind::kList:
+      return "a list";
+    case YamlNode::Kind::kMap:
+      return "a map";
+    case YamlNode::Kind::kScalar:
+      break;
+  }
+  if (!node.plain) return "\"" + shown(node.text) + "\"";
+  return node.text.empty() ? "nothing" : shown(node.text);
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+    }
+  }
+  return row[b.size()];
+}
+
+/// The known key that `key` most likely stands for; empty if none is near.
+std::string nearest(const std::string& key, const std::vector<std::string>& known) {
+  if (key.size() > kMaxComparedBytes) return {};
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
+  for (const std::string& candidate : known) {
+    const std::size_t distance = edit_distance(key, candidate);
+    if (distance >= best_distance) continue;
+    best = candidate;
+    best_distance = distance;
+  }
+  return best;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+template <class Value>
+bool within(const std::optional<Value>& value, const YamlRange<Value>& range) {
+  return value && *value >= range.least && *value <= range.most;
+}
+
+}  // namespace
+
+void YamlReader::read(const YamlNode& node, const std::string& path, YamlFindings& findings,
+                      const ReadMap& read_map) {
+  YamlReader reader(node, path, findings);
+  read_map(reader);
+  reader.report_unknown();
+}
+
+void YamlReader::flag(std::string_view key, bool& value) {
+  scalar(key, [&](const std::string& text) -> std::string {
+    if (text != "true" && text != "false") return "true or false";
+    value = text == "true";
+    return {};
+  });
+}
+
+void YamlReader::text(std::string_view key, std::string& value) {
+  scalar(key, [&](const std::string& text) { return value = text, std::string(); });
+}
+
+void YamlReader::size(std::string_view key, std::size_t& value, YamlRange<std::size_t> range) {
+  scalar(key, [&](const std::string& text) -> std::string {
+    const std::optional<std::size_t> size = parse_size(text);
+    if (!within(size, range)) {
+      return "a size from " + size_text(range.least) + " to " + size_text(range.most);
+    }
+    value = *size;
+    return {};
+  });
+}
+
+void YamlReader::duration(std::string_view key, std::chrono::nanoseconds& value,
+                          YamlRange<std::chrono::nanoseconds> range) {
+  scalar(key, [&](const std::string& text) -> std::string {
+    const std::optional<std::chrono::nanoseconds> duration = parse_duration(text);
+    if (!within(duration, range)) {
+      return "a duration from " + duration_text(range.least) + " to " + duration_text(range.most);
+    }
+    value = *duration;
+    return {};
+  });
+}
+
+void YamlReader::scalar(std::string_view key, const Take& take) {
+  if (const YamlNode* node = this->node(key)) take_scalar(*node, key_path(path_, key), take);
+}
+
+void YamlReader::scalars(std::string_view key, const Take& take) {
+  const YamlNode* list = given(key, YamlNode::Kind::kList, "a list");
+  if (list == nullptr) return;
+  const std::string path = key_path(path_, key);
+  for (std::size_t i = 0; i < list->children.size(); ++i) {
+    take_scalar(list->children[i], item_path(path, i), take);
+  }
+}
+
+void YamlReader::section(std::string_view key, const ReadMap& read_map) {
+  const YamlNode* map = given(key, YamlNode::Kind::kMap, "a map");
+  const YamlNode absent{.at = map_.at};
+  YamlReader::read(map != nullptr ? *map : absent, key_path(path_, key), findings_, read_map);
+}
+
+void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
+  const YamlNode* list = given(key, YamlNode::Kind::kList, "a list of maps");
+  if (list == nullptr) return;
+  for (std::size_t i = 0; i < list->children.size(); ++i) {
+    const YamlNode& item = list->children[i];
+    const std::string path = item_path(key_path(path_, key), i);
+    if (item.kind == YamlNode::Kind::kMap) {
+      YamlReader::read(item, path, findings_, read_map);
+    } else {
+      expect(item, path, "a map");
+    }
+  }
+}
+
+void YamlReader::named_maps(std::string_view key, const Take& take, const ReadNamedMap& read_map) {
+  const YamlNode* maps = given(key, YamlNode::Kind::kMap, "a map");
+  if (maps == nullptr) return;
+  for (const YamlNode& map : maps->children) {
+    const std::string path = key_path(key_path(path_, key), map.key);
+    if (const std::string expected = take(map.key); !expected.empty()) {
+      findings_.add(map.at, path, "expected " + expected + ", found \"" + shown(map.key) + "\"");
+    } else if (map.kind == YamlNode::Kind::kMap || map.kind == YamlNode::Kind::kNull) {
+      YamlReader::read(map, path, findings_, [&](YamlReader& reader) { read_map(map.key, reader); });
+    } else {
+      expect(map, path, "a map");
+    }
+  }
+}
+
+const YamlNode* YamlReader::node(std::string_view key) {
+  known_.emplace_back(key);
+  findings_.know(key_path(path_, key));
+  return given(key);
+}
+
+void YamlReader::fail(std::initializer_list<std::string_view> keys, const std::string& problem) {
+  for (const std::string_view key : keys) {
+    const YamlNode* node = given(key);
+    if (node == nullptr) continue;
+    if (!node->refused) findings_.add(node->at, key_path(path_, key), problem);
+    return;
+  }
+  findings_.add(map_.at, key_path(path_, *keys.begin()), problem);
+}
+
+std::string YamlReader::take_count(const std::string& text, std::uint64_t& value,
+                                   YamlRange<std::uint64_t> range) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || stopped != end || number < range.least || number > range.most) {
+    return "a whole number from " + std::to_string(range.least) + " to " +
+           std::to_string(range.most);
+  }
+  value = number;
+  return {};
+}
+
+const YamlNode* YamlReader::given(std::string_view key) const {
+  const auto found = std::ranges::find(map_.children, key, &YamlNode::key);
+  return found == map_.children.end() ? nullptr : &*found;
+}
+
+const YamlNode* YamlReader::given(std::string_view key, YamlNode::Kind kind,
+                                  std::string_view expected) {
+  const YamlNode* node = this->node(key);
+  if (node == nullptr || node->kind == YamlNode::Kind::kNull) return nullptr;
+  if (node->kind == kind) return node;
+  expect(*node, key_path(path_, key), expected);
+  return nullptr;
+}
+
+void YamlReader::take_scalar(const YamlNode& node, const std::string& path, const Take& take) {
+  if (node.refused) return;
+  const bool is_text = node.kind == YamlNode::Kind::kScalar || node.kind == YamlNode::Kind::kNull;
+  if (!is_text) return expect(node, path, "a single value");
+  if (const std::string expected = take(node.text); !expected.empty()) expect(node, path, expected);
+}
+
+void YamlReader::expect(const YamlNode& node, const std::string& path, std::string_view expected) {
+  if (node.refused) return;
+  findings_.add(node.at, path, "expected " + std::string(expected) + ", found " + found_text(node));
+}
+
+void YamlReader::report_unknown() {
+  for (const YamlNode& child : map_.children) {
+    if (std::ranges::find(known_, child.key) != known_.end()) continue;
+    const std::string near = nearest(child.key, known_);
+    findings_.add(child.at, key_path(path_, child.key),
+                  near.empty() ? "unknown key; known here: " + listed(known_)
+                               : "unknown key; did you mean \"" + near + "\"?");
+  }
+}
+
+std::string size_text(std::size_t bytes) {
+  struct Unit {
+    std::size_t bytes;
+    const char* name;
+  };
+  constexpr std::array<Unit, 3> kUnits = {
+      {{std::size_t{1} << 30, "GiB"}, {std::size_t{1} << 20, "MiB"}, {std::size_t{1} << 10, "KiB"}}};
+  for (const Unit& unit : kUnits) {
+    if (bytes > 0 && bytes % unit.bytes == 0) return std::to_string(bytes / unit.bytes) + unit.name;
+  }
+  return std::to_string(bytes);
+}
+
+std::string duration_text(std::chrono::nanoseconds duration) {
+  using std::chrono::milliseconds;
+  const auto ms = std::chrono::duration_cast<milliseconds>(duration).count();
+  if (ms == 0 || ms % 1'000 != 0) return std::to_string(ms) + (ms == 0 ? "s" : "ms");
+  if (ms % 3'600'000 == 0) return std::to_string(ms / 3'600'000) + "h";
+  if (ms % 60'000 == 0) return std::to_string(ms / 60'000) + "m";
+  return std::to_string(ms / 1'000) + "s";
+}
+
+}  // namespace broadcast

@@ -1,0 +1,21 @@
+#pragma once
+// The host's two clocks: one to measure with, one to write down. Everything that decides by time
+// takes `now` as an argument; only the files at the edges (shard, runner, main) read a clock.
+
+#include <chrono>
+#include <cstdint>
+
+namespace broadcast {
+
+using MonoTime = std::chrono::steady_clock::time_point;
+
+[[nodiscard]] inline MonoTime mono_now() { return std::chrono::steady_clock::now(); }
+
+/// Nanoseconds since 1970 UTC.
+[[nodiscard]] inline std::int64_t wall_now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace broadcast

@@ -1,0 +1,62 @@
+#pragma once
+// The one table of everything the host counts: every close, drop and refusal has a row here.
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace broadcast {
+
+enum class Counter : std::size_t {
+  kConnectionsAccepted,
+  kHandshakesRefused,
+  kMessagesReceived,
+  kMessagesPublished,
+  kPublishBusy,
+  kPublishInvalid,
+  kPublishDenied,
+  kDeliveries,
+  kConflated,
+  kInboxConflated,
+  kErrorReplies,
+  kClosedNormal,
+  kClosedAbnormal,
+  kClosedShutdown,
+  kClosedProtocolError,
+  kClosedNotUtf8,
+  kClosedPolicy,
+  kClosedTooLarge,
+  kClosedInternal,
+  kClosedHeartbeat,
+  kClosedSlow,
+  kClosedFlood,
+  kPluginExceptions,
+  kPluginErrors,
+  kPluginRestarts,
+  kProducerAccepted,
+  kProducerRefused,
+  kProducerUnavailable,
+  kCount
+};
+
+/// The metric's name, e.g. "closed_slow_total".
+[[nodiscard]] std::string_view counter_name(Counter counter);
+
+/// [any] One writer's share of the table. Each shard has its own, so that counting a delivery never
+/// shares a cache line with another thread; readers add the tables up.
+class alignas(64) Counters {
+ public:
+  void add(Counter counter, std::uint64_t by = 1) {
+    values_[static_cast<std::size_t>(counter)].fetch_add(by, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get(Counter counter) const {
+    return values_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
+
+ private:
+  std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Counter::kCount)> values_{};
+};
+
+}  // namespace broadcast

@@ -1,0 +1,29 @@
+#pragma once
+// What a broadcaster with the permission `clients` may do to every connection (bc.clients/1).
+// Implemented by host/net; handed to host/loader by host/app.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace broadcast {
+
+class ClientControl {
+ public:
+  virtual ~ClientControl() = default;
+
+  /// [any] Open connections, a snapshot.
+  [[nodiscard]] virtual std::size_t client_count() const = 0;
+
+  /// [any] Sends one text message without topic or seq to every connection. False: an inbox is
+  /// full, or `json` is too large or not UTF-8; nobody gets it then.
+  [[nodiscard]] virtual bool try_send_all(std::string_view json) = 0;
+
+  /// [any] Asks every shard to close connections without an inbound frame for `idle`. False: the
+  /// previous request is still waiting.
+  [[nodiscard]] virtual bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t close_code,
+                                            std::string_view reason) = 0;
+};
+
+}  // namespace broadcast

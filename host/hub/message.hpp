@@ -1,0 +1,89 @@
+#pragma once
+// One published event or reply: immutable, encoded once as a complete WebSocket frame, in one
+// allocation, shared by every Outbox it waits in. Made by TopicHub (any thread) or a Session (its
+// shard); [any].
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
+#include "host/hub/topic_owner.hpp"
+
+namespace broadcast {
+
+class Message;
+using MessagePtr = boost::intrusive_ptr<const Message>;
+
+/// RFC 6455 opcodes of what a server sends.
+enum class Opcode : std::uint8_t {
+  kContinuation = 0x0,
+  kText = 0x1,
+  kBinary = 0x2,
+  kClose = 0x8,
+  kPing = 0x9,
+  kPong = 0xA
+};
+
+class Message {
+ public:
+  /// A publication: `head` + seq + `,` + `payload` without its opening brace. `topic_id` is never
+  /// 0.
+  [[nodiscard]] static MessagePtr publication(std::uint64_t topic_id, Delivery delivery,
+                                              std::uint64_t seq, std::string_view head,
+                                              std::string_view payload);
+  /// Bytes of the text that publication() would make.
+  [[nodiscard]] static std::size_t publication_bytes(std::uint64_t seq, std::string_view head,
+                                                     std::string_view payload);
+  /// Anything without a topic: replies, control frames, text for every client.
+  [[nodiscard]] static MessagePtr frame_of(Opcode opcode, std::string_view payload);
+  [[nodiscard]] static MessagePtr text_of(std::string_view text) {
+    return frame_of(Opcode::kText, text);
+  }
+
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
+  /// The whole frame, header included, as it goes to the socket.
+  [[nodiscard]] std::string_view frame() const { return {bytes(), frame_bytes_}; }
+  /// The frame's payload.
+  [[nodiscard]] std::string_view payload() const { return frame().substr(header_bytes_); }
+  /// 0: no topic.
+  [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
+  [[nodiscard]] std::uint64_t seq() const { return seq_; }
+  [[nodiscard]] Delivery delivery() const { return delivery_; }
+
+ private:
+  friend void intrusive_ptr_add_ref(const Message* message) noexcept {
+    message->references_.fetch_add(1, std::memory_order_relaxed);
+  }
+  friend void intrusive_ptr_release(const Message* message) noexcept {
+    if (message->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(message);
+  }
+
+  Message(std::uint64_t topic_id, std::uint64_t seq, Delivery delivery, std::size_t header_bytes,
+          std::size_t frame_bytes)
+      : topic_id_(topic_id),
+        seq_(seq),
+        frame_bytes_(frame_bytes),
+        header_bytes_(static_cast<std::uint8_t>(header_bytes)),
+        delivery_(delivery) {}
+  ~Message() = default;
+
+  struct Made;
+  static Made make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
+                   std::uint64_t seq, Delivery delivery);
+  static void destroy(const Message* message) noexcept;
+  [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+
+  mutable std::atomic<std::uint32_t> references_{0};
+  const std::uint64_t topic_id_;
+  const std::uint64_t seq_;
+  const std::size_t frame_bytes_;
+  const std::uint8_t header_bytes_;
+  const Delivery delivery_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,133 @@
+#include "host/hub/outbox.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace broadcast {
+
+namespace {
+
+/// Beyond this an emptied queue gives its memory back.
+constexpr std::size_t kKeptItems = 16;
+/// Written items at the front of a queue that never empties are cut off in lots of this size.
+constexpr std::size_t kCompactItems = 256;
+
+MessagePtr close_frame(const CloseReason& reason) {
+  std::string payload;
+  if (reason.code != kCloseNoCode) {
+    payload += static_cast<char>(reason.code >> 8U);
+    payload += static_cast<char>(reason.code & 0xFFU);
+    payload += reason.text;
+  }
+  return Message::frame_of(Opcode::kClose, payload);
+}
+
+}  // namespace
+
+Outbox::Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer)
+    : limits_(limits), counters_(counters), touched_(touched), writer_(writer) {}
+
+Outbox::~Outbox() {
+  if (is_touched_) std::erase(touched_, &writer_);
+}
+
+void Outbox::push(const MessagePtr& message, Ticket& ticket) {
+  if (closing_) return;
+  const bool latest = message->delivery() == Delivery::kLatest;
+  if (latest && blocked_ && try_replace(message, ticket)) {
+    counters_.add(Counter::kConflated);
+    return;
+  }
+  if (pending_bytes_ + message->frame().size() > limits_.bytes) {
+    close(kCloseSlow);
+    return;
+  }
+  ticket = append(message, true);
+  counters_.add(Counter::kDeliveries);
+}
+
+void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
+  if (closing_ || try_replace(message, ticket)) return;
+  ticket = append(message, false);
+}
+
+void Outbox::push_reply(MessagePtr message) {
+  if (closing_) return;
+  if (pending_bytes_ + message->frame().size() > limits_.bytes) {
+    close(kCloseSlow);
+    return;
+  }
+  static_cast<void>(append(std::move(message), true));
+}
+
+void Outbox::close(const CloseReason& reason) {
+  if (closing_) return;
+  if (reason.code == kCloseSlow.code) drop_unsent();
+  static_cast<void>(append(close_frame(reason), true));
+  closing_ = true;
+  close_reason_ = reason;
+  close_reason_.text = {};  // the caller's text may not live as long as the outbox
+}
+
+Outbox::Ticket Outbox::append(MessagePtr message, bool counted) {
+  if (counted) pending_bytes_ += message->frame().size();
+  items_.push_back({std::move(message), counted});
+  touch();
+  return first_ticket_ + items_.size() - 1;
+}
+
+bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
+  const std::size_t first_whole = head_ + (head_sent_ > 0 ? 1 : 0);
+  if (ticket < first_ticket_ + first_whole || ticket >= first_ticket_ + items_.size()) return false;
+  Item& item = items_[static_cast<std::size_t>(ticket - first_ticket_)];
+  if (item.message->topic_id() != message->topic_id()) return false;
+  if (item.message->seq() >= message->seq()) return true;  // a snapshot that waits already
+  if (message->delivery() == Delivery::kAll) return false;
+  if (item.counted) {
+    const std::size_t others = pending_bytes_ - item.message->frame().size();
+    if (others + message->frame().size() > limits_.bytes) return false;
+    pending_bytes_ = others + message->frame().size();
+  }
+  item.message = message;
+  return true;
+}
+
+void Outbox::drop_unsent() {
+  const std::size_t keep =
+      head_ + (head_sent_ > 0 ? 1 : 0);  // a frame cut in the middle breaks the stream
+  while (items_.size() > keep) {
+    if (items_.back().counted) pending_bytes_ -= items_.back().message->frame().size();
+    items_.pop_back();
+  }
+}
+
+std::size_t Outbox::gather(std::span<std::string_view> pieces) const {
+  const std::size_t count = std::min(pieces.size(), items_.size() - head_);
+  for (std::size_t i = 0; i < count; ++i) pieces[i] = items_[head_ + i].message->frame();
+  if (count > 0) pieces[0].remove_prefix(head_sent_);
+  return count;
+}
+
+void Outbox::consume(std::size_t bytes) {
+  head_sent_ += bytes;
+  while (head_ < items_.size() && head_sent_ >= items_[head_].message->frame().size()) {
+    Item& item = items_[head_++];
+    const std::size_t size = item.message->frame().size();
+    head_sent_ -= size;
+    if (item.counted) pending_bytes_ -= size;
+    item.message.reset();
+  }
+  if (head_ < items_.size() && head_ < kCompactItems) return;
+  first_ticket_ += head_;
+  items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
+  head_ = 0;
+  if (items_.empty() && items_.capacity() > kKeptItems) items_ = {};
+}
+
+void Outbox::touch() {
+  if (std::exchange(is_touched_, true)) return;
+  touched_.push_back(&writer_);
+}
+
+}  // namespace broadcast

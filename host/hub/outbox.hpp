@@ -1,0 +1,100 @@
+#pragma once
+// The bounded queue of one connection, and the only place that knows what happens when its reader
+// is slow: `latest` messages replace the one of their topic that still waits, everything else
+// queues up to the limit, and beyond it the connection is closed with 4413. Replies and
+// publications keep one order. Part of a Connection; [shard].
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "host/base/clock.hpp"
+#include "host/base/counters.hpp"
+#include "host/hub/close_reason.hpp"
+#include "host/hub/message.hpp"
+
+namespace broadcast {
+
+/// The seam to whoever writes an outbox to its socket.
+class OutboxWriter {
+ public:
+  virtual ~OutboxWriter() = default;
+  /// Writes what waits, as far as the socket takes it.
+  virtual void flush(MonoTime now) = 0;
+};
+
+/// Those whose outbox got something since the last flush; one list a shard.
+using TouchedList = std::vector<OutboxWriter*>;
+
+class Outbox {
+ public:
+  struct Limits {
+    std::size_t bytes = 1024 * 1024;  ///< frames that may wait; snapshots do not count
+  };
+  /// Which place in the queue a topic's last message took; kept by the subscription. 0: none.
+  using Ticket = std::uint64_t;
+
+  /// All four outlive the outbox; `writer` is put on `touched` when something is pushed.
+  Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer);
+  ~Outbox();
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
+  /// A publication. Ignored once closing.
+  void push(const MessagePtr& message, Ticket& ticket);
+  /// A topic's last value for a new subscriber. Does not count against the limit; one that still
+  /// waits for the same ticket is replaced.
+  void push_snapshot(const MessagePtr& message, Ticket& ticket);
+  /// A reply or control frame: never dropped, but it counts.
+  void push_reply(MessagePtr message);
+  /// Ends the connection: what waits goes out first, except for a slow reader, who gets only the
+  /// close frame. `reason.text` is copied. The first call wins.
+  void close(const CloseReason& reason);
+
+  [[nodiscard]] bool closing() const { return closing_; }
+  [[nodiscard]] const CloseReason& close_reason() const { return close_reason_; }
+  [[nodiscard]] bool empty() const { return head_ == items_.size(); }
+  [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
+
+  // What the Connection drains it with.
+
+  /// The kernel takes no more: from now on `latest` messages conflate. Cleared by the next take
+  /// that empties it.
+  void set_blocked(bool blocked) { blocked_ = blocked; }
+  [[nodiscard]] bool blocked() const { return blocked_; }
+  /// Fills `pieces` from the front of the queue; returns how many.
+  [[nodiscard]] std::size_t gather(std::span<std::string_view> pieces) const;
+  /// `bytes` from the front are written.
+  void consume(std::size_t bytes);
+  /// The writer left the touched list.
+  void untouch() { is_touched_ = false; }
+
+ private:
+  struct Item {
+    MessagePtr message;
+    bool counted;
+  };
+
+  [[nodiscard]] Ticket append(MessagePtr message, bool counted);
+  [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);
+  void drop_unsent();
+  void touch();
+
+  const Limits& limits_;
+  Counters& counters_;
+  TouchedList& touched_;
+  OutboxWriter& writer_;
+  std::vector<Item> items_;  // items_[head_..] wait; released whole when empty
+  std::size_t head_ = 0;
+  std::size_t head_sent_ = 0;       // bytes of items_[head_] already written
+  std::size_t pending_bytes_ = 0;   // counted frames that wait
+  std::uint64_t first_ticket_ = 1;  // ticket of items_[0]
+  CloseReason close_reason_;
+  bool closing_ = false;
+  bool blocked_ = false;
+  bool is_touched_ = false;
+};
+
+}  // namespace broadcast

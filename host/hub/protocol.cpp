@@ -1,0 +1,292 @@
+#include "host/hub/protocol.hpp"
+
+#include <array>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "host/base/utf8.hpp"
+#include "host/hub/json_text.hpp"
+#include "host/hub/topic_pattern.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kMaxIdBytes = 128;
+constexpr std::size_t kMaxQuotedBytes = 128;  // of a client's text in an answer
+
+ErrorReply bad_message(std::string message) {
+  return {.code = ErrorCode::kBadMessage, .message = std::move(message)};
+}
+
+std::optional<ErrorReply> read_id(const Json& json, std::string& id) {
+  const auto found = json.find("id");
+  if (found == json.end()) return std::nullopt;
+  if (found->is_string() && found->get_ref<const std::string&>().size() > kMaxIdBytes) {
+    return bad_message("\"id\" is longer than 128 bytes");
+  }
+  if (!found->is_string() && !found->is_number_integer()) {
+    return bad_message("\"id\" must be a string or an integer");
+  }
+  id = found->dump();
+  return std::nullopt;
+}
+
+std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits& limits,
+                                          std::vector<std::string>& topics) {
+  if (!list.is_array() || list.empty()) {
+    return bad_message("\"topics\" must be a list of at least one topic");
+  }
+  if (list.size() > limits.topics_per_request) {
+    return ErrorReply{.code = ErrorCode::kTooManyTopics,
+                      .message = "\"topics\" has " + std::to_string(list.size()) +
+                                 " entries, a request may name " +
+                                 std::to_string(limits.topics_per_request)};
+  }
+  for (const Json& topic : list) {
+    if (!topic.is_string()) {
+      return bad_message("\"topics[" + std::to_string(topics.size()) + "]\" must be a string");
+    }
+    topics.push_back(topic.get<std::string>());
+  }
+  return std::nullopt;
+}
+
+std::optional<ErrorReply> read_topics(const Json& json, const ProtocolLimits& limits,
+                                      Command& command) {
+  const auto one = json.find("topic");
+  const auto many = json.find("topics");
+  if ((one == json.end()) == (many == json.end())) {
+    return bad_message("expected either \"topic\" or \"topics\"");
+  }
+  if (many != json.end()) {
+    command.many = true;
+    return read_topic_list(*many, limits, command.topics);
+  }
+  if (!one->is_string()) return bad_message("\"topic\" must be a string");
+  command.topics.push_back(one->get<std::string>());
+  return check_topic_name(command.topics.front(), limits);
+}
+
+/// Fields of later protocol versions: naming them beats ignoring what the client relies on.
+std::optional<ErrorReply> refuse_unsupported(const Json& json) {
+  for (const char* field : {"since", "max_rate"}) {
+    if (json.contains(field)) {
+      return bad_message('"' + std::string(field) + "\" is not supported by this server");
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Command::Kind> kind_of(std::string_view type) {
+  static constexpr std::array<std::pair<std::string_view, Command::Kind>, 5> kKinds = {{
+      {"subscribe", Command::Kind::kSubscribe},
+      {"unsubscribe", Command::Kind::kUnsubscribe},
+      {"ping", Command::Kind::kPing},
+      {"pong", Command::Kind::kPong},
+      {"list", Command::Kind::kList},
+  }};
+  for (const auto& [name, kind] : kKinds) {
+    if (name == type) return kind;
+  }
+  return std::nullopt;
+}
+
+std::optional<ErrorReply> read_command(const Json& json, const ProtocolLimits& limits,
+                                       Command& command) {
+  if (auto error = read_id(json, command.id)) return error;
+  const auto type = json.find("type");
+  if (type == json.end() || !type->is_string()) {
+    return bad_message("\"type\" is missing or not a string");
+  }
+  const auto& name = type->get_ref<const std::string&>();
+  const auto kind = kind_of(name);
+  if (!kind) {
+    return ErrorReply{
+        .code = ErrorCode::kUnknownType,
+        .message = "Unknown message type: " + std::string(cut_utf8(name, kMaxQuotedBytes))};
+  }
+  command.kind = *kind;
+  if (*kind == Command::Kind::kSubscribe) {
+    if (auto error = refuse_unsupported(json)) return error;
+  }
+  if (*kind == Command::Kind::kSubscribe || *kind == Command::Kind::kUnsubscribe) {
+    return read_topics(json, limits, command);
+  }
+  return std::nullopt;
+}
+
+/// `,"name":"text"`; the first member of an object is written by hand.
+void append_member(std::string& out, std::string_view name, std::string_view text) {
+  out += ",\"";
+  out += name;
+  out += "\":";
+  append_quoted(out, text);
+}
+
+void append_id(std::string& out, std::string_view id) {
+  if (id.empty()) return;
+  out += ",\"id\":";
+  out += id;
+}
+
+void append_numbers(std::string& out, const SubscriptionText& one) {
+  append_member(out, "epoch", one.epoch);
+  out += ",\"seq\":" + std::to_string(one.seq);
+  append_member(out, "delivery", to_string(one.delivery));
+}
+
+/// `[{..},{..}]`
+template <class Items, class Write>
+void append_list(std::string& out, const Items& items, Write write) {
+  out += '[';
+  for (const auto& item : items) {
+    if (out.back() != '[') out += ',';
+    write(item);
+  }
+  out += ']';
+}
+
+std::string count_of_topics(std::size_t count) {
+  return std::to_string(count) + (count == 1 ? " topic" : " topics");
+}
+
+}  // namespace
+
+std::string_view to_string(ErrorCode code) {
+  static constexpr std::array<std::string_view, 7> kNames = {
+      "bad_json",      "bad_message",     "unknown_type", "invalid_topic",
+      "unknown_topic", "too_many_topics", "rate_limited"};
+  return kNames[static_cast<std::size_t>(code)];
+}
+
+std::optional<ErrorReply> check_topic_name(std::string_view topic, const ProtocolLimits& limits) {
+  if (is_topic_name(topic, limits.topic_name_bytes)) return std::nullopt;
+  if (!is_utf8(topic)) {  // a query string may hold any bytes
+    return ErrorReply{.code = ErrorCode::kInvalidTopic, .message = "A topic is not UTF-8"};
+  }
+  const std::string shown(cut_utf8(topic, kMaxQuotedBytes));
+  if (topic.ends_with(":*")) {
+    return ErrorReply{
+        .code = ErrorCode::kBadMessage,
+        .message = "\"topic\": patterns such as \"" + shown + "\" are not supported by this server",
+        .topic = shown};
+  }
+  return ErrorReply{.code = ErrorCode::kInvalidTopic,
+                    .message = "\"" + shown + "\" is not a topic: expected 1 to " +
+                               std::to_string(limits.topic_name_bytes) +
+                               " letters, digits or _ - . : /",
+                    .topic = shown};
+}
+
+std::variant<Command, ErrorReply> parse_command(std::string_view text,
+                                                const ProtocolLimits& limits) {
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) {
+    return ErrorReply{.code = ErrorCode::kBadJson, .message = "The message is not valid JSON"};
+  }
+  if (!json.is_object()) return bad_message("The message must be a JSON object");
+  Command command;
+  if (auto error = read_command(json, limits, command)) {
+    error->id = std::move(command.id);
+    return *std::move(error);
+  }
+  return command;
+}
+
+std::string write_connected(std::string_view client_id) {
+  std::string out = R"({"type":"connected")";
+  append_member(out, "client_id", client_id);
+  append_member(out, "message", "WebSocket connection established");
+  return out += '}';
+}
+
+std::string write_subscribed(const SubscriptionText& one, std::string_view id) {
+  std::string out = R"({"type":"subscribed")";
+  append_member(out, "topic", one.topic);
+  append_member(out, "message", "Subscribed to " + std::string(one.topic));
+  append_numbers(out, one);
+  out += R"(,"recovered":false)";
+  append_id(out, id);
+  return out += '}';
+}
+
+std::string write_subscribed(const std::vector<SubscriptionText>& many,
+                             const std::vector<ErrorReply>& rejected, std::string_view id) {
+  std::string out = R"({"type":"subscribed")";
+  append_member(out, "message", "Subscribed to " + count_of_topics(many.size()));
+  out += R"(,"topics":)";
+  append_list(out, many, [&](const SubscriptionText& one) {
+    out += R"({"topic":)";
+    append_quoted(out, one.topic);
+    append_numbers(out, one);
+    out += R"(,"recovered":false})";
+  });
+  out += R"(,"rejected":)";
+  append_list(out, rejected, [&](const ErrorReply& error) {
+    out += R"({"topic":)";
+    append_quoted(out, error.topic);
+    append_member(out, "code", to_string(error.code));
+    append_member(out, "message", error.message);
+    out += '}';
+  });
+  append_id(out, id);
+  return out += '}';
+}
+
+std::string write_unsubscribed(std::string_view topic, std::string_view id) {
+  std::string out = R"({"type":"unsubscribed")";
+  append_member(out, "topic", topic);
+  append_member(out, "message", "Unsubscribed from " + std::string(topic));
+  append_id(out, id);
+  return out += '}';
+}
+
+std::string write_unsubscribed(const std::vector<std::string>& topics, std::string_view id) {
+  std::string out = R"({"type":"unsubscribed")";
+  append_member(out, "message", "Unsubscribed from " + count_of_topics(topics.size()));
+  out += R"(,"topics":)";
+  append_list(out, topics, [&](const std::string& topic) { append_quoted(out, topic); });
+  append_id(out, id);
+  return out += '}';
+}
+
+std::string write_subscriptions(const std::vector<SubscriptionText>& all, std::string_view id) {
+  std::string out = R"({"type":"subscriptions","topics":)";
+  append_list(out, all, [&](const SubscriptionText& one) {
+    out += R"({"topic":)";
+    append_quoted(out, one.topic);
+    append_numbers(out, one);
+    out += '}';
+  });
+  append_id(out, id);
+  return out += '}';
+}
+
+std::string write_pong(std::string_view id) {
+  std::string out = R"({"type":"pong")";
+  append_id(out, id);
+  return out += '}';
+}
+
+std::string write_error(const ErrorReply& error) {
+  std::string out = R"({"type":"error")";
+  append_member(out, "code", to_string(error.code));
+  append_member(out, "message", error.message);
+  if (!error.topic.empty()) append_member(out, "topic", error.topic);
+  if (error.retry_after) {
+    out += ",\"retry_after_ms\":" + std::to_string(error.retry_after->count());
+  }
+  append_id(out, error.id);
+  return out += '}';
+}
+
+std::string write_server_shutdown(std::chrono::milliseconds retry_after) {
+  return R"({"type":"server_shutdown","retry_after_ms":)" + std::to_string(retry_after.count()) +
+         '}';
+}
+
+}  // namespace broadcast

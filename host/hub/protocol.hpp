@@ -1,0 +1,80 @@
+#pragma once
+// The text both ways: parse_command() turns what a client sent into a Command or an error reply,
+// the write functions build what the host answers. Pure functions; never throw on client input;
+// [any].
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "host/hub/topic_owner.hpp"
+
+namespace broadcast {
+
+enum class ErrorCode : std::uint8_t {
+  kBadJson,
+  kBadMessage,
+  kUnknownType,
+  kInvalidTopic,
+  kUnknownTopic,
+  kTooManyTopics,
+  kRateLimited,
+};
+[[nodiscard]] std::string_view to_string(ErrorCode code);
+
+struct Command {
+  enum class Kind : std::uint8_t { kSubscribe, kUnsubscribe, kPing, kPong, kList };
+  Kind kind = Kind::kPong;
+  bool many = false;  ///< `topics` was sent, so one reply answers all
+  std::vector<std::string> topics;
+  std::string id;  ///< JSON text of the client's id, empty without one
+};
+
+struct ErrorReply {
+  ErrorCode code = ErrorCode::kBadMessage;
+  std::string message;
+  std::string topic;  ///< empty: none
+  std::string id;     ///< JSON text, empty: none
+  std::optional<std::chrono::milliseconds> retry_after;
+};
+
+struct ProtocolLimits {
+  std::size_t topics_per_request = 128;
+  std::size_t topic_name_bytes = 255;
+};
+
+/// `text` is UTF-8. The names of topics are checked, not whether anybody serves them.
+[[nodiscard]] std::variant<Command, ErrorReply> parse_command(std::string_view text,
+                                                              const ProtocolLimits& limits);
+
+/// Nothing if `topic` can be subscribed to by its name; otherwise what is wrong with it.
+[[nodiscard]] std::optional<ErrorReply> check_topic_name(std::string_view topic,
+                                                         const ProtocolLimits& limits);
+
+/// One subscription as `subscribed` and `subscriptions` show it.
+struct SubscriptionText {
+  std::string_view topic;
+  std::string_view epoch;
+  std::uint64_t seq = 0;
+  Delivery delivery = Delivery::kLatest;
+};
+
+[[nodiscard]] std::string write_connected(std::string_view client_id);
+[[nodiscard]] std::string write_subscribed(const SubscriptionText& one, std::string_view id);
+[[nodiscard]] std::string write_subscribed(const std::vector<SubscriptionText>& many,
+                                           const std::vector<ErrorReply>& rejected,
+                                           std::string_view id);
+[[nodiscard]] std::string write_unsubscribed(std::string_view topic, std::string_view id);
+[[nodiscard]] std::string write_unsubscribed(const std::vector<std::string>& topics,
+                                             std::string_view id);
+[[nodiscard]] std::string write_subscriptions(const std::vector<SubscriptionText>& all,
+                                              std::string_view id);
+[[nodiscard]] std::string write_pong(std::string_view id);
+[[nodiscard]] std::string write_error(const ErrorReply& error);
+[[nodiscard]] std::string write_server_shutdown(std::chrono::milliseconds retry_after);
+
+}  // namespace broadcast

@@ -1,0 +1,198 @@
+#include "host/hub/session.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kMaxErrors = 20;
+constexpr std::chrono::seconds kErrorWindow{10};
+
+SubscriptionText text_of(const TopicIndex::View& view) {
+  return {.topic = view.topic, .epoch = view.epoch, .seq = view.seq, .delivery = view.delivery};
+}
+
+ErrorReply join_error(TopicHub::JoinError error, const std::string& topic) {
+  switch (error) {
+    case TopicHub::JoinError::kInvalidName:
+      return {.code = ErrorCode::kInvalidTopic,
+              .message = "\"" + topic + "\" is not a topic",
+              .topic = topic};
+    case TopicHub::JoinError::kTooManyTopics:
+      return {.code = ErrorCode::kTooManyTopics,
+              .message = "The server holds as many topics as it may; try again later",
+              .topic = topic};
+    case TopicHub::JoinError::kUnknownTopic:
+      break;
+  }
+  return {.code = ErrorCode::kUnknownTopic,
+          .message = "No broadcaster serves topic \"" + topic + "\"",
+          .topic = topic};
+}
+
+}  // namespace
+
+Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
+                 std::string client_id, std::vector<std::string> first_topics)
+    : index_(index),
+      limits_(limits),
+      counters_(counters),
+      outbox_(outbox),
+      subscriptions_(outbox),
+      opening_(std::make_unique<Opening>(
+          Opening{.client_id = std::move(client_id), .topics = std::move(first_topics)})),
+      tokens_(limits.commands_per_second) {}
+
+void Session::on_open(MonoTime now) {
+  tokens_at_ = now;
+  const std::unique_ptr<Opening> opening = std::move(opening_);
+  reply(write_connected(opening->client_id));
+  const std::size_t most = limits_.protocol.topics_per_request;
+  for (std::size_t i = 0; i < std::min(most, opening->topics.size()); ++i) {
+    subscribe_one(opening->topics[i], {}, now);
+  }
+  if (opening->topics.size() > most) {
+    fail({.code = ErrorCode::kTooManyTopics,
+          .message = "The query string names " + std::to_string(opening->topics.size()) +
+                     " topics; the first " + std::to_string(most) + " were subscribed"},
+         now);
+  }
+}
+
+void Session::on_text(std::string_view text, MonoTime now) {
+  counters_.add(Counter::kMessagesReceived);
+  auto parsed = parse_command(text, limits_.protocol);
+  if (const auto wait = wait_for_token(now)) {
+    const auto* command = std::get_if<Command>(&parsed);
+    fail({.code = ErrorCode::kRateLimited,
+          .message =
+              "More than " + std::to_string(limits_.commands_per_second) + " commands a second",
+          .id = command != nullptr ? command->id : std::get<ErrorReply>(parsed).id,
+          .retry_after = *wait},
+         now);
+    return;
+  }
+  if (const auto* error = std::get_if<ErrorReply>(&parsed)) {
+    fail(*error, now);
+    return;
+  }
+  handle(std::get<Command>(parsed), now);
+}
+
+void Session::on_binary(std::string_view, MonoTime now) {
+  counters_.add(Counter::kMessagesReceived);
+  fail(
+      {.code = ErrorCode::kBadMessage, .message = "Binary frames are not accepted; send JSON text"},
+      now);
+}
+
+void Session::on_shutdown(std::chrono::milliseconds retry_after) {
+  reply(write_server_shutdown(retry_after));
+}
+
+void Session::on_closed(MonoTime now) { index_.unsubscribe_all(subscriptions_, now); }
+
+void Session::handle(const Command& command, MonoTime now) {
+  switch (command.kind) {
+    case Command::Kind::kSubscribe:
+      return command.many ? subscribe_many(command)
+                          : subscribe_one(command.topics.front(), command.id, now);
+    case Command::Kind::kUnsubscribe:
+      return unsubscribe(command, now);
+    case Command::Kind::kPing:
+      return reply(write_pong(command.id));
+    case Command::Kind::kPong:
+      return;  // that a frame came is what the heartbeat looks at
+    case Command::Kind::kList:
+      return list(command.id);
+  }
+}
+
+std::variant<TopicIndex::View, ErrorReply> Session::try_subscribe(const std::string& topic) {
+  if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
+  if (subscriptions_.size() >= limits_.topics_per_connection &&
+      !index_.is_subscribed(subscriptions_, topic)) {
+    return ErrorReply{.code = ErrorCode::kTooManyTopics,
+                      .message = "A connection may subscribe to " +
+                                 std::to_string(limits_.topics_per_connection) + " topics",
+                      .topic = topic};
+  }
+  TopicIndex::Answer answer = index_.subscribe(subscriptions_, topic);
+  if (!answer.view) return join_error(answer.error, topic);
+  return *std::move(answer.view);
+}
+
+void Session::subscribe_one(const std::string& topic, const std::string& id, MonoTime now) {
+  auto result = try_subscribe(topic);
+  if (auto* error = std::get_if<ErrorReply>(&result)) {
+    error->id = id;
+    fail(*error, now);
+    return;
+  }
+  const auto& view = std::get<TopicIndex::View>(result);
+  reply(write_subscribed(text_of(view), id));
+  index_.send_snapshot(subscriptions_, view);
+}
+
+void Session::subscribe_many(const Command& command) {
+  std::vector<TopicIndex::View> views;
+  std::vector<ErrorReply> rejected;
+  for (const std::string& topic : command.topics) {
+    auto result = try_subscribe(topic);
+    if (auto* error = std::get_if<ErrorReply>(&result)) {
+      rejected.push_back(std::move(*error));
+    } else {
+      views.push_back(std::move(std::get<TopicIndex::View>(result)));
+    }
+  }
+  std::vector<SubscriptionText> texts;
+  texts.reserve(views.size());
+  for (const TopicIndex::View& view : views) texts.push_back(text_of(view));
+  reply(write_subscribed(texts, rejected, command.id));
+  for (const TopicIndex::View& view : views) index_.send_snapshot(subscriptions_, view);
+}
+
+void Session::unsubscribe(const Command& command, MonoTime now) {
+  for (const std::string& topic : command.topics) {
+    index_.unsubscribe(subscriptions_, topic,
+                       now);  // not subscribed: what was asked for holds already
+  }
+  reply(command.many ? write_unsubscribed(command.topics, command.id)
+                     : write_unsubscribed(command.topics.front(), command.id));
+}
+
+void Session::list(const std::string& id) {
+  const std::vector<TopicIndex::View> views = index_.list(subscriptions_);
+  std::vector<SubscriptionText> texts;
+  texts.reserve(views.size());
+  for (const TopicIndex::View& view : views) texts.push_back(text_of(view));
+  reply(write_subscriptions(texts, id));
+}
+
+void Session::reply(std::string_view text) { outbox_.push_reply(Message::text_of(text)); }
+
+void Session::fail(const ErrorReply& error, MonoTime now) {
+  counters_.add(Counter::kErrorReplies);
+  reply(write_error(error));
+  std::erase_if(errors_, [&](MonoTime at) { return now - at >= kErrorWindow; });
+  errors_.push_back(now);
+  if (errors_.size() > kMaxErrors) outbox_.close(kCloseFlood);
+}
+
+std::optional<std::chrono::milliseconds> Session::wait_for_token(MonoTime now) {
+  if (limits_.commands_per_second == 0) return std::nullopt;
+  const double rate = limits_.commands_per_second;
+  const std::chrono::duration<double> passed = now - std::exchange(tokens_at_, now);
+  tokens_ = std::min(rate, tokens_ + passed.count() * rate);
+  if (tokens_ >= 1) {
+    tokens_ -= 1;
+    return std::nullopt;
+  }
+  return std::chrono::milliseconds(
+      static_cast<std::int64_t>(std::ceil((1 - tokens_) / rate * 1e3)));
+}
+
+}  // namespace broadcast

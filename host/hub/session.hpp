@@ -1,0 +1,70 @@
+#pragma once
+// What one client asked for: turns its commands into subscriptions and answers. Knows nothing of
+// sockets; everything goes out through the Outbox, so replies and publications keep one order.
+// [shard]
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "host/base/counters.hpp"
+#include "host/hub/client.hpp"
+#include "host/hub/outbox.hpp"
+#include "host/hub/protocol.hpp"
+#include "host/hub/topic_index.hpp"
+
+namespace broadcast {
+
+struct SessionLimits {
+  ProtocolLimits protocol;
+  std::size_t topics_per_connection = 1024;
+  std::uint32_t commands_per_second = 100;  ///< 0: off
+};
+
+class Session final : public Client {
+ public:
+  /// `first_topics`: from the query string. All references outlive the session.
+  Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
+          std::string client_id, std::vector<std::string> first_topics);
+
+  void on_open(MonoTime now) override;
+  void on_text(std::string_view text, MonoTime now) override;
+  void on_binary(std::string_view bytes, MonoTime now) override;
+  void on_shutdown(std::chrono::milliseconds retry_after) override;
+  void on_closed(MonoTime now) override;
+
+ private:
+  /// What is needed until on_open(), and then given back.
+  struct Opening {
+    std::string client_id;
+    std::vector<std::string> topics;
+  };
+
+  void handle(const Command& command, MonoTime now);
+  void subscribe_one(const std::string& topic, const std::string& id, MonoTime now);
+  void subscribe_many(const Command& command);
+  void unsubscribe(const Command& command, MonoTime now);
+  void list(const std::string& id);
+  [[nodiscard]] std::variant<TopicIndex::View, ErrorReply> try_subscribe(const std::string& topic);
+
+  void reply(std::string_view text);
+  void fail(const ErrorReply& error, MonoTime now);
+  [[nodiscard]] std::optional<std::chrono::milliseconds> wait_for_token(MonoTime now);
+
+  TopicIndex& index_;
+  const SessionLimits& limits_;
+  Counters& counters_;
+  Outbox& outbox_;
+  Subscriptions subscriptions_;
+  std::unique_ptr<Opening> opening_;
+  std::vector<MonoTime> errors_;  // within the last ten seconds, oldest first
+  MonoTime tokens_at_{};          // token bucket: when it was last looked at
+  double tokens_ = 0;
+};
+
+}  // namespace broadcast

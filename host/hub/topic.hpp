@@ -1,0 +1,47 @@
+#pragma once
+// One topic: its name and rules, constant, and under its lock the numbers, the last value and who
+// listens. Owned by TopicHub's table and shared with the shards that subscribe to it.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/base/clock.hpp"
+#include "host/base/guarded.hpp"
+#include "host/hub/inbox.hpp"
+#include "host/hub/message.hpp"
+#include "host/hub/topic_owner.hpp"
+
+namespace broadcast {
+
+struct Topic {
+  struct PerShard {
+    std::uint32_t subscribers = 0;
+    Inbox::Place place;
+  };
+  struct State {
+    std::uint64_t seq = 0;
+    MessagePtr last;
+    std::vector<PerShard> shards;
+    std::uint32_t subscribers = 0;  // the sum of shards[i].subscribers
+    bool demanded = false;          // what the owner was told last
+    bool lingering = false;         // stands in the hub's list of topics to be told 0
+    MonoTime empty_since{};
+  };
+
+  // Constant after construction.
+  const std::uint64_t id;  // never 0, never used twice
+  const std::string name;
+  const std::string head;  // {"topic":"<name>","seq":
+  const std::string epoch;
+  const Delivery delivery;
+  TopicOwner* const owner;  // null: the host's own, or unknown and accepted
+  const bool evictable;     // may be forgotten when nobody listens and the table is nearly full
+
+  Guarded<State> state{};
+};
+
+using TopicPtr = std::shared_ptr<Topic>;
+
+}  // namespace broadcast

@@ -1,0 +1,348 @@
+#include "host/hub/topic_hub.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <random>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include <broadcast/units.hpp>
+
+#include "host/base/assert.hpp"
+#include "host/base/utf8.hpp"
+#include "host/hub/json_text.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kMaxShards = 256;
+constexpr std::string_view kStatusPrefix = "status:";
+
+/// Eight letters and digits that say: these numbers continue nothing.
+std::string new_epoch() {
+  static constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
+  thread_local std::mt19937_64 random{std::random_device{}()};
+  std::uniform_int_distribution<std::size_t> pick(0, kAlphabet.size() - 1);
+  std::string epoch(8, '0');
+  std::ranges::generate(epoch, [&] { return kAlphabet[pick(random)]; });
+  return epoch;
+}
+
+std::string head_of(std::string_view topic) {
+  std::string head = R"({"topic":)";
+  append_quoted(head, topic);
+  head += R"(,"seq":)";
+  return head;
+}
+
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/// Cheap, as publish.md rule 1 has it: the braces, something between them, and UTF-8, because one
+/// bad byte would make every subscriber hang up.
+bool looks_like_an_object(std::string_view payload) {
+  if (payload.size() < 2 || payload.front() != '{' || payload.back() != '}') return false;
+  const auto* first = std::find_if_not(payload.begin() + 1, payload.end(), is_space);
+  return *first == '"' && is_utf8(payload);
+}
+
+/// plugins.strict: JSON all through, with `type`, and without what the host writes itself.
+bool is_an_envelope(std::string_view payload) {
+  const auto json = nlohmann::json::parse(payload, nullptr, /*allow_exceptions=*/false);
+  return json.is_object() && json.contains("type") && !json.contains("topic") &&
+         !json.contains("seq");
+}
+
+std::string status_text(std::string_view broadcaster, BroadcasterState state,
+                        std::string_view detail, std::string_view since) {
+  std::string text = R"({"type":"status","broadcaster":)";
+  append_quoted(text, broadcaster);
+  text += R"(,"state":")";
+  text += to_string(state);
+  text += R"(","detail":)";
+  append_quoted(text, detail);
+  text += R"(,"since":)";
+  append_quoted(text, since);
+  text += '}';
+  return text;
+}
+
+}  // namespace
+
+std::string_view to_string(BroadcasterState state) {
+  static constexpr std::array<std::string_view, 5> kNames = {"ok", "degraded", "stale", "down",
+                                                             "disabled"};
+  return kNames[static_cast<std::size_t>(state)];
+}
+
+TopicHub::TopicHub(const Options& options, Counters& counters)
+    : options_(options), counters_(counters) {}
+
+TopicHub::~TopicHub() = default;
+
+std::size_t TopicHub::add_shard(Inbox& inbox) {
+  BROADCAST_ASSERT(inboxes_.size() < kMaxShards, "more shards than the hub can address");
+  inboxes_.push_back(&inbox);
+  return inboxes_.size() - 1;
+}
+
+std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::string_view library,
+                                                      const std::vector<TopicPattern>& patterns) {
+  const TopicPattern status("status:{broadcaster}", "", Delivery::kLatest);
+  return table_.with_lock([&](Table& table) -> std::optional<Conflict> {
+    for (const TopicPattern& pattern : patterns) {
+      if (pattern.overlaps(status)) return Conflict{pattern.text(), "the host", "built in"};
+      for (const Claim& claim : table.claims) {
+        if (!pattern.overlaps(claim.pattern)) continue;
+        return Conflict{pattern.text(), std::string(claim.owner->owner_name()), claim.library};
+      }
+    }
+    for (const TopicPattern& pattern : patterns) {
+      table.claims.push_back({pattern, &owner, std::string(library)});
+    }
+    return std::nullopt;
+  });
+}
+
+TopicPtr TopicHub::find(std::string_view topic) const {
+  return table_.with_lock([&](const Table& table) {
+    const auto found = table.topics.find(topic);
+    return found == table.topics.end() ? TopicPtr() : found->second;
+  });
+}
+
+TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
+                          bool evictable) {
+  TopicPtr topic(new Topic{.id = ++table.last_id,
+                           .name = std::string(name),
+                           .head = head_of(name),
+                           .epoch = new_epoch(),
+                           .delivery = delivery,
+                           .owner = owner,
+                           .evictable = evictable});
+  topic->state.with_lock([&](Topic::State& state) { state.shards.resize(inboxes_.size()); });
+  table.topics.emplace(topic->name, topic);
+  return topic;
+}
+
+TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
+  return table_.with_lock([&](Table& table) -> TopicPtr {
+    const auto found = table.topics.find(name);
+    if (found != table.topics.end()) return found->second;
+    if (!is_topic_name(name, options_.topic_name_bytes)) {
+      error = JoinError::kInvalidName;
+      return nullptr;
+    }
+    const auto claim = std::ranges::find_if(
+        table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(name); });
+    const bool claimed = claim != table.claims.end();
+    if (!claimed && (!options_.accept_unknown || name.starts_with(kStatusPrefix))) {
+      error = JoinError::kUnknownTopic;
+      return nullptr;
+    }
+    if (table.topics.size() >= options_.topics) {
+      error = JoinError::kTooManyTopics;
+      return nullptr;
+    }
+    if (!claimed) return insert(table, name, Delivery::kLatest, nullptr, true);
+    const Delivery delivery = claim->pattern.delivery();
+    return insert(table, name, delivery, claim->owner,
+                  claim->pattern.has_placeholder() && delivery == Delivery::kLatest);
+  });
+}
+
+Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
+                            std::string_view payload) {
+  Published result{.topic = std::string(topic)};
+  if (!looks_like_an_object(payload) || (options_.strict && !is_an_envelope(payload))) {
+    counters_.add(Counter::kPublishInvalid);
+    return result;
+  }
+  JoinError error{};
+  const TopicPtr found = find_or_create(topic, error);
+  if (!found || found->owner != &owner) {
+    counters_.add(Counter::kPublishDenied);
+    result.status = PublishStatus::kDenied;
+    return result;
+  }
+  publish_to(*found, payload, result);
+  return result;
+}
+
+void TopicHub::publish_to(Topic& topic, std::string_view payload, Published& result) {
+  std::bitset<kMaxShards> to_wake;
+  std::uint64_t replaced = 0;
+  result.status = topic.state.with_lock([&](Topic::State& state) {
+    const std::uint64_t seq = state.seq + 1;
+    if (Message::publication_bytes(seq, topic.head, payload) > options_.publish_bytes) {
+      return PublishStatus::kInvalid;
+    }
+    MessagePtr message = Message::publication(topic.id, topic.delivery, seq, topic.head, payload);
+    if (topic.delivery == Delivery::kAll && !try_reserve(state, message->frame().size())) {
+      return PublishStatus::kBusy;
+    }
+    for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
+      Topic::PerShard& there = state.shards[shard];
+      if (there.subscribers == 0) continue;
+      Inbox& inbox = *inboxes_[shard];
+      const Inbox::Push push = topic.delivery == Delivery::kAll
+                                   ? inbox.push_reserved(message)
+                                   : inbox.push_latest(message, there.place);
+      if (push == Inbox::Push::kWake) to_wake.set(shard);
+      if (push == Inbox::Push::kReplaced) ++replaced;
+    }
+    state.seq = seq;
+    state.last = std::move(message);
+    result.seq = seq;
+    result.subscribers = state.subscribers;
+    return PublishStatus::kOk;
+  });
+  for (std::size_t shard = 0; to_wake.any() && shard < inboxes_.size(); ++shard) {
+    if (to_wake.test(shard)) inboxes_[shard]->wake();
+  }
+  if (result.status == PublishStatus::kOk) counters_.add(Counter::kMessagesPublished);
+  if (result.status == PublishStatus::kBusy) counters_.add(Counter::kPublishBusy);
+  if (result.status == PublishStatus::kInvalid) counters_.add(Counter::kPublishInvalid);
+  if (replaced > 0) counters_.add(Counter::kInboxConflated, replaced);
+}
+
+bool TopicHub::try_reserve(const Topic::State& state, std::size_t bytes) {
+  for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
+    if (state.shards[shard].subscribers == 0 || inboxes_[shard]->try_reserve(bytes)) continue;
+    while (shard-- > 0) {
+      if (state.shards[shard].subscribers > 0) inboxes_[shard]->cancel(bytes);
+    }
+    return false;
+  }
+  return true;
+}
+
+void TopicHub::report_status(std::string_view broadcaster, BroadcasterState state,
+                             std::string_view detail) {
+  const std::string key(broadcaster);
+  // Published under the lock, so that two reports cannot overtake each other: statuses -> topic ->
+  // inbox.
+  statuses_.with_lock([&](auto& statuses) {
+    const auto [entry, is_new] = statuses.try_emplace(key);
+    Status& status = entry->second;
+    if (!is_new && status.state == state && status.detail == detail) return;
+    if (is_new || status.state != state) status.since = iso_timestamp(wall_now_ns());
+    status.state = state;
+    status.detail = cut_utf8(detail, 1024);
+    const std::string name = std::string(kStatusPrefix) + key;
+    const TopicPtr topic = table_.with_lock([&](Table& table) {
+      const auto found = table.topics.find(name);
+      if (found != table.topics.end()) return found->second;
+      return insert(table, name, Delivery::kLatest, nullptr, false);
+    });
+    Published result;
+    publish_to(*topic, status_text(broadcaster, state, status.detail, status.since), result);
+  });
+}
+
+TopicOwner* TopicHub::owner_of(std::string_view topic) const {
+  return table_.with_lock([&](const Table& table) -> TopicOwner* {
+    const auto found = table.topics.find(topic);
+    if (found != table.topics.end()) return found->second->owner;
+    if (!is_topic_name(topic, options_.topic_name_bytes)) return nullptr;
+    const auto claim = std::ranges::find_if(
+        table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(topic); });
+    return claim == table.claims.end() ? nullptr : claim->owner;
+  });
+}
+
+std::int64_t TopicHub::subscribers(std::string_view topic) const {
+  const TopicPtr found = find(topic);
+  if (!found) return 0;
+  return found->state.with_lock(
+      [](const Topic::State& state) { return static_cast<std::int64_t>(state.subscribers); });
+}
+
+std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
+    const TopicOwner& owner) const {
+  std::vector<TopicPtr> owned;
+  table_.with_lock([&](const Table& table) {
+    for (const auto& [name, topic] : table.topics) {
+      if (topic->owner == &owner) owned.push_back(topic);
+    }
+  });
+  std::vector<std::pair<std::string, std::int64_t>> demand;
+  for (const TopicPtr& topic : owned) {
+    topic->state.with_lock([&](const Topic::State& state) {
+      if (state.demanded) demand.emplace_back(topic->name, state.subscribers);
+    });
+  }
+  return demand;
+}
+
+TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard) {
+  JoinResult result;
+  const TopicPtr topic = find_or_create(name, result.error);
+  if (!topic) return result;
+  Joined joined{.topic = topic};
+  topic->state.with_lock([&](Topic::State& state) {
+    ++state.shards[shard].subscribers;
+    ++state.subscribers;
+    joined.seq = state.seq;
+    joined.last = state.last;
+    if (!std::exchange(state.demanded, true) && topic->owner != nullptr) {
+      topic->owner->post_demand(topic->name, state.subscribers);
+    }
+  });
+  result.joined = std::move(joined);
+  return result;
+}
+
+void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now) {
+  const bool lingers = topic->state.with_lock([&](Topic::State& state) {
+    --state.shards[shard].subscribers;
+    if (--state.subscribers > 0) return false;
+    state.empty_since = now;
+    return !std::exchange(state.lingering, true);
+  });
+  if (lingers) table_.with_lock([&](Table& table) { table.lingering.push_back(topic); });
+}
+
+TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
+  Joined joined{.topic = topic};
+  topic->state.with_lock([&](const Topic::State& state) {
+    joined.seq = state.seq;
+    joined.last = state.last;
+  });
+  return joined;
+}
+
+void TopicHub::on_tick(MonoTime now) {
+  expire_demand(now);
+  table_.with_lock([&](Table& table) {
+    if (table.topics.size() < options_.topics - options_.topics / 10) return;
+    // use_count 1: only the table knows it, and copies are only made under this lock.
+    std::erase_if(table.topics, [](const auto& entry) {
+      return entry.second->evictable && entry.second.use_count() == 1;
+    });
+  });
+}
+
+void TopicHub::expire_demand(MonoTime now) {
+  std::vector<TopicPtr> lingering;
+  table_.with_lock([&](Table& table) { std::swap(lingering, table.lingering); });
+  std::erase_if(lingering, [&](const TopicPtr& topic) {
+    return topic->state.with_lock([&](Topic::State& state) {
+      const bool waits = state.subscribers == 0 && now - state.empty_since < options_.demand_linger;
+      if (waits) return false;
+      state.lingering = false;
+      if (state.subscribers == 0) {
+        state.demanded = false;
+        if (topic->owner != nullptr) topic->owner->post_demand(topic->name, 0);
+      }
+      return true;
+    });
+  });
+  table_.with_lock([&](Table& table) {
+    table.lingering.insert(table.lingering.end(), lingering.begin(), lingering.end());
+  });
+}
+
+}  // namespace broadcast

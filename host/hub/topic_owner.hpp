@@ -1,0 +1,74 @@
+#pragma once
+// The seam between whoever brings a message in (HTTP, Redis), the hub, and whoever owns its topic
+// (a broadcaster's runner). Interfaces and plain data only; all [any] unless a line says otherwise.
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+namespace broadcast {
+
+enum class Delivery : std::uint8_t {
+  kLatest,  ///< a reader that falls behind loses superseded values, never the newest
+  kAll,     ///< nothing is skipped; a reader that cannot keep up is closed
+};
+[[nodiscard]] constexpr std::string_view to_string(Delivery delivery) {
+  return delivery == Delivery::kLatest ? "latest" : "all";
+}
+
+enum class PublishStatus : std::uint8_t {
+  kOk,
+  kInvalid,  ///< not a JSON object by its first and last byte, not UTF-8, or larger than
+             ///< limits.publish
+  kBusy,  ///< a shard's inbox is full (`all` topics only): nothing was numbered, nothing delivered
+  kDenied,  ///< the publisher does not own the topic, or no more topics fit
+};
+
+/// What publishing one message came to.
+struct Published {
+  PublishStatus status = PublishStatus::kInvalid;
+  std::string topic;
+  std::uint64_t seq = 0;        ///< 0 unless kOk
+  std::size_t subscribers = 0;  ///< on all shards, at the moment of numbering
+  bool durable = false;         ///< committed to a store before it was delivered
+};
+
+/// One message on its way to a topic's owner.
+struct ProducerMessage {
+  std::string topic;
+  std::string source;   ///< "http", "redis", "stream"
+  std::string payload;  ///< JSON text, already known to parse
+};
+
+/// The owner's answer to one ProducerMessage (publish.md, rule 8).
+struct Verdict {
+  enum class Outcome : std::uint8_t {
+    kAccepted,     ///< handled; `published` says what came of it
+    kRefused,      ///< the owner found the message wrong; `text` says what
+    kUnavailable,  ///< busy, stopped, restarting: worth another try; `text` says why
+  };
+  Outcome outcome = Outcome::kUnavailable;
+  std::string text;
+  std::size_t published = 0;  ///< how many messages the owner published while handling it
+  Published last;             ///< the last of them
+};
+
+/// Who a topic belongs to. Outlives the hub's use of it.
+class TopicOwner {
+ public:
+  virtual ~TopicOwner() = default;
+
+  /// The broadcaster's name in YAML.
+  [[nodiscard]] virtual std::string_view owner_name() const = 0;
+
+  /// Returns at once. `done` is called exactly once, on any thread, maybe before this returns;
+  /// a full queue is a verdict of kUnavailable.
+  virtual void post_message(ProducerMessage message, std::function<void(Verdict)> done) = 0;
+
+  /// Tells how many subscribers a topic has now. Only the newest count per topic is kept.
+  virtual void post_demand(std::string_view topic, std::int64_t subscribers) = 0;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,40 @@
+#pragma once
+// Which topics a broadcaster owns: a literal, or a literal prefix that ends in one {placeholder}
+// whose text must match a regular expression. Immutable values; pure functions; [any].
+
+#include <memory>
+#include <optional>
+#include <regex>
+#include <string>
+#include <string_view>
+
+#include "host/hub/topic_owner.hpp"
+
+namespace broadcast {
+
+/// Letters, digits and _ - . : / ; 1 to `max_bytes` bytes. What a topic may be called.
+[[nodiscard]] bool is_topic_name(std::string_view name, std::size_t max_bytes);
+
+class TopicPattern {
+ public:
+  /// `pattern` as in a manifest ("price:{ticker}"), `match` an ECMAScript regex for the
+  /// placeholder's whole text (empty: any). Throws std::invalid_argument that says what is wrong.
+  TopicPattern(std::string pattern, std::string_view match, Delivery delivery);
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] Delivery delivery() const { return delivery_; }
+  [[nodiscard]] bool has_placeholder() const { return has_placeholder_; }
+  /// Is `topic` one of mine?
+  [[nodiscard]] bool accepts(std::string_view topic) const;
+  /// Could a topic belong to both?
+  [[nodiscard]] bool overlaps(const TopicPattern& other) const;
+
+ private:
+  std::string text_;
+  std::string prefix_;
+  std::shared_ptr<const std::regex> match_;
+  Delivery delivery_;
+  bool has_placeholder_ = false;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,46 @@
+#include "host/loader/broadcasters.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace broadcast {
+
+HostOffer Broadcasters::offer(std::string host_version) {
+  return {.version = std::move(host_version), .services = offered_services()};
+}
+
+std::optional<std::string> Broadcasters::try_add(std::shared_ptr<const PluginFile> file,
+                                                 PluginRunner::Options options) {
+  const Manifest& manifest = file->manifest();
+  if (auto refusal = missing_permission(manifest, options.name, options.permissions)) {
+    return refusal;
+  }
+  auto runner = PluginRunner::make(file, std::move(options), surroundings_);
+  const auto conflict =
+      surroundings_.hub.try_claim(*runner, file->file_name(), manifest.topics);
+  if (conflict) {
+    return std::string(runner->owner_name()) + ": topic \"" + conflict->pattern +
+           "\" is already owned by " + conflict->owner + " (" + conflict->owner_library +
+           "). Disable one of them under broadcasters:.";
+  }
+  runners_.push_back(std::move(runner));
+  return std::nullopt;
+}
+
+void Broadcasters::start() {
+  for (const auto& runner : runners_) runner->start();
+}
+
+bool Broadcasters::stop(MonoTime deadline) {
+  for (const auto& runner : runners_) runner->request_stop(deadline);
+  bool all_stopped = true;
+  for (const auto& runner : runners_) {
+    if (runner->wait_stopped(deadline)) continue;
+    all_stopped = false;
+    spdlog::error("{}: a callback has not returned by the deadline; left behind", runner->owner_name());
+  }
+  return all_stopped;
+}
+
+}  // namespace broadcast

@@ -1,0 +1,34 @@
+#pragma once
+// What the bytes of a plugin say before anything of it is mapped: whether it is a whole shared library for
+// this machine, its manifest note, whether it exports the entry, and which library versions it needs.
+// A parser of foreign bytes: every offset is checked, nothing outside the bytes is read. Pure; [any].
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace broadcast {
+
+struct ElfFacts {
+  bool exports_entry = false;
+  std::optional<std::string> manifest;        ///< text of note "BC", type 1; closing NULs removed
+  std::vector<std::string> needed_versions;   ///< such as "GLIBCXX_3.4.30"
+  std::vector<std::string> defined_versions;  ///< what the library itself offers to others
+};
+
+/// Throws PluginRefused, its text beginning with `file_name`, unless `bytes` are a whole 64-bit shared library for this machine.
+[[nodiscard]] ElfFacts read_elf(std::string_view file_name, std::string_view bytes);
+
+/// Versions that this process's own libstdc++ and libc define.
+[[nodiscard]] std::vector<std::string> host_library_versions();
+
+/// The refusal when something of GLIBC, GLIBCXX or CXXABI in `needed` is newer than all of `offered`.
+[[nodiscard]] std::optional<std::string> newer_library_needed(
+    std::string_view file_name, const std::vector<std::string>& needed,
+    const std::vector<std::string>& offered);
+
+/// The manifest's text; throws PluginRefused when the entry or the note is missing, or a library is too old.
+[[nodiscard]] std::string check_plugin_elf(std::string_view file_name, std::string_view bytes);
+
+}  // namespace broadcast

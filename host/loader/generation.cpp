@@ -1,0 +1,278 @@
+#include "host/loader/generation.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <exception>
+#include <utility>
+#include <variant>
+
+#include "host/loader/printable.hpp"
+
+namespace broadcast {
+
+namespace {
+
+/// What a failed instance is given to put its things in order before it is destroyed.
+constexpr std::chrono::seconds kStopAfterFailure(5);
+
+std::int64_t ns(MonoTime time) { return time.time_since_epoch().count(); }
+
+bc_event event_of(std::uint16_t kind, MonoTime queued) {
+  bc_event event{};
+  event.size = sizeof event;
+  event.kind = kind;
+  event.mono_ns = ns(queued);
+  return event;
+}
+
+/// "failed (status -1): no such table"
+std::string described(std::string_view what, bc_status status, const std::string& text) {
+  std::string result;
+  if (status == BC_E_EXCEPTION) {
+    result = "exception in " + std::string(what);
+  } else if (status == BC_E_RESTART) {
+    result = "asked for a restart in " + std::string(what);
+  } else {
+    result = std::string(what) + " failed (status " + std::to_string(status) + ")";
+  }
+  return text.empty() ? result : result + ": " + text;
+}
+
+}  // namespace
+
+void Generation::run() {
+  try {
+    library_ = std::make_unique<PluginLibrary>(parts_.file, parts_.services.name,
+                                               parts_.copies);
+  } catch (const std::exception& error) {
+    fail("could not be loaded", error.what());
+    return;
+  }
+  services_.emplace(parts_.services);
+  begin();
+  while (!is_over()) serve();
+  end();
+}
+
+void Generation::begin() {
+  const bc_entry& entry = library_->entry();
+  const Outcome created = call([&] {
+    return entry.create(services_->table(), parts_.services.name.c_str(), &self_);
+  });
+  is_created_ = created.status == BC_OK;
+  judge_start("create", created);
+  if (failure_) return;
+
+  bc_event config = event_of(BC_EV_CONFIG, mono_now());
+  config.data = borrow(parts_.config);
+  judge_start("CONFIG", handle(config));
+  if (failure_) return;
+
+  services_->open();
+  judge_start("START", handle(event_of(BC_EV_START, mono_now())));
+  if (failure_) return;
+  started_ = mono_now();
+  parts_.on_started(services_->has_reported());
+  if (parts_.file.manifest().wants_demand) replay_demand();
+}
+
+void Generation::replay_demand() {
+  // Queued first, asked second: a change in between is told twice rather than never.
+  parts_.services.inbox.open_demand();
+  for (auto& [topic, subscribers] : parts_.services.hub.demand_of(parts_.services.owner)) {
+    if (is_over()) return;
+    serve_demand({std::move(topic), subscribers, mono_now()}, BC_EVF_REPLAY);
+  }
+}
+
+void Generation::serve() {
+  const bool had_timer = serve_timer();
+  if (is_over()) return;
+  const bool had_item = serve_item();
+  if (!had_timer && !had_item) parts_.services.inbox.wait(services_->timers().next_due());
+}
+
+bool Generation::serve_timer() {
+  const auto due = services_->timers().take_due(mono_now());
+  if (!due) return false;
+  bc_event event = event_of(BC_EV_TIMER, due->due);
+  event.id = due->id;
+  judge("TIMER", handle(event));
+  return true;
+}
+
+bool Generation::serve_item() {
+  auto item = parts_.services.inbox.take();
+  if (!item) return false;
+  if (auto* const message = std::get_if<PluginInbox::Message>(&*item)) {
+    serve_message(*message);
+  } else if (const auto* const demand = std::get_if<PluginInbox::Demand>(&*item)) {
+    serve_demand(*demand, 0);
+  } else {
+    serve_post(std::get<PluginInbox::Post>(*item));
+  }
+  return true;
+}
+
+void Generation::serve_message(PluginInbox::Message& message) {
+  bc_event event = event_of(BC_EV_MESSAGE, message.queued);
+  event.topic = borrow(message.message.topic);
+  event.source = borrow(message.message.source);
+  event.data = borrow(message.message.payload);
+  services_->begin_message();
+  const Outcome outcome = handle(event);
+  Verdict verdict = verdict_of(outcome);
+  services_->end_message(verdict);
+  message.done(std::move(verdict));
+  // A refusal is the producer's fault, and BUSY is nobody's.
+  const bool is_failure = outcome.status == BC_E_EXCEPTION || outcome.status == BC_E_RESTART;
+  if (is_failure) judge("MESSAGE", outcome);
+}
+
+Verdict Generation::verdict_of(const Outcome& outcome) const {
+  const std::string& name = parts_.services.name;
+  const auto because = [&outcome](std::string text) {
+    return outcome.text.empty() ? text : text + ": " + outcome.text;
+  };
+  Verdict verdict;
+  switch (outcome.status) {
+    case BC_OK:
+      verdict.outcome = Verdict::Outcome::kAccepted;
+      break;
+    case BC_E_BUSY:
+    case BC_E_REVOKED:
+    case BC_E_NOMEM:
+      verdict.text = because(name + " is busy");
+      break;
+    case BC_E_EXCEPTION:
+      verdict.text = because(name + " failed on this message and is restarting");
+      break;
+    case BC_E_RESTART:
+      verdict.text = because(name + " is restarting at its own request");
+      break;
+    default:
+      verdict.outcome = Verdict::Outcome::kRefused;
+      verdict.text = outcome.text.empty()
+                         ? name + " refused it (status " + std::to_string(outcome.status) + ")"
+                         : outcome.text;
+  }
+  return verdict;
+}
+
+void Generation::serve_demand(const PluginInbox::Demand& demand, std::uint16_t flags) {
+  bc_event event = event_of(BC_EV_DEMAND, demand.queued);
+  event.flags = flags;
+  event.num = demand.subscribers;
+  event.topic = borrow(demand.topic);
+  judge("DEMAND", handle(event));
+}
+
+void Generation::serve_post(const PluginInbox::Post& post) {
+  bc_event event = event_of(BC_EV_POST, post.queued);
+  event.id = post.id;
+  event.ptr = post.ptr;
+  judge("POST", handle(event));
+}
+
+void Generation::end() {
+  PluginInbox& inbox = parts_.services.inbox;
+  inbox.close_demand();
+  inbox.close_posts();
+  deliver_posts();
+  // STOP is the other half of a START that went well, also for an instance that failed later: it joins threads.
+  if (started_) {
+    bc_event event = event_of(BC_EV_STOP, mono_now());
+    event.num = ns(inbox.is_stopping() ? inbox.stop_deadline() : mono_now() + kStopAfterFailure);
+    judge("STOP", handle(event));
+  }
+  services_->revoke();
+  if (is_created_) {
+    destroy();
+  } else {
+    library_->unload();
+  }
+}
+
+void Generation::deliver_posts() {
+  // Without an instance there is nobody to deliver to: create() failed.
+  while (const auto post = parts_.services.inbox.take_post()) {
+    if (is_created_) serve_post(*post);
+  }
+}
+
+void Generation::destroy() {
+  const Outcome outcome = call([&]() -> bc_status {
+    library_->entry().destroy(std::exchange(self_, nullptr));
+    return BC_OK;
+  });
+  if (outcome.status == BC_OK) {
+    library_->unload();
+  } else {
+    // Its threads may still run in the library: it stays mapped.
+    count_error("destroy", outcome);
+  }
+}
+
+template <class F>
+Generation::Outcome Generation::call(F&& function) {
+  Outcome outcome;
+  // The second net: the SDK fences its side, but not every plugin is built with the SDK.
+  try {
+    outcome.status = std::forward<F>(function)();
+  } catch (const std::exception& error) {
+    outcome = {BC_E_EXCEPTION, printable(error.what())};
+  } catch (...) {
+    outcome = {BC_E_EXCEPTION, "unknown exception"};
+  }
+  const std::string said = services_->take_fail_text();
+  if (outcome.text.empty() && outcome.status != BC_OK) outcome.text = said;
+  if (outcome.status == BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginExceptions);
+  return outcome;
+}
+
+Generation::Outcome Generation::handle(const bc_event& event) {
+  return call([&] { return library_->entry().handle(self_, &event); });
+}
+
+void Generation::judge(std::string_view what, const Outcome& outcome) {
+  if (outcome.status == BC_OK) return;
+  const bool is_fatal = outcome.status == BC_E_EXCEPTION || outcome.status == BC_E_RESTART;
+  if (!is_fatal || is_over()) {
+    count_error(what, outcome);
+  } else if (outcome.status == BC_E_EXCEPTION) {
+    fail("is restarting after an exception", described(what, outcome.status, outcome.text));
+  } else {
+    fail("is restarting at its own request", described(what, outcome.status, outcome.text));
+  }
+}
+
+void Generation::judge_start(std::string_view what, const Outcome& outcome) {
+  if (outcome.status == BC_OK) return;
+  const bool is_exception = outcome.status == BC_E_EXCEPTION;
+  if (!is_exception && outcome.status != BC_E_RESTART) {
+    parts_.counters.add(Counter::kPluginErrors);
+  }
+  fail(is_exception ? "is restarting after an exception" : "could not start",
+       described(what, outcome.status, outcome.text));
+}
+
+void Generation::count_error(std::string_view what, const Outcome& outcome) {
+  if (outcome.status != BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginErrors);
+  ++errors_;
+  // The first, the tenth, the hundredth...
+  std::uint64_t power = 1;
+  while (power < errors_ && power <= UINT64_MAX / 10) power *= 10;
+  if (power != errors_) return;
+  spdlog::warn("{}: {} ({} such so far)", parts_.services.name,
+               described(what, outcome.status, outcome.text), errors_);
+}
+
+void Generation::fail(std::string words, std::string detail) {
+  if (services_) services_->revoke();
+  failure_ = {.words = std::move(words),
+              .detail = std::move(detail),
+              .ran = started_ ? mono_now() - *started_ : std::chrono::nanoseconds(0)};
+  parts_.on_failure(*failure_);
+}
+
+}  // namespace broadcast

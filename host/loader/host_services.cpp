@@ -1,0 +1,231 @@
+#include "host/loader/host_services.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "host/base/utf8.hpp"
+#include "host/loader/manifest.hpp"
+#include "host/loader/printable.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kMaxStructBytes = 4096;   // no struct of any ABI 1.x comes near
+constexpr std::size_t kMaxCloseReason = 123;    // RFC 6455: 125 bytes with the code
+constexpr std::int64_t kLongestTimer = std::int64_t{10} * 365 * 24 * 3600 * 1'000'000'000;
+
+/// Nothing of ours is thrown through a plugin's frames.
+template <class F>
+bc_status fenced(F&& call) noexcept {
+  try {
+    return std::forward<F>(call)();
+  } catch (...) {
+    return BC_E_NOMEM;
+  }
+}
+
+/// The size rule: min(size, ours) is copied, the rest zero; a byte set beyond what we know is not ours to ignore.
+bc_status copy_sized(const bc_publish* caller, bc_publish& ours) {
+  if (caller == nullptr) return BC_E_INVALID;
+  std::uint32_t size = 0;
+  std::memcpy(&size, caller, sizeof size);
+  if (size < sizeof size || size > kMaxStructBytes) return BC_E_INVALID;
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(caller);
+  std::memcpy(&ours, bytes, std::min<std::size_t>(size, sizeof ours));
+  const bool is_known = std::all_of(bytes + std::min<std::size_t>(size, sizeof ours), bytes + size,
+                                    [](unsigned char byte) { return byte == 0; });
+  return is_known ? BC_OK : BC_E_UNSUPPORTED;
+}
+
+bc_status status_of(PublishStatus status) {
+  switch (status) {
+    case PublishStatus::kOk:
+      return BC_OK;
+    case PublishStatus::kBusy:
+      return BC_E_BUSY;
+    case PublishStatus::kDenied:
+      return BC_E_DENIED;
+    case PublishStatus::kInvalid:
+      break;
+  }
+  return BC_E_INVALID;
+}
+
+/// Codes that an endpoint may send (RFC 6455, 7.4).
+bool is_close_code(std::uint16_t code) {
+  const bool is_standard = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
+  return is_standard || (code >= 3000 && code <= 4999);
+}
+
+}  // namespace
+
+std::vector<std::string> offered_services() {
+  return {BC_EXT_DEMAND, BC_EXT_STATUS, BC_EXT_CLIENTS};
+}
+
+HostServices::HostServices(const Parts& parts)
+    : parts_(parts), thread_(std::this_thread::get_id()), table_{} {
+  table_.size = sizeof table_;
+  table_.abi_major = BC_ABI_MAJOR;
+  table_.name = "broadcast-host";
+  table_.version = parts_.host_version.c_str();
+  table_.impl = this;
+  table_.get_extension = [](const bc_host* host, const char* id) -> const void* {
+    return id == nullptr ? nullptr : of(host).extension(id);
+  };
+  table_.log = [](const bc_host* host, std::int32_t level, bc_str text) {
+    fenced([&]() -> bc_status { return of(host).log(level, text), BC_OK; });
+  };
+  table_.fail = [](const bc_host* host, bc_str why) {
+    fenced([&]() -> bc_status { return of(host).fail(why), BC_OK; });
+  };
+  table_.publish = [](const bc_host* host, const bc_publish* message) {
+    return fenced([&] { return of(host).publish(message); });
+  };
+  table_.timer = [](const bc_host* host, std::uint64_t id, std::int64_t delay_ns,
+                    std::int64_t period_ns) {
+    return fenced([&] { return of(host).arm(id, delay_ns, period_ns); });
+  };
+  table_.post = [](const bc_host* host, std::uint64_t id, void* ptr) {
+    return fenced([&] { return of(host).parts_.inbox.try_post(id, ptr); });
+  };
+  table_.mono_ns = [](const bc_host*) -> std::int64_t {
+    return mono_now().time_since_epoch().count();
+  };
+  table_.wall_ns = [](const bc_host*) { return wall_now_ns(); };
+  table_.stopping = [](const bc_host* host) -> std::int32_t {
+    const HostServices& services = of(host);
+    return services.is_revoked() || services.parts_.inbox.is_stopping() ? 1 : 0;
+  };
+}
+
+bool HostServices::may(std::string_view permission) const {
+  return permission.empty() ||
+         std::ranges::find(parts_.permissions, permission) != parts_.permissions.end();
+}
+
+const void* HostServices::extension(std::string_view id) const {
+  static constexpr bc_ext_demand kDemand = {
+      .subscribers = [](const bc_host* host, bc_str topic) -> std::int64_t {
+        std::int64_t count = 0;
+        fenced([&]() -> bc_status {
+          if (!of(host).is_revoked()) count = of(host).parts_.hub.subscribers(view(topic));
+          return BC_OK;
+        });
+        return count;
+      }};
+  static constexpr bc_ext_status kStatus = {
+      .report = [](const bc_host* host, std::int32_t state, bc_str detail) {
+        return fenced([&] { return of(host).report(state, detail); });
+      }};
+  static constexpr bc_ext_clients kClients = {
+      .count = [](const bc_host* host) -> std::int64_t {
+        const HostServices& services = of(host);
+        if (services.is_revoked()) return 0;
+        return static_cast<std::int64_t>(services.parts_.clients->client_count());
+      },
+      .send_all = [](const bc_host* host, bc_str json) {
+        return fenced([&] { return of(host).send_all(json); });
+      },
+      .close_idle = [](const bc_host* host, std::int64_t idle_ns, std::uint16_t code,
+                       bc_str reason) {
+        return fenced([&] { return of(host).close_idle(idle_ns, code, reason); });
+      }};
+  if (!may(permission_for(id))) return nullptr;
+  if (id == BC_EXT_DEMAND) return &kDemand;
+  if (id == BC_EXT_STATUS) return &kStatus;
+  if (id == BC_EXT_CLIENTS && parts_.clients != nullptr) return &kClients;
+  return nullptr;
+}
+
+void HostServices::log(std::int32_t level, bc_str text) const {
+  static constexpr std::array<spdlog::level::level_enum, 5> kLevels = {
+      spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+      spdlog::level::err};
+  const auto at = static_cast<std::size_t>(
+      std::clamp<std::int32_t>(level, BC_LOG_TRACE, BC_LOG_ERROR));
+  if (!is_usable(text) || !spdlog::should_log(kLevels[at])) return;
+  spdlog::log(kLevels[at], "{}: {}", parts_.name, printable(view(text)));
+}
+
+void HostServices::fail(bc_str why) {
+  if (is_plugin_thread() && is_usable(why)) fail_text_ = printable(view(why));
+}
+
+bc_status HostServices::publish(const bc_publish* caller) {
+  bc_publish message{};
+  if (const bc_status status = copy_sized(caller, message); status != BC_OK) return status;
+  if (message.flags != 0) return BC_E_UNSUPPORTED;
+  const Phase phase = phase_.load(std::memory_order_acquire);
+  if (phase == Phase::kRevoked) return BC_E_REVOKED;
+  if (phase == Phase::kNotStarted || !is_usable(message.topic) || !is_usable(message.payload)) {
+    return BC_E_INVALID;
+  }
+  Published published =
+      parts_.hub.publish(parts_.owner, view(message.topic), view(message.payload));
+  const bc_status status = status_of(published.status);
+  if (status == BC_OK && is_plugin_thread() && is_handling_) {
+    ++published_;
+    last_ = std::move(published);
+  }
+  return status;
+}
+
+bc_status HostServices::arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns) {
+  if (!is_plugin_thread()) return BC_E_WRONG_THREAD;
+  if (delay_ns < 0) {
+    timers_.cancel(id);
+    return BC_OK;
+  }
+  if (period_ns < 0) return BC_E_INVALID;
+  if (is_revoked()) return BC_E_REVOKED;
+  const std::chrono::nanoseconds delay(std::min(delay_ns, kLongestTimer));
+  const std::chrono::nanoseconds period(std::min(period_ns, kLongestTimer));
+  return timers_.try_arm(id, delay, period, mono_now()) ? BC_OK : BC_E_BUSY;
+}
+
+bc_status HostServices::report(std::int32_t state, bc_str detail) {
+  static constexpr std::array<BroadcasterState, 4> kStates = {
+      BroadcasterState::kOk, BroadcasterState::kDegraded, BroadcasterState::kStale,
+      BroadcasterState::kDown};
+  if (is_revoked()) return BC_E_REVOKED;
+  const auto at = static_cast<std::size_t>(state);
+  if (state < 0 || at >= kStates.size() || !is_usable(detail)) return BC_E_INVALID;
+  has_reported_.store(true, std::memory_order_release);
+  parts_.hub.report_status(parts_.name, kStates[at], printable(view(detail)));
+  return BC_OK;
+}
+
+bc_status HostServices::send_all(bc_str json) {
+  if (is_revoked()) return BC_E_REVOKED;
+  if (!is_usable(json) || json.len == 0 || !is_utf8(view(json))) return BC_E_INVALID;
+  return parts_.clients->try_send_all(view(json)) ? BC_OK : BC_E_BUSY;
+}
+
+bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
+  if (is_revoked()) return BC_E_REVOKED;
+  const bool is_reason = is_usable(reason) && reason.len <= kMaxCloseReason && is_utf8(view(reason));
+  if (idle_ns < 0 || !is_close_code(code) || !is_reason) return BC_E_INVALID;
+  return parts_.clients->try_close_idle(std::chrono::nanoseconds(idle_ns), code, view(reason))
+             ? BC_OK
+             : BC_E_BUSY;
+}
+
+void HostServices::begin_message() {
+  is_handling_ = true;
+  published_ = 0;
+  last_ = {};
+}
+
+void HostServices::end_message(Verdict& verdict) {
+  is_handling_ = false;
+  verdict.published = published_;
+  verdict.last = std::move(last_);
+}
+
+}  // namespace broadcast

@@ -1,0 +1,96 @@
+#pragma once
+// The host as one generation of a broadcaster sees it: the bc_host table and the extensions it may use.
+// Made on the plugin's thread and outliving the instance. Members marked [any] may be called from any thread
+// that the plugin owns; the rest is the plugin's thread, which the table checks.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <broadcast/abi.h>
+
+#include "host/hub/client_control.hpp"
+#include "host/hub/topic_hub.hpp"
+#include "host/loader/plugin_inbox.hpp"
+#include "host/loader/timer_table.hpp"
+
+namespace broadcast {
+
+/// Extension ids that this host offers, some of them with a permission only.
+[[nodiscard]] std::vector<std::string> offered_services();
+
+class HostServices {
+ public:
+  /// All of it outlives the services.
+  struct Parts {
+    const std::string& name;  ///< the broadcaster's
+    const std::string& host_version;
+    const std::vector<std::string>& permissions;
+    TopicHub& hub;
+    const TopicOwner& owner;
+    ClientControl* clients;  ///< null where nobody listens: bc.clients/1 is not there then
+    PluginInbox& inbox;
+  };
+
+  explicit HostServices(const Parts& parts);
+  HostServices(const HostServices&) = delete;
+  HostServices& operator=(const HostServices&) = delete;
+
+  [[nodiscard]] const bc_host* table() const { return &table_; }
+
+  /// publish() is allowed from now on: START is about to be delivered.
+  void open() { phase_.store(Phase::kOpen, std::memory_order_release); }
+  /// [any] publish(), status and clients answer REVOKED from now on.
+  void revoke() { phase_.store(Phase::kRevoked, std::memory_order_release); }
+
+  [[nodiscard]] TimerTable& timers() { return timers_; }
+  /// What fail() said since the last call.
+  [[nodiscard]] std::string take_fail_text() { return std::exchange(fail_text_, {}); }
+  /// The plugin said itself how it is.
+  [[nodiscard]] bool has_reported() const { return has_reported_.load(std::memory_order_acquire); }
+
+  /// What the plugin's thread publishes from now on belongs to the message being handled.
+  void begin_message();
+  /// Adds it to `verdict`.
+  void end_message(Verdict& verdict);
+
+ private:
+  enum class Phase : std::uint8_t { kNotStarted, kOpen, kRevoked };
+
+  static HostServices& of(const bc_host* host) { return *static_cast<HostServices*>(host->impl); }
+  [[nodiscard]] bool is_plugin_thread() const { return std::this_thread::get_id() == thread_; }
+  [[nodiscard]] bool is_revoked() const {
+    return phase_.load(std::memory_order_acquire) == Phase::kRevoked;
+  }
+  [[nodiscard]] bool may(std::string_view permission) const;
+
+  [[nodiscard]] const void* extension(std::string_view id) const;
+  void log(std::int32_t level, bc_str text) const;
+  void fail(bc_str why);
+  [[nodiscard]] bc_status publish(const bc_publish* caller);
+  [[nodiscard]] bc_status arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns);
+  [[nodiscard]] bc_status report(std::int32_t state, bc_str detail);
+  [[nodiscard]] bc_status send_all(bc_str json);
+  [[nodiscard]] bc_status close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason);
+
+  // Constant after construction.
+  const Parts parts_;
+  const std::thread::id thread_;
+  bc_host table_;
+  // Shared.
+  std::atomic<Phase> phase_{Phase::kNotStarted};
+  std::atomic<bool> has_reported_{false};
+  // The plugin's thread only.
+  TimerTable timers_;
+  std::string fail_text_;
+  bool is_handling_ = false;
+  std::size_t published_ = 0;
+  Published last_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,162 @@
+#include "host/loader/plugin_library.hpp"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/dll/shared_library.hpp>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "host/loader/elf_image.hpp"
+#include "host/loader/plugin_refused.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024 * 1024;
+
+std::string read_file(const std::filesystem::path& path, const std::string& file_name) {
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat status{};
+  if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
+    throw PluginRefused(path.string() + ": cannot be read: " + std::generic_category().message(errno) +
+                        ". Check library: and plugins.directory.");
+  }
+  if (!S_ISREG(status.st_mode)) throw PluginRefused(path.string() + ": not a regular file.");
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size > kMaxFileBytes) {
+    throw PluginRefused(file_name + ": has " + std::to_string(size) + " bytes; at most " +
+                        std::to_string(kMaxFileBytes) + " are loaded.");
+  }
+  std::string bytes(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t count = ::read(file.get(), bytes.data() + done, size - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw PluginRefused(path.string() + ": " + std::generic_category().message(errno));
+    if (count == 0) break;  // it shrank meanwhile: the ELF check will say so
+    done += static_cast<std::size_t>(count);
+  }
+  bytes.resize(done);
+  return bytes;
+}
+
+/// The dynamic linker's own words out of Boost.DLL's.
+std::string linker_reason(std::string reason, const std::string& path) {
+  static constexpr std::string_view kBefore = "dlerror system message: ";
+  if (const auto at = reason.find(kBefore); at != std::string::npos) {
+    reason.erase(0, at + kBefore.size());
+    reason.erase(std::min(reason.rfind(')'), reason.size()));
+  }
+  if (reason.starts_with(path + ": ")) reason.erase(0, path.size() + 2);
+  return reason;
+}
+
+}  // namespace
+
+PluginFile::PluginFile(std::filesystem::path path, std::string bytes, const HostOffer& offer)
+    : path_(std::move(path)),
+      file_name_(path_.filename().string()),
+      bytes_(std::move(bytes)),
+      manifest_text_(check_plugin_elf(file_name_, bytes_)),
+      manifest_(parse_manifest(file_name_, manifest_text_)) {
+  if (const auto refusal = missing_service(manifest_, file_name_, offer)) {
+    throw PluginRefused(*refusal);
+  }
+}
+
+std::shared_ptr<const PluginFile> PluginFile::read(const std::filesystem::path& path,
+                                                   const HostOffer& offer) {
+  std::string bytes = read_file(path, path.filename().string());
+  return std::shared_ptr<const PluginFile>(new PluginFile(path, std::move(bytes), offer));
+}
+
+struct PluginLibrary::Loaded {
+  explicit Loaded(const std::string& path)
+      : library(boost::dll::fs::path(path),
+                boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local) {}
+  boost::dll::shared_library library;
+};
+
+PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
+                             const CopyPlace& where) {
+  static std::atomic<std::uint64_t> serial{0};
+  const std::string label = "bc:" + name + "#" + std::to_string(++serial);
+  descriptor_ = private_copy(label, file.bytes(), where).take();
+  path_ = "/proc/self/fd/" + std::to_string(descriptor_);
+  try {
+    loaded_ = std::make_unique<Loaded>(path_);
+    take_entry(file);
+  } catch (const std::exception& error) {
+    const std::string why = linker_reason(error.what(), path_);
+    unload();
+    static_cast<void>(release());
+    throw PluginRefused(file.file_name() + ": " + why);
+  }
+}
+
+PluginLibrary::~PluginLibrary() {
+  // Somebody may still run in it: stay mapped for good, whatever else closes it.
+  if (loaded_) ::dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+void PluginLibrary::take_entry(const PluginFile& file) {
+  const auto& entry = loaded_->library.get<const bc_entry>(BC_ENTRY_SYMBOL);
+  const auto refuse = [](const std::string& what) {
+    throw PluginRefused("bc_plugin_entry " + what + ". Rebuild with SDK 1.x.");
+  };
+  if (entry.magic != BC_MAGIC) refuse("does not begin with BC_MAGIC");
+  if (entry.size < sizeof(bc_entry)) {
+    refuse("has size " + std::to_string(entry.size) + ", ABI 1 needs " +
+           std::to_string(sizeof(bc_entry)));
+  }
+  if (entry.abi_major != BC_ABI_MAJOR) {
+    refuse("is for plugin ABI " + std::to_string(entry.abi_major) + ", its manifest says " +
+           std::to_string(BC_ABI_MAJOR));
+  }
+  const bool is_whole = entry.manifest != nullptr && entry.create != nullptr &&
+                        entry.handle != nullptr && entry.destroy != nullptr;
+  if (!is_whole) refuse("lacks manifest, create, handle or destroy");
+  const std::string& note = file.manifest_text();
+  if (std::strncmp(entry.manifest, note.c_str(), note.size() + 1) != 0) {
+    refuse("and the ELF note .note.bc carry different manifests");
+  }
+  entry_ = &entry;
+}
+
+void PluginLibrary::unload() {
+  entry_ = nullptr;
+  loaded_.reset();
+}
+
+bool PluginLibrary::release() {
+  if (loaded_) return false;
+  if (descriptor_ < 0) return true;
+  // What thread_local destructors held back goes with the next dlclose() after their thread.
+  if (void* const rest = ::dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD)) ::dlclose(rest);
+  // While it is mapped the descriptor stays: its number is the name the linker knows the copy by.
+  if (is_mapped()) return false;
+  ::close(std::exchange(descriptor_, -1));
+  return true;
+}
+
+bool PluginLibrary::is_mapped() const {
+  std::error_code error;
+  const std::string target = std::filesystem::read_symlink(path_, error).string();
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.ends_with(target)) return true;
+  }
+  return false;
+}
+
+}  // namespace broadcast

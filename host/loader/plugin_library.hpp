@@ -1,0 +1,78 @@
+#pragma once
+// A broadcaster's shared library: first its bytes, read and checked once (PluginFile), then each generation's
+// own private copy, mapped (PluginLibrary). Only here does the host touch the dynamic linker.
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <broadcast/abi.h>
+
+#include "host/loader/manifest.hpp"
+
+namespace broadcast {
+
+/// The bytes of a library that passed every check that can be made without running it. Immutable, shared; [any].
+class PluginFile {
+ public:
+  /// Throws PluginRefused. Nothing of the file is executed or mapped executable.
+  [[nodiscard]] static std::shared_ptr<const PluginFile> read(const std::filesystem::path& path,
+                                                              const HostOffer& offer);
+  PluginFile(const PluginFile&) = delete;
+  PluginFile& operator=(const PluginFile&) = delete;
+
+  /// The last part of the path: how texts name it.
+  [[nodiscard]] const std::string& file_name() const { return file_name_; }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+  [[nodiscard]] const Manifest& manifest() const { return manifest_; }
+  /// The manifest as the ELF note has it.
+  [[nodiscard]] const std::string& manifest_text() const { return manifest_text_; }
+  [[nodiscard]] std::string_view bytes() const { return bytes_; }
+
+ private:
+  PluginFile(std::filesystem::path path, std::string bytes, const HostOffer& offer);
+
+  const std::filesystem::path path_;
+  const std::string file_name_;
+  const std::string bytes_;
+  const std::string manifest_text_;
+  const Manifest manifest_;
+};
+
+/// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker would hand out
+/// the old code again for either. Loaded and unloaded on the plugin's thread; release() after that thread ended.
+class PluginLibrary {
+ public:
+  /// [plugin] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. `runtime_directory` takes the copy where memory
+  /// files may not execute; empty: the system's temporary directory. Throws PluginRefused with the linker's reason.
+  PluginLibrary(const PluginFile& file, const std::string& name,
+                const std::filesystem::path& runtime_directory);
+  /// Without unload() the copy stays mapped for good, and its descriptor open.
+  ~PluginLibrary();
+  PluginLibrary(const PluginLibrary&) = delete;
+  PluginLibrary& operator=(const PluginLibrary&) = delete;
+
+  [[nodiscard]] const bc_entry& entry() const { return *entry_; }
+
+  /// [plugin] Gives the mapping back to the linker, which may keep it while thread_local objects live.
+  void unload();
+
+  /// After the plugin's thread ended: true if nothing of the copy is mapped any more.
+  [[nodiscard]] bool release();
+
+ private:
+  struct Loaded;  // Boost.DLL stays out of this header
+
+  void take_entry(const PluginFile& file);
+  [[nodiscard]] bool is_mapped() const;
+
+  int descriptor_ = -1;
+  std::string path_;  // "/proc/self/fd/7": how the linker knows it
+  std::unique_ptr<Loaded> loaded_;
+  const bc_entry* entry_ = nullptr;
+};
+
+}  // namespace broadcast

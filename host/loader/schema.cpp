@@ -1,0 +1,365 @@
+#include "host/loader/schema.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <regex>
+#include <string_view>
+#include <utility>
+
+#include <broadcast/units.hpp>
+
+namespace broadcast {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxPatternedText = 1024;  // std::regex recurses once a character
+constexpr std::size_t kMaxShownText = 80;
+
+constexpr std::array<std::string_view, 7> kTypes = {"object",  "array",   "string", "integer",
+                                                    "number",  "boolean", "null"};
+
+bool has_type(const json& value, std::string_view type) {
+  if (type == "object") return value.is_object();
+  if (type == "array") return value.is_array();
+  if (type == "string") return value.is_string();
+  if (type == "integer") return value.is_number_integer();
+  if (type == "number") return value.is_number();
+  if (type == "boolean") return value.is_boolean();
+  return value.is_null();
+}
+
+/// "path/key" with the two characters that a JSON pointer escapes.
+std::string below(const std::string& pointer, std::string_view key) {
+  std::string result = pointer + '/';
+  for (const char c : key) {
+    if (c == '~') {
+      result += "~0";
+    } else if (c == '/') {
+      result += "~1";
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+/// A value as the operator wrote it, quoted only where quotes help.
+std::string shown(const json& value) {
+  if (value.is_object()) return "a map";
+  if (value.is_array()) return "a list";
+  std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  if (text.size() > kMaxShownText) text = "a text of " + std::to_string(text.size()) + " bytes";
+  return text;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
+    }
+  }
+  return row[b.size()];
+}
+
+std::string unknown_key(const std::string& key, const json& properties) {
+  std::vector<std::string> known;
+  std::string nearest;
+  std::size_t nearest_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
+  for (const auto& [name, schema] : properties.items()) {
+    known.push_back(name);
+    const std::size_t distance = key.size() > kMaxShownText ? nearest_distance
+                                                            : edit_distance(key, name);
+    if (distance < nearest_distance) {
+      nearest = name;
+      nearest_distance = distance;
+    }
+  }
+  const std::string text = "unknown key " + shown(key);
+  if (!nearest.empty()) return text + "; did you mean \"" + nearest + "\"?";
+  return text + (known.empty() ? "; no keys are known here" : "; known keys: " + listed(known));
+}
+
+/// What minimum and maximum compare: the number, or the text read as its format says.
+std::optional<double> measure(const json& value, std::string_view format) {
+  if (format.empty()) {
+    return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
+  }
+  if (!value.is_string()) return std::nullopt;
+  const auto& text = value.get_ref<const std::string&>();
+  if (format == "duration") {
+    const auto duration = parse_duration(text);
+    return duration ? std::optional(static_cast<double>(duration->count())) : std::nullopt;
+  }
+  const auto size = parse_size(text);
+  return size ? std::optional(static_cast<double>(*size)) : std::nullopt;
+}
+
+std::string format_of(const json& schema) { return schema.value("format", std::string()); }
+
+std::string_view example_of(std::string_view format) {
+  return format == "duration" ? "a duration such as 250ms, 30s, 5m or 24h"
+                              : "a size such as 512B, 64KiB or 1MiB";
+}
+
+/// Characters, not bytes: what minLength and maxLength count.
+std::size_t length_of(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+/// Texts as they are, limits and enums without quotes: `20ms is below the minimum 100ms`.
+std::string plain(const json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
+
+class ValueCheck {
+ public:
+  std::vector<SchemaError> errors;
+
+  void check(const json& schema, const json& value, const std::string& pointer) {
+    const std::string format = format_of(schema);
+    if (!check_type(schema, value, format, pointer)) return;
+    check_enum(schema, value, pointer);
+    if (!format.empty() && !measure(value, format)) {
+      add(pointer, shown(value) + " is not " + std::string(example_of(format)));
+    } else {
+      check_limits(schema, value, format, pointer);
+    }
+    if (value.is_string()) check_text(schema, value.get_ref<const std::string&>(), pointer);
+    if (value.is_array()) check_list(schema, value, pointer);
+    if (value.is_object()) check_map(schema, value, pointer);
+  }
+
+ private:
+  void add(const std::string& pointer, std::string text) {
+    errors.push_back({pointer, std::move(text)});
+  }
+
+  bool check_type(const json& schema, const json& value, const std::string& format,
+                  const std::string& pointer) {
+    if (!schema.contains("type")) return true;
+    std::vector<std::string> types;
+    if (schema["type"].is_string()) {
+      types.push_back(schema["type"]);
+    } else {
+      types = schema["type"].get<std::vector<std::string>>();
+    }
+    if (std::ranges::any_of(types, [&](const auto& type) { return has_type(value, type); })) {
+      return true;
+    }
+    const std::string expected = format.empty() ? listed(types) : std::string(example_of(format));
+    add(pointer, "expected " + expected + ", got " + shown(value));
+    return false;
+  }
+
+  void check_enum(const json& schema, const json& value, const std::string& pointer) {
+    if (!schema.contains("enum")) return;
+    const json& allowed = schema["enum"];
+    if (std::ranges::find(allowed, value) != allowed.end()) return;
+    std::vector<std::string> words;
+    for (const json& one : allowed) words.push_back(plain(one));
+    add(pointer, shown(value) + " is not one of " + listed(words));
+  }
+
+  void check_limits(const json& schema, const json& value, const std::string& format,
+                    const std::string& pointer) {
+    const auto measured = measure(value, format);
+    if (!measured) return;
+    if (schema.contains("minimum") && *measured < *measure(schema["minimum"], format)) {
+      add(pointer, plain(value) + " is below the minimum " + plain(schema["minimum"]));
+    }
+    if (schema.contains("maximum") && *measured > *measure(schema["maximum"], format)) {
+      add(pointer, plain(value) + " is above the maximum " + plain(schema["maximum"]));
+    }
+  }
+
+  void check_text(const json& schema, const std::string& text, const std::string& pointer) {
+    const std::size_t length = length_of(text);
+    const auto min = schema.value("minLength", std::uint64_t{0});
+    const auto max = schema.value("maxLength", std::uint64_t{UINT64_MAX});
+    if (length < min) {
+      add(pointer, shown(text) + " is shorter than " + std::to_string(min) + " characters");
+    }
+    if (length > max) {
+      add(pointer, shown(text) + " is longer than " + std::to_string(max) + " characters");
+    }
+    if (!schema.contains("pattern")) return;
+    const auto& pattern = schema["pattern"].get_ref<const std::string&>();
+    if (text.size() > kMaxPatternedText) {
+      add(pointer, shown(text) + " is too long for the pattern " + pattern);
+    } else if (!std::regex_search(text, std::regex(pattern, std::regex::ECMAScript))) {
+      add(pointer, shown(text) + " does not match the pattern " + pattern);
+    }
+  }
+
+  void check_list(const json& schema, const json& list, const std::string& pointer) {
+    const auto min = schema.value("minItems", std::uint64_t{0});
+    if (list.size() < min) {
+      add(pointer, "needs at least " + std::to_string(min) + (min == 1 ? " entry" : " entries") +
+                       ", has " + std::to_string(list.size()));
+    }
+    if (!schema.contains("items")) return;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      check(schema["items"], list[i], pointer + '/' + std::to_string(i));
+    }
+  }
+
+  void check_map(const json& schema, const json& map, const std::string& pointer) {
+    static const json kNone = json::object();
+    const json& properties = schema.contains("properties") ? schema["properties"] : kNone;
+    if (schema.contains("required")) {
+      for (const json& key : schema["required"]) {
+        if (!map.contains(key.get_ref<const std::string&>())) {
+          add(pointer, "missing key " + shown(key));
+        }
+      }
+    }
+    for (const auto& [key, value] : map.items()) {
+      if (properties.contains(key)) {
+        check(properties[key], value, below(pointer, key));
+      } else if (schema.contains("additionalProperties")) {
+        const json& others = schema["additionalProperties"];
+        if (others.is_object()) check(others, value, below(pointer, key));
+        if (others == false) add(below(pointer, key), unknown_key(key, properties));
+      }
+    }
+  }
+};
+
+class SchemaCheck {
+ public:
+  std::vector<SchemaError> errors;
+
+  void check(const json& schema, const std::string& pointer, std::size_t depth) {
+    if (!schema.is_object()) return add(pointer, "expected a schema (an object)");
+    if (depth > kMaxDepth) return add(pointer, "schema nested too deep");
+    const std::size_t errors_before = errors.size();
+    for (const auto& [keyword, value] : schema.items()) {
+      check_keyword(schema, keyword, value, below(pointer, keyword), depth);
+    }
+    if (errors.size() != errors_before || !schema.contains("default")) return;
+    ValueCheck check_default;
+    check_default.check(schema, schema["default"], below(pointer, "default"));
+    std::ranges::move(check_default.errors, std::back_inserter(errors));
+  }
+
+ private:
+  void add(const std::string& pointer, std::string text) {
+    errors.push_back({pointer, std::move(text)});
+  }
+  void need(bool fulfilled, const std::string& pointer, std::string_view expected) {
+    if (!fulfilled) add(pointer, "expected " + std::string(expected));
+  }
+
+  void check_keyword(const json& schema, const std::string& keyword, const json& value,
+                     const std::string& pointer, std::size_t depth) {
+    if (keyword == "type") {
+      need(is_type(value), pointer, "one of object, array, string, integer, number, boolean, null");
+    } else if (keyword == "properties") {
+      check_properties(value, pointer, depth);
+    } else if (keyword == "required") {
+      need(is_list_of_texts(value), pointer, "a list of key names");
+    } else if (keyword == "additionalProperties") {
+      if (!value.is_boolean()) check(value, pointer, depth + 1);
+    } else if (keyword == "items") {
+      check(value, pointer, depth + 1);
+    } else if (keyword == "enum") {
+      need(value.is_array() && !value.empty(), pointer, "a list with at least one value");
+    } else if (keyword == "minimum" || keyword == "maximum") {
+      check_limit(schema, value, pointer);
+    } else if (keyword == "minLength" || keyword == "maxLength" || keyword == "minItems") {
+      need(value.is_number_unsigned(), pointer, "a whole number from 0");
+    } else if (keyword == "pattern") {
+      check_pattern(value, pointer);
+    } else if (keyword == "format") {
+      need(value == "duration" || value == "size", pointer, "duration or size");
+    } else if (keyword == "description") {
+      need(value.is_string(), pointer, "a text");
+    } else if (keyword != "default") {
+      add(pointer, "unknown schema keyword \"" + keyword + "\"");
+    }
+  }
+
+  static bool is_type(const json& value) {
+    if (value.is_array()) return !value.empty() && std::ranges::all_of(value, is_one_type);
+    return is_one_type(value);
+  }
+  static bool is_one_type(const json& value) {
+    return value.is_string() &&
+           std::ranges::find(kTypes, value.get_ref<const std::string&>()) != kTypes.end();
+  }
+  static bool is_list_of_texts(const json& value) {
+    return value.is_array() &&
+           std::ranges::all_of(value, [](const json& one) { return one.is_string(); });
+  }
+
+  void check_properties(const json& value, const std::string& pointer, std::size_t depth) {
+    if (!value.is_object()) return add(pointer, "expected an object of schemas");
+    for (const auto& [key, schema] : value.items()) {
+      check(schema, below(pointer, key), depth + 1);
+    }
+  }
+
+  void check_limit(const json& schema, const json& value, const std::string& pointer) {
+    const bool has_format = schema.contains("format") && schema["format"].is_string();
+    const std::string format = has_format ? schema["format"].get<std::string>() : "";
+    need(measure(value, format).has_value(), pointer,
+         format.empty() ? "a number" : example_of(format));
+  }
+
+  void check_pattern(const json& value, const std::string& pointer) {
+    if (!value.is_string()) return add(pointer, "expected a regular expression");
+    try {
+      const std::regex compiled(value.get_ref<const std::string&>(), std::regex::ECMAScript);
+    } catch (const std::regex_error& error) {
+      add(pointer, std::string("not a regular expression: ") + error.what());
+    }
+  }
+};
+
+void fill(const json& schema, json& value) {
+  if (value.is_array() && schema.contains("items")) {
+    for (json& entry : value) fill(schema["items"], entry);
+  }
+  if (!value.is_object() || !schema.contains("properties")) return;
+  for (const auto& [key, property] : schema["properties"].items()) {
+    if (!value.contains(key) && property.contains("default")) value[key] = property["default"];
+    if (value.contains(key)) fill(property, value[key]);
+  }
+}
+
+}  // namespace
+
+std::vector<SchemaError> check_schema(const json& schema) {
+  SchemaCheck check;
+  check.check(schema, "", 0);
+  return std::move(check.errors);
+}
+
+std::vector<SchemaError> check_value(const json& schema, const json& value) {
+  ValueCheck check;
+  check.check(schema, value, "");
+  return std::move(check.errors);
+}
+
+json with_defaults(const json& schema, json value) {
+  fill(schema, value);
+  return value;
+}
+
+}  // namespace broadcast

@@ -1,0 +1,58 @@
+#pragma once
+// How many connections are open, in all and per address, and whether one more may come. Shared by
+// all shards; [any].
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <boost/asio/ip/address.hpp>
+
+#include "host/base/guarded.hpp"
+
+namespace broadcast {
+
+class Admission {
+ public:
+  struct Limits {
+    std::size_t connections = 0;              ///< 0: off
+    std::size_t connections_per_address = 0;  ///< 0: off
+  };
+
+  /// One connection's share, given back on destruction. Small: every connection holds one.
+  class Place {
+   public:
+    Place(Admission& admission, std::unique_ptr<boost::asio::ip::address> address)
+        : admission_(&admission), address_(std::move(address)) {}
+    ~Place();
+    Place(Place&& other) noexcept
+        : admission_(std::exchange(other.admission_, nullptr)),
+          address_(std::move(other.address_)) {}
+    Place& operator=(Place&&) = delete;
+
+   private:
+    Admission* admission_;
+    std::unique_ptr<boost::asio::ip::address> address_;  // only where addresses are counted
+  };
+
+  explicit Admission(const Limits& limits) : limits_(limits) {}
+
+  /// A place, or nothing and `refusal` says which limit is reached.
+  [[nodiscard]] std::optional<Place> try_enter(const boost::asio::ip::address& address,
+                                               std::string& refusal);
+
+ private:
+  struct State {
+    std::size_t open = 0;
+    std::map<boost::asio::ip::address, std::size_t> by_address;
+  };
+  void leave(const boost::asio::ip::address* address);
+
+  const Limits limits_;
+  Guarded<State> state_;
+};
+
+}  // namespace broadcast

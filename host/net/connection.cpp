@@ -1,0 +1,231 @@
+#include "host/net/connection.hpp"
+
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "host/net/shard.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using boost::system::error_code;
+using Socket = boost::asio::ip::tcp::socket;
+
+/// Reads in a row before others get their turn.
+constexpr int kReadsPerTurn = 8;
+constexpr std::size_t kPiecesPerWrite = 64;
+/// How long a close frame may take to get out, and then the peer to answer it.
+constexpr std::chrono::seconds kCloseGrace{1};
+
+CloseReason reason_of(std::uint16_t code, std::string_view text) {
+  switch (code) {
+    case 1007:
+      return {code, text, Counter::kClosedNotUtf8};
+    case 1009:
+      return {code, text, Counter::kClosedTooLarge};
+    default:
+      return {code, text, Counter::kClosedProtocolError};
+  }
+}
+
+}  // namespace
+
+/// What the frame reader found, passed on.
+class FrameSink {
+ public:
+  FrameSink(Connection& connection, MonoTime now) : connection_(connection), now_(now) {}
+
+  bool on_message(FrameReader::MessageKind kind, std::string_view payload) {
+    if (kind == FrameReader::MessageKind::kText) {
+      connection_.client_->on_text(payload, now_);
+    } else {
+      connection_.client_->on_binary(payload, now_);
+    }
+    return !connection_.outbox_.closing();
+  }
+  bool on_ping(std::string_view payload) {
+    connection_.outbox_.push_reply(Message::frame_of(Opcode::kPong, payload));
+    return !connection_.outbox_.closing();
+  }
+
+ private:
+  Connection& connection_;
+  const MonoTime now_;
+};
+
+Connection::Connection(Shard& shard, Socket socket, Admission::Place place,
+                       const ConnectionLimits& limits)
+    : shard_(shard),
+      limits_(limits),
+      place_(std::move(place)),
+      socket_(std::move(socket)),
+      outbox_(limits.outbox, shard.counters(), shard.touched(), *this),
+      reader_(limits.message_bytes) {}
+
+Connection::~Connection() = default;
+
+void Connection::open(std::unique_ptr<Client> client, std::span<char> first_bytes, MonoTime now) {
+  client_ = std::move(client);
+  last_inbound_ = last_progress_ = now;
+  client_->on_open(now);
+  if (!first_bytes.empty()) receive(first_bytes, now);
+  wait_readable();
+}
+
+void Connection::wait_readable() {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
+    if (self->finished_ || error) return;
+    const MonoTime now = mono_now();
+    self->on_readable(now);
+    self->shard_.flush_touched(now);
+  });
+}
+
+void Connection::on_readable(MonoTime now) {
+  try {
+    if (!read_some(now)) return;
+  } catch (const std::exception& error) {
+    spdlog::error("connection closed: {}", error.what());
+    outbox_.close(kCloseInternal);
+  }
+  wait_readable();
+}
+
+bool Connection::read_some(MonoTime now) {
+  const std::span<char> buffer = shard_.receive_buffer();
+  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
+    const ssize_t count =
+        ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+    if (count <= 0) {
+      finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
+      return false;
+    }
+    last_inbound_ = now;
+    receive(buffer.first(static_cast<std::size_t>(count)), now);
+    if (static_cast<std::size_t>(count) < buffer.size()) return true;
+  }
+  return true;
+}
+
+void Connection::receive(std::span<char> bytes, MonoTime now) {
+  if (peer_closed_ || reader_.done()) return;  // read on only to see the end
+  FrameSink sink(*this, now);
+  const FrameReader::Result result = reader_.feed(bytes, sink);
+  switch (result.kind) {
+    case FrameReader::ResultKind::kContinue:
+      return;
+    case FrameReader::ResultKind::kClosed:
+      peer_closed_ = true;
+      outbox_.close({result.code, "", Counter::kClosedNormal});
+      return;
+    case FrameReader::ResultKind::kError:
+      outbox_.close(reason_of(result.code, result.text));
+      return;
+  }
+}
+
+void Connection::flush(MonoTime now) {
+  outbox_.untouch();
+  if (finished_) return;
+  if (outbox_.closing() && reset_at_ == MonoTime{}) {
+    reset_at_ = now + (outbox_.close_reason().code == kCloseShutdown.code
+                           ? limits_.drain
+                           : std::chrono::nanoseconds(kCloseGrace));
+  }
+  if (outbox_.blocked()) return;  // the armed wait goes on from here
+  std::array<std::string_view, kPiecesPerWrite> pieces;
+  std::array<iovec, kPiecesPerWrite> parts;
+  while (!outbox_.empty()) {
+    const std::size_t count = outbox_.gather(pieces);
+    for (std::size_t i = 0; i < count; ++i) {
+      parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = parts.data();
+    message.msg_iovlen = count;
+    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+      outbox_.set_blocked(true);
+      wait_writable();
+      return;
+    }
+    if (sent < 0) {
+      finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
+      return;
+    }
+    last_progress_ = now;
+    outbox_.consume(static_cast<std::size_t>(sent));
+  }
+  last_progress_ = now;
+  if (outbox_.closing()) end_of_sending(now);
+}
+
+void Connection::wait_writable() {
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code error) {
+    if (self->finished_ || error) return;
+    self->outbox_.set_blocked(false);
+    const MonoTime now = mono_now();
+    self->flush(now);
+    self->shard_.flush_touched(now);
+  });
+}
+
+void Connection::end_of_sending(MonoTime now) {
+  if (peer_closed_) {
+    finish(outbox_.close_reason(), now);
+    return;
+  }
+  if (std::exchange(sent_close_, true)) return;
+  reset_at_ = now + kCloseGrace;
+  // Half-closed, not closed: unread input would turn into a reset that overtakes our close frame.
+  error_code ignored;
+  socket_.shutdown(Socket::shutdown_send, ignored);
+}
+
+void Connection::on_tick(MonoTime now) {
+  if (finished_) return;
+  if (outbox_.closing()) {
+    if (reset_at_ != MonoTime{} && now >= reset_at_) reset(now);
+    return;
+  }
+  if (outbox_.blocked() && now - last_progress_ >= limits_.write_stall) outbox_.close(kCloseSlow);
+}
+
+void Connection::shut_down(std::chrono::milliseconds retry_after) {
+  if (finished_ || outbox_.closing()) return;
+  client_->on_shutdown(retry_after);
+  outbox_.close(kCloseShutdown);
+}
+
+void Connection::close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason,
+                               MonoTime now) {
+  if (!finished_ && now - last_inbound_ >= idle) outbox_.close(reason);
+}
+
+void Connection::reset(MonoTime now) {
+  if (finished_) return;
+  error_code ignored;
+  socket_.set_option(boost::asio::socket_base::linger(true, 0), ignored);
+  finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
+}
+
+void Connection::finish(const CloseReason& reason, MonoTime now) {
+  if (std::exchange(finished_, true)) return;
+  error_code ignored;
+  socket_.close(ignored);
+  client_->on_closed(now);
+  shard_.counters().add(reason.counter);
+  shard_.remove(*this);  // may be the last reference but the caller's
+}
+
+}  // namespace broadcast

@@ -1,0 +1,170 @@
+#include "host/net/listener.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "host/net/shard.hpp"
+#include "host/net/upgrade.hpp"
+
+namespace broadcast {
+
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+constexpr std::size_t kHeaderBytes = 8 * 1024;
+constexpr std::chrono::seconds kAnswerWithin{4};
+
+/// One socket from accept to the end of its HTTP part.
+class Handshake : public std::enable_shared_from_this<Handshake> {
+ public:
+  Handshake(Shard& shard, const ListenerOptions& options, tcp::socket socket,
+            std::optional<Admission::Place> place, std::string refusal)
+      : shard_(shard),
+        options_(options),
+        stream_(std::move(socket)),
+        place_(std::move(place)),
+        no_place_(std::move(refusal)) {}
+
+  void read() {
+    parser_.header_limit(kHeaderBytes);
+    stream_.expires_after(options_.handshake);
+    http::async_read_header(stream_, buffer_, parser_,
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              self->on_read(error);
+                            });
+  }
+
+ private:
+  void on_read(error_code error) {
+    if (error == http::error::header_limit) return refuse({431, "The headers are too large"});
+    const bool gone = error == http::error::end_of_stream || error == beast::error::timeout ||
+                      error.category() == boost::asio::error::get_system_category();
+    if (error && gone) {  // or silent for limits.handshake: there is nobody to answer
+      shard_.counters().add(Counter::kHandshakesRefused);
+      return;
+    }
+    if (error) return refuse({400, "Not an HTTP request: " + error.message()});
+    const auto& request = parser_.get();
+    if (!options_.path.empty() && path_of(request.target()) != options_.path) {
+      return refuse({404, "The WebSocket endpoint is " + options_.path});
+    }
+    UpgradeVerdict verdict = check_upgrade(request, options_.origins);
+    if (!verdict.accepted()) return refuse(std::move(verdict.refusal));
+    if (!place_) return refuse({503, "Try again later: " + no_place_});
+    accept(verdict.accept_key);
+  }
+
+  void accept(const std::string& accept_key) {
+    response_.version(11);
+    response_.result(http::status::switching_protocols);
+    response_.set(http::field::upgrade, "websocket");
+    response_.set(http::field::connection, "Upgrade");
+    response_.set(http::field::sec_websocket_accept, accept_key);
+    http::async_write(stream_, response_,
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        if (!error) self->hand_over();
+                      });
+  }
+
+  void hand_over() {
+    stream_.expires_never();
+    const auto first = buffer_.data();  // what a hasty client sent behind its request
+    shard_.adopt(stream_.release_socket(), *std::move(place_),
+                 subscribe_topics_of(parser_.get().target()),
+                 {static_cast<char*>(first.data()), first.size()});
+  }
+
+  void refuse(UpgradeRefusal refusal) {
+    shard_.counters().add(Counter::kHandshakesRefused);
+    response_.version(11);
+    response_.result(refusal.status);
+    for (const auto& [name, value] : refusal.headers) response_.set(name, value);
+    if (refusal.status == 503) response_.set(http::field::retry_after, "1");
+    response_.set(http::field::content_type, "text/plain; charset=utf-8");
+    response_.keep_alive(false);
+    response_.body() = std::move(refusal.text) + "\n";
+    response_.prepare_payload();
+    stream_.expires_after(kAnswerWithin);
+    http::async_write(stream_, response_,
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        if (error) return;
+                        error_code ignored;
+                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                      });
+  }
+
+  Shard& shard_;
+  const ListenerOptions& options_;
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_;
+  http::request_parser<http::empty_body> parser_;
+  http::response<http::string_body> response_;
+  std::optional<Admission::Place> place_;
+  const std::string no_place_;
+};
+
+}  // namespace
+
+Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
+                   Admission& admission)
+    : io_(io), shard_(shard), options_(options), admission_(admission), acceptor_(io) {}
+
+tcp::endpoint Listener::bind(const tcp::endpoint& endpoint) {
+  acceptor_.open(endpoint.protocol());
+  acceptor_.set_option(tcp::acceptor::reuse_address(true));
+  acceptor_.set_option(ReusePort(true));
+  acceptor_.bind(endpoint);
+  return acceptor_.local_endpoint();
+}
+
+void Listener::start() {
+  acceptor_.listen();
+  accept();
+}
+
+void Listener::stop() {
+  error_code ignored;
+  acceptor_.close(ignored);
+}
+
+void Listener::on_tick() {
+  if (std::exchange(paused_, false) && acceptor_.is_open()) accept();
+}
+
+void Listener::accept() {
+  acceptor_.async_accept(io_, [this](error_code error, tcp::socket socket) {
+    if (error == boost::asio::error::operation_aborted) return;
+    if (error == boost::system::errc::too_many_files_open ||
+        error == boost::system::errc::too_many_files_open_in_system) {
+      spdlog::error("cannot accept: {}. Raise the descriptor limit (ulimit -n).", error.message());
+      paused_ = true;
+      return;
+    }
+    if (!error) welcome(std::move(socket));
+    accept();
+  });
+}
+
+void Listener::welcome(tcp::socket socket) {
+  error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  const tcp::endpoint peer = socket.remote_endpoint(ignored);
+  std::string refusal;
+  auto place = admission_.try_enter(peer.address(), refusal);
+  std::make_shared<Handshake>(shard_, options_, std::move(socket), std::move(place),
+                              std::move(refusal))
+      ->read();
+}
+
+}  // namespace broadcast

@@ -1,0 +1,52 @@
+#pragma once
+// One shard's acceptor, and the handshakes in progress: reads the HTTP request with Beast, upgrades
+// it or answers why not, and hands the socket on. What a handshake needs is freed with it. Part of
+// a Shard; [shard] unless tagged.
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "host/net/admission.hpp"
+
+namespace broadcast {
+
+class Shard;
+
+struct ListenerOptions {
+  std::string path = "/ws";            ///< empty: any
+  std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
+  std::chrono::nanoseconds handshake = std::chrono::seconds(4);
+};
+
+class Listener {
+ public:
+  Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
+           Admission& admission);
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  /// [main] With SO_REUSEPORT, so that every shard has its own. Throws boost::system::system_error.
+  boost::asio::ip::tcp::endpoint bind(const boost::asio::ip::tcp::endpoint& endpoint);
+  /// [main] before the shard runs: accepts from now on.
+  void start();
+  void stop();
+  /// Goes on after the process had run out of descriptors.
+  void on_tick();
+
+ private:
+  void accept();
+  void welcome(boost::asio::ip::tcp::socket socket);
+
+  boost::asio::io_context& io_;
+  Shard& shard_;
+  const ListenerOptions& options_;
+  Admission& admission_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  bool paused_ = false;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,162 @@
+#include "host/net/shard.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kReceiveBufferBytes = 256 * 1024;
+constexpr std::chrono::milliseconds kTick{500};
+constexpr std::chrono::milliseconds kRetryFirst{500};
+constexpr std::chrono::milliseconds kRetryLast{5000};
+
+}  // namespace
+
+Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
+             Admission& admission, const ClientFactory& factory)
+    : limits_(limits),
+      factory_(factory),
+      inbox_([this] { boost::asio::post(io_, [this] { drain(); }); }),
+      index_(hub, hub.add_shard(inbox_)),
+      receive_buffer_(kReceiveBufferBytes),
+      listener_(io_, *this, listener, admission),
+      tick_(io_) {}
+
+Shard::~Shard() {
+  io_.stop();
+  join();
+  const MonoTime now = mono_now();
+  for_each_connection([&](Connection& connection) { connection.reset(now); });
+  io_.restart();
+  io_.poll();  // the cancelled handlers, which hold the connections, while what those refer to is
+               // alive
+}
+
+boost::asio::ip::tcp::endpoint Shard::bind(const boost::asio::ip::tcp::endpoint& endpoint) {
+  return listener_.bind(endpoint);
+}
+
+void Shard::start() {
+  listener_.start();
+  arm_tick();
+  thread_ = std::thread([this] { run(); });
+}
+
+void Shard::run() {
+  pthread_setname_np(pthread_self(), "shard");
+  io_.run();
+}
+
+void Shard::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
+                  std::vector<std::string> first_topics, std::span<char> first_bytes) {
+  const auto connection =
+      std::make_shared<Connection>(*this, std::move(socket), std::move(place), limits_);
+  connections_.emplace(connection.get(), connection);
+  ++open_;
+  counters_.add(Counter::kConnectionsAccepted);
+  const MonoTime now = mono_now();
+  connection->open(factory_(*this, connection->outbox(), std::move(first_topics)), first_bytes,
+                   now);
+  flush_touched(now);
+}
+
+void Shard::remove(Connection& connection) {
+  connections_.erase(&connection);
+  --open_;
+  if (connections_.empty() && deadline_ != MonoTime::max()) io_.stop();
+}
+
+void Shard::drain() {
+  inbox_.take(drained_);
+  for (const MessagePtr& message : drained_) {
+    if (message->topic_id() != 0) {
+      index_.deliver(message);
+    } else {
+      for_each_connection([&](Connection& connection) { connection.outbox().push_reply(message); });
+    }
+  }
+  drained_.clear();
+  flush_touched(mono_now());
+}
+
+void Shard::flush_touched(MonoTime now) {
+  // Flushing may end a connection, and that may touch others.
+  TouchedList touched;
+  while (!touched_.empty()) {
+    std::swap(touched, touched_);
+    for (OutboxWriter* writer : touched) writer->flush(now);
+    touched.clear();
+  }
+}
+
+template <class F>
+void Shard::for_each_connection(F use) {
+  std::vector<std::shared_ptr<Connection>> all;  // `use` may remove some
+  all.reserve(connections_.size());
+  for (const auto& [key, connection] : connections_) all.push_back(connection);
+  for (const auto& connection : all) use(*connection);
+}
+
+void Shard::arm_tick() {
+  tick_.expires_after(kTick);
+  tick_.async_wait([this](boost::system::error_code error) {
+    if (!error) on_tick();
+  });
+}
+
+void Shard::on_tick() {
+  const MonoTime now = mono_now();
+  if (now >= deadline_) {
+    io_.stop();
+    return;
+  }
+  listener_.on_tick();
+  for_each_connection([&](Connection& connection) { connection.on_tick(now); });
+  flush_touched(now);
+  arm_tick();
+}
+
+bool Shard::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code, std::string reason) {
+  if (close_idle_waits_.exchange(true)) return false;
+  boost::asio::post(io_, [this, idle, code, reason = std::move(reason)] {
+    close_idle_waits_ = false;
+    const MonoTime now = mono_now();
+    const CloseReason close{code, reason, Counter::kClosedHeartbeat};
+    for_each_connection(
+        [&](Connection& connection) { connection.close_if_idle(idle, close, now); });
+    flush_touched(now);
+  });
+  return true;
+}
+
+void Shard::post_stop_accepting() {
+  boost::asio::post(io_, [this] { listener_.stop(); });
+}
+
+void Shard::post_shut_down(MonoTime deadline) {
+  boost::asio::post(io_, [this, deadline] { shut_down(deadline); });
+}
+
+void Shard::shut_down(MonoTime deadline) {
+  drain();  // what was published before goes out before
+  deadline_ = deadline;
+  listener_.stop();
+  if (connections_.empty()) io_.stop();
+  std::uniform_int_distribution<std::int64_t> spread(kRetryFirst.count(), kRetryLast.count());
+  for_each_connection([&](Connection& connection) {
+    connection.shut_down(std::chrono::milliseconds(spread(random_)));
+  });
+  flush_touched(mono_now());
+}
+
+}  // namespace broadcast

@@ -1,0 +1,102 @@
+#pragma once
+// One thread, one io_context, and the connections that live on it: accepts, drains its inbox of
+// published messages, walks the topic index, and flushes each touched connection once. Owned by
+// ShardGroup. Public functions are [shard] unless tagged.
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "host/base/counters.hpp"
+#include "host/hub/inbox.hpp"
+#include "host/hub/topic_index.hpp"
+#include "host/net/connection.hpp"
+#include "host/net/listener.hpp"
+
+namespace broadcast {
+
+class Shard {
+ public:
+  /// Makes what answers a new connection. [shard]
+  using ClientFactory = std::function<std::unique_ptr<Client>(
+      Shard& shard, Outbox& outbox, std::vector<std::string> first_topics)>;
+
+  /// [main] All references outlive the shard. Registers its inbox with `hub`.
+  Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
+        Admission& admission, const ClientFactory& factory);
+  /// [main]
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  /// [main] Binds `endpoint` (throws boost::system::system_error) and returns what was bound.
+  boost::asio::ip::tcp::endpoint bind(const boost::asio::ip::tcp::endpoint& endpoint);
+  /// [main] Starts the thread and accepts.
+  void start();
+  /// [any]
+  void post_stop_accepting();
+  /// [any] Stops accepting, tells every client and closes it; the thread ends when the last one is
+  /// gone, or at `deadline`.
+  void post_shut_down(MonoTime deadline);
+  /// [main] Waits for the thread.
+  void join();
+
+  [[nodiscard]] Inbox& inbox() { return inbox_; }                       ///< [any]
+  [[nodiscard]] std::size_t connection_count() const { return open_; }  ///< [any]
+  /// [any] False: the previous request still waits.
+  [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code,
+                                    std::string reason);
+
+  /// Takes over a socket that has finished its handshake.
+  void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
+             std::vector<std::string> first_topics, std::span<char> first_bytes);
+  void remove(Connection& connection);
+  /// Flushes every connection whose outbox got something.
+  void flush_touched(MonoTime now);
+
+  [[nodiscard]] TopicIndex& index() { return index_; }
+  [[nodiscard]] Counters& counters() { return counters_; }
+  [[nodiscard]] const Counters& counters() const { return counters_; }  ///< [any]
+  [[nodiscard]] TouchedList& touched() { return touched_; }
+  [[nodiscard]] std::span<char> receive_buffer() { return receive_buffer_; }
+
+ private:
+  void run();
+  void drain();
+  void arm_tick();
+  void on_tick();
+  void shut_down(MonoTime deadline);
+  template <class F>
+  void for_each_connection(F use);
+
+  const ConnectionLimits& limits_;
+  const ClientFactory& factory_;
+  boost::asio::io_context io_{1};
+  Inbox inbox_;
+  TopicIndex index_;
+  Counters counters_;
+  TouchedList touched_;
+  std::vector<char> receive_buffer_;
+  std::vector<MessagePtr> drained_;
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+  Listener listener_;
+  boost::asio::steady_timer tick_;
+  MonoTime deadline_ = MonoTime::max();  // of a shutdown in progress
+  std::mt19937 random_{std::random_device{}()};
+  std::thread thread_;
+  // Shared.
+  std::atomic<std::size_t> open_{0};
+  std::atomic<bool> close_idle_waits_{false};
+};
+
+}  // namespace broadcast

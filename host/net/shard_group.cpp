@@ -1,0 +1,108 @@
+#include "host/net/shard_group.hpp"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+#include "host/base/utf8.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using boost::asio::ip::tcp;
+
+/// A control frame holds 125 bytes, two of them the code.
+constexpr std::size_t kMaxReasonBytes = 123;
+/// What one text for every client may be.
+constexpr std::size_t kMaxSendAllBytes = 64 * 1024;
+
+bool is_sendable_close_code(std::uint16_t code) {
+  return code == 1000 || code == 1001 || code == 1008 || code == 1011 ||
+         (code >= 3000 && code < 5000);
+}
+
+/// SO_REUSEPORT would let a second host share the port without a word, so look first.
+void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
+  boost::asio::io_context io;
+  tcp::acceptor probe(io, endpoint.protocol());
+  probe.set_option(tcp::acceptor::reuse_address(true));
+  probe.bind(endpoint);
+  probe.listen();
+}
+
+}  // namespace
+
+ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory)
+    : options_(std::move(options)), factory_(std::move(factory)), admission_(options_.admission) {
+  for (std::size_t i = 0; i < options_.shards; ++i) {
+    shards_.push_back(
+        std::make_unique<Shard>(hub, options_.connection, options_.listener, admission_, factory_));
+  }
+}
+
+ShardGroup::~ShardGroup() = default;
+
+void ShardGroup::start() {
+  try {
+    refuse_a_port_in_use(options_.listen);
+    for (const auto& shard : shards_) options_.listen = shard->bind(options_.listen);
+  } catch (const boost::system::system_error& error) {
+    std::ostringstream words;
+    words << "server.listen: " << options_.listen << ": " << error.code().message()
+          << ". Is another host running? Stop it, or choose another port.";
+    throw std::runtime_error(words.str());
+  }
+  for (const auto& shard : shards_) shard->start();
+}
+
+void ShardGroup::stop_accepting() {
+  for (const auto& shard : shards_) shard->post_stop_accepting();
+}
+
+void ShardGroup::stop(std::chrono::nanoseconds drain) {
+  const MonoTime deadline = mono_now() + drain;
+  for (const auto& shard : shards_) shard->post_shut_down(deadline);
+  for (const auto& shard : shards_) shard->join();
+}
+
+std::size_t ShardGroup::client_count() const {
+  std::size_t count = 0;
+  for (const auto& shard : shards_) count += shard->connection_count();
+  return count;
+}
+
+bool ShardGroup::try_send_all(std::string_view json) {
+  if (json.size() > kMaxSendAllBytes || !is_utf8(json)) return false;
+  const MessagePtr message = Message::text_of(json);
+  const std::size_t bytes = message->frame().size();
+  std::size_t reserved = 0;
+  while (reserved < shards_.size() && shards_[reserved]->inbox().try_reserve(bytes)) ++reserved;
+  if (reserved < shards_.size()) {
+    while (reserved-- > 0) shards_[reserved]->inbox().cancel(bytes);
+    return false;
+  }
+  for (const auto& shard : shards_) {
+    if (shard->inbox().push_reserved(message) == Inbox::Push::kWake) shard->inbox().wake();
+  }
+  return true;
+}
+
+bool ShardGroup::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t close_code,
+                                std::string_view reason) {
+  if (!is_sendable_close_code(close_code) || reason.size() > kMaxReasonBytes || !is_utf8(reason)) {
+    return false;
+  }
+  return std::ranges::count_if(shards_, [&](const auto& shard) {
+           return !shard->try_close_idle(idle, close_code, std::string(reason));
+         }) == 0;
+}
+
+std::uint64_t ShardGroup::total(Counter counter) const {
+  std::uint64_t total = 0;
+  for (const auto& shard : shards_) total += std::as_const(*shard).counters().get(counter);
+  return total;
+}
+
+}  // namespace broadcast

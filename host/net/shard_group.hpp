@@ -1,0 +1,54 @@
+#pragma once
+// All shards: built, bound to one port, started and stopped together. What broadcasters may do to
+// every client goes through here. Owned by app/server.
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "host/hub/client_control.hpp"
+#include "host/net/admission.hpp"
+#include "host/net/shard.hpp"
+
+namespace broadcast {
+
+struct NetOptions {
+  boost::asio::ip::tcp::endpoint listen;
+  std::size_t shards = 1;
+  ListenerOptions listener;
+  ConnectionLimits connection;
+  Admission::Limits admission;
+};
+
+class ShardGroup final : public ClientControl {
+ public:
+  /// [main] `hub` outlives the group.
+  ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory);
+  ~ShardGroup() override;
+
+  /// [main] Binds every shard and starts it. Throws std::runtime_error naming the address and the
+  /// reason.
+  void start();
+  /// [main] Where clients connect; the port is the real one if 0 was asked for.
+  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return options_.listen; }
+  [[nodiscard]] std::size_t size() const { return shards_.size(); }
+  /// [main] No new connections; those that are open stay.
+  void stop_accepting();
+  /// [main] Says goodbye to every client and waits for the shards' threads, at most `drain`.
+  void stop(std::chrono::nanoseconds drain);
+
+  [[nodiscard]] std::size_t client_count() const override;
+  [[nodiscard]] bool try_send_all(std::string_view json) override;
+  [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t close_code,
+                                    std::string_view reason) override;
+  /// [any] The shards' counters, added up.
+  [[nodiscard]] std::uint64_t total(Counter counter) const;
+
+ private:
+  NetOptions options_;
+  const Shard::ClientFactory factory_;
+  Admission admission_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace broadcast

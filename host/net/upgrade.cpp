@@ -1,0 +1,232 @@
+#include "host/net/upgrade.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+
+#include <boost/beast/http/rfc7230.hpp>
+#include <openssl/evp.h>
+#include <openssl/sha.h>
+
+namespace broadcast {
+
+namespace {
+
+namespace http = boost::beast::http;
+using Request = http::request_header<>;
+
+bool has_token(const Request& request, http::field name, std::string_view token) {
+  const auto [first, last] = request.equal_range(name);
+  return std::any_of(first, last, [&](const auto& field) {
+    return http::token_list(field.value()).exists(token);
+  });
+}
+
+/// The value of a header that must be there once.
+std::optional<std::string_view> only(const Request& request, http::field name) {
+  if (request.count(name) != 1) return std::nullopt;
+  return request[name];
+}
+
+bool is_base64_char(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+         c == '/';
+}
+
+/// Base64 of 16 bytes.
+bool is_websocket_key(std::string_view key) {
+  return key.size() == 24 && key.ends_with("==") &&
+         std::ranges::all_of(key.substr(0, 22), is_base64_char);
+}
+
+std::string accept_key_for(std::string_view key) {
+  const std::string text = std::string(key) + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455
+  std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
+  SHA1(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
+  std::array<unsigned char, 4 * ((SHA_DIGEST_LENGTH + 2) / 3) + 1> base64{};
+  const int length = EVP_EncodeBlock(base64.data(), digest.data(), SHA_DIGEST_LENGTH);
+  return {reinterpret_cast<const char*>(base64.data()), static_cast<std::size_t>(length)};
+}
+
+UpgradeRefusal upgrade_required(std::string text) {
+  return {426,
+          std::move(text),
+          {{http::field::upgrade, "websocket"}, {http::field::connection, "Upgrade"}}};
+}
+
+std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std::string> origins) {
+  if (request.method() != http::verb::get) {
+    return UpgradeRefusal{405, "A WebSocket begins with GET", {{http::field::allow, "GET"}}};
+  }
+  if (request.version() < 11) return UpgradeRefusal{400, "A WebSocket needs HTTP/1.1"};
+  const auto host = only(request, http::field::host);
+  if (!host) return UpgradeRefusal{400, "There must be one Host header"};
+  if (!has_token(request, http::field::upgrade, "websocket") ||
+      !has_token(request, http::field::connection, "upgrade")) {
+    return upgrade_required(
+        "This is a WebSocket endpoint: send \"Upgrade: websocket\" and \"Connection: Upgrade\"");
+  }
+  if (only(request, http::field::sec_websocket_version) != "13") {
+    UpgradeRefusal refusal = upgrade_required("This host speaks WebSocket version 13");
+    refusal.headers.emplace_back(http::field::sec_websocket_version, "13");
+    return refusal;
+  }
+  const auto key = only(request, http::field::sec_websocket_key);
+  if (!key || !is_websocket_key(*key)) {
+    return UpgradeRefusal{400, "There must be one Sec-WebSocket-Key: 16 bytes in base64"};
+  }
+  if (request.count(http::field::origin) > 1 ||
+      !origin_allowed(request[http::field::origin], *host, origins)) {
+    return UpgradeRefusal{
+        403, "Pages of this origin may not connect; the operator allows origins in server.origins"};
+  }
+  return std::nullopt;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return out;
+}
+
+struct Origin {
+  std::string scheme;
+  std::string host;
+  std::uint16_t port = 0;
+
+  bool operator==(const Origin&) const = default;
+};
+
+std::optional<std::uint16_t> default_port(std::string_view scheme) {
+  if (scheme == "http" || scheme == "ws") return 80;
+  if (scheme == "https" || scheme == "wss") return 443;
+  return std::nullopt;
+}
+
+/// `authority` is host[:port], lower case.
+std::optional<Origin> origin_of(std::string_view scheme, std::string_view authority) {
+  const std::size_t bracket = authority.find(']');  // IPv6 addresses have colons of their own
+  const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
+  Origin origin{std::string(scheme), std::string(authority.substr(0, colon)), 0};
+  if (origin.host.empty() || origin.host.find_first_of("/?#@ \\,") != std::string::npos) {
+    return std::nullopt;
+  }
+  if (colon == std::string_view::npos) {
+    origin.port = default_port(scheme).value_or(0);
+    return origin;
+  }
+  const std::string_view digits = authority.substr(colon + 1);
+  const char* const end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, origin.port);
+  if (error != std::errc{} || stop != end || origin.port == 0) return std::nullopt;
+  return origin;
+}
+
+std::optional<Origin> parse_origin(std::string_view text) {
+  const std::string lowered = lower(text);
+  const std::size_t colon = lowered.find("://");
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  const std::string_view view = lowered;
+  return origin_of(view.substr(0, colon), view.substr(colon + 3));
+}
+
+bool fits(const Origin& origin, const Origin& pattern) {
+  if (!pattern.host.starts_with("*.")) return origin == pattern;
+  const std::string_view suffix = std::string_view(pattern.host).substr(1);
+  return origin.scheme == pattern.scheme && origin.port == pattern.port &&
+         origin.host.size() > suffix.size() && origin.host.ends_with(suffix);
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// What is not an escape stays as it is.
+std::string percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_value(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_value(text[i + 2]) : -1;
+    if (low < 0) {
+      out += text[i];
+    } else {
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+  }
+  return out;
+}
+
+/// What stands before `separator`; it and the separator are taken off `text`.
+std::string_view take_until(std::string_view& text, char separator) {
+  const std::size_t end = std::min(text.find(separator), text.size());
+  const std::string_view part = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return part;
+}
+
+}  // namespace
+
+UpgradeVerdict check_upgrade(const Request& request, std::span<const std::string> origins) {
+  if (auto refusal = refuse(request, origins)) return {{}, *std::move(refusal)};
+  return {accept_key_for(request[http::field::sec_websocket_key]), {}};
+}
+
+bool origin_allowed(std::string_view origin, std::string_view host_header,
+                    std::span<const std::string> allowed) {
+  if (origin.empty()) return true;
+  const std::optional<Origin> asked = parse_origin(origin);
+  if (allowed.empty()) {
+    return asked && origin_of(asked->scheme, lower(host_header)) == asked;
+  }
+  return std::ranges::any_of(allowed, [&](const std::string& entry) {
+    if (entry == "*") return true;
+    const std::optional<Origin> pattern = parse_origin(entry);
+    return asked && pattern && fits(*asked, *pattern);
+  });
+}
+
+bool is_origin_pattern(std::string_view text) {
+  if (text == "*") return true;
+  const std::optional<Origin> pattern = parse_origin(text);
+  if (!pattern) return false;
+  const std::size_t star = pattern->host.rfind('*');
+  return star == std::string::npos ||
+         (star == 0 && pattern->host.starts_with("*.") && pattern->host.size() > 2);
+}
+
+std::string path_of(std::string_view target) {
+  target = target.substr(0, target.find_first_of("?#"));
+  if (const std::size_t scheme = target.find("://");
+      !target.starts_with('/') && scheme != std::string_view::npos) {  // as a proxy may write it
+    const std::size_t path = target.find('/', scheme + 3);
+    target = path == std::string_view::npos ? "/" : target.substr(path);
+  }
+  return percent_decoded(target);
+}
+
+std::vector<std::string> subscribe_topics_of(std::string_view target) {
+  std::vector<std::string> topics;
+  target = target.substr(0, target.find('#'));
+  take_until(target, '?');
+  while (!target.empty()) {
+    std::string_view value = take_until(target, '&');
+    if (percent_decoded(take_until(value, '=')) != "subscribe") continue;
+    const std::string decoded = percent_decoded(value);
+    std::string_view list = decoded;
+    while (!list.empty()) {
+      const std::string_view topic = take_until(list, ',');
+      if (!topic.empty()) topics.emplace_back(topic);
+    }
+  }
+  return topics;
+}
+
+}  // namespace broadcast

@@ -1,0 +1,49 @@
+#pragma once
+// May this HTTP request become a WebSocket? The answer, and what the request's target says. Values
+// in, values out: the sockets are the listener's business. Pure; [any].
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/beast/http/fields.hpp>
+#include <boost/beast/http/message.hpp>
+
+namespace broadcast {
+
+struct UpgradeRefusal {
+  unsigned status = 0;
+  std::string text;
+  std::vector<std::pair<boost::beast::http::field, std::string>> headers;
+};
+
+struct UpgradeVerdict {
+  std::string accept_key;  ///< Sec-WebSocket-Accept; empty: refused
+  UpgradeRefusal refusal;
+
+  [[nodiscard]] bool accepted() const { return !accept_key.empty(); }
+};
+
+/// Extensions and subprotocols that the client offers are not taken up. `origins`: see
+/// origin_allowed().
+[[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
+                                           std::span<const std::string> origins);
+
+/// `origin` is the header's value, empty without one: then it is not a browser that asks, and there
+/// is nothing to protect. Otherwise one of `allowed` must fit: "*", an origin, or an origin whose
+/// host begins with "*." for any label or labels; if `allowed` is empty, the origin must be that of
+/// the Host header, whatever its scheme (a proxy may have taken the TLS off).
+[[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host_header,
+                                  std::span<const std::string> allowed);
+/// Whether `text` can stand in `allowed`.
+[[nodiscard]] bool is_origin_pattern(std::string_view text);
+
+/// The target's path, percent-decoded.
+[[nodiscard]] std::string path_of(std::string_view target);
+/// The topics of every `subscribe` in the target's query, percent-decoded, then split at commas.
+/// Empty ones are skipped; whether the others are topics is not asked here.
+[[nodiscard]] std::vector<std::string> subscribe_topics_of(std::string_view target);
+
+}  // namespace broadcast

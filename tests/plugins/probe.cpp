@@ -1,0 +1,129 @@
+// Does what it is told, and tells what happens to it on probe:log. Told by its config, {"in":"START","do":"throw"},
+// or by a message, {"do":"throw"}. Exceptions leave it through the C border, unfenced on purpose.
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "tests/plugins/raw_plugin.hpp"
+
+namespace {
+
+constexpr char kManifest[] =
+    R"({"name":"probe","version":"1.0.0","abi":[1,0],"requires":["bc.demand/1"],"demand":true,)"
+    R"("topics":[{"pattern":"probe:log","delivery":"all"},)"
+    R"({"pattern":"probe:{name}","match":"[a-z]+","delivery":"latest"}],)"
+    R"("config":{"type":"object","additionalProperties":true},"from_the_future":{"ignored":[1]}})";
+
+std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr, text.len) : ""; }
+bc_str borrow(std::string_view text) { return {text.data(), text.size()}; }
+
+struct Probe {
+  const bc_host* host;
+  std::string config;
+
+  bc_status publish(std::string_view topic, const std::string& payload) const {
+    bc_publish message{};
+    message.size = sizeof message;
+    message.topic = borrow(topic);
+    message.payload = borrow(payload);
+    return host->publish(host, &message);
+  }
+
+  void tell(const std::string& what) const {
+    publish("probe:log", R"({"type":"probe","event":")" + what + "\"}");
+  }
+
+  bc_status fail(bc_status status, std::string_view why) const {
+    host->fail(host, borrow(why));
+    return status;
+  }
+
+  static bc_status wait_for_byte(std::string_view order) {
+    const std::size_t at = order.find("\"fd\":");
+    char byte = 0;
+    if (at == std::string_view::npos) return BC_E_INVALID;
+    return read(std::atoi(order.data() + at + 5), &byte, 1) == 1 ? BC_OK : BC_E_INVALID;
+  }
+
+  /// One publish from a thread of its own: no part of the verdict.
+  bc_status publish_elsewhere() const {
+    bc_status status = BC_OK;
+    std::thread([&] { status = publish("probe:elsewhere", R"({"type":"probe"})"); }).join();
+    return status;
+  }
+
+  bc_status obey(std::string_view order) const {
+    const auto is = [&](const char* what) {
+      return order.find(std::string("\"do\":\"") + what + '"') != std::string_view::npos;
+    };
+    if (is("throw")) throw std::runtime_error("thrown \xff on\nrequest");
+    if (is("throw_int")) throw 42;
+    if (is("refuse")) return fail(BC_E_INVALID, "signals[0].ticker is missing");
+    if (is("refuse_silently")) return BC_E_INVALID;
+    if (is("busy")) return BC_E_BUSY;
+    if (is("restart")) return fail(BC_E_RESTART, "new settings");
+    if (is("stuck")) return wait_for_byte(order);
+    if (is("elsewhere")) return publish_elsewhere();
+    if (is("publish_twice")) {
+      publish("probe:first", R"({"type":"probe"})");
+      return publish("probe:second", R"({"type":"probe"})");
+    }
+    if (is("post")) return host->post(host, 7, nullptr);
+    if (is("timer")) return host->timer(host, 9, 0, 0);
+    if (is("post_and_throw")) {
+      host->post(host, 7, nullptr);
+      throw std::runtime_error("with a post on its way");
+    }
+    return BC_OK;
+  }
+
+  bc_status reach(std::string_view stage) const {
+    const bool is_meant = config.find("\"in\":\"" + std::string(stage) + '"') != std::string::npos;
+    return is_meant ? obey(config) : BC_OK;
+  }
+};
+
+bc_status create(const bc_host* host, const char*, void** self) {
+  *self = new Probe{host, {}};
+  return BC_OK;
+}
+
+bc_status handle(void* self, const bc_event* event) {
+  Probe& probe = *static_cast<Probe*>(self);
+  switch (event->kind) {
+    case BC_EV_CONFIG:
+      probe.config = view(event->data);
+      return probe.reach("CONFIG");
+    case BC_EV_START:
+      probe.tell("START");
+      return probe.reach("START");
+    case BC_EV_TIMER:
+      probe.tell("TIMER " + std::to_string(event->id));
+      return probe.reach("TIMER");
+    case BC_EV_POST:
+      probe.tell("POST " + std::to_string(event->id));
+      return probe.reach("POST");
+    case BC_EV_DEMAND:
+      probe.tell("DEMAND " + std::string(view(event->topic)) + " " + std::to_string(event->num) +
+                 ((event->flags & BC_EVF_REPLAY) != 0 ? " replay" : ""));
+      return probe.reach("DEMAND");
+    case BC_EV_MESSAGE:
+      return probe.obey(view(event->data));
+    case BC_EV_STOP:
+      probe.tell("STOP");
+      return probe.reach("STOP");
+    default:
+      return BC_OK;
+  }
+}
+
+void destroy(void* self) { delete static_cast<Probe*>(self); }
+
+}  // namespace
+
+RAW_PLUGIN(kManifest, create, handle, destroy)

@@ -1,0 +1,126 @@
+#include "host/loader/plugin_library.hpp"
+
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <thread>
+
+#include "tests/unit/loader/support.hpp"
+
+namespace broadcast {
+namespace {
+
+using test::plugin_path;
+using test::read_plugin;
+using test::refusal_of;
+
+/// Lines of /proc/self/maps that name a private copy.
+std::string copies_mapped() {
+  std::ifstream maps("/proc/self/maps");
+  std::string found;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("bc:") != std::string::npos) found += line + "\n";
+  }
+  return found;
+}
+
+std::string refusal_to_load(const std::string& name) {
+  const auto file = read_plugin(name);
+  return refusal_of([&] { PluginLibrary library(*file, "test", ""); });
+}
+
+/// Loads and unloads on a thread of its own, as a broadcaster does; true if nothing stayed.
+bool load_and_release(const PluginFile& file, const std::filesystem::path& directory = {}) {
+  std::unique_ptr<PluginLibrary> library;
+  std::thread([&] {
+    library = std::make_unique<PluginLibrary>(file, "test", directory);
+    library->entry().create(nullptr, "test", nullptr);
+    library->unload();
+  }).join();
+  return library->release();
+}
+
+TEST(PluginFileTest, SaysWhyAFileCannotBeRead) {
+  const auto offer = Broadcasters::offer("1.3.2");
+  EXPECT_EQ(refusal_of([&] { static_cast<void>(PluginFile::read("/nowhere/x.so", offer)); }),
+            "/nowhere/x.so: cannot be read: No such file or directory. Check library: and plugins.directory.");
+  EXPECT_EQ(refusal_of([&] { static_cast<void>(PluginFile::read("/proc", offer)); }),
+            "/proc: not a regular file.");
+  EXPECT_EQ(refusal_of([&] { static_cast<void>(PluginFile::read("/dev/zero", offer)); }),
+            "/dev/zero: not a regular file.");
+}
+
+TEST(PluginFileTest, KeepsPathManifestAndBytes) {
+  const auto file = read_plugin("probe");
+  EXPECT_EQ(file->file_name(), "probe.so");
+  EXPECT_EQ(file->manifest().name, "probe");
+  EXPECT_EQ(file->bytes(), test::read_bytes(plugin_path("probe")));
+}
+
+TEST(PluginLibraryTest, IsMappedUnderANameOfItsOwn) {
+  const auto file = read_plugin("minimal");
+  PluginLibrary first(*file, "price", "");
+  PluginLibrary second(*file, "price", "");
+  EXPECT_NE(&first.entry(), &second.entry());
+  EXPECT_NE(copies_mapped().find("memfd:bc:price#"), std::string::npos);
+  first.unload();
+  second.unload();
+  EXPECT_TRUE(first.release());
+  EXPECT_TRUE(second.release());
+  EXPECT_EQ(copies_mapped(), "");
+}
+
+TEST(PluginLibraryTest, RefusesAnEntryThatIsNotWhatItsManifestSays) {
+  EXPECT_EQ(refusal_to_load("bad_magic"),
+            "bad_magic.so: bc_plugin_entry does not begin with BC_MAGIC. Rebuild with SDK 1.x.");
+  EXPECT_EQ(refusal_to_load("small_entry"),
+            "small_entry.so: bc_plugin_entry has size 24, ABI 1 needs 48. Rebuild with SDK 1.x.");
+  EXPECT_EQ(refusal_to_load("other_entry_abi"),
+            "other_entry_abi.so: bc_plugin_entry is for plugin ABI 2, its manifest says 1. Rebuild with SDK 1.x.");
+  EXPECT_EQ(refusal_to_load("other_manifest"),
+            "other_manifest.so: bc_plugin_entry and the ELF note .note.bc carry different manifests. "
+            "Rebuild with SDK 1.x.");
+  EXPECT_EQ(refusal_to_load("no_destroy"),
+            "no_destroy.so: bc_plugin_entry lacks manifest, create, handle or destroy. Rebuild with SDK 1.x.");
+  EXPECT_EQ(copies_mapped(), "");
+}
+
+TEST(PluginLibraryTest, NamesTheSymbolThatNobodyDefines) {
+  EXPECT_EQ(refusal_to_load("undefined_symbol"),
+            "undefined_symbol.so: undefined symbol: function_that_nobody_defines");
+}
+
+TEST(PluginLibraryTest, LeavesNothingMappedThoughThreadLocalsPinIt) {
+  std::unique_ptr<PluginLibrary> library;
+  const auto file = read_plugin("thread_local");
+  std::thread([&] {
+    library = std::make_unique<PluginLibrary>(*file, "test", "");
+    void* self = nullptr;
+    library->entry().create(nullptr, "test", &self);
+    library->unload();
+    EXPECT_NE(copies_mapped(), "") << "the test plugin no longer pins itself";
+  }).join();
+  EXPECT_TRUE(library->release());
+  EXPECT_EQ(copies_mapped(), "");
+}
+
+TEST(PluginLibraryTest, WorksFromARuntimeDirectoryWhereMemoryFilesMayNotExecute) {
+  const auto directory = std::filesystem::path(testing::TempDir());
+  const int copy = file_copy(directory, "bc:test#1", read_plugin("minimal")->bytes());
+  EXPECT_GE(copy, 0);
+}
+
+TEST(PluginLibraryTest, StaysMappedWhenNobodyUnloadedIt) {
+  const auto file = read_plugin("minimal");
+  const bc_entry* entry = nullptr;
+  {
+    PluginLibrary library(*file, "kept", "");
+    entry = &library.entry();
+    EXPECT_FALSE(library.release());
+  }
+  EXPECT_EQ(entry->magic, BC_MAGIC);
+  EXPECT_NE(copies_mapped().find("bc:kept#"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,140 @@
+#pragma once
+// What the loader's tests share: the test plugins' files, a hub whose messages a test can wait for, and a
+// deadline for every wait.
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <future>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/hub/topic_hub.hpp"
+#include "host/loader/broadcasters.hpp"
+#include "host/loader/plugin_refused.hpp"
+#include "host/loader/plugin_runner.hpp"
+
+namespace broadcast::test {
+
+/// Long enough for a loaded machine under a sanitizer; reached only when a test fails.
+inline constexpr std::chrono::seconds kPatience(30);
+
+inline std::filesystem::path plugin_path(const std::string& name) {
+  return std::filesystem::path(TEST_PLUGIN_DIRECTORY) / (name + ".so");
+}
+
+inline std::string read_bytes(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The text that `action` is refused with; "not refused" if it is not.
+template <class F>
+std::string refusal_of(F&& action) {
+  try {
+    std::forward<F>(action)();
+  } catch (const PluginRefused& refused) {
+    return refused.what();
+  }
+  return "not refused";
+}
+
+inline std::shared_ptr<const PluginFile> read_plugin(const std::string& name) {
+  return PluginFile::read(plugin_path(name), Broadcasters::offer("1.3.2"));
+}
+
+/// A hub with one shard's inbox that a test listens on. [any]
+class ListeningHub {
+ public:
+  ListeningHub() : inbox_([this] { wake(); }), hub_(options(), counters_) {
+    shard_ = hub_.add_shard(inbox_);
+  }
+
+  TopicHub& hub() { return hub_; }
+  Counters& counters() { return counters_; }
+  PluginRunner::Surroundings surroundings() { return {.hub = hub_, .counters = counters_}; }
+
+  TopicPtr subscribe(std::string_view topic) {
+    auto result = hub_.join(topic, shard_);
+    return result.joined ? result.joined->topic : nullptr;
+  }
+  void unsubscribe(const TopicPtr& topic) { hub_.leave(topic, shard_, mono_now()); }
+  /// status:{name} exists from the first report on.
+  void subscribe_status(const std::string& name) {
+    hub_.report_status(name, BroadcasterState::kDisabled, "before the test");
+    subscribe("status:" + name);
+  }
+
+  /// Waits until a message with all of `parts` came that no earlier wait has taken; false: none did in time.
+  [[nodiscard]] bool wait_for(const std::vector<std::string>& parts) {
+    std::unique_lock lock(mutex_);
+    return came_.wait_for(lock, kPatience, [&] {
+      take();
+      for (auto text = texts_.begin(); text != texts_.end(); ++text) {
+        if (!contains_all(*text, parts)) continue;
+        texts_.erase(text);
+        return true;
+      }
+      return false;
+    });
+  }
+  /// An event that the probe told of.
+  [[nodiscard]] bool wait_for_event(const std::string& event) {
+    return wait_for({"\"event\":\"" + event + "\""});
+  }
+
+ private:
+  static TopicHub::Options options() {
+    TopicHub::Options options;
+    options.demand_linger = std::chrono::nanoseconds(0);
+    return options;
+  }
+  static bool contains_all(const std::string& text, const std::vector<std::string>& parts) {
+    for (const std::string& part : parts) {
+      if (text.find(part) == std::string::npos) return false;
+    }
+    return true;
+  }
+  void wake() {
+    const std::lock_guard lock(mutex_);
+    came_.notify_all();
+  }
+  void take() {
+    std::vector<MessagePtr> messages;
+    inbox_.take(messages);
+    for (const MessagePtr& message : messages) texts_.emplace_back(message->payload());
+  }
+
+  std::mutex mutex_;
+  std::condition_variable came_;
+  std::vector<std::string> texts_;
+  Counters counters_;
+  Inbox inbox_;
+  TopicHub hub_;
+  std::size_t shard_ = 0;
+};
+
+/// Posts a message and waits for the verdict.
+inline std::future<Verdict> post(TopicOwner& owner, const std::string& payload,
+                                 const std::string& topic = "probe:log") {
+  auto promise = std::make_shared<std::promise<Verdict>>();
+  owner.post_message({.topic = topic, .source = "test", .payload = payload},
+                     [promise](Verdict verdict) { promise->set_value(std::move(verdict)); });
+  return promise->get_future();
+}
+inline Verdict verdict_of(std::future<Verdict> future) {
+  if (future.wait_for(kPatience) == std::future_status::ready) return future.get();
+  return {.outcome = Verdict::Outcome::kUnavailable, .text = "no verdict in time", .last = {}};
+}
+inline Verdict ask(TopicOwner& owner, const std::string& payload) {
+  return verdict_of(post(owner, payload));
+}
+
+}  // namespace broadcast::test

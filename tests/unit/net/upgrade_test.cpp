@@ -1,0 +1,243 @@
+#include "host/net/upgrade.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace broadcast {
+namespace {
+
+namespace http = boost::beast::http;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+// The example of RFC 6455, section 1.3.
+const std::string kKey = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const std::string kAcceptKey = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+const std::string kHost = "Host: example.com:5111\r\n";
+const std::string kUpgrade = "Upgrade: websocket\r\n";
+const std::string kConnection = "Connection: Upgrade\r\n";
+const std::string kVersion = "Sec-WebSocket-Version: 13\r\n";
+const std::string kGet = "GET /ws HTTP/1.1\r\n";
+const std::string kGood = kGet + kHost + kUpgrade + kConnection + kVersion + kKey;
+
+UpgradeVerdict verdict_on(const std::string& head, const std::vector<std::string>& origins = {}) {
+  http::request_parser<http::empty_body> parser;
+  boost::system::error_code error;
+  parser.put(boost::asio::buffer(head + "\r\n"), error);
+  EXPECT_TRUE(parser.is_header_done()) << head << error.message();
+  return check_upgrade(parser.get(), origins);
+}
+
+TEST(UpgradeTest, AcceptsAGoodRequest) {
+  const struct {
+    const char* name;
+    std::string head;
+  } rows[] = {
+      {"the plain one", kGood},
+      {"as Firefox says it",
+       kGet + kHost + kUpgrade + "Connection: keep-alive, Upgrade\r\n" + kVersion + kKey},
+      {"any case",
+       kGet + kHost + "upgrade: WebSocket\r\nconnection: UPGRADE\r\n" + kVersion + kKey},
+      {"among other protocols",
+       kGet + kHost + "Upgrade: h2c, websocket\r\n" + kConnection + kVersion + kKey},
+      {"tokens over two lines",
+       kGet + kHost + kUpgrade + "Connection: keep-alive\r\n" + kConnection + kVersion + kKey},
+      {"with offers", kGood + "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+                              "Sec-WebSocket-Protocol: chat\r\n"},
+      {"same origin", kGood + "Origin: http://example.com:5111\r\n"},
+  };
+  for (const auto& row : rows) {
+    const UpgradeVerdict verdict = verdict_on(row.head);
+    EXPECT_TRUE(verdict.accepted()) << row.name << ": " << verdict.refusal.text;
+    EXPECT_EQ(verdict.accept_key, kAcceptKey) << row.name;
+  }
+}
+
+TEST(UpgradeTest, RefusesEverythingElse) {
+  const std::string name = "Sec-WebSocket-Key: ";
+  const struct {
+    const char* what;
+    unsigned status;
+    std::string head;
+  } rows[] = {
+      {"POST", 405, "POST" + kGood.substr(3)},
+      {"HEAD", 405, "HEAD" + kGood.substr(3)},
+      {"HTTP/1.0", 400, "GET /ws HTTP/1.0\r\n" + kHost + kUpgrade + kConnection + kVersion + kKey},
+      {"no Host", 400, kGet + kUpgrade + kConnection + kVersion + kKey},
+      {"two Hosts", 400, kGood + "Host: other\r\n"},
+      {"a browser's page view", 426, kGet + kHost},
+      {"no Upgrade", 426, kGet + kHost + kConnection + kVersion + kKey},
+      {"another protocol", 426, kGet + kHost + "Upgrade: h2c\r\n" + kConnection + kVersion + kKey},
+      {"a longer word", 426,
+       kGet + kHost + "Upgrade: websockets\r\n" + kConnection + kVersion + kKey},
+      {"no Connection", 426, kGet + kHost + kUpgrade + kVersion + kKey},
+      {"Connection without upgrade", 426,
+       kGet + kHost + kUpgrade + "Connection: keep-alive\r\n" + kVersion + kKey},
+      {"no version", 426, kGet + kHost + kUpgrade + kConnection + kKey},
+      {"version 8", 426,
+       kGet + kHost + kUpgrade + kConnection + "Sec-WebSocket-Version: 8\r\n" + kKey},
+      {"two versions", 426, kGood + kVersion},
+      {"no key", 400, kGet + kHost + kUpgrade + kConnection + kVersion},
+      {"two keys", 400, kGood + kKey},
+      {"empty key", 400, kGet + kHost + kUpgrade + kConnection + kVersion + name + "\r\n"},
+      {"key of 15 bytes", 400,
+       kGet + kHost + kUpgrade + kConnection + kVersion + name + "dGhlIHNhbXBsZSBub25j\r\n"},
+      {"key of 17 bytes", 400,
+       kGet + kHost + kUpgrade + kConnection + kVersion + name + "dGhlIHNhbXBsZSBub25jZQE=\r\n"},
+      {"key not base64", 400,
+       kGet + kHost + kUpgrade + kConnection + kVersion + name + "dGhlIHNhbXBsZSBub25j*Q==\r\n"},
+      {"foreign origin", 403, kGood + "Origin: http://evil.example\r\n"},
+      {"origin null", 403, kGood + "Origin: null\r\n"},
+      {"two origins", 403,
+       kGood + "Origin: http://example.com:5111\r\nOrigin: http://evil.example\r\n"},
+  };
+  for (const auto& row : rows) {
+    const UpgradeVerdict verdict = verdict_on(row.head);
+    EXPECT_FALSE(verdict.accepted()) << row.what;
+    EXPECT_EQ(verdict.refusal.status, row.status) << row.what << ": " << verdict.refusal.text;
+    EXPECT_FALSE(verdict.refusal.text.empty()) << row.what;
+  }
+}
+
+TEST(UpgradeTest, SaysInHeadersWhatItWouldTake) {
+  EXPECT_THAT(verdict_on("POST" + kGood.substr(3)).refusal.headers,
+              ElementsAre(Pair(http::field::allow, "GET")));
+  EXPECT_THAT(verdict_on(kGet + kHost).refusal.headers,
+              ElementsAre(Pair(http::field::upgrade, "websocket"),
+                          Pair(http::field::connection, "Upgrade")));
+  EXPECT_THAT(
+      verdict_on(kGood + kVersion).refusal.headers,
+      ElementsAre(Pair(http::field::upgrade, "websocket"), Pair(http::field::connection, "Upgrade"),
+                  Pair(http::field::sec_websocket_version, "13")));
+}
+
+TEST(UpgradeTest, TakesTheListOfOriginsIntoAccount) {
+  const std::string head = kGood + "Origin: https://app.example.org\r\n";
+  EXPECT_TRUE(verdict_on(head, {"https://*.example.org"}).accepted());
+  EXPECT_EQ(verdict_on(head, {"https://example.org"}).refusal.status, 403U);
+}
+
+TEST(OriginTest, IsThatOfTheHostWhereNoneIsListed) {
+  const struct {
+    const char* origin;
+    const char* host;
+    bool allowed;
+  } rows[] = {
+      {"", "example.com", true},
+      {"http://example.com", "example.com", true},
+      {"https://example.com", "example.com", true},
+      {"https://example.com", "example.com:443", true},
+      {"http://example.com:80", "example.com", true},
+      {"HTTP://Example.COM", "example.com", true},
+      {"http://localhost:5111", "localhost:5111", true},
+      {"http://[::1]:5111", "[::1]:5111", true},
+      {"http://[::1]", "[::1]", true},
+      {"http://[::1]", "[::2]", false},
+      {"http://example.com", "example.com:443", false},
+      {"http://localhost:3000", "localhost:5111", false},
+      {"http://example.com.evil.org", "example.com", false},
+      {"http://evil.org", "example.com", false},
+      {"http://evil.org@example.com", "example.com", false},
+      {"http://example.com/", "example.com", false},
+      {"http://example.com:", "example.com", false},
+      {"http://example.com:80x", "example.com", false},
+      {"http://example.com:65616", "example.com", false},
+      {"null", "null", false},
+      {"example.com", "example.com", false},
+      {"://example.com", "example.com", false},
+      {"http://", "", false},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(origin_allowed(row.origin, row.host, {}), row.allowed) << row.origin << row.host;
+  }
+}
+
+TEST(OriginTest, IsOneOfTheList) {
+  const std::vector<std::string> list = {"https://app.example.com", "http://localhost:3000",
+                                         "https://*.wild.org", "https://*.port.org:8443"};
+  const struct {
+    const char* origin;
+    bool allowed;
+  } rows[] = {
+      {"", true},
+      {"https://app.example.com", true},
+      {"https://APP.example.com:443", true},
+      {"http://localhost:3000", true},
+      {"https://a.wild.org", true},
+      {"https://a.b.wild.org", true},
+      {"https://a.port.org:8443", true},
+      {"http://app.example.com", false},
+      {"https://app.example.com:444", false},
+      {"https://example.com", false},
+      {"http://localhost", false},
+      {"https://wild.org", false},
+      {"https://.wild.org", false},
+      {"https://evilwild.org", false},
+      {"https://a.wild.org.evil.com", false},
+      {"http://a.wild.org", false},
+      {"https://a.wild.org:8443", false},
+      {"https://a.port.org", false},
+      {"http://the.host", false},  // a list says all there is
+      {"null", false},
+  };
+  for (const auto& row : rows) {
+    EXPECT_EQ(origin_allowed(row.origin, "the.host", list), row.allowed) << row.origin;
+  }
+  EXPECT_TRUE(origin_allowed("null", "the.host", std::vector<std::string>{"*"}));
+  EXPECT_TRUE(origin_allowed("http://any.where", "the.host", std::vector<std::string>{"*"}));
+}
+
+TEST(OriginTest, KnowsWhatCanBeListed) {
+  for (const char* good : {"*", "https://example.com", "http://localhost:3000", "http://[::1]:80",
+                           "https://*.example.com", "https://*.example.com:8443"}) {
+    EXPECT_TRUE(is_origin_pattern(good)) << good;
+  }
+  for (const char* bad :
+       {"", "example.com", "https://", "https://example.com/", "https://example.com/ws",
+        "https://*", "https://*.", "https://*example.com", "https://a.*.com", "https://*.*.com",
+        "null", "https://a.com, https://b.com", "https://example.com:port"}) {
+    EXPECT_FALSE(is_origin_pattern(bad)) << bad;
+  }
+}
+
+TEST(TargetTest, HasAPath) {
+  EXPECT_EQ(path_of("/ws"), "/ws");
+  EXPECT_EQ(path_of("/ws?subscribe=a"), "/ws");
+  EXPECT_EQ(path_of("/ws#part"), "/ws");
+  EXPECT_EQ(path_of("/v1/publish/signal%3Avcp"), "/v1/publish/signal:vcp");
+  EXPECT_EQ(path_of("http://example.com:5111/ws?subscribe=a"), "/ws");
+  EXPECT_EQ(path_of("http://example.com"), "/");
+  EXPECT_EQ(path_of("http://example.com?next=/ws"), "/");
+  EXPECT_EQ(path_of("/redirect?to=http://x/ws"), "/redirect");
+  EXPECT_EQ(path_of("*"), "*");
+  EXPECT_EQ(path_of(""), "");
+}
+
+TEST(TargetTest, NamesTheFirstTopics) {
+  EXPECT_THAT(subscribe_topics_of("/ws"), IsEmpty());
+  EXPECT_THAT(subscribe_topics_of("/ws?"), IsEmpty());
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe"), IsEmpty());
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe=,,"), IsEmpty());
+  EXPECT_THAT(subscribe_topics_of("/ws?resubscribe=a&subscribed=b&Subscribe=c"), IsEmpty());
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe=price:005930,signal:vcp"),
+              ElementsAre("price:005930", "signal:vcp"));
+  EXPECT_THAT(subscribe_topics_of("/ws?token=x&subscribe=a&&subscribe=,b,,c,&z"),
+              ElementsAre("a", "b", "c"));
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe=price%3A005930%2csignal%3avcp"),
+              ElementsAre("price:005930", "signal:vcp"));
+  EXPECT_THAT(subscribe_topics_of("/ws?%73ubscribe=a%26b=c"), ElementsAre("a&b=c"));
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe=a%,b%2,c%zz,%4"),
+              ElementsAre("a%", "b%2", "c%zz", "%4"));
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe=a#&subscribe=b"), ElementsAre("a"));
+}
+
+}  // namespace
+}  // namespace broadcast
