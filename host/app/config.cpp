@@ -166,10 +166,10 @@ void check_limits(YamlReader& map, const LimitsConfig& limits) {
                  std::to_string(limits.topics_per_connection) + ")");
   }
   if (limits.connections != 0 && limits.connections_per_address > limits.connections) {
-    map.fail({"connections_per_address"},
-             "limits.connections_per_address (" + std::to_string(limits.connections_per_address) +
-                 ") may be at most limits.connections (" + std::to_string(limits.connections) +
-                 ")");
+    map.fail({"connections_per_address"}, "limits.connections_per_address (" +
+                                              std::to_string(limits.connections_per_address) +
+                                              ") may be at most limits.connections (" +
+                                              std::to_string(limits.connections) + ")");
   }
 }
 
@@ -206,21 +206,19 @@ void read_plugins(YamlReader& map, PluginsConfig& plugins) {
 }
 
 std::string expected_name(const std::string& name) {
-  const bool fits = name.size() <= 64 && !name.empty() && is_lower(name[0]) &&
-                    std::ranges::all_of(
-                        name, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
+  const bool fits =
+      name.size() <= 64 && !name.empty() && is_lower(name[0]) &&
+      std::ranges::all_of(name, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
   return fits ? "" : "a name of a-z, 0-9 and _ that begins with a letter, at most 64 long";
 }
 
 void read_broadcaster_config(YamlReader& map, BroadcasterConfig& broadcaster) {
   const std::string path = key_path(map.path(), "config");
   broadcaster.places[""] = {map.at(), path};
-  const YamlNode* node = map.node("config");
-  if (node == nullptr || node->refused) return;
+  const YamlNode* node = map.map("config");
+  if (node == nullptr) return;
   JsonFromYaml converted = to_json(*node, path);
   broadcaster.places = std::move(converted.places);
-  if (node->kind == YamlNode::Kind::kNull) return;
-  if (node->kind != YamlNode::Kind::kMap) return map.fail({"config"}, "expected a map");
   broadcaster.config = std::move(converted.value);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// The configuration: what the YAML says, checked, in the units the parts want. Read once at start; config/
-// reference.yaml has every key. A value of our own and nothing else; [main].
+// The configuration: what the YAML says, checked, in the units the parts want. Read once at start;
+// config/ reference.yaml has every key. A value of our own and nothing else; [main].
 
 #include <chrono>
 #include <cstddef>
@@ -101,8 +101,8 @@ struct Config {
 
   std::string file;  ///< as it was given, for locate()
 
-  /// "config/prod.yaml:41:7: broadcasters.price.config.interval" for "/interval" in the config of `broadcaster`.
-  /// What the file does not have is placed where the nearest value around it stands.
+  /// "config/prod.yaml:41:7: broadcasters.price.config.interval" for "/interval" in the config of
+  /// `broadcaster`. What the file does not have is placed where the nearest value around it stands.
   [[nodiscard]] std::string locate(std::string_view broadcaster, std::string_view pointer) const;
 };
 
@@ -114,7 +114,8 @@ struct Config {
 [[nodiscard]] Config parse_config(std::string_view text, const std::string& file,
                                   const Environment& environment);
 
-/// One step of the above: fills what `root` has, adds what is wrong and every known key to `findings`.
+/// One step of the above: fills what `root` has, adds what is wrong and every known key to
+/// `findings`.
 [[nodiscard]] Config read_config(const YamlNode& root, YamlFindings& findings);
 
 /// This process's environment.

@@ -102,19 +102,13 @@ Server::Server(const Config& config, BroadcasterPlan plan)
 
 void Server::add_broadcasters(BroadcasterPlan plan) {
   for (BroadcasterPlan::Ready& ready : plan.ready) {
-    const std::string library = ready.file->file_name();
-    const std::string version = ready.file->manifest().version;
-    auto refusal = broadcasters_.try_add(std::move(ready.file),
-                                         {.name = ready.name,
-                                          .config = std::move(ready.config),
-                                          .permissions = std::move(ready.permissions),
-                                          .host_version = kHostVersion,
-                                          .runtime_directory = config_.plugins.runtime_directory});
-    if (refusal) {
-      plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
-    } else {
-      spdlog::info("{}: {} from {}", ready.name, version, library);
-    }
+    auto refusal = broadcasters_.try_add(
+        std::move(ready.file), {.name = ready.name,
+                                .config = std::move(ready.config),
+                                .permissions = std::move(ready.permissions),
+                                .host_version = kHostVersion,
+                                .copies = {.directory = config_.plugins.runtime_directory}});
+    if (refusal) plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
   }
   for (const auto& [name, why] : plan.refused) {
     if (config_.plugins.strict) throw std::runtime_error(why);

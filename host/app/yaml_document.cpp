@@ -151,8 +151,9 @@ class TreeBuilder final : public YAML::EventHandler {
       throw YamlSyntaxError(at, "nested more than " + std::to_string(kMaxDepth) + " levels deep");
     }
     if (++nodes_ > kMaxNodes || text_bytes_ > kMaxTextBytes) {
-      throw YamlSyntaxError(at, "more than " + std::to_string(kMaxNodes) +
-                                    " values or 16MiB of text, aliases counted where they are used");
+      throw YamlSyntaxError(at,
+                            "more than " + std::to_string(kMaxNodes) +
+                                " values or 16MiB of text, aliases counted where they are used");
     }
     for (const YamlNode& child : node.children) count(child, depth + 1, at);
   }
@@ -182,7 +183,9 @@ void check_bytes(std::string_view text) {
 
 YamlNode parse(std::string_view text) {
   check_bytes(text);
-  std::istringstream stream{std::string(text)};
+  // yaml-cpp closes a quote that is open before a last newline, and so swallows what follows it;
+  // with something after that newline it finds the mistake.
+  std::istringstream stream{std::string(text) + (text.ends_with('\n') ? "#" : "\n#")};
   try {
     YAML::Parser parser(stream);
     TreeBuilder builder;

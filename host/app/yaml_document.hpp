@@ -1,7 +1,7 @@
 #pragma once
-// A YAML text as a tree of values: anchors copied, merge keys merged, variables expanded, every value with its
-// place. What yaml-cpp lets pass is found here: duplicate keys, a second document, values that grow without
-// end through aliases. Pure. [main]
+// A YAML text as a tree of values: anchors copied, merge keys merged, variables expanded, every
+// value with its place. What yaml-cpp lets pass is found here: duplicate keys, a second document,
+// values that grow without end through aliases. Pure. [main]
 
 #include <string>
 #include <string_view>
@@ -24,8 +24,8 @@ struct YamlNode {
   std::vector<YamlNode> children;
 };
 
-/// The document in `text`; a null node if there is none. Everything that is wrong goes to `findings`: a mistake
-/// of syntax leaves a null node, one in a value marks that value as refused.
+/// The document in `text`; a null node if there is none. Everything that is wrong goes to
+/// `findings`: a mistake of syntax leaves a null node, one in a value marks that value as refused.
 [[nodiscard]] YamlNode read_yaml(std::string_view text, const Environment& environment,
                                  YamlFindings& findings);
 

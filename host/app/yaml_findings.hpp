@@ -1,6 +1,7 @@
 #pragma once
-// What reading a YAML file finds: everything that is wrong with it, each with its place, and the keys that
-// were asked for. Filled by yaml_document and yaml_reader, thrown as one ConfigError by config. [main]
+// What reading a YAML file finds: everything that is wrong with it, each with its place, and the
+// keys that were asked for. Filled by yaml_document and yaml_reader, thrown as one ConfigError by
+// config. [main]
 
 #include <compare>
 #include <set>

@@ -1,7 +1,7 @@
 #pragma once
-// A YAML value as JSON, with the place of everything in it: what a broadcaster's config is checked and handed
-// over as. Plain true, false, null and numbers are typed; whatever is quoted, and a number with leading zeros
-// such as 005930, is a text. Pure; [any].
+// A YAML value as JSON, with the place of everything in it: what a broadcaster's config is checked
+// and handed over as. Plain true, false, null and numbers are typed; whatever is quoted, and a
+// number with leading zeros such as 005930, is a text. Pure; [any].
 
 #include <map>
 #include <string>

@@ -125,9 +125,10 @@ void YamlReader::scalars(std::string_view key, const Take& take) {
 }
 
 void YamlReader::section(std::string_view key, const ReadMap& read_map) {
-  const YamlNode* map = given(key, YamlNode::Kind::kMap, "a map");
+  const YamlNode* section = map(key);
   const YamlNode absent{.at = map_.at};
-  YamlReader::read(map != nullptr ? *map : absent, key_path(path_, key), findings_, read_map);
+  YamlReader::read(section != nullptr ? *section : absent, key_path(path_, key), findings_,
+                   read_map);
 }
 
 void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
@@ -145,16 +146,17 @@ void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
 }
 
 void YamlReader::named_maps(std::string_view key, const Take& take, const ReadNamedMap& read_map) {
-  const YamlNode* maps = given(key, YamlNode::Kind::kMap, "a map");
+  const YamlNode* maps = map(key);
   if (maps == nullptr) return;
-  for (const YamlNode& map : maps->children) {
-    const std::string path = key_path(key_path(path_, key), map.key);
-    if (const std::string expected = take(map.key); !expected.empty()) {
-      findings_.add(map.at, path, "expected " + expected + ", found \"" + shown(map.key) + "\"");
-    } else if (map.kind == YamlNode::Kind::kMap || map.kind == YamlNode::Kind::kNull) {
-      YamlReader::read(map, path, findings_, [&](YamlReader& reader) { read_map(map.key, reader); });
+  for (const YamlNode& one : maps->children) {
+    const std::string path = key_path(key_path(path_, key), one.key);
+    if (const std::string expected = take(one.key); !expected.empty()) {
+      findings_.add(one.at, path, "expected " + expected + ", found \"" + shown(one.key) + "\"");
+    } else if (one.kind == YamlNode::Kind::kMap || one.kind == YamlNode::Kind::kNull) {
+      YamlReader::read(one, path, findings_,
+                       [&](YamlReader& reader) { read_map(one.key, reader); });
     } else {
-      expect(map, path, "a map");
+      expect(one, path, "a map");
     }
   }
 }
@@ -163,6 +165,10 @@ const YamlNode* YamlReader::node(std::string_view key) {
   known_.emplace_back(key);
   findings_.know(key_path(path_, key));
   return given(key);
+}
+
+const YamlNode* YamlReader::map(std::string_view key) {
+  return given(key, YamlNode::Kind::kMap, "a map");
 }
 
 void YamlReader::fail(std::initializer_list<std::string_view> keys, const std::string& problem) {
@@ -229,8 +235,9 @@ std::string size_text(std::size_t bytes) {
     std::size_t bytes;
     const char* name;
   };
-  constexpr std::array<Unit, 3> kUnits = {
-      {{std::size_t{1} << 30, "GiB"}, {std::size_t{1} << 20, "MiB"}, {std::size_t{1} << 10, "KiB"}}};
+  constexpr std::array<Unit, 3> kUnits = {{{std::size_t{1} << 30, "GiB"},
+                                           {std::size_t{1} << 20, "MiB"},
+                                           {std::size_t{1} << 10, "KiB"}}};
   for (const Unit& unit : kUnits) {
     if (bytes > 0 && bytes % unit.bytes == 0) return std::to_string(bytes / unit.bytes) + unit.name;
   }

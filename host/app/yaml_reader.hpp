@@ -1,7 +1,8 @@
 #pragma once
-// Reads one map of a YAML document, key by key: each call names a key and what its value must be, fills the
-// variable if the key is there, and adds a problem if the value is not that. A quoted number is a number here:
-// values with ${...} have to be quoted in flow maps. Keys that nobody asked for are problems, too. [main]
+// Reads one map of a YAML document, key by key: each call names a key and what its value must be,
+// fills the variable if the key is there, and adds a problem if the value is not that. A quoted
+// number is a number here: values with ${...} have to be quoted in flow maps. Keys that nobody
+// asked for are problems, too. [main]
 
 #include <algorithm>
 #include <chrono>
@@ -34,8 +35,8 @@ class YamlReader {
   using ReadMap = std::function<void(YamlReader& map)>;
   using ReadNamedMap = std::function<void(const std::string& name, YamlReader& map)>;
 
-  /// Reads `node` with `read_map`, then adds a problem for each key that it did not ask for. A null node is
-  /// an empty map. `findings` outlives the call only.
+  /// Reads `node` with `read_map`, then adds a problem for each key that it did not ask for. A null
+  /// node is an empty map. `findings` outlives the call only.
   static void read(const YamlNode& node, const std::string& path, YamlFindings& findings,
                    const ReadMap& read_map);
 
@@ -75,8 +76,11 @@ class YamlReader {
 
   /// The value as it stands, or null. The reader then checks nothing but that the key is known.
   [[nodiscard]] const YamlNode* node(std::string_view key);
+  /// The same, if it is a map; null without a problem if it is absent or empty.
+  [[nodiscard]] const YamlNode* map(std::string_view key);
 
-  /// Adds a problem to the first of `keys` that is given, or to the first one, where the map stands.
+  /// Adds a problem to the first of `keys` that is given, or to the first one, where the map
+  /// stands.
   void fail(std::initializer_list<std::string_view> keys, const std::string& problem);
 
   [[nodiscard]] const std::string& path() const { return path_; }

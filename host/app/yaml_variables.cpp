@@ -84,9 +84,7 @@ class Expander {
     return value;
   }
 
-  bool at_bare_name() const {
-    return rest_.size() > 1 && rest_[0] == '$' && begins_name(rest_[1]);
-  }
+  bool at_bare_name() const { return rest_.size() > 1 && rest_[0] == '$' && begins_name(rest_[1]); }
 
   /// "$TOKEN" was meant to be something else than six characters.
   void refuse_bare_name() {

@@ -1,6 +1,7 @@
 #pragma once
-// Environment variables in a text: ${NAME} must be set, ${NAME:-default} need not be (unset or empty: the
-// default, which may hold further ones), $$ is a dollar. Pure: the environment is a function. [any]
+// Environment variables in a text: ${NAME} must be set, ${NAME:-default} need not be (unset or
+// empty: the default, which may hold further ones), $$ is a dollar. Pure: the environment is a
+// function. [any]
 
 #include <functional>
 #include <optional>

@@ -122,7 +122,7 @@ void Outbox::consume(std::size_t bytes) {
   first_ticket_ += head_;
   items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
   head_ = 0;
-  if (items_.empty() && items_.capacity() > kKeptItems) items_ = {};
+  if (items_.empty() && items_.capacity() > kKeptItems) std::vector<Item>().swap(items_);
 }
 
 void Outbox::touch() {

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxShards = 256;
 constexpr std::string_view kStatusPrefix = "status:";
+constexpr std::size_t kMaxDetailBytes = 1024;
 
 /// Eight letters and digits that say: these numbers continue nothing.
 std::string new_epoch() {
@@ -90,10 +91,11 @@ std::size_t TopicHub::add_shard(Inbox& inbox) {
 
 std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::string_view library,
                                                       const std::vector<TopicPattern>& patterns) {
-  const TopicPattern status("status:{broadcaster}", "", Delivery::kLatest);
   return table_.with_lock([&](Table& table) -> std::optional<Conflict> {
     for (const TopicPattern& pattern : patterns) {
-      if (pattern.overlaps(status)) return Conflict{pattern.text(), "the host", "built in"};
+      if (pattern.text().starts_with(kStatusPrefix)) {
+        return Conflict{pattern.text(), "the host", "built in"};
+      }
       for (const Claim& claim : table.claims) {
         if (!pattern.overlaps(claim.pattern)) continue;
         return Conflict{pattern.text(), std::string(claim.owner->owner_name()), claim.library};
@@ -111,6 +113,13 @@ TopicPtr TopicHub::find(std::string_view topic) const {
     const auto found = table.topics.find(topic);
     return found == table.topics.end() ? TopicPtr() : found->second;
   });
+}
+
+const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view topic) {
+  if (topic.starts_with(kStatusPrefix)) return nullptr;  // also if a claimed "st{x}" accepts it
+  const auto claim = std::ranges::find_if(
+      table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(topic); });
+  return claim == table.claims.end() ? nullptr : &*claim;
 }
 
 TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
@@ -135,10 +144,8 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       error = JoinError::kInvalidName;
       return nullptr;
     }
-    const auto claim = std::ranges::find_if(
-        table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(name); });
-    const bool claimed = claim != table.claims.end();
-    if (!claimed && (!options_.accept_unknown || name.starts_with(kStatusPrefix))) {
+    const Claim* const claim = claim_of(table, name);
+    if (claim == nullptr && (!options_.accept_unknown || name.starts_with(kStatusPrefix))) {
       error = JoinError::kUnknownTopic;
       return nullptr;
     }
@@ -146,7 +153,7 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       error = JoinError::kTooManyTopics;
       return nullptr;
     }
-    if (!claimed) return insert(table, name, Delivery::kLatest, nullptr, true);
+    if (claim == nullptr) return insert(table, name, Delivery::kLatest, nullptr, true);
     const Delivery delivery = claim->pattern.delivery();
     return insert(table, name, delivery, claim->owner,
                   claim->pattern.has_placeholder() && delivery == Delivery::kLatest);
@@ -160,8 +167,11 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
     counters_.add(Counter::kPublishInvalid);
     return result;
   }
-  JoinError error{};
-  const TopicPtr found = find_or_create(topic, error);
+  TopicPtr found = find(topic);
+  if (!found && owner_of(topic) == &owner) {  // nobody makes topics that another owns
+    JoinError error{};
+    found = find_or_create(topic, error);
+  }
   if (!found || found->owner != &owner) {
     counters_.add(Counter::kPublishDenied);
     result.status = PublishStatus::kDenied;
@@ -221,6 +231,7 @@ bool TopicHub::try_reserve(const Topic::State& state, std::size_t bytes) {
 
 void TopicHub::report_status(std::string_view broadcaster, BroadcasterState state,
                              std::string_view detail) {
+  detail = cut_utf8(detail, kMaxDetailBytes);
   const std::string key(broadcaster);
   // Published under the lock, so that two reports cannot overtake each other: statuses -> topic ->
   // inbox.
@@ -230,7 +241,7 @@ void TopicHub::report_status(std::string_view broadcaster, BroadcasterState stat
     if (!is_new && status.state == state && status.detail == detail) return;
     if (is_new || status.state != state) status.since = iso_timestamp(wall_now_ns());
     status.state = state;
-    status.detail = cut_utf8(detail, 1024);
+    status.detail = detail;
     const std::string name = std::string(kStatusPrefix) + key;
     const TopicPtr topic = table_.with_lock([&](Table& table) {
       const auto found = table.topics.find(name);
@@ -247,9 +258,8 @@ TopicOwner* TopicHub::owner_of(std::string_view topic) const {
     const auto found = table.topics.find(topic);
     if (found != table.topics.end()) return found->second->owner;
     if (!is_topic_name(topic, options_.topic_name_bytes)) return nullptr;
-    const auto claim = std::ranges::find_if(
-        table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(topic); });
-    return claim == table.claims.end() ? nullptr : claim->owner;
+    const Claim* const claim = claim_of(table, topic);
+    return claim == nullptr ? nullptr : claim->owner;
   });
 }
 
@@ -271,7 +281,9 @@ std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
   std::vector<std::pair<std::string, std::int64_t>> demand;
   for (const TopicPtr& topic : owned) {
     topic->state.with_lock([&](const Topic::State& state) {
-      if (state.demanded) demand.emplace_back(topic->name, state.subscribers);
+      if (!state.demanded) return;
+      // A lingering topic counts as one: who comes back to it is not told to the owner again.
+      demand.emplace_back(topic->name, std::max<std::int64_t>(state.subscribers, 1));
     });
   }
   return demand;

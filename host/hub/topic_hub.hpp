@@ -78,7 +78,7 @@ class TopicHub {
                                   std::string_view payload);
 
   /// Publishes on status:{broadcaster} if state or detail differ from the last report. Never
-  /// blocks.
+  /// blocks. REQUIRES: UTF-8.
   void report_status(std::string_view broadcaster, BroadcasterState state, std::string_view detail);
 
   /// Who serves `topic`, or null. Does not create it.
@@ -87,8 +87,8 @@ class TopicHub {
   /// Subscribers of `topic` on all shards now; 0 if there is no such topic.
   [[nodiscard]] std::int64_t subscribers(std::string_view topic) const;
 
-  /// The topics of `owner` that have subscribers, with their counts: what a restarted broadcaster
-  /// is told.
+  /// The topics that `owner` was told to serve, with their subscribers (1 while one lingers): what
+  /// a restarted broadcaster is told.
   [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> demand_of(
       const TopicOwner& owner) const;
 
@@ -136,6 +136,7 @@ class TopicHub {
 
   [[nodiscard]] TopicPtr find(std::string_view topic) const;
   [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error);
+  [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
   void publish_to(Topic& topic, std::string_view payload, Published& result);

@@ -1,6 +1,6 @@
 #pragma once
-// How long a broadcaster that failed stays down: doubling from `first` to `longest`, from the start again once
-// it ran for `healthy`. Time is an argument.
+// How long a broadcaster that failed stays down: doubling from `first` to `longest`, from the start
+// again once it ran for `healthy`. Time is an argument.
 
 #include <algorithm>
 #include <chrono>

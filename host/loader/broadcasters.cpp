@@ -1,8 +1,8 @@
 #include "host/loader/broadcasters.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <utility>
+
+#include <spdlog/spdlog.h>
 
 namespace broadcast {
 
@@ -17,8 +17,7 @@ std::optional<std::string> Broadcasters::try_add(std::shared_ptr<const PluginFil
     return refusal;
   }
   auto runner = PluginRunner::make(file, std::move(options), surroundings_);
-  const auto conflict =
-      surroundings_.hub.try_claim(*runner, file->file_name(), manifest.topics);
+  const auto conflict = surroundings_.hub.try_claim(*runner, file->file_name(), manifest.topics);
   if (conflict) {
     return std::string(runner->owner_name()) + ": topic \"" + conflict->pattern +
            "\" is already owned by " + conflict->owner + " (" + conflict->owner_library +
@@ -38,7 +37,8 @@ bool Broadcasters::stop(MonoTime deadline) {
   for (const auto& runner : runners_) {
     if (runner->wait_stopped(deadline)) continue;
     all_stopped = false;
-    spdlog::error("{}: a callback has not returned by the deadline; left behind", runner->owner_name());
+    spdlog::error("{}: a callback has not returned by the deadline; left behind",
+                  runner->owner_name());
   }
   return all_stopped;
 }

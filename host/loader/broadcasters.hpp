@@ -1,6 +1,7 @@
 #pragma once
-// All broadcasters of a host: takes the checked files in, gives each its topics, starts and stops them together.
-// One that is refused never keeps the others from starting. Owned by app/server; [main].
+// All broadcasters of a host: takes the checked files in, gives each its topics, starts and stops
+// them together. One that is refused never keeps the others from starting. Owned by app/server;
+// [main].
 
 #include <memory>
 #include <optional>
@@ -25,8 +26,8 @@ class Broadcasters {
   [[nodiscard]] std::optional<std::string> try_add(std::shared_ptr<const PluginFile> file,
                                                    PluginRunner::Options options);
   void start();
-  /// All at once. False: some callback is stuck, which the log names; the process must then leave without
-  /// destroying what runners use (std::quick_exit).
+  /// All at once. False: some callback is stuck, which the log names; the process must then leave
+  /// without destroying what runners use (std::quick_exit).
   [[nodiscard]] bool stop(MonoTime deadline);
 
   [[nodiscard]] const std::vector<std::shared_ptr<PluginRunner>>& runners() const {

@@ -1,8 +1,5 @@
 #include "host/loader/elf_image.hpp"
 
-#include <elf.h>
-#include <link.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -10,6 +7,9 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
+
+#include <elf.h>
+#include <link.h>
 
 #include <broadcast/abi.h>
 
@@ -140,8 +140,8 @@ class Image {
     }
     check_whole("ELF header ends", 0, sizeof(Elf64_Ehdr));
     header_ = read<Elf64_Ehdr>(0);
-    const bool is_native = header_.e_ident[EI_CLASS] == ELFCLASS64 &&
-                           header_.e_ident[EI_DATA] == ELFDATA2LSB;
+    const bool is_native =
+        header_.e_ident[EI_CLASS] == ELFCLASS64 && header_.e_ident[EI_DATA] == ELFDATA2LSB;
     if (header_.e_machine != kHostMachine || !is_native) {
       const bool is_swapped = header_.e_ident[EI_DATA] == ELFDATA2MSB;
       const auto machine = is_swapped ? __builtin_bswap16(header_.e_machine) : header_.e_machine;
@@ -166,8 +166,8 @@ class Image {
     std::ranges::sort(by_end, std::greater<>(),
                       [](const Elf64_Phdr& one) { return one.p_offset + one.p_filesz; });
     for (const Elf64_Phdr& segment : by_end) {
-      const bool is_read = segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC ||
-                           segment.p_type == PT_NOTE;
+      const bool is_read =
+          segment.p_type == PT_LOAD || segment.p_type == PT_DYNAMIC || segment.p_type == PT_NOTE;
       if (is_read) check_whole("segment ends", segment.p_offset, segment.p_filesz);
     }
     if (header_.e_shoff != 0) {

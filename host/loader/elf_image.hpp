@@ -1,7 +1,8 @@
 #pragma once
-// What the bytes of a plugin say before anything of it is mapped: whether it is a whole shared library for
-// this machine, its manifest note, whether it exports the entry, and which library versions it needs.
-// A parser of foreign bytes: every offset is checked, nothing outside the bytes is read. Pure; [any].
+// What the bytes of a plugin say before anything of it is mapped: whether it is a whole shared
+// library for this machine, its manifest note, whether it exports the entry, and which library
+// versions it needs. A parser of foreign bytes: every offset is checked, nothing outside the bytes
+// is read. Pure; [any].
 
 #include <optional>
 #include <string>
@@ -17,18 +18,21 @@ struct ElfFacts {
   std::vector<std::string> defined_versions;  ///< what the library itself offers to others
 };
 
-/// Throws PluginRefused, its text beginning with `file_name`, unless `bytes` are a whole 64-bit shared library for this machine.
+/// Throws PluginRefused, its text beginning with `file_name`, unless `bytes` are a whole 64-bit
+/// shared library for this machine.
 [[nodiscard]] ElfFacts read_elf(std::string_view file_name, std::string_view bytes);
 
 /// Versions that this process's own libstdc++ and libc define.
 [[nodiscard]] std::vector<std::string> host_library_versions();
 
-/// The refusal when something of GLIBC, GLIBCXX or CXXABI in `needed` is newer than all of `offered`.
+/// The refusal when something of GLIBC, GLIBCXX or CXXABI in `needed` is newer than all of
+/// `offered`.
 [[nodiscard]] std::optional<std::string> newer_library_needed(
     std::string_view file_name, const std::vector<std::string>& needed,
     const std::vector<std::string>& offered);
 
-/// The manifest's text; throws PluginRefused when the entry or the note is missing, or a library is too old.
+/// The manifest's text; throws PluginRefused when the entry or the note is missing, or a library is
+/// too old.
 [[nodiscard]] std::string check_plugin_elf(std::string_view file_name, std::string_view bytes);
 
 }  // namespace broadcast

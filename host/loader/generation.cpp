@@ -1,10 +1,10 @@
 #include "host/loader/generation.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <exception>
 #include <utility>
 #include <variant>
+
+#include <spdlog/spdlog.h>
 
 #include "host/loader/printable.hpp"
 
@@ -42,8 +42,7 @@ std::string described(std::string_view what, bc_status status, const std::string
 
 void Generation::run() {
   try {
-    library_ = std::make_unique<PluginLibrary>(parts_.file, parts_.services.name,
-                                               parts_.copies);
+    library_ = std::make_unique<PluginLibrary>(parts_.file, parts_.services.name, parts_.copies);
   } catch (const std::exception& error) {
     fail("could not be loaded", error.what());
     return;
@@ -56,15 +55,14 @@ void Generation::run() {
 
 void Generation::begin() {
   const bc_entry& entry = library_->entry();
-  const Outcome created = call([&] {
-    return entry.create(services_->table(), parts_.services.name.c_str(), &self_);
-  });
+  const Outcome created =
+      call([&] { return entry.create(services_->table(), parts_.services.name.c_str(), &self_); });
   is_created_ = created.status == BC_OK;
   judge_start("create", created);
   if (failure_) return;
 
   bc_event config = event_of(BC_EV_CONFIG, mono_now());
-  config.data = borrow(parts_.config);
+  config.data = lend(parts_.config);
   judge_start("CONFIG", handle(config));
   if (failure_) return;
 
@@ -116,9 +114,9 @@ bool Generation::serve_item() {
 
 void Generation::serve_message(PluginInbox::Message& message) {
   bc_event event = event_of(BC_EV_MESSAGE, message.queued);
-  event.topic = borrow(message.message.topic);
-  event.source = borrow(message.message.source);
-  event.data = borrow(message.message.payload);
+  event.topic = lend(message.message.topic);
+  event.source = lend(message.message.source);
+  event.data = lend(message.message.payload);
   services_->begin_message();
   const Outcome outcome = handle(event);
   Verdict verdict = verdict_of(outcome);
@@ -163,7 +161,7 @@ void Generation::serve_demand(const PluginInbox::Demand& demand, std::uint16_t f
   bc_event event = event_of(BC_EV_DEMAND, demand.queued);
   event.flags = flags;
   event.num = demand.subscribers;
-  event.topic = borrow(demand.topic);
+  event.topic = lend(demand.topic);
   judge("DEMAND", handle(event));
 }
 
@@ -179,7 +177,8 @@ void Generation::end() {
   inbox.close_demand();
   inbox.close_posts();
   deliver_posts();
-  // STOP is the other half of a START that went well, also for an instance that failed later: it joins threads.
+  // STOP is the other half of a START that went well, also for an instance that failed later: it
+  // joins threads.
   if (started_) {
     bc_event event = event_of(BC_EV_STOP, mono_now());
     event.num = ns(inbox.is_stopping() ? inbox.stop_deadline() : mono_now() + kStopAfterFailure);

@@ -1,7 +1,8 @@
 #pragma once
-// One life of a broadcaster, from dlopen to dlclose, on a thread of its own: create, CONFIG, START, then timers
-// and what its inbox holds, until it is stopped or fails; then STOP and destroy. Made and kept by PluginRunner,
-// which runs it on the plugin's thread and looks after the library once that thread has ended.
+// One life of a broadcaster, from dlopen to dlclose, on a thread of its own: create, CONFIG, START,
+// then timers and what its inbox holds, until it is stopped or fails; then STOP and destroy. Made
+// and kept by PluginRunner, which runs it on the plugin's thread and looks after the library once
+// that thread has ended.
 
 #include <chrono>
 #include <cstdint>

@@ -1,11 +1,11 @@
 #include "host/loader/host_services.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
 #include <utility>
+
+#include <spdlog/spdlog.h>
 
 #include "host/base/utf8.hpp"
 #include "host/loader/manifest.hpp"
@@ -15,8 +15,8 @@ namespace broadcast {
 
 namespace {
 
-constexpr std::size_t kMaxStructBytes = 4096;   // no struct of any ABI 1.x comes near
-constexpr std::size_t kMaxCloseReason = 123;    // RFC 6455: 125 bytes with the code
+constexpr std::size_t kMaxStructBytes = 4096;  // no struct of any ABI 1.x comes near
+constexpr std::size_t kMaxCloseReason = 123;   // RFC 6455: 125 bytes with the code
 constexpr std::int64_t kLongestTimer = std::int64_t{10} * 365 * 24 * 3600 * 1'000'000'000;
 
 /// Nothing of ours is thrown through a plugin's frames.
@@ -29,7 +29,8 @@ bc_status fenced(F&& call) noexcept {
   }
 }
 
-/// The size rule: min(size, ours) is copied, the rest zero; a byte set beyond what we know is not ours to ignore.
+/// The size rule: min(size, ours) is copied, the rest zero; a byte set beyond what we know is not
+/// ours to ignore.
 bc_status copy_sized(const bc_publish* caller, bc_publish& ours) {
   if (caller == nullptr) return BC_E_INVALID;
   std::uint32_t size = 0;
@@ -114,7 +115,7 @@ const void* HostServices::extension(std::string_view id) const {
       .subscribers = [](const bc_host* host, bc_str topic) -> std::int64_t {
         std::int64_t count = 0;
         fenced([&]() -> bc_status {
-          if (!of(host).is_revoked()) count = of(host).parts_.hub.subscribers(view(topic));
+          if (!of(host).is_revoked()) count = of(host).parts_.hub.subscribers(text_of(topic));
           return BC_OK;
         });
         return count;
@@ -129,13 +130,12 @@ const void* HostServices::extension(std::string_view id) const {
         if (services.is_revoked()) return 0;
         return static_cast<std::int64_t>(services.parts_.clients->client_count());
       },
-      .send_all = [](const bc_host* host, bc_str json) {
-        return fenced([&] { return of(host).send_all(json); });
-      },
-      .close_idle = [](const bc_host* host, std::int64_t idle_ns, std::uint16_t code,
-                       bc_str reason) {
-        return fenced([&] { return of(host).close_idle(idle_ns, code, reason); });
-      }};
+      .send_all = [](const bc_host* host,
+                     bc_str json) { return fenced([&] { return of(host).send_all(json); }); },
+      .close_idle =
+          [](const bc_host* host, std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
+            return fenced([&] { return of(host).close_idle(idle_ns, code, reason); });
+          }};
   if (!may(permission_for(id))) return nullptr;
   if (id == BC_EXT_DEMAND) return &kDemand;
   if (id == BC_EXT_STATUS) return &kStatus;
@@ -147,14 +147,14 @@ void HostServices::log(std::int32_t level, bc_str text) const {
   static constexpr std::array<spdlog::level::level_enum, 5> kLevels = {
       spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
       spdlog::level::err};
-  const auto at = static_cast<std::size_t>(
-      std::clamp<std::int32_t>(level, BC_LOG_TRACE, BC_LOG_ERROR));
+  const auto at =
+      static_cast<std::size_t>(std::clamp<std::int32_t>(level, BC_LOG_TRACE, BC_LOG_ERROR));
   if (!is_usable(text) || !spdlog::should_log(kLevels[at])) return;
-  spdlog::log(kLevels[at], "{}: {}", parts_.name, printable(view(text)));
+  spdlog::log(kLevels[at], "{}: {}", parts_.name, printable(text_of(text)));
 }
 
 void HostServices::fail(bc_str why) {
-  if (is_plugin_thread() && is_usable(why)) fail_text_ = printable(view(why));
+  if (is_plugin_thread() && is_usable(why)) fail_text_ = printable(text_of(why));
 }
 
 bc_status HostServices::publish(const bc_publish* caller) {
@@ -167,7 +167,7 @@ bc_status HostServices::publish(const bc_publish* caller) {
     return BC_E_INVALID;
   }
   Published published =
-      parts_.hub.publish(parts_.owner, view(message.topic), view(message.payload));
+      parts_.hub.publish(parts_.owner, text_of(message.topic), text_of(message.payload));
   const bc_status status = status_of(published.status);
   if (status == BC_OK && is_plugin_thread() && is_handling_) {
     ++published_;
@@ -197,21 +197,22 @@ bc_status HostServices::report(std::int32_t state, bc_str detail) {
   const auto at = static_cast<std::size_t>(state);
   if (state < 0 || at >= kStates.size() || !is_usable(detail)) return BC_E_INVALID;
   has_reported_.store(true, std::memory_order_release);
-  parts_.hub.report_status(parts_.name, kStates[at], printable(view(detail)));
+  parts_.hub.report_status(parts_.name, kStates[at], printable(text_of(detail)));
   return BC_OK;
 }
 
 bc_status HostServices::send_all(bc_str json) {
   if (is_revoked()) return BC_E_REVOKED;
-  if (!is_usable(json) || json.len == 0 || !is_utf8(view(json))) return BC_E_INVALID;
-  return parts_.clients->try_send_all(view(json)) ? BC_OK : BC_E_BUSY;
+  if (!is_usable(json) || json.len == 0 || !is_utf8(text_of(json))) return BC_E_INVALID;
+  return parts_.clients->try_send_all(text_of(json)) ? BC_OK : BC_E_BUSY;
 }
 
 bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
   if (is_revoked()) return BC_E_REVOKED;
-  const bool is_reason = is_usable(reason) && reason.len <= kMaxCloseReason && is_utf8(view(reason));
+  const bool is_reason =
+      is_usable(reason) && reason.len <= kMaxCloseReason && is_utf8(text_of(reason));
   if (idle_ns < 0 || !is_close_code(code) || !is_reason) return BC_E_INVALID;
-  return parts_.clients->try_close_idle(std::chrono::nanoseconds(idle_ns), code, view(reason))
+  return parts_.clients->try_close_idle(std::chrono::nanoseconds(idle_ns), code, text_of(reason))
              ? BC_OK
              : BC_E_BUSY;
 }

@@ -1,7 +1,7 @@
 #pragma once
-// The host as one generation of a broadcaster sees it: the bc_host table and the extensions it may use.
-// Made on the plugin's thread and outliving the instance. Members marked [any] may be called from any thread
-// that the plugin owns; the rest is the plugin's thread, which the table checks.
+// The host as one generation of a broadcaster sees it: the bc_host table and the extensions it may
+// use. Made on the plugin's thread and outliving the instance. Members marked [any] may be called
+// from any thread that the plugin owns; the rest is the plugin's thread, which the table checks.
 
 #include <atomic>
 #include <cstddef>

@@ -33,7 +33,8 @@ class Reader {
   }
 
   [[nodiscard]] std::string text(const char* member) const {
-    if (!object_.contains(member) || !object_[member].is_string()) refuse(member, "expected a text");
+    if (!object_.contains(member) || !object_[member].is_string())
+      refuse(member, "expected a text");
     return object_[member];
   }
 
@@ -171,9 +172,8 @@ std::optional<std::string> missing_service(const Manifest& manifest, std::string
                                            const HostOffer& offer) {
   for (const std::string& service : manifest.services) {
     if (contains(offer.services, service)) continue;
-    return described(manifest, file_name) + ": needs host service \"" + service +
-           "\"; this host " + offer.version +
-           " does not offer it. Upgrade the host, or drop it from \"requires\".";
+    return described(manifest, file_name) + ": needs host service \"" + service + "\"; this host " +
+           offer.version + " does not offer it. Upgrade the host, or drop it from \"requires\".";
   }
   return std::nullopt;
 }

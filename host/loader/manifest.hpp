@@ -1,6 +1,7 @@
 #pragma once
-// What a broadcaster says about itself before any of its code runs: name, version, ABI, the host services it
-// needs, the topics it owns, and the schema of its config. Values and pure functions; [any].
+// What a broadcaster says about itself before any of its code runs: name, version, ABI, the host
+// services it needs, the topics it owns, and the schema of its config. Values and pure functions;
+// [any].
 
 #include <cstdint>
 #include <optional>
@@ -26,8 +27,9 @@ struct Manifest {
   nlohmann::json config_schema;
 };
 
-/// Reads the manifest of `file_name`. Throws PluginRefused, naming file and member: not JSON, another ABI, a wrong
-/// member, a bad pattern, an unknown schema keyword. Members it does not know are ignored.
+/// Reads the manifest of `file_name`. Throws PluginRefused, naming file and member: not JSON,
+/// another ABI, a wrong member, a bad pattern, an unknown schema keyword. Members it does not know
+/// are ignored.
 [[nodiscard]] Manifest parse_manifest(std::string_view file_name, std::string_view text);
 
 /// What this host has for broadcasters.

@@ -32,8 +32,7 @@ PluginInbox::PluginInbox(std::string name, const Bounds& bounds)
 
 void PluginInbox::post_message(ProducerMessage message, std::function<void(Verdict)> done) {
   Message waiting{std::move(message), std::move(done), mono_now()};
-  std::string refused =
-      state_.with_lock([&](State& state) { return try_queue(state, waiting); });
+  std::string refused = state_.with_lock([&](State& state) { return try_queue(state, waiting); });
   if (refused.empty()) {
     wake_.set();
   } else {

@@ -1,6 +1,7 @@
 #pragma once
-// What waits for one broadcaster: producers' messages, changes of demand, its own posts. Filled by any thread,
-// emptied on the plugin's thread; outlives the generations. Bounded; a stuck callback never holds up who fills it.
+// What waits for one broadcaster: producers' messages, changes of demand, its own posts. Filled by
+// any thread, emptied on the plugin's thread; outlives the generations. Bounded; a stuck callback
+// never holds up who fills it.
 
 #include <array>
 #include <atomic>
@@ -61,7 +62,8 @@ class PluginInbox {
   void post_demand(std::string_view topic, std::int64_t subscribers);
   /// BC_OK, BC_E_BUSY when full, BC_E_REVOKED once close_posts() was called.
   [[nodiscard]] bc_status try_post(std::uint64_t id, void* ptr);
-  /// For good: messages are answered kUnavailable from now on, those that wait too. The first deadline counts.
+  /// For good: messages are answered kUnavailable from now on, those that wait too. The first
+  /// deadline counts.
   void request_stop(MonoTime deadline);
   [[nodiscard]] bool is_stopping() const { return is_stopping_.load(std::memory_order_acquire); }
   [[nodiscard]] MonoTime stop_deadline() const;
@@ -70,7 +72,8 @@ class PluginInbox {
 
   /// Messages and posts are taken again, unless stopping.
   void open();
-  /// Messages are refused: "price is restarting after an exception; try again in 4 s", those that wait too.
+  /// Messages are refused: "price is restarting after an exception; try again in 4 s", those that
+  /// wait too.
   void close_messages(const std::string& why, std::optional<MonoTime> retry_at);
   /// From now on demand is queued; what was queued before is forgotten.
   void open_demand();
@@ -101,7 +104,8 @@ class PluginInbox {
 
   [[nodiscard]] std::string try_queue(State& state, Message& message) const;
   [[nodiscard]] std::string refusal(const State& state) const;
-  void close(const std::string& why, std::optional<MonoTime> retry_at, std::optional<MonoTime> stop);
+  void close(const std::string& why, std::optional<MonoTime> retry_at,
+             std::optional<MonoTime> stop);
   [[nodiscard]] static std::optional<Item> take_kind(State& state, std::size_t kind);
   [[nodiscard]] static std::optional<Post> take_post_from(State& state);
 

@@ -1,19 +1,19 @@
 #include "host/loader/plugin_library.hpp"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
-#include <boost/dll/shared_library.hpp>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
 #include <system_error>
 #include <utility>
+
+#include <boost/dll/shared_library.hpp>
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/loader/elf_image.hpp"
 #include "host/loader/plugin_refused.hpp"
@@ -26,9 +26,10 @@ constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024 * 1024;
 
 std::string read_file(const std::filesystem::path& path, const std::string& file_name) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  struct stat status{};
+  struct stat status {};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
-    throw PluginRefused(path.string() + ": cannot be read: " + std::generic_category().message(errno) +
+    throw PluginRefused(path.string() +
+                        ": cannot be read: " + std::generic_category().message(errno) +
                         ". Check library: and plugins.directory.");
   }
   if (!S_ISREG(status.st_mode)) throw PluginRefused(path.string() + ": not a regular file.");
@@ -42,7 +43,8 @@ std::string read_file(const std::filesystem::path& path, const std::string& file
   while (done < size) {
     const ssize_t count = ::read(file.get(), bytes.data() + done, size - done);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw PluginRefused(path.string() + ": " + std::generic_category().message(errno));
+    if (count < 0)
+      throw PluginRefused(path.string() + ": " + std::generic_category().message(errno));
     if (count == 0) break;  // it shrank meanwhile: the ELF check will say so
     done += static_cast<std::size_t>(count);
   }
@@ -88,10 +90,10 @@ struct PluginLibrary::Loaded {
 };
 
 PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
-                             const CopyPlace& where) {
+                             const CopyPlace& place) {
   static std::atomic<std::uint64_t> serial{0};
   const std::string label = "bc:" + name + "#" + std::to_string(++serial);
-  descriptor_ = private_copy(label, file.bytes(), where).take();
+  descriptor_ = private_copy(label, file.bytes(), place).take();
   path_ = "/proc/self/fd/" + std::to_string(descriptor_);
   try {
     loaded_ = std::make_unique<Loaded>(path_);

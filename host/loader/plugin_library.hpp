@@ -1,6 +1,7 @@
 #pragma once
-// A broadcaster's shared library: first its bytes, read and checked once (PluginFile), then each generation's
-// own private copy, mapped (PluginLibrary). Only here does the host touch the dynamic linker.
+// A broadcaster's shared library: first its bytes, read and checked once (PluginFile), then each
+// generation's own private copy, mapped (PluginLibrary). Only here does the host touch the dynamic
+// linker.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,10 +13,12 @@
 #include <broadcast/abi.h>
 
 #include "host/loader/manifest.hpp"
+#include "host/loader/private_copy.hpp"
 
 namespace broadcast {
 
-/// The bytes of a library that passed every check that can be made without running it. Immutable, shared; [any].
+/// The bytes of a library that passed every check that can be made without running it. Immutable,
+/// shared; [any].
 class PluginFile {
  public:
   /// Throws PluginRefused. Nothing of the file is executed or mapped executable.
@@ -42,14 +45,14 @@ class PluginFile {
   const Manifest manifest_;
 };
 
-/// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker would hand out
-/// the old code again for either. Loaded and unloaded on the plugin's thread; release() after that thread ended.
+/// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker
+/// would hand out the old code again for either. Loaded and unloaded on the plugin's thread;
+/// release() after that thread ended.
 class PluginLibrary {
  public:
-  /// [plugin] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. `runtime_directory` takes the copy where memory
-  /// files may not execute; empty: the system's temporary directory. Throws PluginRefused with the linker's reason.
-  PluginLibrary(const PluginFile& file, const std::string& name,
-                const std::filesystem::path& runtime_directory);
+  /// [plugin] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. Throws
+  /// PluginRefused with the linker's reason, or when the entry is not what the manifest says.
+  PluginLibrary(const PluginFile& file, const std::string& name, const CopyPlace& place);
   /// Without unload() the copy stays mapped for good, and its descriptor open.
   ~PluginLibrary();
   PluginLibrary(const PluginLibrary&) = delete;
@@ -57,7 +60,8 @@ class PluginLibrary {
 
   [[nodiscard]] const bc_entry& entry() const { return *entry_; }
 
-  /// [plugin] Gives the mapping back to the linker, which may keep it while thread_local objects live.
+  /// [plugin] Gives the mapping back to the linker, which may keep it while thread_local objects
+  /// live.
   void unload();
 
   /// After the plugin's thread ended: true if nothing of the copy is mapped any more.

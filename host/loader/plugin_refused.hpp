@@ -1,6 +1,7 @@
 #pragma once
-// Why a shared library was not taken as a broadcaster: a whole sentence that names file, both sides and the
-// next step. Thrown while plugins are read and loaded; caught by whoever starts broadcasters. [any]
+// Why a shared library was not taken as a broadcaster: a whole sentence that names file, both sides
+// and the next step. Thrown while plugins are read and loaded; caught by whoever starts
+// broadcasters. [any]
 
 #include <stdexcept>
 

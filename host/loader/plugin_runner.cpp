@@ -1,11 +1,11 @@
 #include "host/loader/plugin_runner.hpp"
 
-#include <pthread.h>
-#include <spdlog/spdlog.h>
-
 #include <optional>
 #include <system_error>
 #include <utility>
+
+#include <pthread.h>
+#include <spdlog/spdlog.h>
 
 namespace broadcast {
 
@@ -32,7 +32,8 @@ PluginRunner::PluginRunner(std::shared_ptr<const PluginFile> file, Options optio
       backoff_(options_.restart) {}
 
 PluginRunner::~PluginRunner() {
-  // Still joinable: it was stuck, its owner let go, and its own last thread is the one that destroys it.
+  // Still joinable: it was stuck, its owner let go, and its own last thread is the one that
+  // destroys it.
   if (supervisor_.joinable()) supervisor_.detach();
 }
 
@@ -115,7 +116,8 @@ void PluginRunner::run_generation() {
       generation.run();
     }).join();
   } catch (const std::system_error& error) {
-    last_detail = on_failure({.words = "could not start", .detail = std::string("no thread: ") + error.what()});
+    last_detail = on_failure(
+        {.words = "could not start", .detail = std::string("no thread: ") + error.what()});
   }
   // Again, after its threads: one of them may have had a report under way.
   if (!last_detail.empty()) report_down();

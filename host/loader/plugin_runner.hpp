@@ -1,10 +1,12 @@
 #pragma once
-// Runs one broadcaster: a generation at a time on a thread of its own [plugin], the next one after a back-off
-// when it failed. Owns its topics in the hub and answers for them whether the plugin lives or not.
-// Shared with its threads, so that a callback that never returns keeps what it uses alive (quarantine).
+// Runs one broadcaster: a generation at a time on a thread of its own [plugin], the next one after
+// a back-off when it failed. Owns its topics in the hub and answers for them whether the plugin
+// lives or not. Shared with its threads, so that a callback that never returns keeps what it uses
+// alive (quarantine).
 //
-// A supervisor thread starts the plugin's thread, joins it, sees the library unmapped and waits out the back-off:
-// nothing else, because a library with thread_local objects can only be unloaded after their thread.
+// A supervisor thread starts the plugin's thread, joins it, sees the library unmapped and waits out
+// the back-off: nothing else, because a library with thread_local objects can only be unloaded
+// after their thread.
 
 #include <atomic>
 #include <cstdint>
@@ -38,7 +40,8 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     Backoff::Times restart;
     PluginInbox::Bounds inbox;
   };
-  /// Outlive the runner; if it is stuck when the process ends, the process leaves without destroying them.
+  /// Outlive the runner; if it is stuck when the process ends, the process leaves without
+  /// destroying them.
   struct Surroundings {
     TopicHub& hub;
     Counters& counters;

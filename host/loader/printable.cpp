@@ -17,7 +17,8 @@ std::string printable(std::string_view text) {
     result.resize(end);
   }
   if (!is_utf8(result)) {
-    std::ranges::replace_if(result, [](char c) { return (c & 0x80) != 0; }, '?');
+    std::ranges::replace_if(
+        result, [](char c) { return (c & 0x80) != 0; }, '?');
   }
   std::ranges::replace_if(
       result, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');

@@ -1,11 +1,11 @@
 #include "host/loader/private_copy.hpp"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-
 #include <cerrno>
+#include <stdlib.h>
 #include <system_error>
+
+#include <fcntl.h>
+#include <sys/mman.h>
 
 #include "host/loader/plugin_refused.hpp"
 
@@ -39,12 +39,13 @@ Descriptor memory_copy(const std::string& label, std::string_view bytes) {
   if (number < 0 && errno == EINVAL) number = ::memfd_create(label.c_str(), kFlags);
   Descriptor copy(number);
   constexpr int kSeals = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
-  const bool is_good = copy.get() >= 0 && try_write(copy.get(), bytes) &&
-                       may_execute(copy.get()) && ::fcntl(copy.get(), F_ADD_SEALS, kSeals) == 0;
+  const bool is_good = copy.get() >= 0 && try_write(copy.get(), bytes) && may_execute(copy.get()) &&
+                       ::fcntl(copy.get(), F_ADD_SEALS, kSeals) == 0;
   return is_good ? std::move(copy) : Descriptor(-1);
 }
 
-/// An unlinked file in `directory`: nobody else can reach it, and it vanishes with its last mapping.
+/// An unlinked file in `directory`: nobody else can reach it, and it vanishes with its last
+/// mapping.
 Descriptor file_copy(const std::filesystem::path& directory, const std::string& label,
                      std::string_view bytes) {
   const auto where = directory.empty() ? std::filesystem::temp_directory_path() : directory;

@@ -1,6 +1,6 @@
 #pragma once
-// A copy of a library's bytes that nobody else can change while it is mapped: overwriting a mapped file is SIGBUS,
-// and the dynamic linker hands out old code for a path or inode that it knows.
+// A copy of a library's bytes that nobody else can change while it is mapped: overwriting a mapped
+// file is SIGBUS, and the dynamic linker hands out old code for a path or inode that it knows.
 
 #include <filesystem>
 #include <string>
@@ -35,7 +35,8 @@ struct CopyPlace {
   bool is_memory_allowed = true;
 };
 
-/// The copy's descriptor; `label` names it in /proc/self/maps. Throws PluginRefused when there is no place.
+/// The copy's descriptor; `label` names it in /proc/self/maps. Throws PluginRefused when there is
+/// no place.
 [[nodiscard]] Descriptor private_copy(const std::string& label, std::string_view bytes,
                                       const CopyPlace& place);
 

@@ -20,8 +20,8 @@ constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxPatternedText = 1024;  // std::regex recurses once a character
 constexpr std::size_t kMaxShownText = 80;
 
-constexpr std::array<std::string_view, 7> kTypes = {"object",  "array",   "string", "integer",
-                                                    "number",  "boolean", "null"};
+constexpr std::array<std::string_view, 7> kTypes = {"object", "array",   "string", "integer",
+                                                    "number", "boolean", "null"};
 
 bool has_type(const json& value, std::string_view type) {
   if (type == "object") return value.is_object();
@@ -82,8 +82,8 @@ std::string unknown_key(const std::string& key, const json& properties) {
   std::size_t nearest_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
   for (const auto& [name, schema] : properties.items()) {
     known.push_back(name);
-    const std::size_t distance = key.size() > kMaxShownText ? nearest_distance
-                                                            : edit_distance(key, name);
+    const std::size_t distance =
+        key.size() > kMaxShownText ? nearest_distance : edit_distance(key, name);
     if (distance < nearest_distance) {
       nearest = name;
       nearest_distance = distance;

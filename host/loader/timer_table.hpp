@@ -29,7 +29,8 @@ class TimerTable {
     std::uint64_t id;
     MonoTime due;
   };
-  /// The longest overdue timer, if any is due; a periodic one is armed again for its next beat after `now`.
+  /// The longest overdue timer, if any is due; a periodic one is armed again for its next beat
+  /// after `now`.
   [[nodiscard]] std::optional<Due> take_due(MonoTime now);
 
  private:

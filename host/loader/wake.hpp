@@ -1,6 +1,7 @@
 #pragma once
-// Lets one thread sleep until another has something for it, or until a point in time. A leaf: its lock is held
-// for no longer than a flag takes. (std::binary_semaphore of GCC 12.2 can sleep for ever, PR 104928.)
+// Lets one thread sleep until another has something for it, or until a point in time. A leaf: its
+// lock is held for no longer than a flag takes. (std::binary_semaphore of GCC 12.2 can sleep for
+// ever, PR 104928.)
 
 #include <condition_variable>
 #include <mutex>
@@ -21,7 +22,8 @@ class Wake {
     condition_.notify_one();
   }
 
-  /// Returns once set() was called since the last wait, or at `until`; without `until` only the former.
+  /// Returns once set() was called since the last wait, or at `until`; without `until` only the
+  /// former.
   void wait(std::optional<MonoTime> until) {
     std::unique_lock lock(mutex_);
     const auto is_set = [this] { return is_set_; };

@@ -169,7 +169,8 @@ void FrameReader::unmask(std::span<char> part) {
   for (std::size_t i = 0; i < left; ++i) {
     at[i] = static_cast<char>(static_cast<unsigned char>(at[i]) ^ mask_[i % mask_.size()]);
   }
-  std::rotate(mask_.begin(), mask_.begin() + left % mask_.size(), mask_.end());
+  const MaskKey mask_before = mask_;
+  for (std::size_t i = 0; i < mask_.size(); ++i) mask_[i] = mask_before[(i + left) % mask_.size()];
 }
 
 void FrameReader::give_back() {

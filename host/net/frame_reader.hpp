@@ -91,8 +91,7 @@ class FrameReader {
   std::size_t message_bytes_ = 0;
   std::uint64_t payload_left_ = 0;  // of the current frame
   std::array<unsigned char, 14> header_{};
-  std::uint8_t header_count_ =
-      0;  // bytes of header_ that are there; whole: a payload is being read
+  std::uint8_t header_count_ = 0;  // bytes of it that have come; all: a payload is being read
   Opcode message_ = Opcode::kContinuation;  // kContinuation: no message in progress
   MaskKey mask_{};                          // its first byte is for the next byte of payload
   Utf8Check utf8_;

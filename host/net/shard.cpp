@@ -31,6 +31,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
 Shard::~Shard() {
   io_.stop();
   join();
+  owner_.adopt();
   const MonoTime now = mono_now();
   for_each_connection([&](Connection& connection) { connection.reset(now); });
   io_.restart();
@@ -50,6 +51,7 @@ void Shard::start() {
 
 void Shard::run() {
   pthread_setname_np(pthread_self(), "shard");
+  owner_.adopt();
   io_.run();
 }
 
@@ -71,6 +73,7 @@ void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
 }
 
 void Shard::remove(Connection& connection) {
+  owner_.check();
   connections_.erase(&connection);
   --open_;
   if (connections_.empty() && deadline_ != MonoTime::max()) io_.stop();
@@ -90,6 +93,7 @@ void Shard::drain() {
 }
 
 void Shard::flush_touched(MonoTime now) {
+  owner_.check();
   // Flushing may end a connection, and that may touch others.
   TouchedList touched;
   while (!touched_.empty()) {

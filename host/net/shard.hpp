@@ -18,6 +18,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "host/base/counters.hpp"
+#include "host/base/owner_thread.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
 #include "host/net/connection.hpp"
@@ -79,6 +80,7 @@ class Shard {
   template <class F>
   void for_each_connection(F use);
 
+  OwnerThread owner_;
   const ConnectionLimits& limits_;
   const ClientFactory& factory_;
   boost::asio::io_context io_{1};

@@ -1,13 +1,14 @@
-// Does what it is told, and tells what happens to it on probe:log. Told by its config, {"in":"START","do":"throw"},
-// or by a message, {"do":"throw"}. Exceptions leave it through the C border, unfenced on purpose.
-
-#include <unistd.h>
+// Does what it is told, and tells what happens to it on probe:log. Told by its config,
+// {"in":"START","do":"throw"}, or by a message, {"do":"throw"}. Exceptions leave it through the C
+// border, unfenced on purpose.
 
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+
+#include <unistd.h>
 
 #include "tests/plugins/raw_plugin.hpp"
 
@@ -43,7 +44,8 @@ struct Probe {
     return status;
   }
 
-  static bc_status wait_for_byte(std::string_view order) {
+  bc_status wait_for_byte(std::string_view order) const {
+    tell("stuck");
     const std::size_t at = order.find("\"fd\":");
     char byte = 0;
     if (at == std::string_view::npos) return BC_E_INVALID;
@@ -63,6 +65,7 @@ struct Probe {
     };
     if (is("throw")) throw std::runtime_error("thrown \xff on\nrequest");
     if (is("throw_int")) throw 42;
+    if (is("fenced")) return fail(BC_E_EXCEPTION, "no such table");
     if (is("refuse")) return fail(BC_E_INVALID, "signals[0].ticker is missing");
     if (is("refuse_silently")) return BC_E_INVALID;
     if (is("busy")) return BC_E_BUSY;

@@ -1,11 +1,11 @@
 #pragma once
-// Entry and manifest note by hand: what BROADCAST_PLUGIN does, without the SDK's fence, so that the host's own
-// net and checks can be tested.
-
-#include <broadcast/abi.h>
+// Entry and manifest note by hand: what BROADCAST_PLUGIN does, without the SDK's fence, so that the
+// host's own net and checks can be tested.
 
 #include <cstddef>
 #include <cstdint>
+
+#include <broadcast/abi.h>
 
 template <std::size_t N>
 struct RawNote {
@@ -19,10 +19,10 @@ struct RawNote {
   }
 };
 
-#define RAW_NOTE(MANIFEST)                                                                \
-  extern "C" {                                                                            \
-  __attribute__((used, section(".note.bc"), aligned(4), visibility("hidden"))) extern     \
-      constexpr RawNote raw_manifest_note{MANIFEST};                                      \
+#define RAW_NOTE(MANIFEST)                                                                    \
+  extern "C" {                                                                                \
+  __attribute__((used, section(".note.bc"), aligned(4),                                       \
+                 visibility("hidden"))) extern constexpr RawNote raw_manifest_note{MANIFEST}; \
   }
 
 #define RAW_ENTRY(MAGIC, SIZE, ABI_MAJOR, MANIFEST, CREATE, HANDLE, DESTROY)              \

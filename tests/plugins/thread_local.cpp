@@ -7,9 +7,8 @@
 
 namespace {
 
-constexpr char kManifest[] =
-    R"({"name":"thread_local","version":"1.0.0","abi":[1,0],)"
-    R"("topics":[{"pattern":"thread_local:log","delivery":"all"}]})";
+constexpr char kManifest[] = R"({"name":"thread_local","version":"1.0.0","abi":[1,0],)"
+                             R"("topics":[{"pattern":"thread_local:log","delivery":"all"}]})";
 
 std::vector<std::string> static_words = {"made by dlopen", "and gone with dlclose"};
 thread_local std::vector<std::string> thread_words;

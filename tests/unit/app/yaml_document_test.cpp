@@ -67,12 +67,14 @@ struct Refusal {
 
 TEST(YamlDocumentTest, SaysWhatIsWrongAndWhere) {
   for (const Refusal& one : std::initializer_list<Refusal>{
-           {"a: [1, 2", "f.yaml:1:4: not YAML: end of sequence flow not found"},
+           {"a: [1, 2", "f.yaml:2:1: not YAML: end of sequence flow not found"},
            {"a: 1\n b: 2\n", "f.yaml:2:3: not YAML: illegal map value"},
-           {"a: \"x\n", "f.yaml:2:1: not YAML: illegal EOF in scalar"},
+           {"a: \"x\nb: 2\n", "f.yaml:3:2: not YAML: illegal EOF in scalar"},
+           {"a: 'x", "f.yaml:2:2: not YAML: illegal EOF in scalar"},
            {"a: *nobody\n", "f.yaml:1:4: not YAML: the referenced anchor is not defined"},
            {"a: 1\n---\nb: 2\n", "f.yaml:3:1: a second document; one file is one document"},
-           {"a: 1\n\x01", "f.yaml:2:1: a control character; write it as an escape in double quotes"},
+           {"a: 1\n\x01",
+            "f.yaml:2:1: a control character; write it as an escape in double quotes"},
            {"a: 1\x04\nb: 2\n",
             "f.yaml:1:5: a control character; write it as an escape in double quotes"},
            {"a: \xFF\n", "f.yaml:1:4: not UTF-8"},
@@ -96,8 +98,14 @@ TEST(YamlDocumentTest, SaysWhatIsWrongAndWhere) {
 }
 
 TEST(YamlDocumentTest, BoundsHowDeepValuesNest) {
-  EXPECT_EQ(problem(std::string(100'000, '[')), "f.yaml:1:65: nested more than 64 levels deep");
-  EXPECT_EQ(read(std::string(64, '[') + std::string(64, ']')).size(), 1U);
+  const auto nested = [](std::size_t levels) {
+    return std::string(levels, '[') + std::string(levels, ']');
+  };
+  std::string dashes;
+  for (int i = 0; i < 10'000; ++i) dashes += "- ";
+  EXPECT_EQ(problem(nested(65)), "f.yaml:1:65: nested more than 64 levels deep");
+  EXPECT_EQ(problem(dashes), "f.yaml:1:129: nested more than 64 levels deep");
+  EXPECT_EQ(read(nested(64)).size(), 1U);
 }
 
 /// `levels` lists of nine aliases to the list before.
@@ -114,7 +122,7 @@ std::string billion_laughs(int levels) {
 
 TEST(YamlDocumentTest, BoundsWhatAliasesCopy) {
   EXPECT_EQ(problem(billion_laughs(9)),
-            "f.yaml:5:26: more than 100000 values or 16MiB of text, aliases counted where they are "
+            "f.yaml:5:5: more than 100000 values or 16MiB of text, aliases counted where they are "
             "used");
   EXPECT_EQ(read(billion_laughs(2))["a2"][8][8][8], "x");
 }

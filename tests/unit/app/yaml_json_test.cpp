@@ -44,7 +44,6 @@ TEST(YamlJsonTest, TypesPlainScalars) {
            {"1E-2", 0.01},
            {"1e999", "1e999"},
            {".inf", ".inf"},
-           {"-", nullptr},
            {"+-5", "+-5"},
            {"--5", "--5"},
            {"1.2.3", "1.2.3"},
@@ -57,9 +56,7 @@ TEST(YamlJsonTest, TypesPlainScalars) {
            {"0.5", 0.5},
            {"text", "text"},
        }) {
-    EXPECT_EQ(converted("v: " + one.yaml).value["v"].dump(),
-              one.yaml == "-" ? "[null]" : one.value.dump())
-        << one.yaml;
+    EXPECT_EQ(converted("v: " + one.yaml).value["v"].dump(), one.value.dump()) << one.yaml;
   }
 }
 
@@ -74,7 +71,8 @@ TEST(YamlJsonTest, TypesPlainScalarsAfterVariablesAreExpanded) {
                          "a: ${FIVE}\nb: \"${FIVE}\"\nc: ${TICKER}\nd: ${GONE:-true}\n"
                          "e: ${GONE:-}\nf: \"${GONE:-}\"\ng: ${FIVE}s\n")
                          .value;
-  EXPECT_EQ(value, json::parse(R"({"a":5,"b":"5","c":"005930","d":true,"e":null,"f":"","g":"5s"})"));
+  EXPECT_EQ(value,
+            json::parse(R"({"a":5,"b":"5","c":"005930","d":true,"e":null,"f":"","g":"5s"})"));
 }
 
 TEST(YamlJsonTest, PlacesEverythingByItsPointer) {
@@ -83,7 +81,7 @@ TEST(YamlJsonTest, PlacesEverythingByItsPointer) {
   ASSERT_TRUE(result.places.contains("/a/0/x~1y~0z"));
   EXPECT_EQ(result.places.at("/a/0/x~1y~0z").path, "base.a[0].x/y~z");
   EXPECT_EQ(result.places.at("/a/1/p/0").path, "base.a[1].p[0]");
-  EXPECT_EQ(result.places.at("/a/1/p/0").at, (YamlPosition{3, 9}));
+  EXPECT_EQ(result.places.at("/a/1/p/0").at, (YamlPosition{3, 10}));
   for (const auto& [pointer, place] : result.places) {
     EXPECT_TRUE(result.value.contains(json::json_pointer(pointer)) || pointer.empty()) << pointer;
   }

@@ -1,10 +1,10 @@
 #include "host/loader/elf_image.hpp"
 
-#include <elf.h>
-#include <gtest/gtest.h>
-
 #include <cstring>
 #include <random>
+
+#include <elf.h>
+#include <gtest/gtest.h>
 
 #include "host/loader/manifest.hpp"
 #include "tests/unit/loader/support.hpp"
@@ -91,9 +91,10 @@ TEST(ElfImageTest, RefusesAnOffsetThatRunsOverTheEndOfAllAddresses) {
 }
 
 TEST(ElfImageTest, RefusesALibraryWithoutEntryOrManifest) {
-  EXPECT_EQ(refusal_for(read_bytes(plugin_path("no_entry"))),
-            "x.so: exports no bc_plugin_entry: not a broadcaster plugin (BROADCAST_PLUGIN missing, or "
-            "symbol hidden?).");
+  EXPECT_EQ(
+      refusal_for(read_bytes(plugin_path("no_entry"))),
+      "x.so: exports no bc_plugin_entry: not a broadcaster plugin (BROADCAST_PLUGIN missing, or "
+      "symbol hidden?).");
   const std::string refusal = refusal_for(read_bytes(plugin_path("no_note")));
   EXPECT_TRUE(refusal.starts_with("x.so: carries no manifest")) << refusal;
 }
@@ -107,9 +108,10 @@ TEST(ElfImageTest, KnowsTheVersionsOfItsOwnLibraries) {
 TEST(ElfImageTest, RefusesAPluginThatNeedsANewerLibrary) {
   const std::vector<std::string> offered = {"GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "GLIBC_2.36",
                                             "GLIBC_PRIVATE", "CXXABI_1.3.13"};
-  EXPECT_EQ(newer_library_needed("x.so", {"GLIBCXX_3.4.32", "GLIBCXX_3.4.9", "GLIBC_2.34"}, offered),
-            "x.so: needs GLIBCXX_3.4.32, this host has up to 3.4.30. Build on Debian 12, or with "
-            "STATIC_RUNTIME.");
+  EXPECT_EQ(
+      newer_library_needed("x.so", {"GLIBCXX_3.4.32", "GLIBCXX_3.4.9", "GLIBC_2.34"}, offered),
+      "x.so: needs GLIBCXX_3.4.32, this host has up to 3.4.30. Build on Debian 12, or with "
+      "STATIC_RUNTIME.");
   EXPECT_EQ(newer_library_needed("x.so", {"GLIBC_2.38"}, offered),
             "x.so: needs GLIBC_2.38, this host has up to 2.36. Build on Debian 12.");
   EXPECT_EQ(newer_library_needed("x.so", {"GLIBCXX_3.4.30", "GLIBC_2.2.5", "GCC_99"}, offered),
@@ -121,7 +123,8 @@ TEST(ElfImageTest, SeesANewerLibraryInTheFileItself) {
   const std::size_t at = bytes.find(std::string("\0GLIBCXX_3.4", 12));
   ASSERT_NE(at, std::string::npos);
   const std::size_t digits = bytes.find('\0', at + 1) - at - 12;
-  bytes.replace(at + 1, 11 + digits, ("GLIBCXX_9.9.9" + std::string(digits, '9')).substr(0, 11 + digits));
+  bytes.replace(at + 1, 11 + digits,
+                ("GLIBCXX_9.9.9" + std::string(digits, '9')).substr(0, 11 + digits));
   const std::string refusal = refusal_for(bytes);
   EXPECT_TRUE(refusal.starts_with("x.so: needs GLIBCXX_9.")) << refusal;
 }
@@ -129,11 +132,13 @@ TEST(ElfImageTest, SeesANewerLibraryInTheFileItself) {
 // Foreign bytes: whatever they are, reading them ends with facts or a refusal.
 TEST(ElfImageTest, SurvivesRandomDamage) {
   const std::string whole = read_bytes(plugin_path("minimal"));
-  const std::size_t step = 64;  // headers, dynamic section and notes lie in the first and last pages
+  const std::size_t step =
+      64;  // headers, dynamic section and notes lie in the first and last pages
   std::mt19937 random(20260205);
   for (int round = 0; round < 4000; ++round) {
     std::string bytes = whole;
-    const std::size_t limit = round % 2 == 0 ? std::min<std::size_t>(bytes.size(), step * 16) : bytes.size();
+    const std::size_t limit =
+        round % 2 == 0 ? std::min<std::size_t>(bytes.size(), step * 16) : bytes.size();
     for (int hit = 0; hit < 8; ++hit) bytes[random() % limit] = static_cast<char>(random());
     try {
       const ElfFacts facts = read_elf("x.so", bytes);

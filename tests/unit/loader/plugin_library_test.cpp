@@ -1,9 +1,8 @@
 #include "host/loader/plugin_library.hpp"
 
-#include <gtest/gtest.h>
-
-#include <sstream>
 #include <thread>
+
+#include <gtest/gtest.h>
 
 #include "tests/unit/loader/support.hpp"
 
@@ -14,27 +13,30 @@ using test::plugin_path;
 using test::read_plugin;
 using test::refusal_of;
 
-/// Lines of /proc/self/maps that name a private copy.
+/// Lines of /proc/self/maps that name a private copy of "test".
 std::string copies_mapped() {
   std::ifstream maps("/proc/self/maps");
   std::string found;
   for (std::string line; std::getline(maps, line);) {
-    if (line.find("bc:") != std::string::npos) found += line + "\n";
+    if (line.find("bc:test#") != std::string::npos) found += line + "\n";
   }
   return found;
 }
 
 std::string refusal_to_load(const std::string& name) {
   const auto file = read_plugin(name);
-  return refusal_of([&] { PluginLibrary library(*file, "test", ""); });
+  return refusal_of([&] { const PluginLibrary library(*file, "test", {}); });
 }
 
-/// Loads and unloads on a thread of its own, as a broadcaster does; true if nothing stayed.
-bool load_and_release(const PluginFile& file, const std::filesystem::path& directory = {}) {
+/// Loads, uses and unloads on a thread of its own, as a broadcaster does; true if nothing stayed.
+bool load_and_release(const PluginFile& file, const CopyPlace& place,
+                      const std::string& mapped_as) {
   std::unique_ptr<PluginLibrary> library;
   std::thread([&] {
-    library = std::make_unique<PluginLibrary>(file, "test", directory);
-    library->entry().create(nullptr, "test", nullptr);
+    library = std::make_unique<PluginLibrary>(file, "test", place);
+    EXPECT_NE(copies_mapped().find(mapped_as), std::string::npos);
+    void* self = nullptr;
+    EXPECT_EQ(library->entry().create(nullptr, "test", &self), BC_OK);
     library->unload();
   }).join();
   return library->release();
@@ -43,7 +45,8 @@ bool load_and_release(const PluginFile& file, const std::filesystem::path& direc
 TEST(PluginFileTest, SaysWhyAFileCannotBeRead) {
   const auto offer = Broadcasters::offer("1.3.2");
   EXPECT_EQ(refusal_of([&] { static_cast<void>(PluginFile::read("/nowhere/x.so", offer)); }),
-            "/nowhere/x.so: cannot be read: No such file or directory. Check library: and plugins.directory.");
+            "/nowhere/x.so: cannot be read: No such file or directory. Check library: and "
+            "plugins.directory.");
   EXPECT_EQ(refusal_of([&] { static_cast<void>(PluginFile::read("/proc", offer)); }),
             "/proc: not a regular file.");
   EXPECT_EQ(refusal_of([&] { static_cast<void>(PluginFile::read("/dev/zero", offer)); }),
@@ -59,10 +62,10 @@ TEST(PluginFileTest, KeepsPathManifestAndBytes) {
 
 TEST(PluginLibraryTest, IsMappedUnderANameOfItsOwn) {
   const auto file = read_plugin("minimal");
-  PluginLibrary first(*file, "price", "");
-  PluginLibrary second(*file, "price", "");
+  PluginLibrary first(*file, "test", {});
+  PluginLibrary second(*file, "test", {});
   EXPECT_NE(&first.entry(), &second.entry());
-  EXPECT_NE(copies_mapped().find("memfd:bc:price#"), std::string::npos);
+  EXPECT_NE(copies_mapped().find("/memfd:bc:test#"), std::string::npos);
   first.unload();
   second.unload();
   EXPECT_TRUE(first.release());
@@ -76,12 +79,15 @@ TEST(PluginLibraryTest, RefusesAnEntryThatIsNotWhatItsManifestSays) {
   EXPECT_EQ(refusal_to_load("small_entry"),
             "small_entry.so: bc_plugin_entry has size 24, ABI 1 needs 48. Rebuild with SDK 1.x.");
   EXPECT_EQ(refusal_to_load("other_entry_abi"),
-            "other_entry_abi.so: bc_plugin_entry is for plugin ABI 2, its manifest says 1. Rebuild with SDK 1.x.");
-  EXPECT_EQ(refusal_to_load("other_manifest"),
-            "other_manifest.so: bc_plugin_entry and the ELF note .note.bc carry different manifests. "
-            "Rebuild with SDK 1.x.");
+            "other_entry_abi.so: bc_plugin_entry is for plugin ABI 2, its manifest says 1. Rebuild "
+            "with SDK 1.x.");
+  EXPECT_EQ(
+      refusal_to_load("other_manifest"),
+      "other_manifest.so: bc_plugin_entry and the ELF note .note.bc carry different manifests. "
+      "Rebuild with SDK 1.x.");
   EXPECT_EQ(refusal_to_load("no_destroy"),
-            "no_destroy.so: bc_plugin_entry lacks manifest, create, handle or destroy. Rebuild with SDK 1.x.");
+            "no_destroy.so: bc_plugin_entry lacks manifest, create, handle or destroy. Rebuild "
+            "with SDK 1.x.");
   EXPECT_EQ(copies_mapped(), "");
 }
 
@@ -91,35 +97,38 @@ TEST(PluginLibraryTest, NamesTheSymbolThatNobodyDefines) {
 }
 
 TEST(PluginLibraryTest, LeavesNothingMappedThoughThreadLocalsPinIt) {
-  std::unique_ptr<PluginLibrary> library;
   const auto file = read_plugin("thread_local");
-  std::thread([&] {
-    library = std::make_unique<PluginLibrary>(*file, "test", "");
-    void* self = nullptr;
-    library->entry().create(nullptr, "test", &self);
-    library->unload();
-    EXPECT_NE(copies_mapped(), "") << "the test plugin no longer pins itself";
-  }).join();
-  EXPECT_TRUE(library->release());
+  EXPECT_TRUE(load_and_release(*file, {}, "/memfd:bc:test#"));
   EXPECT_EQ(copies_mapped(), "");
 }
 
-TEST(PluginLibraryTest, WorksFromARuntimeDirectoryWhereMemoryFilesMayNotExecute) {
-  const auto directory = std::filesystem::path(testing::TempDir());
-  const int copy = file_copy(directory, "bc:test#1", read_plugin("minimal")->bytes());
-  EXPECT_GE(copy, 0);
+TEST(PluginLibraryTest, LoadsFromAFileWhereMemoryFilesMayNotExecute) {
+  const std::filesystem::path directory = testing::TempDir();
+  const auto file = read_plugin("thread_local");
+  const CopyPlace place{.directory = directory, .is_memory_allowed = false};
+  EXPECT_TRUE(load_and_release(*file, place, (directory / "bc:test#").string()));
+  EXPECT_EQ(copies_mapped(), "");
+}
+
+TEST(PluginLibraryTest, SaysWhereNoCopyCouldBeMade) {
+  const auto file = read_plugin("minimal");
+  const CopyPlace place{.directory = "/nowhere", .is_memory_allowed = false};
+  const std::string refusal =
+      refusal_of([&] { const PluginLibrary library(*file, "test", place); });
+  EXPECT_NE(refusal.find("/nowhere: No such file or directory. Point plugins.runtime_directory"),
+            std::string::npos)
+      << refusal;
 }
 
 TEST(PluginLibraryTest, StaysMappedWhenNobodyUnloadedIt) {
   const auto file = read_plugin("minimal");
   const bc_entry* entry = nullptr;
   {
-    PluginLibrary library(*file, "kept", "");
+    PluginLibrary library(*file, "kept", {});
     entry = &library.entry();
     EXPECT_FALSE(library.release());
   }
   EXPECT_EQ(entry->magic, BC_MAGIC);
-  EXPECT_NE(copies_mapped().find("bc:kept#"), std::string::npos);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 #pragma once
-// What the loader's tests share: the test plugins' files, a hub whose messages a test can wait for, and a
-// deadline for every wait.
+// What the loader's tests share: the test plugins' files, a hub whose messages a test can wait for,
+// and a deadline for every wait.
 
 #include <chrono>
 #include <condition_variable>
@@ -72,7 +72,8 @@ class ListeningHub {
     subscribe("status:" + name);
   }
 
-  /// Waits until a message with all of `parts` came that no earlier wait has taken; false: none did in time.
+  /// Waits until a message with all of `parts` came that no earlier wait has taken; false: none did
+  /// in time.
   [[nodiscard]] bool wait_for(const std::vector<std::string>& parts) {
     std::unique_lock lock(mutex_);
     return came_.wait_for(lock, kPatience, [&] {

@@ -88,9 +88,9 @@ TEST(FrameReaderTest, ReadsWhatIsValid) {
            more("\xBC", Fragment::kLast),
        "text(삼)"},
       {"control frames between fragments",
-       text("Hel", Fragment::kMore) + ping("a") + more("l", Fragment::kMore) + pong("b") +
+       text("Hel", Fragment::kMore) + ping("abc") + more("l", Fragment::kMore) + pong("de") +
            ping("") + more("o", Fragment::kLast) + text("next"),
-       "ping(a) pong(b) ping() text(Hello) text(next)"},
+       "ping(abc) pong(de) ping() text(Hello) text(next)"},
       {"a ping between empty fragments",
        binary("", Fragment::kMore) + ping("abc") + more("", Fragment::kLast), "ping(abc) binary()"},
       {"ping of 125 bytes", ping(k125), "ping(" + k125 + ")"},

@@ -185,6 +185,7 @@ TEST(OriginTest, IsOneOfTheList) {
       {"http://a.wild.org", false},
       {"https://a.wild.org:8443", false},
       {"https://a.port.org", false},
+      {"http://a.port.org:8443", false},
       {"http://the.host", false},  // a list says all there is
       {"null", false},
   };
@@ -217,6 +218,7 @@ TEST(TargetTest, HasAPath) {
   EXPECT_EQ(path_of("http://example.com"), "/");
   EXPECT_EQ(path_of("http://example.com?next=/ws"), "/");
   EXPECT_EQ(path_of("/redirect?to=http://x/ws"), "/redirect");
+  EXPECT_EQ(path_of(std::string_view("/a%41").substr(0, 4)), "/a%4");
   EXPECT_EQ(path_of("*"), "*");
   EXPECT_EQ(path_of(""), "");
 }

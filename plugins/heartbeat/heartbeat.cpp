@@ -1,0 +1,53 @@
+// No topic: a `ping` to every client each interval, and 4408 for those that stay silent.
+
+#include <nlohmann/json.hpp>
+
+#include <broadcast/broadcaster.hpp>
+
+namespace broadcast {
+
+class Heartbeat : public Broadcaster {
+ public:
+  explicit Heartbeat(const bc_host* host)
+      : Broadcaster(host), clients_(extension<bc_ext_clients>(BC_EXT_CLIENTS)) {}
+
+ protected:
+  void on_config(std::string_view json) override {
+    const auto config = nlohmann::json::parse(json);
+    interval_ = *parse_duration(config.at("interval").get_ref<const std::string&>());
+    timeout_ = *parse_duration(config.at("timeout").get_ref<const std::string&>());
+    if (timeout_ <= interval_) {
+      throw Error(BC_E_INVALID, "timeout must be longer than interval: a client answers pings");
+    }
+  }
+
+  void on_start() override {
+    every(interval_, [this] { beat(); });
+  }
+
+ private:
+  void beat() {
+    static constexpr std::uint16_t kHeartbeatTimeout = 4408;
+    // A request still waiting (BUSY) is as good as this one.
+    static_cast<void>(clients_->close_idle(host(), timeout_.count(), kHeartbeatTimeout,
+                                           borrow("heartbeat timeout")));
+    const std::string ping = R"({"type":"ping","timestamp":")" + iso_timestamp(wall_ns()) + "\"}";
+    if (clients_->send_all(host(), borrow(ping)) == BC_E_BUSY) {
+      log(LogLevel::kWarn, "the host is full: a ping was left out");
+    }
+  }
+
+  const bc_ext_clients* const clients_;  // never null: the manifest requires it
+  std::chrono::nanoseconds interval_{};
+  std::chrono::nanoseconds timeout_{};
+};
+
+}  // namespace broadcast
+
+BROADCAST_PLUGIN(broadcast::Heartbeat, "heartbeat", "1.0.0",
+                 R"("requires":["bc.clients/1"],"topics":[],
+"config":{"type":"object","additionalProperties":false,"properties":{
+"interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"30s",
+"description":"between two pings"},
+"timeout":{"type":"string","format":"duration","minimum":"200ms","maximum":"24h","default":"90s",
+"description":"without any frame from a client until it is closed with 4408"}}})")

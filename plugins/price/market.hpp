@@ -1,0 +1,51 @@
+#pragma once
+// What the price broadcaster talks about: quotes of tickers and of the two indices, and their text
+// on the wire. Values and pure functions.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace broadcast {
+
+/// One ticker. Prices in won; change and rate against yesterday's close.
+struct Quote {
+  std::int64_t price = 0;
+  std::int64_t change = 0;
+  double change_rate = 0;   ///< percent, two decimals
+  std::int64_t volume = 0;  ///< shares today
+  std::int64_t bid_price = 0;
+  std::int64_t ask_price = 0;
+};
+
+/// One index. Points with two decimals.
+struct IndexQuote {
+  double index = 0;
+  double change = 0;
+  double change_rate = 0;
+  std::int64_t volume = 0;
+};
+
+struct IndexName {
+  std::string_view key;  ///< in YAML
+  std::string_view topic;
+  std::string_view code;
+  std::string_view name;
+};
+inline constexpr std::array<IndexName, 2> kIndices = {{
+    {"kospi", "market:kospi", "001", "KOSPI"},
+    {"kosdaq", "market:kosdaq", "201", "KOSDAQ"},
+}};
+
+/// KRX: the smallest step of a price, in won.
+[[nodiscard]] std::int64_t tick_size(std::int64_t price);
+/// Two decimals, as prices and rates are shown.
+[[nodiscard]] double round2(double value);
+
+[[nodiscard]] std::string price_update(std::string_view ticker, const Quote& quote,
+                                       std::int64_t wall_ns, std::string_view source);
+[[nodiscard]] std::string index_update(const IndexName& index, const IndexQuote& quote,
+                                       std::int64_t wall_ns, std::string_view source);
+
+}  // namespace broadcast

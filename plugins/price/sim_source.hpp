@@ -1,0 +1,36 @@
+#pragma once
+// Source `sim`: a seeded random walk on KRX tick sizes within the daily limit of 30 %, at any hour.
+// Every ticker and index walks by itself: its steps depend on the seed, its own name and how often
+// it was polled. [plugin]
+
+#include <cstdint>
+#include <map>
+#include <random>
+
+#include "plugins/price/source.hpp"
+
+namespace broadcast {
+
+class SimSource final : public PriceSource {
+ public:
+  explicit SimSource(std::uint64_t seed) : seed_(seed) {}
+
+  [[nodiscard]] std::string_view name() const override { return "sim"; }
+  [[nodiscard]] Quotes poll(const Wanted& wanted) override;
+
+ private:
+  struct Walk {
+    std::mt19937_64 random;
+    std::int64_t base = 0;  // won, or hundredths of a point
+    std::int64_t value = 0;
+    std::int64_t volume = 0;
+  };
+  [[nodiscard]] Walk& walk_of(const std::string& name, std::int64_t base);
+  [[nodiscard]] Quote next_quote(const std::string& ticker);
+  [[nodiscard]] IndexQuote next_index(const IndexName& index);
+
+  const std::uint64_t seed_;
+  std::map<std::string, Walk> walks_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""Who may include whom: prints every include that crosses a border of the house, and why; exit 1 if any.
+
+Usage: check_includes.py [ROOT]
+"""
+
+import pathlib
+import re
+import sys
+
+# Part -> the parts of host/ it may include besides itself, and the third-party headers it may name.
+HOST_PARTS = {
+    "base": ((), ()),
+    "hub": (("base",), ("nlohmann/", "boost/smart_ptr/", "boost/intrusive_ptr.hpp")),
+    "store": (("base", "hub"), ("sqlite3.h",)),
+    "net": (
+        ("base", "hub"),
+        ("boost/asio", "boost/beast", "boost/system/", "openssl/", "zlib.h", "libdeflate.h",
+         "liburing.h"),
+    ),
+    "ingest": (
+        ("base", "hub"),
+        ("boost/asio", "boost/system/", "openssl/", "hiredis/", "nlohmann/"),
+    ),
+    "loader": (("base", "hub"), ("boost/dll", "nlohmann/")),
+    "admin": (
+        ("base", "hub", "net"),
+        ("boost/asio", "boost/beast", "boost/system/", "openssl/crypto.h", "nlohmann/",
+         "prometheus/"),
+    ),
+    "app": (
+        ("base", "hub", "store", "net", "ingest", "loader", "admin"),
+        ("yaml-cpp/", "CLI/", "nlohmann/", "boost/asio", "boost/system/", "boost/uuid/"),
+    ),
+}
+EVERYWHERE_IN_HOST = ("spdlog/", "fmt/")
+UNITS = "broadcast/units.hpp"
+SEES_THE_SDK = ("loader",)
+
+# The hub has no sockets and no threads; base has the locks.
+NOT_IN_HUB = ("thread", "mutex", "condition_variable", "sys/socket.h", "sys/epoll.h", "poll.h",
+              "netinet/", "arpa/", "netdb.h", "unistd.h")
+
+# What a plugin author may use without any library installed.
+SDK_STD_ONLY = ("abi.h", "broadcaster.hpp", "units.hpp")
+
+# C and POSIX headers that are named <x.h> or <folder/x.h>; names without a dot are the C++ library.
+POSIX = re.compile(r"(sys|net|netinet|arpa|linux)/[a-z0-9_/]+\.h|"
+                   r"(assert|ctype|dirent|dlfcn|elf|errno|fcntl|inttypes|limits|link|math|netdb|poll|"
+                   r"pthread|sched|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
+                   r"stdlib|string|strings|time|unistd)\.h")
+STD = re.compile(r"[a-z_0-9]+")
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(?:<([^>]+)>|"([^"]+)")')
+SOURCES = {".h", ".hpp", ".c", ".cpp"}
+
+
+def is_system(header):
+    return bool(STD.fullmatch(header) or POSIX.fullmatch(header))
+
+
+def check_host(part, header, quoted):
+    if part not in HOST_PARTS:
+        return f"host/{part} is not a part of the house; add it to tests/support/check_includes.py"
+    parts, third_party = HOST_PARTS[part]
+    if quoted:
+        match = re.match(r"host/([^/]+)/", header)
+        if not match:
+            return f"host/{part} may include nothing outside host/, and names it from the root"
+        if match[1] != part and match[1] not in parts:
+            allowed = ", ".join(parts) or "nothing else of host/"
+            return f"host/{part} may include {allowed}, not host/{match[1]}"
+        return None
+    if header.startswith("broadcast/"):
+        if header == UNITS or part in SEES_THE_SDK:
+            return None
+        return f"host/{part} may include nothing of the SDK but <{UNITS}>"
+    if part == "hub" and header.startswith(NOT_IN_HUB):
+        return "host/hub has no sockets and no threads; locks are in host/base/guarded.hpp"
+    if is_system(header) or header.startswith(third_party + EVERYWHERE_IN_HOST):
+        return None
+    allowed = ", ".join(third_party + EVERYWHERE_IN_HOST)
+    return f"host/{part} may use {allowed}"
+
+
+def check_sdk(name, header, quoted):
+    if quoted:
+        return "the SDK includes its own headers as <broadcast/...>, and nothing else of ours"
+    if header.startswith("broadcast/") or is_system(header):
+        return None
+    if name in SDK_STD_ONLY:
+        return f"{name} needs nothing but the standard library"
+    if header.startswith("nlohmann/"):
+        return None
+    return "the SDK may use the standard library and nlohmann/"
+
+
+def check_plugin(plugin, header, quoted):
+    if quoted and not header.startswith(f"plugins/{plugin}/"):
+        return f"plugins/{plugin} may include the SDK and its own folder, named from the root"
+    if header.startswith(("host/", "plugins/")) and not quoted:
+        return f"plugins/{plugin} may include the SDK and its own folder"
+    return None
+
+
+def check(path, header, quoted):
+    """Why this include is wrong, or None. `path` is relative to the root."""
+    top, *rest = path.parts
+    if top == "host" and len(rest) > 1:
+        return check_host(rest[0], header, quoted)
+    if top == "sdk":
+        return check_sdk(path.name, header, quoted)
+    if top == "plugins" and len(rest) > 1:
+        return check_plugin(rest[0], header, quoted)
+    return None
+
+
+def problems(root):
+    for top in ("host", "sdk", "plugins"):
+        for file in sorted((root / top).rglob("*")):
+            if file.suffix not in SOURCES or not file.is_file():
+                continue
+            path = file.relative_to(root)
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+                match = INCLUDE.match(line)
+                if not match:
+                    continue
+                header, quoted = match[1] or match[2], match[2] is not None
+                if why := check(path, header, quoted):
+                    yield f"{path}:{number}: {line.strip()}: {why}"
+
+
+def main():
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2])
+    found = list(problems(root))
+    for problem in found:
+        print(problem)
+    if found:
+        print(f"{len(found)} includes cross a border (CONTRIBUTING.md, \"Who may include whom\")")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+// config/*.yaml are documentation: held equal to what the host really does.
+
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/app/config_fixture.hpp"
+
+namespace broadcast {
+namespace {
+
+using testing::ElementsAre;
+
+const std::string kReference = CONFIG_DIRECTORY "/reference.yaml";
+
+YamlNode reference_document(YamlFindings& findings) {
+  std::ifstream stream(kReference);
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  return read_yaml(text, test_variable, findings);
+}
+
+/// Every key that stands in `map`; a broadcaster's own config is the plugin's business.
+void collect_keys(const YamlNode& map, const std::string& path, std::set<std::string>& keys) {
+  for (const YamlNode& child : map.children) {
+    const std::string child_path = key_path(path, child.key);
+    const bool is_name = path == "broadcasters";
+    if (!is_name) keys.insert(child_path);
+    if (child.kind == YamlNode::Kind::kMap && child.key != "config") {
+      collect_keys(child, child_path, keys);
+    }
+  }
+}
+
+std::vector<std::string> names(const Config& config) {
+  std::vector<std::string> result;
+  for (const auto& [name, broadcaster] : config.broadcasters) result.push_back(name);
+  return result;
+}
+
+TEST(ReferenceConfigTest, HasTheDefaults) {
+  const Config config = load_config(kReference, test_variable);
+  const Config defaults;
+  EXPECT_EQ(config.server, defaults.server);
+  EXPECT_EQ(config.admin, defaults.admin);
+  EXPECT_EQ(config.limits, defaults.limits);
+  EXPECT_EQ(config.topics, defaults.topics);
+  EXPECT_EQ(config.log, defaults.log);
+  EXPECT_EQ(config.plugins, defaults.plugins);
+}
+
+TEST(ReferenceConfigTest, HasEveryKeyThatTheReaderKnowsAndNoOther) {
+  YamlFindings findings;
+  const YamlNode root = reference_document(findings);
+  static_cast<void>(read_config(root, findings));
+  std::set<std::string> keys;
+  collect_keys(root, "", keys);
+  EXPECT_EQ(keys, findings.known());
+}
+
+TEST(ReferenceConfigTest, ShowsTheBroadcastersAsTheyAreByDefault) {
+  const Config config = load_config(kReference, test_variable);
+  EXPECT_THAT(names(config), ElementsAre("daytrading_signal", "heartbeat", "price", "vcp_signal"));
+  for (const auto& [name, broadcaster] : config.broadcasters) {
+    EXPECT_TRUE(broadcaster.enabled) << name;
+    EXPECT_EQ(broadcaster.library, "lib" + name + ".so");
+  }
+}
+
+TEST(DemoConfigTest, RunsEverythingOnThisMachineOnly) {
+  const Config config = load_config(CONFIG_DIRECTORY "/demo.yaml", test_variable);
+  EXPECT_EQ(config.server.listen, (ListenAddress{"127.0.0.1", 5111}));
+  EXPECT_TRUE(config.admin.listen.is_loopback());
+  EXPECT_THAT(names(config), ElementsAre("daytrading_signal", "heartbeat", "price", "vcp_signal"));
+  EXPECT_THAT(config.broadcasters.at("heartbeat").permissions, ElementsAre("clients"));
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,25 @@
+#include "allocations.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+thread_local std::size_t made = 0;
+thread_local std::size_t freed = 0;
+}  // namespace
+
+void* operator new(std::size_t bytes) {
+  ++made;
+  if (void* memory = std::malloc(bytes)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  if (memory != nullptr) ++freed;
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+
+namespace broadcast {
+std::size_t allocations() { return made; }
+std::size_t deallocations() { return freed; }
+}  // namespace broadcast

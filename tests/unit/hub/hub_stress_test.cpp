@@ -1,0 +1,217 @@
+// The hub's [any] entries at once, for TSan: publishers on every topic, two shards that drain while
+// their sessions come and go, and the control thread that looks on.
+
+#include <array>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "host/hub/topic_hub.hpp"
+#include "host/hub/topic_index.hpp"
+
+namespace broadcast {
+namespace {
+
+constexpr std::array<std::string_view, 4> kTopics = {"latest:a", "all:a", "latest:b", "all:b"};
+constexpr std::uint64_t kPerPublisher = 4000;
+constexpr std::size_t kReadersPerShard = 8;
+
+class QuietOwner final : public TopicOwner {
+ public:
+  [[nodiscard]] std::string_view owner_name() const override { return "quiet"; }
+  void post_message(ProducerMessage, std::function<void(Verdict)>) override {}
+  void post_demand(std::string_view, std::int64_t subscribers) override {
+    told_.fetch_add(subscribers, std::memory_order_relaxed);
+  }
+
+ private:
+  std::atomic<std::int64_t> told_{0};
+};
+
+class SilentWriter final : public OutboxWriter {
+ public:
+  void flush(MonoTime) override {}
+};
+
+/// Checks, of each topic, that the numbers follow the one it subscribed at. Lives on its shard.
+class Reader {
+ public:
+  Reader(TopicIndex& index, Counters& counters, TouchedList& touched)
+      : index_(index), outbox_(limits_, counters, touched, writer_), wants_(outbox_) {}
+  ~Reader() { index_.unsubscribe_all(wants_, MonoTime{}); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  void toggle(std::string_view topic) {
+    read();
+    if (reached_.erase(std::string(topic)) == 1) {
+      ASSERT_TRUE(index_.unsubscribe(wants_, topic, MonoTime{}));
+      return;
+    }
+    const auto answer = index_.subscribe(wants_, topic);
+    ASSERT_TRUE(answer.view);
+    reached_[std::string(topic)] = answer.view->seq;
+  }
+
+  void read() {
+    std::array<std::string_view, 64> pieces;
+    while (const std::size_t count = outbox_.gather(pieces)) {
+      std::size_t bytes = 0;
+      for (std::size_t i = 0; i < count; ++i) {
+        check(pieces[i]);
+        bytes += pieces[i].size();
+      }
+      outbox_.consume(bytes);
+    }
+    ASSERT_FALSE(outbox_.closing()) << "too slow for its own shard";
+  }
+
+  [[nodiscard]] const std::map<std::string, std::uint64_t>& reached() const { return reached_; }
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+
+ private:
+  void check(std::string_view frame) {
+    const std::string_view text = frame.substr(2);  // the texts are short
+    const std::string topic(text.substr(10, text.find('"', 10) - 10));
+    std::uint64_t seq = 0;
+    const char* digits = text.data() + text.find("\"seq\":") + 6;
+    std::from_chars(digits, text.data() + text.size(), seq);
+    const auto found = reached_.find(topic);
+    ASSERT_NE(found, reached_.end()) << topic << " was not subscribed";
+    ASSERT_GT(seq, found->second) << topic;
+    if (topic.starts_with("all:")) {
+      ASSERT_EQ(seq, found->second + 1) << topic;
+    }
+    found->second = seq;
+    ++received_;
+  }
+
+  TopicIndex& index_;
+  Outbox::Limits limits_;
+  SilentWriter writer_;
+  Outbox outbox_;
+  Subscriptions wants_;
+  std::map<std::string, std::uint64_t> reached_;
+  std::uint64_t received_ = 0;
+};
+
+class StressShard {
+ public:
+  StressShard(TopicHub& hub, unsigned seed)
+      : hub_(hub),
+        inbox_([this] { wakes_.fetch_add(1); }),
+        index_(hub, hub.add_shard(inbox_)),
+        random_(seed) {
+    inbox_.set_bounds({.messages = 64, .bytes = 64 * 1024});  // so that it is full now and then
+  }
+
+  /// [shard] Until the publishers are done; then the rest, with what is subscribed by then.
+  void run(const std::atomic<bool>& publishers_done) {
+    for (std::size_t i = 0; i < kReadersPerShard; ++i) {
+      readers_.push_back(std::make_unique<Reader>(index_, counters_, touched_));
+    }
+    while (!publishers_done.load()) {
+      any_reader().toggle(kTopics[random_() % kTopics.size()]);
+      if (wakes_.exchange(0) > 0) drain();
+      std::this_thread::yield();
+    }
+    drain();
+    check_the_end();
+    readers_.clear();
+  }
+
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+
+ private:
+  void drain() {
+    std::vector<MessagePtr> messages;
+    inbox_.take(messages);
+    for (const MessagePtr& message : messages) index_.deliver(message);
+    for (const auto& reader : readers_) reader->read();
+  }
+  void check_the_end() {
+    for (const auto& reader : readers_) {
+      received_ += reader->received();
+      for (const auto& [topic, seq] : reader->reached()) {
+        const TopicHub::JoinResult now = hub_.join(topic, 0);
+        EXPECT_EQ(seq, now.joined->seq) << topic << ": the newest message reached everybody";
+        hub_.leave(now.joined->topic, 0, MonoTime{});
+      }
+    }
+  }
+  Reader& any_reader() { return *readers_[random_() % readers_.size()]; }
+
+  TopicHub& hub_;
+  std::atomic<int> wakes_{0};
+  Inbox inbox_;
+  TopicIndex index_;
+  std::mt19937 random_;
+  Counters counters_;
+  TouchedList touched_;
+  std::vector<std::unique_ptr<Reader>> readers_;
+  std::uint64_t received_ = 0;
+};
+
+class HubStressTest : public testing::Test {
+ protected:
+  HubStressTest() {
+    const std::vector<TopicPattern> patterns = {{"latest:{x}", "", Delivery::kLatest},
+                                                {"all:{x}", "", Delivery::kAll}};
+    EXPECT_FALSE(hub_.try_claim(owner_, "libquiet.so", patterns));
+  }
+
+  /// Every publisher uses every topic, so that they meet under each topic's lock.
+  void publish_all(std::size_t first) {
+    for (std::uint64_t i = 0; i < kPerPublisher; ++i) {
+      const std::string_view topic = kTopics[(first + i) % kTopics.size()];
+      while (hub_.publish(owner_, topic, R"({"type":"x"})").status == PublishStatus::kBusy) {
+        std::this_thread::yield();
+      }
+    }
+  }
+  void look_on() {
+    MonoTime now{};
+    while (!publishers_done_.load()) {
+      hub_.on_tick(now += std::chrono::seconds(1));
+      static_cast<void>(hub_.demand_of(owner_));
+      static_cast<void>(hub_.subscribers("all:a"));
+      static_cast<void>(hub_.owner_of("latest:zzz"));
+      hub_.report_status("quiet", BroadcasterState::kOk,
+                         std::to_string(now.time_since_epoch().count()));
+    }
+  }
+
+  Counters counters_;
+  QuietOwner owner_;
+  TopicHub hub_{{.demand_linger = std::chrono::seconds(2)}, counters_};
+  StressShard a_{hub_, 1};
+  StressShard b_{hub_, 2};
+  std::atomic<bool> publishers_done_{false};
+};
+
+TEST_F(HubStressTest, EverySubscriberSeesItsTopicsInOrderAndNothingIsLost) {
+  std::thread shard_a([&] { a_.run(publishers_done_); });
+  std::thread shard_b([&] { b_.run(publishers_done_); });
+  std::thread control([&] { look_on(); });
+  std::vector<std::thread> publishers;
+  for (std::size_t i = 0; i < 3; ++i) publishers.emplace_back([this, i] { publish_all(i); });
+  for (std::thread& publisher : publishers) publisher.join();
+  publishers_done_ = true;
+  for (std::thread* thread : {&shard_a, &shard_b, &control}) thread->join();
+  for (const std::string_view topic : kTopics) {
+    EXPECT_EQ(hub_.join(topic, 0).joined->seq, 3 * kPerPublisher / kTopics.size()) << topic;
+  }
+  EXPECT_GT(a_.received(), 0U);
+  EXPECT_GT(b_.received(), 0U);
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,87 @@
+#include "host/hub/message.hpp"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "allocations.hpp"
+#include "hub_play.hpp"
+
+namespace broadcast {
+namespace {
+
+constexpr std::string_view kHead = R"({"topic":"price:005930","seq":)";
+
+std::string header_of(std::size_t payload_bytes) {
+  const std::string payload(payload_bytes, 'x');
+  const MessagePtr message = Message::text_of(payload);
+  EXPECT_EQ(message->payload(), payload);
+  return std::string(message->frame().substr(0, message->frame().size() - payload_bytes));
+}
+
+std::string bytes(std::initializer_list<unsigned> values) {
+  std::string text;
+  for (const unsigned value : values) text += static_cast<char>(value);
+  return text;
+}
+
+TEST(MessageTest, TheHeaderIsTheShortestThatHoldsTheLength) {
+  EXPECT_EQ(header_of(0), bytes({0x81, 0}));
+  EXPECT_EQ(header_of(1), bytes({0x81, 1}));
+  EXPECT_EQ(header_of(125), bytes({0x81, 125}));
+  EXPECT_EQ(header_of(126), bytes({0x81, 126, 0, 126}));
+  EXPECT_EQ(header_of(65535), bytes({0x81, 126, 0xFF, 0xFF}));
+  EXPECT_EQ(header_of(65536), bytes({0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0}));
+}
+
+TEST(MessageTest, AFrameCarriesItsOpcodeAsOneWholeMessage) {
+  for (const Opcode opcode : {Opcode::kBinary, Opcode::kClose, Opcode::kPing, Opcode::kPong}) {
+    const MessagePtr message = Message::frame_of(opcode, "abc");
+    EXPECT_EQ(message->frame(), bytes({0x80U | static_cast<unsigned>(opcode), 3}) + "abc");
+    EXPECT_EQ(message->topic_id(), 0U);
+  }
+}
+
+TEST(MessageTest, TheEnvelopeStandsInFrontOfThePayloadForNumbersOfAnyLength) {
+  const std::string payload = R"({"type":"price_update","data":{}})";
+  std::uint64_t seq = 0;
+  for (int digits = 1; digits <= 20; ++digits) {
+    seq = seq * 10 + static_cast<std::uint64_t>(digits % 10);
+    const MessagePtr message = Message::publication(7, Delivery::kLatest, seq, kHead, payload);
+    EXPECT_EQ(message->payload(),
+              std::string(kHead) + std::to_string(seq) + R"(,"type":"price_update","data":{}})");
+    EXPECT_EQ(message->payload().size(), Message::publication_bytes(seq, kHead, payload));
+    EXPECT_EQ(Json::parse(message->payload()).at("seq"), seq);
+  }
+  EXPECT_EQ(std::to_string(seq).size(), 20U);
+}
+
+TEST(MessageTest, RemembersWhatItIsAbout) {
+  const MessagePtr message = Message::publication(7, Delivery::kAll, 42, kHead, R"({"a":1})");
+  EXPECT_EQ(message->topic_id(), 7U);
+  EXPECT_EQ(message->seq(), 42U);
+  EXPECT_EQ(message->delivery(), Delivery::kAll);
+}
+
+TEST(MessageTest, IsOneAllocationHoweverManyHoldIt) {
+  const std::size_t before = allocations();
+  const MessagePtr message =
+      Message::publication(7, Delivery::kLatest, 1, kHead, R"({"type":"price_update"})");
+  const std::array<MessagePtr, 3> holders = {message, message, message};
+  EXPECT_EQ(allocations() - before, 1U);
+  const std::size_t before_reply = allocations();
+  const MessagePtr reply = Message::text_of("pong");
+  EXPECT_EQ(allocations() - before_reply, 1U);
+}
+
+TEST(MessageTest, LivesAsLongAsSomebodyHoldsIt) {
+  MessagePtr last;
+  {
+    const MessagePtr message = Message::text_of("still here");
+    last = message;
+  }
+  EXPECT_EQ(last->payload(), "still here");
+}
+
+}  // namespace
+}  // namespace broadcast

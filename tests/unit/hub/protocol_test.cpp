@@ -1,0 +1,316 @@
+#include "host/hub/protocol.hpp"
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "host/hub/json_text.hpp"
+
+namespace broadcast {
+namespace {
+
+using Json = nlohmann::json;
+using Kind = Command::Kind;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::variant<Command, ErrorReply> parse(std::string_view text) {
+  return parse_command(text, ProtocolLimits{.topics_per_request = 3});
+}
+Command command(std::string_view text) {
+  const auto parsed = parse(text);
+  if (const auto* error = std::get_if<ErrorReply>(&parsed)) {
+    ADD_FAILURE() << text << " was refused: " << error->message;
+    return {};
+  }
+  return std::get<Command>(parsed);
+}
+ErrorReply refusal(std::string_view text) {
+  const auto parsed = parse(text);
+  if (std::holds_alternative<Command>(parsed)) {
+    ADD_FAILURE() << text << " was accepted";
+    return {};
+  }
+  return std::get<ErrorReply>(parsed);
+}
+std::string code_of(std::string_view text) { return std::string(to_string(refusal(text).code)); }
+
+std::string nested(std::size_t depth, std::string_view open, std::string_view close) {
+  std::string text;
+  for (std::size_t i = 0; i < depth; ++i) text += open;
+  for (std::size_t i = 0; i < depth; ++i) text += close;
+  return text;
+}
+
+// What a client may say.
+
+TEST(ProtocolTest, ReadsEveryCommand) {
+  EXPECT_EQ(command(R"({"type":"subscribe","topic":"signal:vcp"})").kind, Kind::kSubscribe);
+  EXPECT_EQ(command(R"({"type":"unsubscribe","topic":"signal:vcp"})").kind, Kind::kUnsubscribe);
+  EXPECT_EQ(command(R"({"type":"ping"})").kind, Kind::kPing);
+  EXPECT_EQ(command(R"({"type":"pong"})").kind, Kind::kPong);
+  EXPECT_EQ(command(R"({"type":"list"})").kind, Kind::kList);
+}
+
+TEST(ProtocolTest, ReadsOneTopicOrMany) {
+  const Command one = command(R"({"type":"subscribe","topic":"signal:vcp"})");
+  EXPECT_FALSE(one.many);
+  EXPECT_THAT(one.topics, ElementsAre("signal:vcp"));
+  const Command many = command(R"({"type":"unsubscribe","topics":["a","b","c"]})");
+  EXPECT_TRUE(many.many);
+  EXPECT_THAT(many.topics, ElementsAre("a", "b", "c"));
+}
+
+TEST(ProtocolTest, LeavesTheNamesInAListToBeJudgedOneByOne) {
+  EXPECT_THAT(command(R"({"type":"subscribe","topics":["a b","price:*"]})").topics,
+              ElementsAre("a b", "price:*"));
+}
+
+TEST(ProtocolTest, IgnoresFieldsItDoesNotKnow) {
+  EXPECT_EQ(command(R"({"type":"ping","timestamp":"now","x":{"y":[1]}})").kind, Kind::kPing);
+  EXPECT_EQ(command(R"({"type":"unsubscribe","topic":"a","since":1})").kind, Kind::kUnsubscribe);
+}
+
+TEST(ProtocolTest, AnIdIsKeptAsItsJsonText) {
+  const std::pair<const char*, const char*> cases[] = {
+      {R"("x")", R"("x")"},
+      {R"("")", R"("")"},
+      {"7", "7"},
+      {"-7", "-7"},
+      {"18446744073709551615", "18446744073709551615"},
+      {R"("a\"\\\n")", R"("a\"\\\n")"},
+      {R"("é")", "\"é\""}};
+  for (const auto& [sent, kept] : cases) {
+    EXPECT_EQ(command(std::string(R"({"type":"ping","id":)") + sent + "}").id, kept) << sent;
+  }
+  EXPECT_THAT(command(R"({"type":"ping"})").id, IsEmpty());
+}
+
+TEST(ProtocolTest, AnIdIsAStringOrAnIntegerOfBoundedSize) {
+  for (const char* id : {"1.5", "1e3", "true", "null", "[]", "{}", "99999999999999999999999"}) {
+    const ErrorReply error = refusal(std::string(R"({"type":"ping","id":)") + id + "}");
+    EXPECT_EQ(error.code, ErrorCode::kBadMessage) << id;
+    EXPECT_EQ(error.message, "\"id\" must be a string or an integer") << id;
+    EXPECT_THAT(error.id, IsEmpty());
+  }
+  const auto with_id_of = [](std::size_t bytes) {
+    return R"({"type":"ping","id":")" + std::string(bytes, 'x') + "\"}";
+  };
+  EXPECT_EQ(command(with_id_of(128)).id.size(), 130U);
+  EXPECT_THAT(refusal(with_id_of(129)).message, HasSubstr("longer than 128 bytes"));
+}
+
+TEST(ProtocolTest, AnErrorAnswersTheIdOfItsCommand) {
+  EXPECT_EQ(refusal(R"({"type":"x","id":"a"})").id, R"("a")");
+  EXPECT_EQ(refusal(R"({"id":5})").id, "5");
+  EXPECT_EQ(refusal(R"({"type":"subscribe","topic":"a b","id":6})").id, "6");
+}
+
+TEST(ProtocolTest, SaysWhatIsWrong) {
+  struct Case {
+    const char* text;
+    const char* code;
+    const char* words;
+  };
+  const Case cases[] = {
+      {"", "bad_json", "not valid JSON"},
+      {"{", "bad_json", "not valid JSON"},
+      {"{}x", "bad_json", "not valid JSON"},
+      {"{'type':'ping'}", "bad_json", "not valid JSON"},
+      {R"({"type":"ping",})", "bad_json", "not valid JSON"},
+      {"NaN", "bad_json", "not valid JSON"},
+      {"[]", "bad_message", "must be a JSON object"},
+      {R"("ping")", "bad_message", "must be a JSON object"},
+      {"null", "bad_message", "must be a JSON object"},
+      {"{}", "bad_message", R"("type" is missing)"},
+      {R"({"type":7})", "bad_message", R"("type" is missing or not a string)"},
+      {R"({"type":""})", "unknown_type", "Unknown message type: "},
+      {R"({"type":"Ping"})", "unknown_type", "Unknown message type: Ping"},
+      {R"({"type":"subscribe"})", "bad_message", R"(either "topic" or "topics")"},
+      {R"({"type":"subscribe","topic":"a","topics":["a"]})", "bad_message", R"(either "topic")"},
+      {R"({"type":"subscribe","topic":7})", "bad_message", R"("topic" must be a string)"},
+      {R"({"type":"subscribe","topic":null})", "bad_message", R"("topic" must be a string)"},
+      {R"({"type":"subscribe","topic":""})", "invalid_topic", "is not a topic"},
+      {R"({"type":"subscribe","topic":"a b"})", "invalid_topic", R"("a b" is not a topic)"},
+      {R"({"type":"subscribe","topic":"*"})", "invalid_topic", "is not a topic"},
+      {R"({"type":"subscribe","topic":"price:*"})", "bad_message", "patterns such as \"price:*\""},
+      {R"({"type":"unsubscribe","topic":"price:*"})", "bad_message", "patterns"},
+      {R"({"type":"subscribe","topics":[]})", "bad_message", "at least one topic"},
+      {R"({"type":"subscribe","topics":"a"})", "bad_message", "must be a list"},
+      {R"({"type":"subscribe","topics":["a",7]})", "bad_message",
+       R"("topics[1]" must be a string)"},
+      {R"({"type":"subscribe","topics":["a","b","c","d"]})", "too_many_topics",
+       "has 4 entries, a request may name 3"},
+      {R"({"type":"subscribe","topic":"a","since":{"epoch":"x","seq":1}})", "bad_message",
+       R"("since" is not supported)"},
+      {R"({"type":"subscribe","topics":["a"],"max_rate":2})", "bad_message",
+       R"("max_rate" is not supported)"},
+  };
+  for (const auto& [text, code, words] : cases) {
+    EXPECT_EQ(code_of(text), code) << text;
+    EXPECT_THAT(refusal(text).message, HasSubstr(words)) << text;
+  }
+}
+
+TEST(ProtocolTest, ATopicMayBe255BytesLong) {
+  const auto with_topic_of = [](std::size_t bytes) {
+    return R"({"type":"subscribe","topic":")" + std::string(bytes, 'x') + "\"}";
+  };
+  EXPECT_EQ(command(with_topic_of(255)).topics[0].size(), 255U);
+  const ErrorReply error = refusal(with_topic_of(60'000));
+  EXPECT_EQ(error.code, ErrorCode::kInvalidTopic);
+  EXPECT_LT(write_error(error).size(), 500U) << "what is quoted back is cut";
+}
+
+// What an enemy may say.
+
+TEST(ProtocolTest, SixtyThousandBracketsAreJustBadMessages) {
+  EXPECT_EQ(code_of(nested(60'000, "[", "]")), "bad_message");
+  EXPECT_EQ(code_of(nested(60'000, "[", "")), "bad_json");
+  EXPECT_EQ(code_of(nested(60'000, "{\"a\":", "}")), "bad_json");
+  EXPECT_EQ(code_of(R"({"type":)" + nested(60'000, "[", "]") + "}"), "bad_message");
+  EXPECT_EQ(code_of(R"({"type":"ping","id":)" + nested(60'000, "[", "]") + "}"), "bad_message");
+  EXPECT_EQ(command(R"({"type":"ping","x":)" + nested(60'000, "[", "]") + "}").kind, Kind::kPing);
+}
+
+TEST(ProtocolTest, HugeNumbersAreJustBadJson) {
+  EXPECT_EQ(code_of(R"({"type":"ping","id":1e400})"), "bad_json");
+  EXPECT_EQ(code_of(R"({"type":"ping","x":)" + std::string(60'000, '9') + "}"), "bad_json");
+  EXPECT_EQ(code_of(R"({"type":"ping","id":9223372036854775808000})"), "bad_message");
+}
+
+TEST(ProtocolTest, LoneSurrogatesAreBadJsonAndPairsAreNot) {
+  for (const char* bad : {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\ud800")"}) {
+    EXPECT_EQ(code_of(std::string(R"({"type":"ping","id":)") + bad + "}"), "bad_json") << bad;
+  }
+  EXPECT_EQ(command(R"({"type":"ping","id":"\ud83d\ude00"})").id, "\"😀\"");
+}
+
+TEST(ProtocolTest, ControlCharactersComeBackEscaped) {
+  const ErrorReply error = refusal(R"({"type":"a\u0000\n\u001b[2J\"\\"})");
+  EXPECT_EQ(error.code, ErrorCode::kUnknownType);
+  const Json json = Json::parse(write_error(error));
+  EXPECT_EQ(json.at("message"), "Unknown message type: " + std::string("a\0\n\x1b[2J\"\\", 9));
+}
+
+TEST(ProtocolTest, ALongTypeIsCutBetweenCharacters) {
+  std::string type = "x";
+  for (int i = 0; i < 1000; ++i) type += "é";
+  const ErrorReply error = refusal(R"({"type":")" + type + "\"}");
+  EXPECT_EQ(error.message, "Unknown message type: " + type.substr(0, 127));
+}
+
+TEST(ProtocolTest, ANameThatIsNotUtf8IsNotQuotedBack) {
+  const auto error = check_topic_name("price:\xff", ProtocolLimits{});
+  ASSERT_TRUE(error);
+  EXPECT_EQ(
+      Json::parse(write_error(*error)),
+      Json::parse(R"({"type":"error","code":"invalid_topic","message":"A topic is not UTF-8"})"));
+}
+
+// What the host says.
+
+const SubscriptionText kVcp{
+    .topic = "signal:vcp", .epoch = "k3v9", .seq = 31, .delivery = Delivery::kAll};
+const SubscriptionText kKospi{
+    .topic = "market:kospi", .epoch = "a0b1", .seq = 0, .delivery = Delivery::kLatest};
+
+TEST(ProtocolTest, WritesConnected) {
+  EXPECT_EQ(
+      write_connected("c-1"),
+      R"({"type":"connected","client_id":"c-1","message":"WebSocket connection established"})");
+}
+
+TEST(ProtocolTest, WritesSubscribedForOneTopic) {
+  EXPECT_EQ(Json::parse(write_subscribed(kVcp, R"("x")")), Json::parse(R"(
+      {"type":"subscribed","topic":"signal:vcp","message":"Subscribed to signal:vcp",
+       "epoch":"k3v9","seq":31,"delivery":"all","recovered":false,"id":"x"})"));
+  EXPECT_FALSE(Json::parse(write_subscribed(kVcp, "")).contains("id"));
+}
+
+TEST(ProtocolTest, WritesSubscribedForManyTopics) {
+  const std::vector<ErrorReply> rejected = {
+      {.code = ErrorCode::kUnknownTopic, .message = "No \"x\"", .topic = "x"}};
+  EXPECT_EQ(Json::parse(write_subscribed({kVcp, kKospi}, rejected, "4")), Json::parse(R"(
+      {"type":"subscribed","message":"Subscribed to 2 topics","topics":[
+        {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all","recovered":false},
+        {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest","recovered":false}],
+       "rejected":[{"topic":"x","code":"unknown_topic","message":"No \"x\""}],"id":4})"));
+  EXPECT_EQ(Json::parse(write_subscribed({}, {}, "")), Json::parse(R"(
+      {"type":"subscribed","message":"Subscribed to 0 topics","topics":[],"rejected":[]})"));
+}
+
+TEST(ProtocolTest, WritesUnsubscribed) {
+  EXPECT_EQ(Json::parse(write_unsubscribed("signal:vcp", "4")), Json::parse(R"(
+      {"type":"unsubscribed","topic":"signal:vcp","message":"Unsubscribed from signal:vcp","id":4})"));
+  const std::vector<std::string> odd = {"a\"b\n"};
+  EXPECT_EQ(Json::parse(write_unsubscribed(odd, "")), Json::parse(R"(
+      {"type":"unsubscribed","message":"Unsubscribed from 1 topic","topics":["a\"b\n"]})"));
+}
+
+TEST(ProtocolTest, WritesSubscriptions) {
+  EXPECT_EQ(Json::parse(write_subscriptions({kVcp, kKospi}, "")), Json::parse(R"(
+      {"type":"subscriptions","topics":[
+        {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all"},
+        {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest"}]})"));
+  EXPECT_EQ(Json::parse(write_subscriptions({}, "")),
+            Json::parse(R"({"type":"subscriptions","topics":[]})"));
+}
+
+TEST(ProtocolTest, WritesPongAndShutdown) {
+  EXPECT_EQ(write_pong(""), R"({"type":"pong"})");
+  EXPECT_EQ(write_pong("7"), R"({"type":"pong","id":7})");
+  EXPECT_EQ(write_server_shutdown(std::chrono::milliseconds(1830)),
+            R"({"type":"server_shutdown","retry_after_ms":1830})");
+}
+
+TEST(ProtocolTest, WritesErrorsWithWhatTheyHave) {
+  EXPECT_EQ(Json::parse(write_error({.code = ErrorCode::kBadJson, .message = "m"})),
+            Json::parse(R"({"type":"error","code":"bad_json","message":"m"})"));
+  EXPECT_EQ(Json::parse(write_error({.code = ErrorCode::kRateLimited,
+                                     .message = "m",
+                                     .topic = "t",
+                                     .id = "7",
+                                     .retry_after = std::chrono::milliseconds(250)})),
+            Json::parse(R"({"type":"error","code":"rate_limited","message":"m","topic":"t",
+                            "retry_after_ms":250,"id":7})"));
+}
+
+TEST(ProtocolTest, ErrorCodesHaveTheWordsOfTheProtocol) {
+  using enum ErrorCode;
+  EXPECT_EQ(to_string(kBadJson), "bad_json");
+  EXPECT_EQ(to_string(kBadMessage), "bad_message");
+  EXPECT_EQ(to_string(kUnknownType), "unknown_type");
+  EXPECT_EQ(to_string(kInvalidTopic), "invalid_topic");
+  EXPECT_EQ(to_string(kUnknownTopic), "unknown_topic");
+  EXPECT_EQ(to_string(kTooManyTopics), "too_many_topics");
+  EXPECT_EQ(to_string(kRateLimited), "rate_limited");
+}
+
+// The pieces below.
+
+TEST(JsonTextTest, QuotesEveryCharacterSoThatItParsesBack) {
+  std::string text;
+  for (int c = 0; c < 128; ++c) text += static_cast<char>(c);
+  text += "é삼😀";
+  std::string quoted;
+  append_quoted(quoted, text);
+  EXPECT_EQ(Json::parse(quoted).get<std::string>(), text);
+}
+
+TEST(JsonTextTest, CutsBetweenCharacters) {
+  EXPECT_EQ(cut_utf8("abc", 3), "abc");
+  EXPECT_EQ(cut_utf8("abc", 2), "ab");
+  EXPECT_EQ(cut_utf8("aé", 3), "aé");
+  EXPECT_EQ(cut_utf8("aé", 2), "a");
+  EXPECT_EQ(cut_utf8("😀", 3), "");
+  EXPECT_EQ(cut_utf8("", 0), "");
+}
+
+}  // namespace
+}  // namespace broadcast

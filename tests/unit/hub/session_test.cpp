@@ -1,0 +1,311 @@
+#include "host/hub/session.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hub_play.hpp"
+
+namespace broadcast {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// "subscribed", or "error unknown_topic", or the topic and number of a publication.
+std::string word_of(const Json& text) {
+  if (text.contains("code")) return "error " + text.at("code").get<std::string>();
+  if (text.contains("seq") && text.at("type") != "subscribed") {
+    return text.at("topic").get<std::string>() + "#" + text.at("seq").dump();
+  }
+  return text.at("type").get<std::string>();
+}
+std::vector<std::string> words_of(const std::vector<Json>& texts) {
+  std::vector<std::string> words;
+  for (const Json& text : texts) words.push_back(word_of(text));
+  return words;
+}
+
+std::string subscribe(std::string_view topic) {
+  return R"({"type":"subscribe","topic":")" + std::string(topic) + "\"}";
+}
+std::string unsubscribe(std::string_view topic) {
+  return R"({"type":"unsubscribe","topic":")" + std::string(topic) + "\"}";
+}
+
+class SessionTest : public testing::Test {
+ protected:
+  void publish(std::string_view topic) {
+    ASSERT_EQ(play.publish(topic).status, PublishStatus::kOk) << topic;
+  }
+  HubPlay play;
+};
+
+// Opening.
+
+TEST_F(SessionTest, GreetsFirst) {
+  TestClient client(play.a);
+  const std::vector<Json> texts = client.read();
+  ASSERT_THAT(texts, SizeIs(1));
+  EXPECT_EQ(texts[0], Json::parse(R"({"type":"connected","client_id":"c-1",
+                                      "message":"WebSocket connection established"})"));
+}
+
+TEST_F(SessionTest, SubscribesToTheTopicsOfTheQueryStringEachFollowedByItsLastValue) {
+  publish("market:kospi");
+  TestClient client(play.a, {.topics = {"market:kospi", "price:005930", "signal:foo", "a b"}});
+  EXPECT_THAT(words_of(client.read()),
+              ElementsAre("connected", "subscribed", "market:kospi#1", "subscribed",
+                          "error unknown_topic", "error invalid_topic"));
+}
+
+TEST_F(SessionTest, AQueryStringWithTooManyTopicsGetsTheFirstOnes) {
+  TestClient client(play.a, {.limits = {.protocol = {.topics_per_request = 2}},
+                             .topics = {"note:a", "note:b", "note:c"}});
+  EXPECT_THAT(words_of(client.read()),
+              ElementsAre("connected", "subscribed", "subscribed", "error too_many_topics"));
+  EXPECT_EQ(play.hub.subscribers("note:c"), 0);
+}
+
+TEST_F(SessionTest, AQueryStringIsNotTrustedToBeText) {
+  TestClient client(play.a, {.topics = {"\xff\xfe", std::string("a\0b", 3), "\x1b[2J"}});
+  EXPECT_THAT(words_of(client.read()), ElementsAre("connected", "error invalid_topic",
+                                                   "error invalid_topic", "error invalid_topic"));
+}
+
+// Subscribing.
+
+TEST_F(SessionTest, ASubscriptionIsAnsweredWithItsNumbers) {
+  publish("market:kospi");
+  TestClient client(play.a);
+  const std::vector<Json> texts =
+      client.ask(R"({"type":"subscribe","topic":"market:kospi","id":"x"})");
+  ASSERT_THAT(words_of(texts), ElementsAre("subscribed", "market:kospi#1"));
+  EXPECT_EQ(texts[0].at("message"), "Subscribed to market:kospi");
+  EXPECT_EQ(texts[0].at("seq"), 1);
+  EXPECT_EQ(texts[0].at("delivery"), "latest");
+  EXPECT_EQ(texts[0].at("recovered"), false);
+  EXPECT_EQ(texts[0].at("id"), "x");
+  EXPECT_EQ(texts[0].at("epoch"), play.hub.join("market:kospi", 1).joined->topic->epoch);
+}
+
+TEST_F(SessionTest, SubscribingTwiceIsAnsweredTwiceAndDeliversOnce) {
+  TestClient client(play.a);
+  EXPECT_THAT(words_of(client.ask(subscribe("signal:vcp"))), ElementsAre("subscribed"));
+  EXPECT_THAT(words_of(client.ask(subscribe("signal:vcp"))), ElementsAre("subscribed"));
+  publish("signal:vcp");
+  play.a.drain();
+  EXPECT_THAT(words_of(client.read()), ElementsAre("signal:vcp#1"));
+}
+
+TEST_F(SessionTest, APublicationBetweenJoinAndDrainArrivesOnceAndInOrder) {
+  TestClient early(play.a);
+  early.send(subscribe("signal:vcp"));
+  publish("signal:vcp");
+  TestClient client(play.a);
+  client.send(subscribe("signal:vcp"));
+  publish("signal:vcp");
+  play.a.drain();
+  EXPECT_THAT(words_of(client.read()),
+              ElementsAre("connected", "subscribed", "signal:vcp#1", "signal:vcp#2"));
+}
+
+TEST_F(SessionTest, ManyTopicsAreAnsweredByOneReplyWithTheirValuesBehind) {
+  publish("market:kospi");
+  TestClient client(play.a);
+  const std::vector<Json> texts = client.ask(
+      R"({"type":"subscribe","topics":["note:a","market:kospi","signal:foo","price:*"],"id":3})");
+  ASSERT_THAT(words_of(texts), ElementsAre("subscribed", "market:kospi#1"));
+  EXPECT_EQ(texts[0].at("id"), 3);
+  ASSERT_THAT(texts[0].at("topics"), SizeIs(2));
+  EXPECT_EQ(texts[0].at("topics")[0].at("topic"), "note:a");
+  EXPECT_EQ(texts[0].at("topics")[1].at("seq"), 1);
+  ASSERT_THAT(texts[0].at("rejected"), SizeIs(2));
+  EXPECT_EQ(texts[0].at("rejected")[0].at("code"), "unknown_topic");
+  EXPECT_EQ(texts[0].at("rejected")[1].at("code"), "bad_message");
+}
+
+TEST_F(SessionTest, ATopicNamedTwiceInARequestIsSentOnce) {
+  publish("market:kospi");
+  TestClient client(play.a);
+  EXPECT_THAT(
+      words_of(client.ask(R"({"type":"subscribe","topics":["market:kospi","market:kospi"]})")),
+      ElementsAre("subscribed", "market:kospi#1"));
+  EXPECT_EQ(play.hub.subscribers("market:kospi"), 1);
+}
+
+TEST_F(SessionTest, UnsubscribingStopsThatTopicAndNoOther) {
+  TestClient client(play.a);
+  client.send(R"({"type":"subscribe","topics":["note:a","note:b"]})");
+  const std::vector<Json> texts = client.ask(unsubscribe("note:a"));
+  ASSERT_THAT(texts, SizeIs(1));
+  EXPECT_EQ(texts[0].at("message"), "Unsubscribed from note:a");
+  for (const char* topic : {"note:a", "note:b"}) publish(topic);
+  play.a.drain();
+  EXPECT_THAT(words_of(client.read()), ElementsAre("note:b#1"));
+}
+
+TEST_F(SessionTest, UnsubscribingFromWhatOneNeverHadIsNoError) {
+  TestClient client(play.a);
+  EXPECT_THAT(words_of(client.ask(unsubscribe("note:a"))), ElementsAre("unsubscribed"));
+  const std::vector<Json> texts =
+      client.ask(R"({"type":"unsubscribe","topics":["note:a","signal:foo"]})");
+  ASSERT_THAT(texts, SizeIs(1));
+  EXPECT_EQ(texts[0].at("topics"), Json({"note:a", "signal:foo"}));
+}
+
+TEST_F(SessionTest, ListsItsSubscriptions) {
+  TestClient client(play.a);
+  client.send(R"({"type":"subscribe","topics":["signal:vcp","market:kospi"]})");
+  const std::vector<Json> texts = client.ask(R"({"type":"list","id":"l"})");
+  ASSERT_THAT(words_of(texts), ElementsAre("subscriptions"));
+  ASSERT_THAT(texts[0].at("topics"), SizeIs(2));
+  EXPECT_EQ(texts[0].at("topics")[0].at("topic"), "market:kospi");
+  EXPECT_EQ(texts[0].at("topics")[1].at("delivery"), "all");
+  EXPECT_EQ(texts[0].at("id"), "l");
+}
+
+TEST_F(SessionTest, AClosedSessionIsNoSubscriberAnyMore) {
+  {
+    TestClient client(play.a, {.topics = {"note:a", "note:b"}});
+    EXPECT_EQ(play.hub.subscribers("note:a"), 1);
+  }
+  EXPECT_EQ(play.hub.subscribers("note:a"), 0);
+  EXPECT_EQ(play.hub.subscribers("note:b"), 0);
+}
+
+TEST_F(SessionTest, AConnectionHoldsSoManyTopicsAndNoMore) {
+  TestClient client(play.a,
+                    {.limits = {.topics_per_connection = 2}, .topics = {"note:a", "note:b"}});
+  EXPECT_THAT(words_of(client.ask(subscribe("note:c"))), ElementsAre("error too_many_topics"));
+  EXPECT_THAT(words_of(client.ask(subscribe("note:b"))), ElementsAre("subscribed"));
+  client.send(unsubscribe("note:a"));
+  EXPECT_THAT(words_of(client.ask(subscribe("note:c"))), ElementsAre("subscribed"));
+}
+
+TEST_F(SessionTest, AServerFullOfTopicsSaysSo) {
+  HubPlay full({.topics = 1});
+  TestClient client(full.a, {.topics = {"note:a"}});
+  const std::vector<Json> texts = client.ask(subscribe("note:b"));
+  ASSERT_THAT(words_of(texts), ElementsAre("error too_many_topics"));
+  EXPECT_THAT(texts[0].at("message"), HasSubstr("server"));
+}
+
+// Everything else a client may say.
+
+TEST_F(SessionTest, PingIsAnsweredAndPongIsNot) {
+  TestClient client(play.a);
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping","id":7})")), ElementsAre("pong"));
+  EXPECT_EQ(client.ask(R"({"type":"ping","id":7})").at(0).at("id"), 7);
+  EXPECT_THAT(client.ask(R"({"type":"pong"})"), IsEmpty());
+}
+
+TEST_F(SessionTest, BinaryFramesAreAnError) {
+  TestClient client(play.a);
+  static_cast<void>(client.read());
+  client.session().on_binary("abc", at(0s));
+  EXPECT_THAT(words_of(client.read()), ElementsAre("error bad_message"));
+}
+
+TEST_F(SessionTest, AShutdownSaysWhenToComeBack) {
+  TestClient client(play.a);
+  static_cast<void>(client.read());
+  client.session().on_shutdown(1830ms);
+  EXPECT_EQ(client.read().at(0),
+            Json::parse(R"({"type":"server_shutdown","retry_after_ms":1830})"));
+}
+
+TEST_F(SessionTest, CountsMessagesAndErrors) {
+  TestClient client(play.a);
+  client.send("{");
+  client.send(R"({"type":"ping"})");
+  client.session().on_binary("", at(0s));
+  EXPECT_EQ(play.a.counters().get(Counter::kMessagesReceived), 3U);
+  EXPECT_EQ(play.a.counters().get(Counter::kErrorReplies), 2U);
+}
+
+// Too much of it.
+
+TEST_F(SessionTest, TheTwentyFirstErrorWithinTenSecondsClosesTheConnection) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 0}});
+  for (int i = 0; i < 20; ++i) client.send("{", at(i * 499ms));
+  EXPECT_FALSE(client.outbox().closing());
+  client.send("{", at(10s - 1ns));
+  EXPECT_TRUE(client.outbox().closing());
+  EXPECT_EQ(client.outbox().close_reason().code, 4429);
+  EXPECT_EQ(client.outbox().close_reason().counter, Counter::kClosedFlood);
+  const std::vector<Frame> frames = frames_of(write_all(client.outbox()));
+  ASSERT_THAT(frames, SizeIs(23)) << "connected, every error, and the close frame";
+  EXPECT_EQ(close_code_of(frames.back()), 4429U);
+}
+
+TEST_F(SessionTest, ErrorsSpreadOverTimeDoNotCloseTheConnection) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 0}});
+  for (int i = 0; i < 1000; ++i) client.send("{", at(i * 500ms));
+  EXPECT_FALSE(client.outbox().closing());
+}
+
+TEST_F(SessionTest, AQueryStringFullOfErrorsIsAFloodToo) {
+  TestClient client(play.a, {.topics = std::vector<std::string>(21, "signal:foo")});
+  EXPECT_EQ(client.outbox().close_reason().code, 4429);
+}
+
+TEST_F(SessionTest, MoreCommandsThanASecondAllowsAreTurnedAwayWithAWait) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 4}});
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1s))), ElementsAre("pong"));
+  }
+  const std::vector<Json> texts = client.ask(R"({"type":"ping","id":9})", at(1s));
+  ASSERT_THAT(words_of(texts), ElementsAre("error rate_limited"));
+  EXPECT_EQ(texts[0].at("retry_after_ms"), 250);
+  EXPECT_EQ(texts[0].at("id"), 9);
+  EXPECT_EQ(client.ask(R"({"type":"ping"})", at(1100ms)).at(0).at("retry_after_ms"), 150);
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1250ms))), ElementsAre("pong"));
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1250ms))),
+              ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, WaitingAsLongAsToldIsLongEnoughAtAnyRate) {
+  for (std::uint32_t rate = 1; rate <= 2000; rate += rate < 100 ? 1 : 37) {
+    TestClient client(play.a, {.limits = {.commands_per_second = rate}});
+    for (std::uint32_t i = 0; i < rate; ++i) client.send(R"({"type":"pong"})");
+    const Json refused = client.ask(R"({"type":"ping"})").at(0);
+    ASSERT_EQ(word_of(refused), "error rate_limited") << rate;
+    const std::chrono::milliseconds wait(refused.at("retry_after_ms").get<int>());
+    ASSERT_EQ(word_of(client.ask(R"({"type":"ping"})", at(wait)).at(0)), "pong") << rate;
+  }
+}
+
+TEST_F(SessionTest, UnusedSecondsAreNotSavedUp) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 2}});
+  for (int i = 0; i < 2; ++i) client.send(R"({"type":"ping"})", at(60s));
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})", at(60s))),
+              ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, ABadCommandCostsATokenAndKeepsItsId) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 1}});
+  EXPECT_THAT(words_of(client.ask(R"({"type":"x","id":1})")), ElementsAre("error unknown_type"));
+  const Json refused = client.ask(R"({"type":"x","id":2})").at(0);
+  EXPECT_EQ(refused.at("code"), "rate_limited");
+  EXPECT_EQ(refused.at("id"), 2);
+}
+
+TEST_F(SessionTest, WithoutARateAnyNumberOfCommandsIsAnswered) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 0}});
+  for (int i = 0; i < 5000; ++i) client.send(R"({"type":"ping"})");
+  EXPECT_THAT(client.read(), SizeIs(5001));
+}
+
+TEST_F(SessionTest, AClientThatTakesNoRepliesIsClosedAsSlow) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 2000}});
+  for (int i = 0; i < 200; ++i) client.send(R"({"type":"ping"})");
+  EXPECT_EQ(client.outbox().close_reason().code, 4413);
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,495 @@
+#include "host/hub/topic_hub.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <broadcast/units.hpp>
+
+#include "hub_play.hpp"
+
+namespace broadcast {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::MatchesRegex;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+using JoinError = TopicHub::JoinError;
+
+constexpr std::size_t kShardA = 0;
+constexpr std::size_t kShardB = 1;
+
+class TopicHubTest : public testing::Test {
+ protected:
+  [[nodiscard]] TopicHub::Joined join(std::string_view topic, std::size_t shard = kShardA) {
+    TopicHub::JoinResult result = hub.join(topic, shard);
+    if (!result.joined) throw std::runtime_error("cannot join " + std::string(topic));
+    return *std::move(result.joined);
+  }
+  [[nodiscard]] JoinError refusal(std::string_view topic) {
+    const TopicHub::JoinResult result = hub.join(topic, kShardA);
+    EXPECT_FALSE(result.joined) << topic;
+    return result.error;
+  }
+  void leave(const TopicHub::Joined& joined, MonoTime now = at(0s), std::size_t shard = kShardA) {
+    hub.leave(joined.topic, shard, now);
+  }
+  /// The status topic's last value.
+  [[nodiscard]] Json status(const std::string& broadcaster) {
+    const TopicHub::Joined joined = join("status:" + broadcaster);
+    leave(joined);
+    return Json::parse(joined.last->payload());
+  }
+  void fill_a_with_notes() {
+    play.a.inbox().set_bounds({.messages = 2, .bytes = 10'000});
+    notes_.push_back(join("note:a"));
+    for (int i = 0; i < 2; ++i) ASSERT_EQ(play.publish("note:a").status, PublishStatus::kOk);
+  }
+
+  HubPlay play;
+  TopicHub& hub = play.hub;
+  std::vector<TopicHub::Joined> notes_;
+};
+
+// Who owns what.
+
+TEST_F(TopicHubTest, RefusesATopicThatAnotherBroadcasterOwnsAndNamesBoth) {
+  FakeOwner quotes("quotes");
+  const std::vector<TopicPattern> wanted = {{"quote:{x}", "", Delivery::kAll},
+                                            {"price:{ticker}", "", Delivery::kLatest}};
+  const auto conflict = hub.try_claim(quotes, "libquotes.so", wanted);
+  ASSERT_TRUE(conflict);
+  EXPECT_EQ(conflict->pattern, "price:{ticker}");
+  EXPECT_EQ(conflict->owner, "price");
+  EXPECT_EQ(conflict->owner_library, "libprice.so");
+  EXPECT_EQ(hub.owner_of("quote:x"), nullptr) << "nothing is claimed when one is refused";
+}
+
+TEST_F(TopicHubTest, StatusTopicsBelongToTheHost) {
+  for (const char* pattern : {"status:price", "status:{x}", "status:p{x}"}) {
+    const auto conflict = hub.try_claim(play.price, "libprice.so", {{pattern, "", Delivery::kAll}});
+    ASSERT_TRUE(conflict) << pattern;
+    EXPECT_EQ(conflict->owner, "the host");
+  }
+}
+
+TEST_F(TopicHubTest, APatternThatWouldSwallowStatusTopicsDoesNot) {
+  FakeOwner greedy("greedy");
+  ASSERT_FALSE(hub.try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
+  EXPECT_EQ(hub.owner_of("stx"), &greedy);
+  EXPECT_EQ(hub.owner_of("status:price"), nullptr);
+  EXPECT_EQ(refusal("status:price"), JoinError::kUnknownTopic);
+  EXPECT_EQ(hub.publish(greedy, "status:price", R"({"type":"status"})").status,
+            PublishStatus::kDenied);
+}
+
+TEST_F(TopicHubTest, KnowsTheOwnerOfATopicThatNobodyHasUsedYet) {
+  EXPECT_EQ(hub.owner_of("price:005930"), &play.price);
+  EXPECT_EQ(hub.owner_of("note:x"), &play.note);
+  EXPECT_EQ(hub.owner_of("price:abc"), nullptr);
+  EXPECT_EQ(hub.owner_of("note:x y"), nullptr);
+}
+
+// Publishing.
+
+TEST_F(TopicHubTest, OnlyTheOwnerPublishesOnATopic) {
+  EXPECT_EQ(hub.publish(play.note, "price:005930", R"({"type":"x"})").status,
+            PublishStatus::kDenied);
+  EXPECT_EQ(hub.publish(play.price, "signal:foo", R"({"type":"x"})").status,
+            PublishStatus::kDenied);
+  EXPECT_EQ(hub.publish(play.price, "price:{x}", R"({"type":"x"})").status, PublishStatus::kDenied);
+  EXPECT_EQ(play.counters.get(Counter::kPublishDenied), 3U);
+  EXPECT_EQ(play.counters.get(Counter::kMessagesPublished), 0U);
+  EXPECT_EQ(join("price:005930").seq, 0U);
+}
+
+TEST_F(TopicHubTest, RefusesWhatCannotBeAnEnvelope) {
+  for (const std::string bad :
+       {"", "{", "}", "{}", "{ }", "{\n\t }", "[]", "[1]", "7", "null", "\"x\"", " {\"a\":1}",
+        "{\"a\":1} ", "{1}", "{a:1}", "{{}}", "{\"a\":\"\xff\"}", "{\"a\":\"\xed\xa0\x80\"}",
+        "{\"a\":\"\xc3\"}"}) {
+    EXPECT_EQ(play.publish("signal:vcp", bad).status, PublishStatus::kInvalid) << bad;
+  }
+  EXPECT_EQ(play.counters.get(Counter::kPublishInvalid), 19U);
+  EXPECT_EQ(play.publish("signal:vcp").seq, 1U) << "nothing was numbered";
+}
+
+TEST_F(TopicHubTest, AcceptsAnObjectHoweverItIsSpaced) {
+  for (const char* good : {R"({"a":1})", "{ \t\r\n\"a\" : 1 }", R"({"종목":"삼성전자"})"}) {
+    EXPECT_EQ(play.publish("signal:vcp", good).status, PublishStatus::kOk) << good;
+  }
+}
+
+TEST_F(TopicHubTest, NumbersCountUpByOneFromOne) {
+  for (std::uint64_t seq = 1; seq <= 5; ++seq) {
+    const Published published = play.publish("signal:vcp");
+    EXPECT_EQ(published.status, PublishStatus::kOk);
+    EXPECT_EQ(published.topic, "signal:vcp");
+    EXPECT_EQ(published.seq, seq);
+  }
+  EXPECT_EQ(play.publish("note:a").seq, 1U);
+  EXPECT_EQ(play.counters.get(Counter::kMessagesPublished), 6U);
+}
+
+TEST_F(TopicHubTest, EveryTopicHasAnEpochOfItsOwn) {
+  const std::string first = join("note:a").topic->epoch;
+  EXPECT_THAT(first, MatchesRegex("[0-9a-z]+"));
+  EXPECT_EQ(join("note:a").topic->epoch, first);
+  EXPECT_NE(join("note:b").topic->epoch, first);
+  HubPlay after_restart;
+  EXPECT_NE(after_restart.hub.join("note:a", kShardA).joined->topic->epoch, first);
+}
+
+TEST_F(TopicHubTest, EveryShardWithSubscribersGetsTheMessageAndNoOther) {
+  const TopicHub::Joined vcp = join("signal:vcp", kShardA);
+  const TopicHub::Joined kospi = join("market:kospi", kShardB);
+  const TopicHub::Joined on_a = join("note:both", kShardA);
+  const TopicHub::Joined on_b = join("note:both", kShardB);
+  for (const char* topic : {"signal:vcp", "market:kospi", "note:both"}) play.publish(topic);
+  const std::string both = R"({"topic":"note:both","seq":1,"type":"x"})";
+  EXPECT_THAT(play.a.take(), ElementsAre(R"({"topic":"signal:vcp","seq":1,"type":"x"})", both));
+  EXPECT_THAT(play.b.take(), ElementsAre(R"({"topic":"market:kospi","seq":1,"type":"x"})", both));
+}
+
+TEST_F(TopicHubTest, AShardIsWokenOncePerDrain) {
+  const TopicHub::Joined joined = join("signal:vcp");
+  for (int i = 0; i < 3; ++i) play.publish("signal:vcp");
+  EXPECT_EQ(play.a.wakes(), 1);
+  EXPECT_EQ(play.b.wakes(), 0);
+  play.a.drain();
+  play.publish("signal:vcp");
+  EXPECT_EQ(play.a.wakes(), 2);
+}
+
+TEST_F(TopicHubTest, SaysHowManySubscribersAMessageMet) {
+  EXPECT_EQ(play.publish("signal:vcp").subscribers, 0U);
+  const TopicHub::Joined first = join("signal:vcp", kShardA);
+  const TopicHub::Joined second = join("signal:vcp", kShardA);
+  const TopicHub::Joined third = join("signal:vcp", kShardB);
+  EXPECT_EQ(play.publish("signal:vcp").subscribers, 3U);
+  EXPECT_EQ(hub.subscribers("signal:vcp"), 3);
+  leave(second);
+  EXPECT_EQ(hub.subscribers("signal:vcp"), 2);
+  EXPECT_EQ(hub.subscribers("signal:foo"), 0);
+}
+
+TEST_F(TopicHubTest, AShardWhoseLastSubscriberLeftGetsNothing) {
+  const TopicHub::Joined joined = join("signal:vcp");
+  leave(joined);
+  play.publish("signal:vcp");
+  EXPECT_THAT(play.a.take(), IsEmpty());
+}
+
+TEST_F(TopicHubTest, BusyLeavesNumbersLastValueAndOtherShardsUntouched) {
+  fill_a_with_notes();
+  const TopicHub::Joined a = join("signal:vcp", kShardA);
+  const TopicHub::Joined b = join("signal:vcp", kShardB);
+  EXPECT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
+  EXPECT_EQ(play.counters.get(Counter::kPublishBusy), 1U);
+  EXPECT_THAT(play.b.take(), IsEmpty());
+  EXPECT_EQ(hub.look(a.topic).last, nullptr);
+  play.a.drain();
+  EXPECT_EQ(play.publish("signal:vcp").seq, 1U);
+  EXPECT_EQ(play.a.take(), play.b.take());
+}
+
+TEST_F(TopicHubTest, BusyGivesBackThePlacesItHadOnOtherShards) {
+  play.a.inbox().set_bounds({.messages = 3, .bytes = 10'000});
+  play.b.inbox().set_bounds({.messages = 1, .bytes = 10'000});
+  const TopicHub::Joined a = join("signal:vcp", kShardA);
+  const TopicHub::Joined b = join("signal:vcp", kShardB);
+  ASSERT_EQ(play.publish("signal:vcp").status, PublishStatus::kOk);
+  for (int i = 0; i < 10; ++i) ASSERT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
+  leave(b, at(0s), kShardB);
+  EXPECT_EQ(play.publish("signal:vcp").seq, 2U);
+  EXPECT_EQ(play.publish("signal:vcp").seq, 3U);
+  EXPECT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
+}
+
+TEST_F(TopicHubTest, LatestTopicsAreNeverBusyAndTheNewestValueWins) {
+  fill_a_with_notes();
+  const TopicHub::Joined joined = join("market:kospi");
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(play.publish("market:kospi").status, PublishStatus::kOk);
+  EXPECT_EQ(play.counters.get(Counter::kInboxConflated), 4U);
+  const std::vector<std::string> texts = play.a.take();
+  ASSERT_EQ(texts.size(), 3U);
+  EXPECT_EQ(texts[2], R"({"topic":"market:kospi","seq":5,"type":"x"})");
+}
+
+TEST(TopicHubLimitsTest, TheLargestMessageCountsItsEnvelope) {
+  HubPlay play({.publish_bytes = 100});
+  const auto object_of = [](std::size_t bytes) {
+    return R"({"type":")" + std::string(bytes - 11, 'x') + "\"}";
+  };
+  const std::size_t envelope = std::string(R"({"topic":"signal:vcp","seq":1)").size();
+  EXPECT_EQ(play.publish("signal:vcp", object_of(101 - envelope)).status, PublishStatus::kInvalid);
+  EXPECT_EQ(play.publish("signal:vcp", object_of(100 - envelope)).status, PublishStatus::kOk);
+}
+
+TEST(TopicHubLimitsTest, StrictParsesTheWholeEnvelope) {
+  HubPlay play({.strict = true});
+  for (const char* bad :
+       {R"({"type":"x",})", R"({"type":)", R"({"a":1})", R"({"type":"x","topic":1})",
+        R"({"type":"x","seq":1})", R"({"type":"x"}{"type":"x"})"}) {
+    EXPECT_EQ(play.publish("signal:vcp", bad).status, PublishStatus::kInvalid) << bad;
+  }
+  EXPECT_EQ(play.publish("signal:vcp", R"({"type":"x","data":{"seq":1}})").seq, 1U);
+}
+
+// Joining.
+
+TEST_F(TopicHubTest, JoiningGivesTheNumberAndLastValueOfThatMoment) {
+  const TopicHub::Joined before = join("market:kospi");
+  EXPECT_EQ(before.seq, 0U);
+  EXPECT_EQ(before.last, nullptr);
+  play.publish("market:kospi", R"({"type":"first"})");
+  play.publish("market:kospi", R"({"type":"second"})");
+  const TopicHub::Joined after = join("market:kospi");
+  EXPECT_EQ(after.seq, 2U);
+  EXPECT_EQ(after.last->payload(), R"({"topic":"market:kospi","seq":2,"type":"second"})");
+  EXPECT_EQ(after.topic, before.topic);
+}
+
+TEST_F(TopicHubTest, AMessageTooManyForTheShardIsNoLastValueEither) {
+  fill_a_with_notes();
+  EXPECT_EQ(play.publish("note:a").status, PublishStatus::kBusy);
+  EXPECT_EQ(join("note:a").seq, 2U);
+  EXPECT_EQ(join("note:a").last->seq(), 2U);
+}
+
+TEST_F(TopicHubTest, SaysWhyATopicCannotBeJoined) {
+  EXPECT_EQ(refusal("signal:foo"), JoinError::kUnknownTopic);
+  EXPECT_EQ(refusal("price:abc"), JoinError::kUnknownTopic);
+  EXPECT_EQ(refusal("status:price"), JoinError::kUnknownTopic);
+  EXPECT_EQ(refusal("price 1"), JoinError::kInvalidName);
+  EXPECT_EQ(refusal(std::string(256, 'x')), JoinError::kInvalidName);
+}
+
+TEST(TopicHubLimitsTest, UnknownTopicsCanBeAcceptedButNotStatusTopics) {
+  HubPlay play({.accept_unknown = true});
+  const TopicHub::JoinResult result = play.hub.join("signal:foo", kShardA);
+  ASSERT_TRUE(result.joined);
+  EXPECT_EQ(result.joined->topic->delivery, Delivery::kLatest);
+  EXPECT_FALSE(play.hub.join("status:foo", kShardA).joined);
+  EXPECT_EQ(play.publish("signal:foo").status, PublishStatus::kDenied);
+}
+
+// Demand.
+
+TEST_F(TopicHubTest, TheOwnerIsToldAboutTheFirstSubscriberAtOnce) {
+  const TopicHub::Joined first = join("price:005930", kShardA);
+  EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 1)));
+  const TopicHub::Joined second = join("price:005930", kShardB);
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+  EXPECT_THAT(play.note.take_told(), IsEmpty());
+}
+
+TEST_F(TopicHubTest, TheOwnerIsToldAboutTheLastLeaverAfterTheLinger) {
+  const TopicHub::Joined joined = join("price:005930");
+  static_cast<void>(play.price.take_told());
+  leave(joined, at(10s));
+  hub.on_tick(at(40s - 1ns));
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+  hub.on_tick(at(40s));
+  EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 0)));
+  hub.on_tick(at(80s));
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+}
+
+TEST_F(TopicHubTest, ComingBackWithinTheLingerTellsNothing) {
+  leave(join("price:005930"), at(0s));
+  static_cast<void>(play.price.take_told());
+  const TopicHub::Joined back = join("price:005930");
+  hub.on_tick(at(60s));
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+  leave(back, at(100s));
+  hub.on_tick(at(130s - 1ns));
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+  hub.on_tick(at(130s));
+  EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 0)));
+}
+
+TEST_F(TopicHubTest, TheLingerCountsFromTheLastLeaver) {
+  leave(join("price:005930"), at(0s));
+  leave(join("price:005930"), at(20s));
+  static_cast<void>(play.price.take_told());
+  hub.on_tick(at(30s));
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+  hub.on_tick(at(50s));
+  EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 0)));
+}
+
+TEST_F(TopicHubTest, ComingBackAfterTheLingerIsDemandAgain) {
+  leave(join("price:005930"), at(0s));
+  hub.on_tick(at(30s));
+  static_cast<void>(play.price.take_told());
+  const TopicHub::Joined back = join("price:005930");
+  EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 1)));
+}
+
+TEST_F(TopicHubTest, ARestartedBroadcasterLearnsWhatIsInDemand) {
+  const TopicHub::Joined first = join("price:005930");
+  const TopicHub::Joined second = join("price:005930", kShardB);
+  const TopicHub::Joined kospi = join("market:kospi");
+  const TopicHub::Joined other = join("note:a");
+  leave(join("price:000660"), at(0s));
+  hub.on_tick(at(30s));
+  EXPECT_THAT(hub.demand_of(play.price),
+              UnorderedElementsAre(Pair("price:005930", 2), Pair("market:kospi", 1)));
+}
+
+TEST_F(TopicHubTest, ABroadcasterRestartedWithinTheLingerServesThoseWhoComeBack) {
+  leave(join("price:005930"), at(0s));
+  static_cast<void>(play.price.take_told());
+  EXPECT_THAT(hub.demand_of(play.price), ElementsAre(Pair("price:005930", 1)))
+      << "coming back is not told, so it has to know now";
+  const TopicHub::Joined back = join("price:005930");
+  EXPECT_THAT(play.price.take_told(), IsEmpty());
+}
+
+// The table's limit.
+
+class SmallHubTest : public testing::Test {
+ protected:
+  SmallHubTest() {
+    for (int i = 0; i < 10; ++i) tickers.push_back("price:00000" + std::to_string(i));
+  }
+  [[nodiscard]] bool can_join(std::string_view topic) {
+    return play.hub.join(topic, kShardA).joined.has_value();
+  }
+  void join_and_leave(std::string_view topic) {
+    play.hub.leave(play.hub.join(topic, kShardA).joined.value().topic, kShardA, at(0s));
+  }
+  [[nodiscard]] std::string epoch_of(std::string_view topic) {
+    const TopicPtr found = play.hub.join(topic, kShardA).joined.value().topic;
+    play.hub.leave(found, kShardA, at(0s));
+    return found->epoch;
+  }
+
+  HubPlay play{{.topics = 10}};
+  std::vector<std::string> tickers;
+};
+
+TEST_F(SmallHubTest, RefusesATopicTooMany) {
+  for (const std::string& ticker : tickers) ASSERT_TRUE(can_join(ticker));
+  EXPECT_EQ(play.hub.join("price:000099", kShardA).error, JoinError::kTooManyTopics);
+  EXPECT_EQ(play.publish("note:a").status, PublishStatus::kDenied);
+  EXPECT_TRUE(can_join(tickers[0])) << "those that exist stay open";
+}
+
+TEST_F(SmallHubTest, ForgetsIdleTopicsWhenNineTenthsAreUsed) {
+  for (const std::string& ticker : tickers) join_and_leave(ticker);
+  EXPECT_FALSE(can_join("price:000099"));
+  play.hub.on_tick(at(29s));
+  EXPECT_FALSE(can_join("price:000099")) << "in demand until the linger is over";
+  play.hub.on_tick(at(30s));
+  EXPECT_TRUE(can_join("price:000099"));
+}
+
+TEST_F(SmallHubTest, KeepsIdleTopicsWhileThereIsRoom) {
+  const std::string epoch = epoch_of("price:000042");
+  for (std::size_t i = 0; i < 7; ++i) join_and_leave(tickers[i]);
+  play.hub.on_tick(at(30s));
+  EXPECT_EQ(epoch_of("price:000042"), epoch);
+}
+
+TEST_F(SmallHubTest, NeverForgetsSubscribersAllTopicsOrLiterals) {
+  const std::string kept = epoch_of(tickers[0]);
+  const TopicPtr subscribed = play.hub.join(tickers[0], kShardA).joined->topic;
+  ASSERT_EQ(play.publish("signal:vcp").seq, 1U);
+  ASSERT_EQ(play.publish("note:a").seq, 1U);
+  ASSERT_EQ(play.publish("market:kospi").seq, 1U);
+  for (std::size_t i = 1; i < 7; ++i) join_and_leave(tickers[i]);
+  play.hub.on_tick(at(30s));
+  EXPECT_EQ(epoch_of(tickers[0]), kept);
+  for (const char* topic : {"signal:vcp", "note:a", "market:kospi"}) {
+    EXPECT_EQ(play.publish(topic).seq, 2U) << topic;
+  }
+}
+
+TEST_F(SmallHubTest, APublisherCannotFillTheTableWithTopicsOfOthers) {
+  for (const std::string& ticker : tickers) {
+    EXPECT_EQ(play.hub.publish(play.note, ticker, R"({"type":"x"})").status,
+              PublishStatus::kDenied);
+  }
+  EXPECT_TRUE(can_join("note:a"));
+}
+
+TEST_F(SmallHubTest, AStatusAlwaysHasAPlace) {
+  for (const std::string& ticker : tickers) ASSERT_TRUE(can_join(ticker));
+  play.hub.report_status("price", BroadcasterState::kDown, "exception");
+  EXPECT_TRUE(can_join("status:price"));
+}
+
+// Status.
+
+TEST_F(TopicHubTest, AStatusIsPublishedAsData) {
+  hub.report_status("price", BroadcasterState::kDegraded, "kiwoom \"ws\" unreachable");
+  const Json text = status("price");
+  EXPECT_EQ(text.at("type"), "status");
+  EXPECT_EQ(text.at("topic"), "status:price");
+  EXPECT_EQ(text.at("seq"), 1);
+  EXPECT_EQ(text.at("broadcaster"), "price");
+  EXPECT_EQ(text.at("state"), "degraded");
+  EXPECT_EQ(text.at("detail"), "kiwoom \"ws\" unreachable");
+  EXPECT_THAT(text.at("since").get<std::string>(),
+              MatchesRegex("....-..-..T..:..:..\\.......\\+00:00"));
+}
+
+TEST_F(TopicHubTest, AStatusHasTheWordsOfTheProtocol) {
+  using enum BroadcasterState;
+  EXPECT_EQ(to_string(kOk), "ok");
+  EXPECT_EQ(to_string(kDegraded), "degraded");
+  EXPECT_EQ(to_string(kStale), "stale");
+  EXPECT_EQ(to_string(kDown), "down");
+  EXPECT_EQ(to_string(kDisabled), "disabled");
+}
+
+TEST_F(TopicHubTest, NothingIsPublishedWhenTheStatusIsTheSame) {
+  const std::string endless(5000, 'x');
+  hub.report_status("price", BroadcasterState::kOk, "");
+  hub.report_status("price", BroadcasterState::kOk, "");
+  EXPECT_EQ(status("price").at("seq"), 1);
+  hub.report_status("price", BroadcasterState::kDown, endless);
+  hub.report_status("price", BroadcasterState::kDown, endless);
+  EXPECT_EQ(status("price").at("seq"), 2);
+  EXPECT_EQ(status("price").at("detail"), endless.substr(0, 1024));
+}
+
+TEST_F(TopicHubTest, SinceMovesOnOnlyWithTheState) {
+  hub.report_status("price", BroadcasterState::kStale, "5 s");
+  const Json first = status("price");
+  hub.report_status("price", BroadcasterState::kStale, "10 s");
+  EXPECT_EQ(status("price").at("seq"), 2);
+  EXPECT_EQ(status("price").at("since"), first.at("since"));
+  const std::string between = iso_timestamp(wall_now_ns());
+  EXPECT_LE(first.at("since").get<std::string>(), between);
+  hub.report_status("price", BroadcasterState::kOk, "10 s");
+  EXPECT_GE(status("price").at("since").get<std::string>(), between);
+}
+
+TEST_F(TopicHubTest, ALongDetailIsCutBetweenCharacters) {
+  std::string detail = "x";
+  for (int i = 0; i < 600; ++i) detail += "é";
+  hub.report_status("price", BroadcasterState::kDown, detail);
+  EXPECT_EQ(status("price").at("detail"), detail.substr(0, 1023));
+}
+
+TEST_F(TopicHubTest, SubscribersOfAStatusGetItLive) {
+  hub.report_status("price", BroadcasterState::kOk, "");
+  TestClient client(play.a);
+  static_cast<void>(client.ask(R"({"type":"subscribe","topic":"status:price"})"));
+  hub.report_status("price", BroadcasterState::kDown, "exception");
+  play.a.drain();
+  const std::vector<Json> texts = client.read();
+  ASSERT_EQ(texts.size(), 1U);
+  EXPECT_EQ(texts[0].at("state"), "down");
+  EXPECT_EQ(texts[0].at("seq"), 2);
+}
+
+}  // namespace
+}  // namespace broadcast

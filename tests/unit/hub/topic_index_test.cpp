@@ -1,0 +1,224 @@
+#include "host/hub/topic_index.hpp"
+
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hub_play.hpp"
+
+namespace broadcast {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+/// Subscriptions with an outbox, without a session's words.
+class Reader {
+ public:
+  explicit Reader(TestShard& shard)
+      : shard_(shard),
+        outbox_(limits_, shard.counters(), shard.touched(), writer_),
+        wants_(outbox_) {}
+  ~Reader() { shard_.index().unsubscribe_all(wants_, at(0s)); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  /// As a session does it: a snapshot follows at once.
+  TopicIndex::View subscribe(std::string_view topic) {
+    TopicIndex::View view = shard_.index().subscribe(wants_, topic).view.value();
+    shard_.index().send_snapshot(wants_, view);
+    return view;
+  }
+  bool unsubscribe(std::string_view topic) {
+    return shard_.index().unsubscribe(wants_, topic, at(0s));
+  }
+  /// "signal:vcp#3" for each message it was given.
+  std::vector<std::string> read() {
+    std::vector<std::string> words;
+    for (const std::string& text : texts_of(write_all(outbox_))) {
+      const Json json = Json::parse(text);
+      words.push_back(json.at("topic").get<std::string>() + "#" + json.at("seq").dump());
+    }
+    return words;
+  }
+  std::vector<std::string> list() {
+    std::vector<std::string> words;
+    for (const TopicIndex::View& view : shard_.index().list(wants_)) {
+      words.push_back(view.topic + "#" + std::to_string(view.seq));
+    }
+    return words;
+  }
+
+ private:
+  TestShard& shard_;
+  Outbox::Limits limits_;
+  SilentWriter writer_;
+  Outbox outbox_;
+  Subscriptions wants_;
+};
+
+class TopicIndexTest : public testing::Test {
+ protected:
+  void publish(std::string_view topic) {
+    ASSERT_EQ(play.publish(topic).status, PublishStatus::kOk) << topic;
+  }
+  HubPlay play;
+  Reader reader{play.a};
+};
+
+TEST_F(TopicIndexTest, DeliversToThoseWhoSubscribeOnItsShard) {
+  Reader other(play.a);
+  Reader elsewhere(play.b);
+  reader.subscribe("signal:vcp");
+  other.subscribe("note:a");
+  elsewhere.subscribe("signal:vcp");
+  publish("signal:vcp");
+  publish("note:a");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1"));
+  EXPECT_THAT(other.read(), ElementsAre("note:a#1"));
+  EXPECT_THAT(elsewhere.read(), IsEmpty()) << "its shard has not drained";
+  play.b.drain();
+  EXPECT_THAT(elsewhere.read(), ElementsAre("signal:vcp#1"));
+}
+
+TEST_F(TopicIndexTest, SubscribingTwiceDeliversOnce) {
+  reader.subscribe("signal:vcp");
+  reader.subscribe("signal:vcp");
+  EXPECT_EQ(play.hub.subscribers("signal:vcp"), 1);
+  publish("signal:vcp");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1"));
+  EXPECT_TRUE(reader.unsubscribe("signal:vcp"));
+  EXPECT_FALSE(reader.unsubscribe("signal:vcp"));
+  EXPECT_EQ(play.hub.subscribers("signal:vcp"), 0);
+}
+
+TEST_F(TopicIndexTest, UnsubscribingOneLeavesTheOthers) {
+  Reader second(play.a);
+  Reader third(play.a);
+  for (Reader* each : {&reader, &second, &third}) {
+    for (const char* topic : {"note:a", "note:b", "note:c"}) each->subscribe(topic);
+  }
+  reader.unsubscribe("note:a");
+  for (const char* topic : {"note:a", "note:b", "note:c"}) publish(topic);
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("note:b#1", "note:c#1"));
+  EXPECT_THAT(second.read(), ElementsAre("note:a#1", "note:b#1", "note:c#1"));
+  EXPECT_THAT(third.read(), ElementsAre("note:a#1", "note:b#1", "note:c#1"));
+}
+
+TEST_F(TopicIndexTest, WhatWaitedWhenASubscriberJoinedIsInItsSnapshotAlready) {
+  Reader early(play.a);
+  early.subscribe("market:kospi");
+  publish("market:kospi");
+  publish("market:kospi");
+  EXPECT_EQ(reader.subscribe("market:kospi").seq, 2U);
+  publish("market:kospi");
+  play.a.drain();
+  EXPECT_THAT(early.read(), ElementsAre("market:kospi#1", "market:kospi#2", "market:kospi#3"));
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#2", "market:kospi#3"));
+}
+
+TEST_F(TopicIndexTest, WhatWaitsWhenTheLastSubscriberLeavesGoesToNobody) {
+  reader.subscribe("signal:vcp");
+  publish("signal:vcp");
+  reader.unsubscribe("signal:vcp");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), IsEmpty());
+}
+
+TEST_F(TopicIndexTest, ComingBackWhileMessagesWaitBringsNoneTwice) {
+  reader.subscribe("signal:vcp");
+  publish("signal:vcp");
+  reader.unsubscribe("signal:vcp");
+  publish("signal:vcp");
+  EXPECT_EQ(reader.subscribe("signal:vcp").seq, 2U);
+  publish("signal:vcp");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#2", "signal:vcp#3"));
+  EXPECT_THAT(reader.list(), ElementsAre("signal:vcp#3"));
+}
+
+TEST_F(TopicIndexTest, AskingAgainForAnAllTopicNamesTheNumberReachedAndSkipsNothing) {
+  reader.subscribe("signal:vcp");
+  publish("signal:vcp");
+  play.a.drain();
+  publish("signal:vcp");
+  const TopicIndex::View again = reader.subscribe("signal:vcp");
+  EXPECT_EQ(again.seq, 1U) << "the second one waits still";
+  EXPECT_EQ(again.snapshot, nullptr);
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1", "signal:vcp#2"));
+}
+
+TEST_F(TopicIndexTest, AskingAgainForALatestTopicGivesTheNewestValueAtOnce) {
+  reader.subscribe("market:kospi");
+  publish("market:kospi");
+  publish("market:kospi");
+  EXPECT_EQ(reader.subscribe("market:kospi").seq, 2U);
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#2"));
+  publish("market:kospi");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#3"));
+}
+
+TEST_F(TopicIndexTest, AskingAgainForALatestTopicBringsItsValueAgain) {
+  publish("market:kospi");
+  reader.subscribe("market:kospi");
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
+  reader.subscribe("market:kospi");
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
+}
+
+TEST_F(TopicIndexTest, ListsWhatIsSubscribedByNameWithTheNumberReached) {
+  publish("signal:vcp");
+  for (const char* topic : {"signal:vcp", "note:b", "market:kospi"}) reader.subscribe(topic);
+  publish("note:b");
+  play.a.drain();
+  publish("market:kospi");
+  EXPECT_THAT(reader.list(), ElementsAre("market:kospi#0", "note:b#1", "signal:vcp#1"));
+}
+
+TEST_F(TopicIndexTest, ARefusedTopicLeavesNoTrace) {
+  Outbox::Limits limits;
+  SilentWriter writer;
+  Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
+  Subscriptions wants(outbox);
+  const TopicIndex::Answer answer = play.a.index().subscribe(wants, "signal:foo");
+  EXPECT_FALSE(answer.view);
+  EXPECT_EQ(answer.error, TopicHub::JoinError::kUnknownTopic);
+  EXPECT_EQ(wants.size(), 0U);
+}
+
+TEST_F(TopicIndexTest, LeavingAltogetherLeavesTheHubWithoutSubscribers) {
+  {
+    Reader passing(play.a);
+    for (const char* topic : {"note:a", "note:b", "market:kospi"}) passing.subscribe(topic);
+    reader.subscribe("note:b");
+  }
+  EXPECT_EQ(play.hub.subscribers("note:a"), 0);
+  EXPECT_EQ(play.hub.subscribers("note:b"), 1);
+  EXPECT_EQ(play.hub.subscribers("market:kospi"), 0);
+}
+
+TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        HubPlay play;
+        Outbox::Limits limits;
+        SilentWriter writer;
+        Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
+        Subscriptions wants(outbox);
+        TopicIndex index(play.hub, 0);
+        static_cast<void>(index.subscribe(wants, "signal:vcp"));
+      },
+      "while sessions still subscribe");
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,252 @@
+#include "host/loader/host_services.hpp"
+
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "host/loader/printable.hpp"
+#include "tests/unit/loader/support.hpp"
+
+namespace broadcast {
+namespace {
+
+class FakeClients final : public ClientControl {
+ public:
+  bool takes = true;
+  std::string sent;
+  std::string closed;
+
+  std::size_t client_count() const override { return 7; }
+  bool try_send_all(std::string_view json) override {
+    sent = json;
+    return takes;
+  }
+  bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code,
+                      std::string_view reason) override {
+    closed = std::to_string(idle.count()) + " " + std::to_string(code) + " " + std::string(reason);
+    return takes;
+  }
+};
+
+class FakeOwner final : public TopicOwner {
+ public:
+  std::string_view owner_name() const override { return "price"; }
+  void post_message(ProducerMessage, std::function<void(Verdict)>) override {}
+  void post_demand(std::string_view, std::int64_t) override {}
+};
+
+class HostServicesTest : public testing::Test {
+ protected:
+  HostServicesTest() {
+    const auto conflict = listening.hub().try_claim(
+        owner, "libprice.so", {TopicPattern("price:{ticker}", "[0-9]+", Delivery::kLatest)});
+    EXPECT_FALSE(conflict);
+    services.emplace(HostServices::Parts{.name = name,
+                                         .host_version = version,
+                                         .permissions = permissions,
+                                         .hub = listening.hub(),
+                                         .owner = owner,
+                                         .clients = &clients,
+                                         .inbox = inbox});
+    host = services->table();
+  }
+
+  static bc_publish message(std::string_view topic, std::string_view payload) {
+    bc_publish publish{};
+    publish.size = sizeof publish;
+    publish.topic = lend(topic);
+    publish.payload = lend(payload);
+    return publish;
+  }
+  bc_status publish(std::string_view topic = "price:1",
+                    std::string_view payload = R"({"type":"x"})") {
+    const bc_publish publish = message(topic, payload);
+    return host->publish(host, &publish);
+  }
+  template <class T>
+  const T* extension(const char* id) {
+    return static_cast<const T*>(host->get_extension(host, id));
+  }
+
+  test::ListeningHub listening;
+  FakeOwner owner;
+  FakeClients clients;
+  PluginInbox inbox{"price", {}};
+  const std::string name = "price";
+  const std::string version = "1.3.2";
+  std::vector<std::string> permissions = {"clients"};
+  std::optional<HostServices> services;
+  const bc_host* host = nullptr;
+};
+
+TEST_F(HostServicesTest, SaysWhoItIs) {
+  EXPECT_EQ(host->size, sizeof(bc_host));
+  EXPECT_EQ(host->abi_major, BC_ABI_MAJOR);
+  EXPECT_STREQ(host->version, "1.3.2");
+  EXPECT_GT(host->mono_ns(host), 0);
+  EXPECT_GT(host->wall_ns(host), 1'600'000'000'000'000'000);
+}
+
+TEST_F(HostServicesTest, PublishesBetweenStartAndRevokeOnly) {
+  EXPECT_EQ(publish(), BC_E_INVALID);
+  services->open();
+  EXPECT_EQ(publish(), BC_OK);
+  services->revoke();
+  EXPECT_EQ(publish(), BC_E_REVOKED);
+}
+
+TEST_F(HostServicesTest, RefusesWhatCannotBePublished) {
+  services->open();
+  EXPECT_EQ(publish("price:abc"), BC_E_DENIED);
+  EXPECT_EQ(publish("status:price"), BC_E_DENIED);
+  EXPECT_EQ(publish("price:1", "[1]"), BC_E_INVALID);
+  EXPECT_EQ(publish("price:1", ""), BC_E_INVALID);
+  EXPECT_EQ(host->publish(host, nullptr), BC_E_INVALID);
+  bc_publish nowhere = message("price:1", "{}");
+  nowhere.payload = {nullptr, 5};
+  EXPECT_EQ(host->publish(host, &nowhere), BC_E_INVALID);
+  bc_publish flagged = message("price:1", R"({"type":"x"})");
+  flagged.flags = 1;
+  EXPECT_EQ(host->publish(host, &flagged), BC_E_UNSUPPORTED);
+}
+
+TEST_F(HostServicesTest, ReadsStructsOfOtherSizesByTheSizeRule) {
+  struct Later {
+    bc_publish known;
+    std::uint64_t added;
+  };
+  services->open();
+  Later later{message("price:1", R"({"type":"x"})"), 0};
+  later.known.size = sizeof later;
+  EXPECT_EQ(host->publish(host, &later.known), BC_OK);
+  later.added = 1;
+  EXPECT_EQ(host->publish(host, &later.known), BC_E_UNSUPPORTED);
+  later.known.size = offsetof(bc_publish, source_time_ns);
+  EXPECT_EQ(host->publish(host, &later.known), BC_OK);
+  later.known.size = 1;
+  EXPECT_EQ(host->publish(host, &later.known), BC_E_INVALID);
+  later.known.size = UINT32_MAX;
+  EXPECT_EQ(host->publish(host, &later.known), BC_E_INVALID);
+}
+
+TEST_F(HostServicesTest, RemembersWhatWasPublishedForAMessageOnThePluginThread) {
+  services->open();
+  EXPECT_EQ(publish("price:1"), BC_OK);
+  services->begin_message();
+  EXPECT_EQ(publish("price:2"), BC_OK);
+  EXPECT_EQ(publish("price:x"), BC_E_DENIED);
+  EXPECT_EQ(publish("price:3"), BC_OK);
+  std::thread([&] { EXPECT_EQ(publish("price:4"), BC_OK); }).join();
+  Verdict verdict;
+  services->end_message(verdict);
+  EXPECT_EQ(verdict.published, 2u);
+  EXPECT_EQ(verdict.last.topic, "price:3");
+  EXPECT_EQ(verdict.last.seq, 1u);
+}
+
+TEST_F(HostServicesTest, ArmsTimersOnThePluginThreadOnly) {
+  EXPECT_EQ(host->timer(host, 1, 0, 0), BC_OK);
+  EXPECT_EQ(host->timer(host, 2, INT64_MAX, INT64_MAX), BC_OK);
+  EXPECT_EQ(host->timer(host, 3, 0, -1), BC_E_INVALID);
+  std::thread([&] { EXPECT_EQ(host->timer(host, 1, -1, 0), BC_E_WRONG_THREAD); }).join();
+  EXPECT_EQ(services->timers().take_due(mono_now())->id, 1u);
+  EXPECT_EQ(host->timer(host, 2, -1, 0), BC_OK);
+  EXPECT_FALSE(services->timers().next_due());
+}
+
+TEST_F(HostServicesTest, KeepsTheReasonOfAFailureFitToShow) {
+  host->fail(host, lend("bad\nthing \xff"));
+  std::thread([&] { host->fail(host, lend("from elsewhere")); }).join();
+  EXPECT_EQ(services->take_fail_text(), "bad thing ?");
+  EXPECT_EQ(services->take_fail_text(), "");
+}
+
+TEST_F(HostServicesTest, PostsToTheInbox) {
+  EXPECT_EQ(host->post(host, 4, this), BC_E_REVOKED);
+  inbox.open();
+  EXPECT_EQ(host->post(host, 4, this), BC_OK);
+  EXPECT_EQ(inbox.take_post()->ptr, this);
+}
+
+TEST_F(HostServicesTest, SaysWhenItIsStopping) {
+  EXPECT_EQ(host->stopping(host), 0);
+  inbox.request_stop(mono_now());
+  EXPECT_EQ(host->stopping(host), 1);
+}
+
+TEST_F(HostServicesTest, OffersWhatItHasAndYamlPermits) {
+  EXPECT_NE(host->get_extension(host, BC_EXT_DEMAND), nullptr);
+  EXPECT_NE(host->get_extension(host, BC_EXT_STATUS), nullptr);
+  EXPECT_NE(host->get_extension(host, BC_EXT_CLIENTS), nullptr);
+  EXPECT_EQ(host->get_extension(host, BC_EXT_CACHE), nullptr);
+  EXPECT_EQ(host->get_extension(host, BC_EXT_METRICS), nullptr);
+  EXPECT_EQ(host->get_extension(host, "bc.replay/1"), nullptr);
+  EXPECT_EQ(host->get_extension(host, nullptr), nullptr);
+  permissions.clear();
+  EXPECT_EQ(host->get_extension(host, BC_EXT_CLIENTS), nullptr);
+}
+
+TEST_F(HostServicesTest, TellsDemand) {
+  const auto* const demand = extension<bc_ext_demand>(BC_EXT_DEMAND);
+  EXPECT_EQ(demand->subscribers(host, lend("price:1")), 0);
+  listening.subscribe("price:1");
+  EXPECT_EQ(demand->subscribers(host, lend("price:1")), 1);
+}
+
+TEST_F(HostServicesTest, ShowsTheStatusThatThePluginReports) {
+  const auto* const status = extension<bc_ext_status>(BC_EXT_STATUS);
+  listening.subscribe_status("price");
+  EXPECT_EQ(status->report(host, 4, lend("")), BC_E_INVALID);
+  EXPECT_EQ(status->report(host, -1, lend("")), BC_E_INVALID);
+  EXPECT_FALSE(services->has_reported());
+  EXPECT_EQ(status->report(host, BC_STATUS_STALE, lend("no data for 12 s")), BC_OK);
+  EXPECT_TRUE(services->has_reported());
+  EXPECT_TRUE(listening.wait_for({R"("state":"stale")", R"("detail":"no data for 12 s")"}));
+  services->revoke();
+  EXPECT_EQ(status->report(host, BC_STATUS_OK, lend("")), BC_E_REVOKED);
+}
+
+TEST_F(HostServicesTest, ControlsClients) {
+  const auto* const control = extension<bc_ext_clients>(BC_EXT_CLIENTS);
+  EXPECT_EQ(control->count(host), 7);
+  EXPECT_EQ(control->send_all(host, lend(R"({"type":"ping"})")), BC_OK);
+  EXPECT_EQ(clients.sent, R"({"type":"ping"})");
+  EXPECT_EQ(control->close_idle(host, 90, 4408, lend("heartbeat")), BC_OK);
+  EXPECT_EQ(clients.closed, "90 4408 heartbeat");
+  clients.takes = false;
+  EXPECT_EQ(control->send_all(host, lend("{}")), BC_E_BUSY);
+  EXPECT_EQ(control->close_idle(host, 90, 4408, lend("")), BC_E_BUSY);
+}
+
+TEST_F(HostServicesTest, RefusesWhatNoClientMayBeSent) {
+  const auto* const control = extension<bc_ext_clients>(BC_EXT_CLIENTS);
+  EXPECT_EQ(control->send_all(host, lend("")), BC_E_INVALID);
+  EXPECT_EQ(control->send_all(host, lend("\xff")), BC_E_INVALID);
+  EXPECT_EQ(control->close_idle(host, -1, 4408, lend("")), BC_E_INVALID);
+  EXPECT_EQ(control->close_idle(host, 0, 1005, lend("")), BC_E_INVALID);
+  EXPECT_EQ(control->close_idle(host, 0, 999, lend("")), BC_E_INVALID);
+  EXPECT_EQ(control->close_idle(host, 0, 4408, lend(std::string(124, 'x'))), BC_E_INVALID);
+  services->revoke();
+  EXPECT_EQ(control->count(host), 0);
+  EXPECT_EQ(control->send_all(host, lend("{}")), BC_E_REVOKED);
+}
+
+TEST_F(HostServicesTest, LogsInOneLineUnderItsName) {
+  std::ostringstream log;
+  const auto before = spdlog::default_logger();
+  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
+      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
+  spdlog::default_logger()->set_pattern("%l %v");
+  host->log(host, 99, lend("too loud\nby far"));
+  host->log(host, BC_LOG_INFO, {nullptr, 9});
+  host->log(host, BC_LOG_WARN, {nullptr, 0});
+  spdlog::set_default_logger(before);
+  EXPECT_EQ(log.str(), "error price: too loud by far\nwarning price: \n");
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,427 @@
+#include "host/loader/plugin_runner.hpp"
+
+#include <array>
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "tests/unit/loader/support.hpp"
+
+namespace broadcast {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ask;
+using test::kPatience;
+using test::post;
+using test::verdict_of;
+using Outcome = Verdict::Outcome;
+
+/// How often something of broadcaster `name` is mapped.
+std::size_t mappings_of(const std::string& name) {
+  std::ifstream maps("/proc/self/maps");
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("bc:" + name + "#") != std::string::npos) ++count;
+  }
+  return count;
+}
+
+/// One byte on it lets a stuck probe go on.
+class Gate {
+ public:
+  Gate() { EXPECT_EQ(::pipe(ends_.data()), 0); }
+  ~Gate() {
+    ::close(ends_[0]);
+    ::close(ends_[1]);
+  }
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  [[nodiscard]] std::string order() const {
+    return R"({"do":"stuck","fd":)" + std::to_string(ends_[0]) + "}";
+  }
+  void open() const { EXPECT_EQ(::write(ends_[1], "x", 1), 1); }
+
+ private:
+  std::array<int, 2> ends_{};
+};
+
+class PluginRunnerTest : public testing::Test {
+ protected:
+  ~PluginRunnerTest() override {
+    if (runner != nullptr) {
+      EXPECT_TRUE(runner->stop_within(kPatience));
+    }
+  }
+
+  static PluginRunner::Options options(const std::string& config = "{}") {
+    return {.name = "probe",
+            .config = config,
+            .permissions = {},
+            .host_version = "1.3.2",
+            .copies = {},
+            .restart = {.first = 1ms, .longest = 4ms, .healthy = 60s},
+            .inbox = {}};
+  }
+
+  void make(const PluginRunner::Options& with, const std::string& plugin = "probe") {
+    runner = PluginRunner::make(test::read_plugin(plugin), with, listening.surroundings());
+    const auto& topics = runner->file().manifest().topics;
+    EXPECT_FALSE(listening.hub().try_claim(*runner, plugin + ".so", topics));
+    listening.subscribe("probe:log");
+    listening.subscribe_status("probe");
+  }
+  void start(const PluginRunner::Options& with = options(), const std::string& plugin = "probe") {
+    make(with, plugin);
+    runner->start();
+  }
+  [[nodiscard]] std::uint64_t count(Counter counter) { return listening.counters().get(counter); }
+
+  test::ListeningHub listening;
+  std::shared_ptr<PluginRunner> runner;
+};
+
+TEST_F(PluginRunnerTest, LivesFromStartToStop) {
+  start();
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(listening.wait_for({R"("type":"status")", R"("state":"ok")"}));
+  EXPECT_GT(mappings_of("probe"), 0u);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_TRUE(listening.wait_for_event("STOP"));
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", R"("detail":"stopped")"}));
+  EXPECT_EQ(runner->libraries_left(), 0u);
+  EXPECT_EQ(mappings_of("probe"), 0u);
+}
+
+TEST_F(PluginRunnerTest, AnswersWithWhatThePluginMadeOfTheMessage) {
+  start();
+  Verdict verdict = ask(*runner, R"({"do":"publish_twice"})");
+  EXPECT_EQ(verdict.outcome, Outcome::kAccepted);
+  EXPECT_EQ(verdict.published, 2u);
+  EXPECT_EQ(verdict.last.topic, "probe:second");
+  verdict = ask(*runner, R"({"do":"elsewhere"})");
+  EXPECT_EQ(verdict.outcome, Outcome::kAccepted);
+  EXPECT_EQ(verdict.published, 0u);
+  verdict = ask(*runner, R"({"do":"refuse"})");
+  EXPECT_EQ(verdict.outcome, Outcome::kRefused);
+  EXPECT_EQ(verdict.text, "signals[0].ticker is missing");
+  verdict = ask(*runner, R"({"do":"refuse_silently"})");
+  EXPECT_EQ(verdict.text, "probe refused it (status -1)");
+  verdict = ask(*runner, R"({"do":"busy"})");
+  EXPECT_EQ(verdict.outcome, Outcome::kUnavailable);
+  EXPECT_EQ(verdict.text, "probe is busy");
+  EXPECT_EQ(count(Counter::kPluginErrors), 0u);
+}
+
+TEST_F(PluginRunnerTest, CatchesAnExceptionThroughTheBorderAndRestarts) {
+  start();
+  ASSERT_TRUE(listening.wait_for_event("START"));
+  const Verdict verdict = ask(*runner, R"({"do":"throw"})");
+  EXPECT_EQ(verdict.outcome, Outcome::kUnavailable);
+  EXPECT_EQ(verdict.text, "probe failed on this message and is restarting: thrown ? on request");
+  EXPECT_TRUE(listening.wait_for(
+      {R"("state":"down")", "exception in MESSAGE: thrown ? on request; next try in 1 s"}));
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  EXPECT_EQ(count(Counter::kPluginExceptions), 1u);
+  EXPECT_EQ(count(Counter::kPluginRestarts), 1u);
+}
+
+TEST_F(PluginRunnerTest, CatchesWhatIsNoExceptionToo) {
+  start();
+  EXPECT_EQ(ask(*runner, R"({"do":"throw_int"})").text,
+            "probe failed on this message and is restarting: unknown exception");
+}
+
+TEST_F(PluginRunnerTest, TreatsAnExceptionThatThePluginsFenceCaughtAlike) {
+  start();
+  EXPECT_EQ(ask(*runner, R"({"do":"fenced"})").text,
+            "probe failed on this message and is restarting: no such table");
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE: no such table"}));
+  EXPECT_EQ(count(Counter::kPluginExceptions), 1u);
+}
+
+TEST_F(PluginRunnerTest, GivesAFailedInstanceItsStop) {
+  start(options(R"({"in":"STOP","do":"throw"})"));
+  EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Outcome::kUnavailable);
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(count(Counter::kPluginExceptions), 2u);
+}
+
+TEST_F(PluginRunnerTest, RestartsAtThePluginsOwnRequestWithoutCountingAnException) {
+  start();
+  ASSERT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(ask(*runner, R"({"do":"restart"})").text,
+            "probe is restarting at its own request: new settings");
+  EXPECT_TRUE(listening.wait_for({"asked for a restart in MESSAGE: new settings"}));
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(count(Counter::kPluginExceptions), 0u);
+  EXPECT_EQ(count(Counter::kPluginRestarts), 1u);
+}
+
+TEST_F(PluginRunnerTest, TriesAgainWhenConfigOrStartFail) {
+  start(options(R"({"in":"START","do":"refuse"})"));
+  EXPECT_TRUE(listening.wait_for({"START failed (status -1): signals[0].ticker is missing"}));
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_GE(count(Counter::kPluginErrors), 1u);
+  EXPECT_EQ(count(Counter::kPluginExceptions), 0u);
+}
+
+TEST_F(PluginRunnerTest, CountsAnExceptionInEveryStage) {
+  for (const char* stage : {"CONFIG", "START", "POST", "TIMER", "DEMAND", "STOP"}) {
+    test::ListeningHub own;
+    auto with = options(R"({"in":")" + std::string(stage) + R"(","do":"throw"})");
+    const auto each = PluginRunner::make(test::read_plugin("probe"), with, own.surroundings());
+    EXPECT_FALSE(own.hub().try_claim(*each, "probe.so", each->file().manifest().topics));
+    own.subscribe("probe:log");
+    own.subscribe_status("probe");
+    each->start();
+    static_cast<void>(ask(*each, R"({"do":"post"})"));
+    static_cast<void>(ask(*each, R"({"do":"timer"})"));
+    if (stage != std::string_view("STOP")) {
+      EXPECT_TRUE(own.wait_for({R"("state":"down")", std::string("exception in ") + stage}));
+    }
+    EXPECT_TRUE(each->stop_within(kPatience));
+    EXPECT_GE(own.counters().get(Counter::kPluginExceptions), 1u) << stage;
+  }
+}
+
+TEST_F(PluginRunnerTest, SaysWhyALibraryCannotBeLoaded) {
+  start(options(), "undefined_symbol");
+  EXPECT_TRUE(
+      listening.wait_for({R"("state":"down")",
+                          "undefined_symbol.so: undefined symbol: function_that_nobody_defines"}));
+}
+
+TEST_F(PluginRunnerTest, AnswersAtOnceWhileItBacksOff) {
+  auto slow = options(R"({"in":"START","do":"throw"})");
+  slow.restart.first = slow.restart.longest = 1h;
+  start(slow);
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "next try in 3600 s"}));
+  const Verdict verdict = ask(*runner, "{}");
+  EXPECT_EQ(verdict.outcome, Outcome::kUnavailable);
+  EXPECT_TRUE(verdict.text.starts_with("probe is restarting after an exception; try again in "))
+      << verdict.text;
+}
+
+TEST_F(PluginRunnerTest, TellsDemandAsItChangesAndAgainAfterARestart) {
+  make(options());
+  const TopicPtr early = listening.subscribe("probe:early");
+  runner->start();
+  EXPECT_TRUE(listening.wait_for_event("DEMAND probe:early 1 replay"));
+  listening.subscribe("probe:late");
+  EXPECT_TRUE(listening.wait_for_event("DEMAND probe:late 1"));
+  listening.unsubscribe(early);
+  listening.hub().on_tick(mono_now() + 1s);
+  EXPECT_TRUE(listening.wait_for_event("DEMAND probe:early 0"));
+  static_cast<void>(ask(*runner, R"({"do":"throw"})"));
+  EXPECT_TRUE(listening.wait_for_event("DEMAND probe:late 1 replay"));
+}
+
+TEST_F(PluginRunnerTest, DeliversTimersAndPosts) {
+  start();
+  EXPECT_EQ(ask(*runner, R"({"do":"timer"})").outcome, Outcome::kAccepted);
+  EXPECT_TRUE(listening.wait_for_event("TIMER 9"));
+  EXPECT_EQ(ask(*runner, R"({"do":"post"})").outcome, Outcome::kAccepted);
+  EXPECT_TRUE(listening.wait_for_event("POST 7"));
+}
+
+TEST_F(PluginRunnerTest, CountsAFailingTimerAndGoesOn) {
+  start(options(R"({"in":"TIMER","do":"refuse"})"));
+  EXPECT_EQ(ask(*runner, R"({"do":"timer"})").outcome, Outcome::kAccepted);
+  EXPECT_TRUE(listening.wait_for_event("TIMER 9"));
+  EXPECT_EQ(ask(*runner, "{}").outcome, Outcome::kAccepted);
+  EXPECT_EQ(count(Counter::kPluginErrors), 1u);
+  EXPECT_EQ(count(Counter::kPluginRestarts), 0u);
+}
+
+TEST_F(PluginRunnerTest, LeavesAStuckCallbackBehindWithoutWaitingForIt) {
+  const Gate gate;
+  auto small = options();
+  small.inbox.messages = 1;
+  start(small);
+  auto stuck = post(*runner, gate.order());
+  ASSERT_TRUE(listening.wait_for_event("stuck"));
+  auto waiting = post(*runner, "{}");
+  EXPECT_EQ(ask(*runner, "{}").text,
+            "probe has 1 messages waiting and takes no more; try again later");
+  EXPECT_FALSE(runner->stop_within(1ms));
+  EXPECT_EQ(verdict_of(std::move(waiting)).text, "probe is stopped");
+  EXPECT_EQ(stuck.wait_for(0s), std::future_status::timeout);
+  EXPECT_EQ(ask(*runner, "{}").text, "probe is stopped");
+
+  gate.open();
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(verdict_of(std::move(stuck)).outcome, Outcome::kAccepted);
+  EXPECT_EQ(mappings_of("probe"), 0u);
+}
+
+TEST_F(PluginRunnerTest, OutlivesItsOwnerWhileItIsStuck) {
+  const Gate gate;
+  start();
+  auto stuck = post(*runner, gate.order());
+  ASSERT_TRUE(listening.wait_for_event("stuck"));
+  EXPECT_FALSE(runner->stop_within(1ms));
+  const std::weak_ptr<PluginRunner> left = runner;
+  runner.reset();
+  EXPECT_FALSE(left.expired());
+  gate.open();
+  EXPECT_EQ(verdict_of(std::move(stuck)).outcome, Outcome::kAccepted);
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", R"("detail":"stopped")"}));
+  while (!left.expired()) std::this_thread::yield();
+}
+
+TEST_F(PluginRunnerTest, DeliversEveryPostBeforeStop) {
+  const Gate gate;
+  start();
+  auto stuck = post(*runner, gate.order());
+  auto posts = post(*runner, R"({"do":"post"})");
+  gate.open();
+  EXPECT_EQ(verdict_of(std::move(posts)).outcome, Outcome::kAccepted);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_TRUE(listening.wait_for_event("POST 7"));
+  EXPECT_TRUE(listening.wait_for_event("STOP"));
+}
+
+TEST_F(PluginRunnerTest, DeliversEveryPostOfAnInstanceThatFailed) {
+  start(options(R"({"in":"POST","do":"throw"})"));
+  EXPECT_EQ(ask(*runner, R"({"do":"post_and_throw"})").outcome, Outcome::kUnavailable);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(count(Counter::kPluginExceptions), 2u);
+}
+
+TEST_F(PluginRunnerTest, KeepsALibraryMappedWhoseDestroyThrew) {
+  auto other = options();
+  other.name = "rude";
+  start(other, "throws_in_destroy");
+  EXPECT_EQ(ask(*runner, "{}").outcome, Outcome::kAccepted);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(runner->libraries_left(), 1u);
+  EXPECT_EQ(count(Counter::kPluginExceptions), 1u);
+}
+
+TEST_F(PluginRunnerTest, StopsBeforeItEverStarted) {
+  make(options());
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(ask(*runner, "{}").text, "probe is stopped");
+}
+
+class SdkPluginTest : public PluginRunnerTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(SdkPluginTest, StopsExceptionsAtItsOwnFence) {
+  start(options(), GetParam());
+  EXPECT_EQ(ask(*runner, "{}").published, 1u);
+  EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  EXPECT_EQ(ask(*runner, R"({"do":"refuse"})").text, "ticker is missing");
+  EXPECT_EQ(ask(*runner, R"({"do":"throw"})").text,
+            "probe failed on this message and is restarting: no such table");
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE: no such table"}));
+  EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  EXPECT_EQ(ask(*runner, R"({"do":"throw_int"})").text,
+            "probe failed on this message and is restarting: unknown exception");
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE: unknown exception"}));
+  EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  EXPECT_EQ(ask(*runner, R"({"do":"restart"})").text,
+            "probe is restarting at its own request: new settings");
+  EXPECT_EQ(count(Counter::kPluginExceptions), 2u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Plugins, SdkPluginTest, testing::Values("libfenced"));
+#if !defined(__SANITIZE_ADDRESS__)
+// A static libstdc++ never frees its emergency pool for exceptions, which LeakSanitizer reports.
+INSTANTIATE_TEST_SUITE_P(StaticRuntime, SdkPluginTest, testing::Values("libfenced_static"));
+#endif
+
+class PluginCycleTest : public PluginRunnerTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(PluginCycleTest, LeavesNothingMappedAfter200Lives) {
+  const auto file = test::read_plugin(GetParam());
+  for (int cycle = 0; cycle < 200; ++cycle) {
+    const auto each = PluginRunner::make(file, options(), listening.surroundings());
+    each->start();
+    ASSERT_EQ(ask(*each, "{}").outcome, Outcome::kAccepted);
+    ASSERT_TRUE(each->stop_within(kPatience));
+    ASSERT_EQ(each->libraries_left(), 0u) << cycle;
+  }
+  EXPECT_EQ(mappings_of("probe"), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Plugins, PluginCycleTest, testing::Values("probe", "thread_local"));
+
+TEST(BroadcastersTest, RefusesTheSecondOwnerOfATopicAndKeepsTheFirst) {
+  test::ListeningHub listening;
+  Broadcasters broadcasters(listening.surroundings());
+  EXPECT_EQ(broadcasters.try_add(test::read_plugin("probe"), {.name = "probe"}), std::nullopt);
+  EXPECT_EQ(broadcasters.try_add(test::read_plugin("second_owner"), {.name = "quotes"}),
+            "quotes: topic \"probe:{ticker}\" is already owned by probe (probe.so). Disable one of "
+            "them under "
+            "broadcasters:.");
+  EXPECT_EQ(broadcasters.try_add(test::read_plugin("wants_clients"), {.name = "heartbeat"}),
+            "heartbeat: asks for \"bc.clients/1\"; grant it with "
+            "broadcasters.heartbeat.permissions: [clients].");
+  EXPECT_EQ(broadcasters.try_add(test::read_plugin("wants_clients"),
+                                 {.name = "heartbeat", .permissions = {"clients"}}),
+            std::nullopt);
+  ASSERT_EQ(broadcasters.runners().size(), 2u);
+  broadcasters.start();
+  EXPECT_EQ(ask(*broadcasters.runners()[0], "{}").outcome, Outcome::kAccepted);
+  EXPECT_TRUE(broadcasters.stop(mono_now() + kPatience));
+}
+
+TEST(BroadcastersTest, StopsTheOthersWhileOneIsStuck) {
+  const Gate gate;
+  test::ListeningHub listening;
+  Broadcasters broadcasters(listening.surroundings());
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("probe"), {.name = "probe"}), std::nullopt);
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("thread_local"), {.name = "other"}),
+            std::nullopt);
+  broadcasters.start();
+  listening.subscribe("probe:log");
+  const auto stuck = post(*broadcasters.runners()[0], gate.order());
+  ASSERT_TRUE(listening.wait_for_event("stuck"));
+  EXPECT_FALSE(broadcasters.stop(mono_now() + 100ms));
+  EXPECT_TRUE(broadcasters.runners()[1]->wait_stopped(mono_now() + kPatience));
+  gate.open();
+  EXPECT_TRUE(broadcasters.stop(mono_now() + kPatience));
+}
+
+// Producers, subscribers, restarts and a stop all at once: each message gets exactly one verdict.
+TEST(PluginRunnerStressTest, AnswersEveryMessageWhileCallersOverlapWithRestartsAndAStop) {
+  test::ListeningHub listening;
+  auto runner = PluginRunner::make(test::read_plugin("probe"),
+                                   {.name = "probe",
+                                    .restart = {.first = 1ms, .longest = 1ms, .healthy = 1h},
+                                    .inbox = {.messages = 2}},
+                                   listening.surroundings());
+  ASSERT_FALSE(listening.hub().try_claim(*runner, "probe.so", runner->file().manifest().topics));
+  listening.subscribe("probe:log");
+  runner->start();
+  std::atomic<bool> is_over{false};
+  std::atomic<int> posted{0};
+  std::atomic<int> verdicts{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 4; ++caller) {
+    callers.emplace_back([&, caller] {
+      for (int i = 0; !is_over; ++i) {
+        runner->post_demand("probe:log", i);
+        const bool throws = caller == 0 && i % 20 == 10;
+        ++posted;
+        auto verdict = post(*runner, throws ? R"({"do":"throw"})" : R"({"do":"publish_twice"})");
+        if (verdict.wait_for(kPatience) == std::future_status::ready) ++verdicts;
+      }
+    });
+  }
+  for (int lives = 0; lives < 5; ++lives) EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  is_over = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(verdicts, posted);
+}
+
+}  // namespace
+}  // namespace broadcast
