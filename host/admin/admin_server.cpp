@@ -27,6 +27,8 @@ using boost::system::error_code;
 
 constexpr std::string_view kPublishPath = "/v1/publish/";
 constexpr std::size_t kHeaderBytes = 8 * 1024;
+/// How long a peer may go on sending after its last answer.
+constexpr std::chrono::seconds kFarewell{2};
 
 }  // namespace
 
@@ -90,7 +92,8 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
       return last_answer(admin_error(400, "bad_request", "Not HTTP: " + error.message()));
     }
     if (error) return;  // gone, or quiet for too long
-    keep_alive_ = parser_->get().keep_alive();
+    // Our answers have bodies, which a HEAD does not expect: what came next would be taken for it.
+    keep_alive_ = parser_->get().keep_alive() && parser_->get().method() != http::verb::head;
     route();
   }
 
@@ -166,6 +169,16 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     if (keep_alive_) return read();
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kFarewell);
+    read_out();
+  }
+
+  /// Unread input would turn the close into a reset that overtakes the answer.
+  void read_out() {
+    stream_.async_read_some(buffer_.prepare(kHeaderBytes),
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              if (!error) self->read_out();
+                            });
   }
 
   const std::shared_ptr<Core> core_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/beast/core/string.hpp>
 #include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
 
@@ -77,7 +78,7 @@ PublishEndpoint::PublishEndpoint(const TopicHub& hub, const std::vector<AdminTok
 std::optional<AdminReply> PublishEndpoint::refuse(std::string_view topic,
                                                   std::string_view authorization) const {
   if (tokens_.empty()) return std::nullopt;
-  if (!authorization.starts_with(kBearer)) {
+  if (!boost::beast::iequals(authorization.substr(0, kBearer.size()), kBearer)) {
     return admin_error(401, "unauthorized", "Send \"Authorization: Bearer <token>\"");
   }
   authorization.remove_prefix(kBearer.size());

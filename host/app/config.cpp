@@ -87,7 +87,7 @@ void read_server(YamlReader& map, ServerConfig& server) {
   });
   map.scalar("threads", [&](const std::string& text) -> std::string {
     if (text == "auto") return server.threads = 0, std::string();
-    const std::string expected = "auto or a number from 1 to 256";
+    std::string expected = "auto or a number from 1 to 256";
     if (text.empty() || text.size() > 3 || !std::ranges::all_of(text, is_digit)) return expected;
     const unsigned long threads = std::stoul(text);
     if (threads < 1 || threads > 256) return expected;

@@ -29,6 +29,7 @@ void YamlFindings::throw_if_any(const std::string& file) const {
   std::vector<Problem> sorted = problems_;
   std::ranges::stable_sort(sorted, {}, &Problem::at);
   std::vector<std::string> lines;
+  lines.reserve(sorted.size());
   for (const Problem& problem : sorted) {
     lines.push_back(file + ":" + std::to_string(problem.at.line) + ":" +
                     std::to_string(problem.at.column) + ": " +

@@ -72,7 +72,7 @@ Step parse_step(std::string_view line) {
     if (verb.has_rest) step.rest = std::exchange(line, {});
     const bool lacks = verb.has_first && step.first.empty();
     if (lacks || !line.empty()) throw std::invalid_argument("not a whole step");
-    if (step.kind == Step::Kind::kExpect) static_cast<void>(Json::parse(step.rest));
+    if (step.kind == Step::Kind::kExpect) step.json = Json::parse(step.rest);
     return step;
   }
   throw std::invalid_argument("unknown step \"" + word + "\"");
@@ -95,7 +95,7 @@ std::string compare_objects(const Json& expected, const Json& got, Bindings& bin
                             const std::string& path) {
   for (const auto& [key, value] : expected.items()) {
     if (!got.contains(key)) return path + "." + key + " is missing";
-    std::string found = mismatch(value, got[key], bindings, path + "." + key);
+    std::string found = difference(value, got[key], bindings, path + "." + key);
     if (!found.empty()) return found;
   }
   for (const auto& [key, value] : got.items()) {
@@ -112,7 +112,7 @@ std::string compare_lists(const Json& expected, const Json& got, Bindings& bindi
   }
   for (std::size_t i = 0; i < got.size(); ++i) {
     std::string found =
-        mismatch(expected[i], got[i], bindings, path + "[" + std::to_string(i) + "]");
+        difference(expected[i], got[i], bindings, path + "[" + std::to_string(i) + "]");
     if (!found.empty()) return found;
   }
   return {};
@@ -139,12 +139,12 @@ Dialogue parse_dialogue(std::string_view text, std::string name) {
   return dialogue;
 }
 
-std::string mismatch(const Json& expected, const Json& got, Bindings& bindings,
+std::string difference(const Json& expected, const Json& got, Bindings& bindings,
                      const std::string& path) {
   if (expected == "*") return {};
   if (expected.is_string() && expected.get_ref<const std::string&>().starts_with('$')) {
     const auto [bound, is_new] = bindings.emplace(expected.get<std::string>(), got);
-    return bound->second == got ? std::string() : mismatch(bound->second, got, bindings, path);
+    return bound->second == got ? std::string() : difference(bound->second, got, bindings, path);
   }
   if (expected.is_object() && got.is_object()) {
     return compare_objects(expected, got, bindings, path);

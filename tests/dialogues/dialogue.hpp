@@ -19,7 +19,7 @@ struct Step {
     kOpen,         // first: target
     kText,         // rest: what the client sends
     kBinary,       // rest: hex
-    kExpect,       // rest: JSON with wildcards
+    kExpect,       // rest, json: with wildcards
     kExpectText,   // rest: the very bytes
     kExpectClose,  // first: code
     kPublish,      // first: topic, rest: payload
@@ -38,6 +38,7 @@ struct Step {
   std::size_t times = 1;
   std::string first;
   std::string rest;
+  nlohmann::json json;
 };
 
 struct Dialogue {
@@ -57,7 +58,7 @@ using Bindings = std::map<std::string, nlohmann::json>;
 
 /// Where `got` is not what `expected` says, or nothing. "*" is any value; "$name" any value the
 /// first time, and the same one from then on. Objects have the same keys, no more.
-[[nodiscard]] std::string mismatch(const nlohmann::json& expected, const nlohmann::json& got,
+[[nodiscard]] std::string difference(const nlohmann::json& expected, const nlohmann::json& got,
                                    Bindings& bindings, const std::string& path = "message");
 
 /// "c3 28" -> two bytes. Throws std::invalid_argument.

@@ -14,7 +14,7 @@ using Json = nlohmann::json;
 
 std::string compare(std::string_view expected, std::string_view got) {
   Bindings bindings;
-  return mismatch(Json::parse(expected), Json::parse(got), bindings);
+  return difference(Json::parse(expected), Json::parse(got), bindings);
 }
 
 TEST(DialogueTest, ReadsClientsTimesAndArguments) {
@@ -60,10 +60,10 @@ TEST(DialogueTest, AStarIsAnyValueAndEverythingElseIsExact) {
 
 TEST(DialogueTest, ANamedValueStaysTheSame) {
   Bindings bindings;
-  EXPECT_EQ(mismatch(Json::parse(R"(["$e","$e","$f"])"), Json::parse(R"(["x","x","y"])"), bindings),
+  EXPECT_EQ(difference(Json::parse(R"(["$e","$e","$f"])"), Json::parse(R"(["x","x","y"])"), bindings),
             "");
-  EXPECT_EQ(mismatch("$f", "y", bindings), "");
-  EXPECT_EQ(mismatch("$e", "z", bindings), "message is \"z\", expected \"x\"");
+  EXPECT_EQ(difference("$f", "y", bindings), "");
+  EXPECT_EQ(difference("$e", "z", bindings), "message is \"z\", expected \"x\"");
 }
 
 TEST(DialogueTest, ReadsHexInPairs) {

@@ -2,6 +2,7 @@
 // moved by hand.
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -132,7 +133,7 @@ class SessionPlayer {
       : dialogue_(std::move(dialogue)),
         settings_(dialogue_),
         hub_(settings_.hub, counters_),
-        shards_{std::make_unique<TestShard>(hub_), std::make_unique<TestShard>(hub_)} {
+        shards_{{TestShard(hub_), TestShard(hub_)}} {
     const std::vector<TopicPattern> patterns = {
         {"price:{ticker}", "(?=.*[0-9])[0-9A-Z]{6}", Delivery::kLatest},
         {"market:kospi", "", Delivery::kLatest},
@@ -162,7 +163,7 @@ class SessionPlayer {
 
  private:
   /// Client 1 lives on one shard, client 2 on the other.
-  TestShard& shard_of(std::size_t client) { return *shards_.at((client - 1) % shards_.size()); }
+  TestShard& shard_of(std::size_t client) { return shards_.at((client - 1) % shards_.size()); }
   DialogueClient& client_of(const Step& step) { return *clients_.at(step.client); }
 
   void take(const Step& step) {
@@ -187,7 +188,7 @@ class SessionPlayer {
         return client_of(step).stall(false);
       default:
         act(step);
-        for (const auto& shard : shards_) shard->drain();
+        for (TestShard& shard : shards_) shard.drain();
     }
   }
 
@@ -221,8 +222,7 @@ class SessionPlayer {
       ASSERT_EQ(frame->payload, step.rest);
       return;
     }
-    const std::string found =
-        mismatch(Json::parse(step.rest), Json::parse(frame->payload), bindings_);
+    const std::string found = difference(step.json, Json::parse(frame->payload), bindings_);
     ASSERT_EQ(found, "") << "came: " << frame->payload;
   }
 
@@ -239,7 +239,7 @@ class SessionPlayer {
   Counters counters_;
   FakeOwner mirror_{"mirror"};
   TopicHub hub_;
-  std::vector<std::unique_ptr<TestShard>> shards_;
+  std::array<TestShard, 2> shards_;
   std::map<std::size_t, std::unique_ptr<DialogueClient>> clients_;
   Bindings bindings_;
 };
@@ -252,7 +252,7 @@ TEST_P(SessionDialogueTest, GoesAsWritten) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Dialogues, SessionDialogueTest, testing::ValuesIn(session_dialogues()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& name) { return name.param; });
 
 }  // namespace
 }  // namespace broadcast

@@ -98,6 +98,9 @@ class SignalBroadcaster : public Broadcaster {
     }
     if (const auto type = sent.find("type"); type != sent.end()) {
       if (*type != "signal_update") Field(*type, "type").refuse("\"signal_update\"");
+      if (const auto topic = sent.find("topic"); topic != sent.end() && *topic != topic_) {
+        Field(*topic, "topic").refuse('"' + std::string(topic_) + '"');
+      }
       Signal data = Field(sent, "signal_update").at("data").value();
       sent = std::move(data);
     }

@@ -82,7 +82,7 @@ TEST(ConfigMutationTest, MangledFilesAreReadOrRefusedAndNothingElse) {
   ASSERT_FALSE(whole.empty());
   std::size_t refused = 0;
   std::size_t accepted = 0;
-  for (unsigned seed = 1; seed <= 3'000; ++seed) {
+  for (unsigned seed = 1; seed <= 1'500; ++seed) {
     const std::string text = Mangler(seed).mangle(seed % 2 == 0 ? whole : std::string(kAliases));
     try {
       const Config config = configured(text);
@@ -98,7 +98,7 @@ TEST(ConfigMutationTest, MangledFilesAreReadOrRefusedAndNothingElse) {
       ++refused;
     }
   }
-  EXPECT_GT(refused, 1'000U);
+  EXPECT_GT(refused, 500U);
   EXPECT_GT(accepted, 10U);
 }
 

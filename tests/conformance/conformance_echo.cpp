@@ -1,0 +1,96 @@
+// conformance-echo --port N: the host's own listener, shards and connections with a client that
+// sends every message back, so that conformance suites can be pointed at them. Prints
+// "listening on ws://127.0.0.1:PORT/"; ends on SIGTERM or SIGINT.
+
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "host/base/counters.hpp"
+#include "host/hub/client.hpp"
+#include "host/hub/topic_hub.hpp"
+#include "host/net/shard_group.hpp"
+
+namespace broadcast {
+namespace {
+
+constexpr std::size_t kMiB = 1024 * 1024;
+
+class EchoClient final : public Client {
+ public:
+  explicit EchoClient(Outbox& outbox) : outbox_(outbox) {}
+
+  void on_open(MonoTime) override {}
+  void on_text(std::string_view text, MonoTime) override {
+    outbox_.push_reply(Message::frame_of(Opcode::kText, text));
+  }
+  void on_binary(std::string_view bytes, MonoTime) override {
+    outbox_.push_reply(Message::frame_of(Opcode::kBinary, bytes));
+  }
+  void on_shutdown(std::chrono::milliseconds) override {}
+  void on_closed(MonoTime) override {}
+
+ private:
+  Outbox& outbox_;
+};
+
+struct Settings {
+  std::uint16_t port = 0;
+  std::size_t handshake_ms = 4000;
+  std::vector<std::string> origins;
+  std::string path;
+};
+
+NetOptions net_options(const Settings& settings) {
+  return {.listen = {boost::asio::ip::make_address("127.0.0.1"), settings.port},
+          .shards = 2,
+          .listener = {.path = settings.path,
+                       .origins = settings.origins,
+                       .handshake = std::chrono::milliseconds(settings.handshake_ms)},
+          .connection = {.message_bytes = 64 * kMiB,
+                         .outbox = {.bytes = 256 * kMiB},
+                         .drain = std::chrono::seconds(2)}};
+}
+
+void serve(const Settings& settings) {
+  boost::asio::io_context io;
+  boost::asio::signal_set signals(io, SIGTERM, SIGINT);
+  Counters counters;
+  TopicHub hub({}, counters);
+  ShardGroup shards(hub, net_options(settings), [](Shard&, Outbox& outbox, auto) {
+    return std::make_unique<EchoClient>(outbox);
+  });
+  shards.start();
+  std::printf("listening on ws://127.0.0.1:%u/\n", shards.endpoint().port());
+  std::fflush(stdout);
+  signals.async_wait([](auto, int) {});
+  io.run();
+  shards.stop(std::chrono::seconds(2));
+}
+
+}  // namespace
+}  // namespace broadcast
+
+int main(int argc, char** argv) {
+  broadcast::Settings settings;
+  CLI::App app("Echoes WebSocket messages up to 64 MiB", "conformance-echo");
+  app.add_option("--port", settings.port, "on 127.0.0.1; 0: any free one")->required();
+  app.add_option("--path", settings.path, "of the endpoint; without it any");
+  app.add_option("--origin", settings.origins, "an origin that may connect; may be repeated");
+  app.add_option("--handshake-ms", settings.handshake_ms, "how long a handshake may take");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    broadcast::serve(settings);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,17 @@
+# What the tests in Python find the built things by. They are run with Debian's own interpreter, the one that has
+# the package python3-websockets.
+include_guard(GLOBAL)
+set(BROADCAST_PYTHON_ENVIRONMENT
+  "BROADCAST_HOST=$<TARGET_FILE:broadcast-host>"
+  "BROADCAST_PLUGINS=${BROADCAST_PLUGIN_OUTPUT_DIRECTORY}"
+  "BROADCAST_TEST_PLUGINS=${CMAKE_BINARY_DIR}/tests/plugins"
+  "PYTHONPATH=${PROJECT_SOURCE_DIR}/tests/support"
+  "PYTHONDONTWRITEBYTECODE=1")
+
+# broadcast_add_python_test(name script [LABELS ...] [ENVIRONMENT ...] [ARGUMENTS ...]): one ctest entry.
+function(broadcast_add_python_test name script)
+  cmake_parse_arguments(A "" "" "LABELS;ENVIRONMENT;ARGUMENTS" ${ARGN})
+  add_test(NAME ${name} COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/${script} ${A_ARGUMENTS})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS "${A_LABELS}"
+    ENVIRONMENT "${BROADCAST_PYTHON_ENVIRONMENT};${A_ENVIRONMENT}")
+endfunction()

@@ -1,0 +1,83 @@
+#pragma once
+// A topic's owner whose verdicts the test gives: at once, or when it likes.
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "host/hub/topic_hub.hpp"
+#include "host/hub/topic_owner.hpp"
+
+namespace broadcast {
+
+class FakeOwner final : public TopicOwner {
+ public:
+  struct Waiting {
+    ProducerMessage message;
+    std::function<void(Verdict)> done;
+  };
+
+  [[nodiscard]] std::string_view owner_name() const override { return "fake"; }
+  void post_demand(std::string_view, std::int64_t) override {}
+  void post_message(ProducerMessage message, std::function<void(Verdict)> done) override {
+    if (const std::optional<Verdict> verdict = at_once()) return done(*verdict);
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back({std::move(message), std::move(done)});
+    arrived_.notify_one();
+  }
+
+  /// From now on every message is answered with this, before post_message() returns.
+  void answer_at_once(Verdict verdict) {
+    const std::lock_guard lock(mutex_);
+    at_once_ = std::move(verdict);
+  }
+  /// The next message that came in. Throws if none comes within ten seconds.
+  [[nodiscard]] Waiting next() {
+    std::unique_lock lock(mutex_);
+    if (!arrived_.wait_for(lock, std::chrono::seconds(10), [&] { return !waiting_.empty(); })) {
+      throw std::runtime_error("no message reached the owner");
+    }
+    Waiting first = std::move(waiting_.front());
+    waiting_.pop_front();
+    return first;
+  }
+  [[nodiscard]] bool has_none() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.empty();
+  }
+
+ private:
+  [[nodiscard]] std::optional<Verdict> at_once() {
+    const std::lock_guard lock(mutex_);
+    return at_once_;
+  }
+
+  std::mutex mutex_;
+  std::optional<Verdict> at_once_;
+  std::condition_variable arrived_;
+  std::deque<Waiting> waiting_;
+};
+
+inline Verdict accepted(std::size_t published, Published last = {}) {
+  return {.outcome = Verdict::Outcome::kAccepted, .published = published, .last = std::move(last)};
+}
+
+/// A hub where `owner` has signal:vcp and price:{ticker}.
+struct OwnedTopics {
+  OwnedTopics() {
+    const std::vector<TopicPattern> patterns = {{"signal:vcp", "", Delivery::kAll},
+                                                {"price:{ticker}", "", Delivery::kLatest}};
+    if (hub.try_claim(owner, "libfake.so", patterns)) std::abort();
+  }
+  Counters counters;
+  FakeOwner owner;
+  TopicHub hub{{}, counters};
+};
+
+}  // namespace broadcast

@@ -1,0 +1,371 @@
+#include "host/admin/admin_server.hpp"
+
+#include <future>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "admin_play.hpp"
+
+namespace broadcast {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Json = nlohmann::json;
+using Request = http::request<http::string_body>;
+using Response = http::response<http::string_body>;
+using testing::HasSubstr;
+
+constexpr const char* kVcp = "/v1/publish/signal:vcp";
+
+Request post_to(const std::string& target, std::string body = "[]") {
+  Request request{http::verb::post, target, 11};
+  request.set(http::field::host, "127.0.0.1");
+  request.body() = std::move(body);
+  request.prepare_payload();
+  return request;
+}
+
+/// A producer: Beast's own client, blocking.
+class Producer {
+ public:
+  explicit Producer(const tcp::endpoint& endpoint) : socket_(io_) { socket_.connect(endpoint); }
+
+  void send(const Request& request) { http::write(socket_, request); }
+  void send_bytes(std::string_view bytes) { asio::write(socket_, asio::buffer(bytes)); }
+  /// The next answer; throws if the connection ends first.
+  [[nodiscard]] Response receive() {
+    Response response;
+    http::read(socket_, buffer_, response);
+    return response;
+  }
+  [[nodiscard]] Response ask(const Request& request) {
+    send(request);
+    return receive();
+  }
+  [[nodiscard]] Response ask_bytes(std::string_view bytes) {
+    send_bytes(bytes);
+    return receive();
+  }
+  /// Waits for it.
+  [[nodiscard]] bool is_cut_off() {
+    error_code error;
+    char byte = 0;
+    return socket_.read_some(asio::buffer(&byte, 1), error) == 0 && error;
+  }
+  void hang_up() { socket_.close(); }
+
+ private:
+  asio::io_context io_;
+  tcp::socket socket_;
+  boost::beast::flat_buffer buffer_;
+};
+
+class AdminServerTest : public testing::Test {
+ protected:
+  AdminServerTest() { options.listen = {asio::ip::address_v4::loopback(), 0}; }
+  ~AdminServerTest() override {
+    if (!server) return;
+    stop();
+    work.reset();
+    thread.join();  // nothing is left open, or this would not come back
+  }
+
+  Producer connect() {
+    if (!server) {
+      server.emplace(io, topics.hub, options, topics.counters);
+      thread = std::thread([this] { io.run(); });
+    }
+    return Producer(server->endpoint());
+  }
+  /// One request on a connection of its own.
+  Response ask(const Request& request) { return connect().ask(request); }
+  void stop() {
+    std::promise<void> stopped;
+    asio::post(io, [&] {
+      server->stop();
+      stopped.set_value();
+    });
+    stopped.get_future().wait();
+  }
+  void accept_everything() { topics.owner.answer_at_once(accepted(0)); }
+  static std::string code_of(const Response& response) {
+    return Json::parse(response.body()).at("error").get<std::string>();
+  }
+
+  OwnedTopics topics;
+  AdminServer::Options options;
+  asio::io_context io;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work{io.get_executor()};
+  std::optional<AdminServer> server;
+  std::thread thread;
+};
+
+// The plain road.
+
+TEST_F(AdminServerTest, AProducerIsAnsweredWithTheOwnersVerdict) {
+  Producer producer = connect();
+  producer.send(post_to(kVcp, R"([{"ticker":"005930"}])"));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  EXPECT_EQ(waiting.message.payload, R"([{"ticker":"005930"}])");
+  waiting.done(accepted(1, {.topic = "signal:vcp", .seq = 31, .subscribers = 7}));
+  const Response response = producer.receive();
+  EXPECT_EQ(response.result_int(), 200U);
+  EXPECT_EQ(response[http::field::content_type], "application/json");
+  EXPECT_EQ(Json::parse(response.body()).at("seq"), 31);
+}
+
+TEST_F(AdminServerTest, AConnectionIsKeptForTheNextRequest) {
+  accept_everything();
+  Producer producer = connect();
+  for (int i = 0; i < 3; ++i) {
+    const Response response = producer.ask(post_to(kVcp));
+    EXPECT_EQ(response.result_int(), 202U);
+    EXPECT_TRUE(response.keep_alive());
+  }
+  EXPECT_EQ(producer.ask(post_to("/elsewhere")).result_int(), 404U);
+  EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 202U) << "an error does not end it";
+}
+
+TEST_F(AdminServerTest, AConnectionEndsWhenTheClientWantsItTo) {
+  accept_everything();
+  Producer producer = connect();
+  Request request = post_to(kVcp);
+  request.keep_alive(false);
+  EXPECT_FALSE(producer.ask(request).keep_alive());
+  EXPECT_TRUE(producer.is_cut_off());
+}
+
+TEST_F(AdminServerTest, RequestsSentInARowAreAnsweredInOrder) {
+  Producer producer = connect();
+  producer.send(post_to(kVcp, "1"));
+  producer.send(post_to("/v1/publish/price:x", "2"));
+  for (const char* payload : {"1", "2"}) {
+    FakeOwner::Waiting waiting = topics.owner.next();
+    EXPECT_EQ(waiting.message.payload, payload);
+    waiting.done(accepted(1, {.topic = waiting.message.topic, .seq = 1}));
+    EXPECT_EQ(Json::parse(producer.receive().body()).at("topic"), waiting.message.topic);
+  }
+}
+
+TEST_F(AdminServerTest, ATopicMayBePercentEncoded) {
+  Producer producer = connect();
+  producer.send(post_to("/v1/publish/signal%3Avcp?x=1"));
+  EXPECT_EQ(topics.owner.next().message.topic, "signal:vcp");
+}
+
+TEST_F(AdminServerTest, UnavailableComesWithRetryAfter) {
+  topics.owner.answer_at_once({.outcome = Verdict::Outcome::kUnavailable, .text = "stopped"});
+  const Response response = ask(post_to(kVcp));
+  EXPECT_EQ(response.result_int(), 503U);
+  EXPECT_EQ(response[http::field::retry_after], "1");
+}
+
+// Who may.
+
+TEST_F(AdminServerTest, AMissingTokenIsAskedFor) {
+  options.tokens = {{"secret", {"publish"}}};
+  accept_everything();
+  Producer producer = connect();
+  const Response response = producer.ask(post_to(kVcp));
+  EXPECT_EQ(response.result_int(), 401U);
+  EXPECT_EQ(response[http::field::www_authenticate], "Bearer");
+  Request request = post_to(kVcp);
+  request.set(http::field::authorization, "Bearer secret");
+  EXPECT_EQ(producer.ask(request).result_int(), 202U);
+}
+
+TEST_F(AdminServerTest, WithoutTokensAWebPageIsRefused) {
+  accept_everything();
+  Request request = post_to(kVcp);
+  request.set(http::field::origin, "https://evil.example");
+  const Response response = ask(request);
+  EXPECT_EQ(response.result_int(), 403U);
+  EXPECT_EQ(code_of(response), "forbidden");
+}
+
+TEST_F(AdminServerTest, WithATokenAWebPageMayPublish) {
+  options.tokens = {{"secret", {"publish"}}};
+  accept_everything();
+  Request request = post_to(kVcp);
+  request.set(http::field::origin, "https://tools.example");
+  request.set(http::field::authorization, "Bearer secret");
+  EXPECT_EQ(ask(request).result_int(), 202U);
+}
+
+// What it does not do.
+
+TEST_F(AdminServerTest, OtherPathsDoNotExist) {
+  for (const char* target : {"/", "/v1/publish", "/v1/publish/", "/v2/publish/signal:vcp", "*",
+                             "/v1/publish/signal:foo", "/v1/publish/%00", "/v1/publish/%ff"}) {
+    EXPECT_EQ(ask(post_to(target)).result_int(), 404U) << target;
+  }
+}
+
+TEST_F(AdminServerTest, OtherMethodsAreNotAllowed) {
+  for (const http::verb method : {http::verb::get, http::verb::put, http::verb::delete_}) {
+    Request request = post_to(kVcp);
+    request.method(method);
+    const Response response = ask(request);
+    EXPECT_EQ(response.result_int(), 405U);
+    EXPECT_EQ(response[http::field::allow], "POST");
+  }
+}
+
+TEST_F(AdminServerTest, AfterAHeadTheConnectionEndsBecauseItsAnswerHasABody) {
+  Producer producer = connect();
+  producer.send_bytes("HEAD /v1/publish/signal:vcp HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_FALSE(producer.receive().keep_alive());
+  EXPECT_TRUE(producer.is_cut_off());
+}
+
+// Too much, or not HTTP.
+
+TEST_F(AdminServerTest, TheLargestBodyFitsAndOneByteMoreDoesNot) {
+  accept_everything();
+  options.body_bytes = 1000;
+  Producer producer = connect();
+  EXPECT_EQ(producer.ask(post_to(kVcp, "[" + std::string(998, ' ') + "]")).result_int(), 202U);
+  const Response response = producer.ask(post_to(kVcp, "[" + std::string(999, ' ') + "]"));
+  EXPECT_EQ(response.result_int(), 413U);
+  EXPECT_THAT(response.body(), HasSubstr("1000 bytes (limits.publish)"));
+  EXPECT_TRUE(producer.is_cut_off());
+}
+
+TEST_F(AdminServerTest, TheAnswerToAHugeBodyArrivesThoughItWasNotRead) {
+  options.body_bytes = 1000;
+  EXPECT_EQ(ask(post_to(kVcp, std::string(16 * 1024 * 1024, ' '))).result_int(), 413U);
+}
+
+TEST_F(AdminServerTest, ABodyWithoutALengthHasTheSameLimit) {
+  options.body_bytes = 1000;
+  std::string bytes = "POST /v1/publish/signal:vcp HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (int i = 0; i < 5; ++i) bytes += "100\r\n" + std::string(256, ' ') + "\r\n";
+  EXPECT_EQ(connect().ask_bytes(bytes).result_int(), 413U);
+}
+
+TEST_F(AdminServerTest, TooManyHeadersAre431) {
+  Request request = post_to(kVcp);
+  request.set("X-Long", std::string(9000, 'x'));
+  Producer producer = connect();
+  const Response response = producer.ask(request);
+  EXPECT_EQ(response.result_int(), 431U);
+  EXPECT_TRUE(producer.is_cut_off());
+  EXPECT_EQ(connect().ask_bytes(std::string(9000, 'x')).result_int(), 431U) << "a line without end";
+}
+
+TEST_F(AdminServerTest, WhatIsNotHttpIs400) {
+  for (const char* bytes :
+       {"\x16\x03\x01\x02\xff\r\n\r\n", "hello\r\n\r\n", "POST / HTTP/9.9\r\n\r\n",
+        "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "POST / HTTP/1.1\r\nno colon\r\n\r\n"}) {
+    Producer producer = connect();
+    const Response response = producer.ask_bytes(bytes);
+    EXPECT_EQ(response.result_int(), 400U) << bytes;
+    EXPECT_EQ(code_of(response), "bad_request") << bytes;
+    EXPECT_TRUE(producer.is_cut_off()) << bytes;
+  }
+}
+
+TEST_F(AdminServerTest, ARequestThatBreaksOffIsForgotten) {
+  Producer broken = connect();
+  broken.send_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 100\r\n\r\n[");
+  broken.hang_up();
+  accept_everything();
+  EXPECT_EQ(ask(post_to(kVcp)).result_int(), 202U);
+  EXPECT_TRUE(topics.owner.has_none());
+}
+
+TEST_F(AdminServerTest, AConnectionThatSaysNothingIsEnded) {
+  options.idle = std::chrono::milliseconds(1);
+  EXPECT_TRUE(connect().is_cut_off());
+}
+
+TEST_F(AdminServerTest, MoreConnectionsThanAllowedAreEndedAtOnce) {
+  options.connections = 1;
+  accept_everything();
+  Producer first = connect();
+  EXPECT_EQ(first.ask(post_to(kVcp)).result_int(), 202U);
+  EXPECT_TRUE(connect().is_cut_off());
+  EXPECT_EQ(first.ask(post_to(kVcp)).result_int(), 202U);
+}
+
+// Owners that take their time.
+
+TEST_F(AdminServerTest, AnOwnerThatDoesNotAnswerIs504AndItsLateVerdictIsForgotten) {
+  options.answer_within = std::chrono::milliseconds(1);
+  Producer producer = connect();
+  const Response response = producer.ask(post_to(kVcp));
+  EXPECT_EQ(response.result_int(), 504U);
+  EXPECT_EQ(code_of(response), "timeout");
+  EXPECT_TRUE(response.keep_alive());
+  topics.owner.next().done(accepted(1, {.topic = "late"}));
+  EXPECT_EQ(producer.ask(post_to("/elsewhere")).result_int(), 404U);
+  EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 504U);
+}
+
+TEST_F(AdminServerTest, AVerdictThatComesAfterTheClientHasGoneHurtsNobody) {
+  Producer producer = connect();
+  producer.send(post_to(kVcp));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  producer.hang_up();
+  waiting.done(accepted(0));
+  accept_everything();
+  EXPECT_EQ(ask(post_to(kVcp)).result_int(), 202U);
+}
+
+TEST_F(AdminServerTest, StoppingEndsWhatWaitsForAVerdict) {
+  Producer producer = connect();
+  Producer idle = connect();
+  producer.send(post_to(kVcp));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  stop();
+  EXPECT_TRUE(producer.is_cut_off());
+  EXPECT_TRUE(idle.is_cut_off());
+  waiting.done(accepted(0));
+}
+
+TEST_F(AdminServerTest, AVerdictMayComeWhenTheServerIsGone) {
+  Producer producer = connect();
+  producer.send(post_to(kVcp));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  stop();
+  work.reset();
+  thread.join();
+  server.reset();
+  waiting.done(accepted(0));
+  io.restart();
+  io.run();
+  EXPECT_TRUE(producer.is_cut_off());
+}
+
+TEST_F(AdminServerTest, AnAddressInUseIsNamedWithTheNextStep) {
+  static_cast<void>(connect());
+  AdminServer::Options same = options;
+  same.listen = server->endpoint();
+  try {
+    const AdminServer second(io, topics.hub, same, topics.counters);
+    FAIL() << "bound twice";
+  } catch (const std::runtime_error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("admin.listen: 127.0.0.1:" +
+                                        std::to_string(same.listen.port()) + ": Address already"));
+    EXPECT_THAT(error.what(), HasSubstr("choose another port"));
+  }
+}
+
+}  // namespace
+}  // namespace broadcast

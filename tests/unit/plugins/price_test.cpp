@@ -1,0 +1,99 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <broadcast/testing.hpp>
+
+#include "tests/unit/plugins/plugin_path.hpp"
+
+namespace broadcast {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+using ::testing::IsEmpty;
+
+constexpr const char* kConfig = R"({"interval":"5s","tickers":["005930","000660"],
+  "indices":["kospi","kosdaq"],"sources":[{"type":"sim","seed":1}]})";
+
+struct PriceTest : ::testing::Test {
+  FakeHost host{plugin_path("price"), kConfig};
+};
+
+std::vector<std::string> keys_of(const json& object) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : object.items()) keys.push_back(key);
+  return keys;
+}
+
+TEST_F(PriceTest, PublishesAtStartAndThenEveryInterval) {
+  host.start();
+  EXPECT_EQ(host.published().size(), 4U);
+  host.advance(seconds(3600));
+  for (const char* topic : {"price:005930", "price:000660", "market:kospi", "market:kosdaq"}) {
+    EXPECT_EQ(host.published(topic).size(), 721U) << topic;
+  }
+  EXPECT_THAT(host.misuse(), IsEmpty());
+}
+
+TEST_F(PriceTest, APriceUpdateHasTheShapeThatFrontendsKnow) {
+  host.start();
+  const json update = host.last("price:005930");
+  EXPECT_THAT(keys_of(update),
+              ::testing::ElementsAre("data", "source", "ticker", "timestamp", "type"));
+  EXPECT_THAT(keys_of(update["data"]), ::testing::ElementsAre("ask_price", "bid_price", "change",
+                                                              "change_rate", "price", "volume"));
+  EXPECT_EQ(update["type"], "price_update");
+  EXPECT_EQ(update["ticker"], "005930");
+  EXPECT_EQ(update["source"], "sim");
+}
+
+TEST_F(PriceTest, AnIndexUpdateHasTheShapeThatFrontendsKnow) {
+  host.start();
+  const json update = host.last("market:kosdaq");
+  EXPECT_EQ(update["type"], "index_update");
+  EXPECT_EQ(update["code"], "201");
+  EXPECT_EQ(update["name"], "KOSDAQ");
+  EXPECT_EQ(update["source"], "sim");
+  EXPECT_THAT(keys_of(update["data"]),
+              ::testing::ElementsAre("change", "change_rate", "index", "volume"));
+}
+
+TEST_F(PriceTest, ATickerInDemandIsServedAtOnceAndEveryInterval) {
+  host.start();
+  host.subscribe("price:0015N0");
+  EXPECT_EQ(host.published("price:0015N0").size(), 1U);
+  host.advance(seconds(10));
+  EXPECT_EQ(host.published("price:0015N0").size(), 3U);
+  host.unsubscribe("price:0015N0");
+  host.advance(seconds(10));
+  EXPECT_EQ(host.published("price:0015N0").size(), 3U);
+}
+
+TEST_F(PriceTest, AConfiguredTickerDoesNotStopWhenItsLastSubscriberLeaves) {
+  host.start();
+  host.subscribe("price:005930");
+  host.unsubscribe("price:005930");
+  host.advance(seconds(5));
+  EXPECT_EQ(host.published("price:005930").size(), 2U);
+}
+
+TEST_F(PriceTest, ServesWhatWasInDemandBeforeItsStart) {
+  host.subscribe("price:123456");
+  host.start();
+  EXPECT_EQ(host.published("price:123456").size(), 1U);
+}
+
+TEST_F(PriceTest, SaysWhichSourceServes) {
+  host.start();
+  ASSERT_EQ(host.reports().size(), 1U);
+  EXPECT_EQ(host.reports().front().state, BC_STATUS_OK);
+  EXPECT_EQ(host.reports().front().detail, "serving sim");
+}
+
+TEST_F(PriceTest, TakesNoMessagesFromProducers) {
+  host.start();
+  EXPECT_EQ(host.message("price:005930", "{}").status, BC_E_INVALID);
+}
+
+}  // namespace
+}  // namespace broadcast

@@ -1,0 +1,129 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <broadcast/testing.hpp>
+
+#include "tests/unit/plugins/plugin_path.hpp"
+
+namespace broadcast {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr const char* kVcp = "signal:vcp";
+constexpr const char* kDay = "signal:daytrading";
+
+struct VcpTest : ::testing::Test {
+  FakeHost host{plugin_path("vcp_signal"), "{}"};
+  VcpTest() { host.start(); }
+};
+struct DaytradingTest : ::testing::Test {
+  FakeHost host{plugin_path("daytrading_signal"), "{}"};
+  DaytradingTest() { host.start(); }
+};
+
+TEST_F(VcpTest, TakesTheThreeShapesThatProducersSend) {
+  const std::string list = R"([{"ticker":"005930","name":"삼성전자","score":91.5}])";
+  for (const std::string& sent :
+       {list, R"({"signals":)" + list + "}",
+        R"({"type":"signal_update","topic":"signal:vcp","data":{"signal_type":"VCP","signals":)" +
+            list + R"(,"count":7}})"}) {
+    ASSERT_EQ(host.message(kVcp, sent).status, BC_OK) << sent;
+    const json data = host.last(kVcp)["data"];
+    EXPECT_EQ(data["signal_type"], "VCP");
+    EXPECT_EQ(data["count"], 1) << "counted, not copied";
+    EXPECT_EQ(data["signals"], json::parse(list));
+    EXPECT_EQ(data["timestamp"], "2026-02-02T02:40:00.000000+00:00");
+  }
+  EXPECT_THAT(host.misuse(), IsEmpty());
+}
+
+TEST_F(VcpTest, KeepsTheProducersTimestampAndUnknownFieldsInTheirOrder) {
+  host.message(kVcp, R"({"signals":[{"zeta":1,"ticker":"a","name":"b","big":9007199254740993}],
+                         "timestamp":"2026-02-05T01:02:03+09:00"})");
+  EXPECT_EQ(host.last(kVcp)["data"]["timestamp"], "2026-02-05T01:02:03+09:00");
+  EXPECT_THAT(host.published().back().payload,
+              ::testing::HasSubstr(R"({"zeta":1,"ticker":"a","name":"b","big":9007199254740993})"));
+}
+
+TEST_F(VcpTest, AnEmptyListIsAnUpdateToo) {
+  EXPECT_EQ(host.message(kVcp, "[]").status, BC_OK);
+  EXPECT_EQ(host.last(kVcp)["data"]["count"], 0);
+}
+
+TEST_F(VcpTest, RefusesWithIndexAndField) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"7", "expected a list of signals, {\"signals\": [..]} or a signal_update"},
+      {"nope", "not valid JSON"},
+      {"{}", "data.signals: missing"},
+      {R"({"signals":7})", "data.signals: expected a list, got 7"},
+      {R"([7])", "signals[0]: expected an object, got 7"},
+      {R"([{"name":"b"}])", "signals[0].ticker: missing"},
+      {R"([{"ticker":"a","name":"b"},{"ticker":5930,"name":"b"}])",
+       "signals[1].ticker: expected text, got 5930"},
+      {R"([{"ticker":"a","name":""}])", "signals[0].name: expected text, got \"\""},
+      {R"({"type":"price_update","data":{}})",
+       "type: expected \"signal_update\", got \"price_update\""},
+      {R"({"type":"signal_update"})", "signal_update.data: missing"},
+      {R"({"type":"signal_update","data":7})", "data: expected an object, got 7"},
+      {R"({"type":"signal_update","topic":"signal:daytrading","data":{"signals":[]}})",
+       "topic: expected \"signal:vcp\", got \"signal:daytrading\""},
+      {R"({"signal_type":"DAYTRADING","signals":[]})",
+       "data.signal_type: expected \"VCP\", got \"DAYTRADING\""},
+  };
+  for (const auto& [sent, text] : rows) {
+    const auto answer = host.message(kVcp, sent);
+    EXPECT_EQ(answer.status, BC_E_INVALID) << sent;
+    EXPECT_EQ(answer.text, text) << sent;
+  }
+  EXPECT_THAT(host.published(), IsEmpty());
+}
+
+TEST_F(VcpTest, AFullHostIsBusyNotBroken) {
+  host.set_publish_status(BC_E_BUSY);
+  EXPECT_EQ(host.message(kVcp, "[]").status, BC_E_BUSY);
+  host.set_publish_status(BC_OK);
+  EXPECT_EQ(host.message(kVcp, "[]").status, BC_OK);
+}
+
+TEST_F(DaytradingTest, EverySignalCarriesItsChecks) {
+  EXPECT_EQ(host.message(kDay, R"([{"ticker":"005930","name":"삼성전자","checks":[
+      {"name":"거래량 폭증","status":"passed","points":15},{"name":"x","status":"partial","points":7.5},
+      {"name":"y","status":"failed","points":0}]}])")
+                .status,
+            BC_OK);
+  EXPECT_EQ(host.last(kDay)["data"]["signal_type"], "DAYTRADING");
+  EXPECT_EQ(host.last(kDay)["data"]["signals"][0]["checks"].size(), 3U);
+}
+
+TEST_F(DaytradingTest, RefusesABadCheckWithItsPlace) {
+  const std::pair<const char*, const char*> rows[] = {
+      {R"([{"ticker":"a","name":"b"}])", "signals[0].checks: missing"},
+      {R"([{"ticker":"a","name":"b","checks":{}}])", "signals[0].checks: expected a list, got {}"},
+      {R"([{"ticker":"a","name":"b","checks":[{"status":"passed","points":1}]}])",
+       "signals[0].checks[0].name: missing"},
+      {R"([{"ticker":"a","name":"b","checks":[{"name":"c","status":"ok","points":1}]}])",
+       "signals[0].checks[0].status: expected passed, partial or failed, got \"ok\""},
+      {R"([{"ticker":"a","name":"b","checks":[{"name":"c","status":"passed","points":"1"}]}])",
+       "signals[0].checks[0].points: expected a number, got \"1\""},
+  };
+  for (const auto& [sent, text] : rows) EXPECT_EQ(host.message(kDay, sent).text, text);
+}
+
+TEST_F(DaytradingTest, DropsTheCacheAfterABroadcastAndOnlyThen) {
+  host.message(kDay, "[7]");
+  EXPECT_THAT(host.dropped_cache(), IsEmpty());
+  host.message(kDay, "[]");
+  EXPECT_THAT(host.dropped_cache(), ElementsAre("daytrading:signals:*"));
+}
+
+TEST(DaytradingCacheTest, WorksWhereTheHostHasNoCache) {
+  FakeHost host(plugin_path("daytrading_signal"), "{}", {.denied = {BC_EXT_CACHE}});
+  host.start();
+  EXPECT_EQ(host.message(kDay, "[]").status, BC_OK);
+}
+
+}  // namespace
+}  // namespace broadcast
