@@ -25,8 +25,7 @@ constexpr std::chrono::seconds kPluginStop{5};
 constexpr std::chrono::seconds kTick{1};
 
 tcp::endpoint endpoint_of(const ListenAddress& address) {
-  const std::string& host = address.host == "localhost" ? "127.0.0.1" : address.host;
-  return {boost::asio::ip::make_address(host), address.port};
+  return {boost::asio::ip::make_address(address.host), address.port};
 }
 
 TopicHub::Options hub_options(const Config& config) {

@@ -2,11 +2,13 @@
 // sends every message back, so that conformance suites can be pointed at them. Prints
 // "listening on ws://127.0.0.1:PORT/"; ends on SIGTERM or SIGINT.
 
+#include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
-#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -14,32 +16,12 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "host/base/counters.hpp"
-#include "host/hub/client.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/net/shard_group.hpp"
+#include "tests/conformance/echo_client.hpp"
 
 namespace broadcast {
 namespace {
-
-constexpr std::size_t kMiB = 1024 * 1024;
-
-class EchoClient final : public Client {
- public:
-  explicit EchoClient(Outbox& outbox) : outbox_(outbox) {}
-
-  void on_open(MonoTime) override {}
-  void on_text(std::string_view text, MonoTime) override {
-    outbox_.push_reply(Message::frame_of(Opcode::kText, text));
-  }
-  void on_binary(std::string_view bytes, MonoTime) override {
-    outbox_.push_reply(Message::frame_of(Opcode::kBinary, bytes));
-  }
-  void on_shutdown(std::chrono::milliseconds) override {}
-  void on_closed(MonoTime) override {}
-
- private:
-  Outbox& outbox_;
-};
 
 struct Settings {
   std::uint16_t port = 0;
@@ -48,25 +30,20 @@ struct Settings {
   std::string path;
 };
 
-NetOptions net_options(const Settings& settings) {
-  return {.listen = {boost::asio::ip::make_address("127.0.0.1"), settings.port},
-          .shards = 2,
-          .listener = {.path = settings.path,
-                       .origins = settings.origins,
-                       .handshake = std::chrono::milliseconds(settings.handshake_ms)},
-          .connection = {.message_bytes = 64 * kMiB,
-                         .outbox = {.bytes = 256 * kMiB},
-                         .drain = std::chrono::seconds(2)}};
+NetOptions net_options(Settings settings) {
+  NetOptions options = echo_options(settings.port);
+  options.listener = {.path = std::move(settings.path),
+                      .origins = std::move(settings.origins),
+                      .handshake = std::chrono::milliseconds(settings.handshake_ms)};
+  return options;
 }
 
-void serve(const Settings& settings) {
+void serve(Settings settings) {
   boost::asio::io_context io;
   boost::asio::signal_set signals(io, SIGTERM, SIGINT);
   Counters counters;
   TopicHub hub({}, counters);
-  ShardGroup shards(hub, net_options(settings), [](Shard&, Outbox& outbox, auto) {
-    return std::make_unique<EchoClient>(outbox);
-  });
+  ShardGroup shards(hub, net_options(std::move(settings)), EchoClient::make);
   shards.start();
   std::printf("listening on ws://127.0.0.1:%u/\n", shards.endpoint().port());
   std::fflush(stdout);
@@ -87,7 +64,7 @@ int main(int argc, char** argv) {
   app.add_option("--handshake-ms", settings.handshake_ms, "how long a handshake may take");
   CLI11_PARSE(app, argc, argv);
   try {
-    broadcast::serve(settings);
+    broadcast::serve(std::move(settings));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -6,7 +6,7 @@ import os
 import socket
 import struct
 
-DEADLINE = 60.0
+from process import DEADLINE
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 KEY = b"\x37\xfa\x21\x3d"  # of RFC 6455's own example

@@ -1,0 +1,50 @@
+#pragma once
+// What conformance is tested on: the host's own listener, shards and connections with a client that
+// sends every message back.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/hub/client.hpp"
+#include "host/net/shard_group.hpp"
+
+namespace broadcast {
+
+class EchoClient final : public Client {
+ public:
+  explicit EchoClient(Outbox& outbox) : outbox_(outbox) {}
+  /// A Shard::ClientFactory.
+  static std::unique_ptr<Client> make(Shard&, Outbox& outbox, const std::vector<std::string>&) {
+    return std::make_unique<EchoClient>(outbox);
+  }
+
+  void on_open(MonoTime) override {}
+  void on_text(std::string_view text, MonoTime) override {
+    outbox_.push_reply(Message::frame_of(Opcode::kText, text));
+  }
+  void on_binary(std::string_view bytes, MonoTime) override {
+    outbox_.push_reply(Message::frame_of(Opcode::kBinary, bytes));
+  }
+  void on_shutdown(std::chrono::milliseconds) override {}
+  void on_closed(MonoTime) override {}
+
+ private:
+  Outbox& outbox_;
+};
+
+/// Any path, messages up to 64 MiB and room to send some of them back; on 127.0.0.1.
+inline NetOptions echo_options(std::uint16_t port) {
+  constexpr std::size_t kMiB = 1024 * 1024;
+  return {.listen = {boost::asio::ip::make_address("127.0.0.1"), port},
+          .shards = 2,
+          .listener = {.path = ""},
+          .connection = {.message_bytes = 64 * kMiB,
+                         .outbox = {.bytes = 256 * kMiB},
+                         .drain = std::chrono::seconds(2)}};
+}
+
+}  // namespace broadcast
