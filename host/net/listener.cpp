@@ -1,13 +1,13 @@
 #include "host/net/listener.hpp"
 
-#include <spdlog/spdlog.h>
+#include <memory>
+#include <optional>
+#include <utility>
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
-#include <memory>
-#include <optional>
-#include <utility>
+#include <spdlog/spdlog.h>
 
 #include "host/net/shard.hpp"
 #include "host/net/upgrade.hpp"
@@ -39,10 +39,9 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
   void read() {
     parser_.header_limit(kHeaderBytes);
     stream_.expires_after(options_.handshake);
-    http::async_read_header(stream_, buffer_, parser_,
-                            [self = shared_from_this()](error_code error, std::size_t) {
-                              self->on_read(error);
-                            });
+    http::async_read_header(
+        stream_, buffer_, parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
   }
 
  private:

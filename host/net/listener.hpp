@@ -17,7 +17,7 @@ namespace broadcast {
 class Shard;
 
 struct ListenerOptions {
-  std::string path = "/ws";            ///< empty: any
+  std::string path = "/ws";          ///< empty: any
   std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
 };

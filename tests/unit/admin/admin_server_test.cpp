@@ -30,6 +30,7 @@ using Json = nlohmann::json;
 using Request = http::request<http::string_body>;
 using Response = http::response<http::string_body>;
 using testing::HasSubstr;
+using testing::Not;
 
 constexpr const char* kVcp = "/v1/publish/signal:vcp";
 
@@ -316,6 +317,18 @@ TEST_F(AdminServerTest, AnOwnerThatDoesNotAnswerIs504AndItsLateVerdictIsForgotte
   topics.owner.next().done(accepted(1, {.topic = "late"}));
   EXPECT_EQ(producer.ask(post_to("/elsewhere")).result_int(), 404U);
   EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 504U);
+}
+
+TEST_F(AdminServerTest, ALateVerdictIsNotTakenForTheAnswerToTheNextRequest) {
+  options.answer_within = std::chrono::milliseconds(100);
+  Producer producer = connect();
+  ASSERT_EQ(producer.ask(post_to(kVcp)).result_int(), 504U);
+  producer.send(post_to(kVcp));
+  FakeOwner::Waiting late = topics.owner.next();
+  FakeOwner::Waiting own = topics.owner.next();
+  late.done(accepted(1, {.topic = "late"}));
+  own.done(accepted(1, {.topic = "own"}));
+  EXPECT_THAT(producer.receive().body(), Not(HasSubstr("late")));
 }
 
 TEST_F(AdminServerTest, AVerdictThatComesAfterTheClientHasGoneHurtsNobody) {

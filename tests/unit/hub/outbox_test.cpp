@@ -236,6 +236,12 @@ TEST_F(OutboxTest, ANewerMessageReplacesAWaitingSnapshotOfALatestTopicOnly) {
   EXPECT_THAT(read(), ElementsAre("7#6", "8#5", "8#6"));
 }
 
+TEST_F(OutboxTest, ASnapshotOfAnAllTopicQueuesBehindWhatWaits) {
+  push(all(1));
+  push_snapshot(all(2));
+  EXPECT_THAT(read(), ElementsAre("7#1", "7#2"));
+}
+
 TEST_F(OutboxTest, AWrongTicketNeverHitsAnotherTopicsMessage) {
   push(latest(1));
   static_cast<void>(read());
@@ -263,19 +269,17 @@ TEST_F(OutboxTest, WritesOfAnySizeLoseNothing) {
   }
 }
 
-TEST_F(OutboxTest, ConflatesInTheRightPlaceAfterThousandsOfWrites) {
-  std::string written;
-  for (std::uint64_t seq = 1; seq <= 3000; ++seq) {
-    push(all(seq));
-    if (seq >= 10) written += write_some(outbox_, all(seq - 9)->frame().size());
-  }
-  outbox_.set_blocked(true);
+TEST_F(OutboxTest, AMessageKeepsItsPlaceWhenWhatStoodBeforeItIsCutOff) {
+  limits_.bytes = 100'000;
+  const std::size_t size = all(1000)->frame().size();
+  for (std::uint64_t seq = 1000; seq < 1600; ++seq) push(all(seq));
   push(latest(1, 8));
+  push(all(1600));
+  for (int i = 0; i < 599; ++i) static_cast<void>(write_some(outbox_, size));
+  outbox_.set_blocked(true);
   push(latest(2, 8));
-  const std::vector<std::string> words = shortened(written + write_all(outbox_));
-  EXPECT_EQ(words.size(), 3001U);
-  EXPECT_EQ(words.back(), "8#2");
-  EXPECT_EQ(words.at(2999), "7#3000");
+  EXPECT_EQ(counters_.get(Counter::kConflated), 1U);
+  EXPECT_THAT(read(), ElementsAre("7#1599", "8#2", "7#1600"));
 }
 
 TEST_F(OutboxTest, TheFirstCloseWins) {
