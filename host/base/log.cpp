@@ -8,6 +8,8 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "host/base/utf8.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -17,12 +19,13 @@ class JsonMessageFlag final : public spdlog::custom_flag_formatter {
  public:
   void format(const spdlog::details::log_msg& message, const std::tm&,
               spdlog::memory_buf_t& out) override {
+    const bool is_text = is_utf8({message.payload.data(), message.payload.size()});
     for (const char c : message.payload) {
       const auto byte = static_cast<unsigned char>(c);
       if (c == '"' || c == '\\') {
         out.push_back('\\');
         out.push_back(c);
-      } else if (byte < 0x20) {
+      } else if (byte < 0x20 || (byte >= 0x80 && !is_text)) {
         char escaped[8];
         std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned>(byte));
         out.append(escaped, escaped + 6);

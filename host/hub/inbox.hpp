@@ -32,7 +32,8 @@ class Inbox {
     kReplaced,  ///< an older message of the topic gave way
   };
 
-  /// `wake` schedules a drain on the shard; called from any thread, never under a lock.
+  /// `wake` schedules a drain on the shard; called from any thread, never under a topic's or an
+  /// inbox's lock.
   explicit Inbox(std::function<void()> wake);
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;

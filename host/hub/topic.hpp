@@ -2,6 +2,7 @@
 // One topic: its name and rules, constant, and under its lock the numbers, the last value and who
 // listens. Owned by TopicHub's table and shared with the shards that subscribe to it.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,7 +38,8 @@ struct Topic {
   const std::string epoch;
   const Delivery delivery;
   TopicOwner* const owner;  // null: the host's own, or unknown and accepted
-  const bool evictable;     // may be forgotten when nobody listens and the table is nearly full
+  // May be forgotten when nobody listens and the table is nearly full.
+  std::atomic<bool> evictable;
 
   Guarded<State> state{};
 };

@@ -155,8 +155,7 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
     }
     if (claim == nullptr) return insert(table, name, Delivery::kLatest, nullptr, true);
     const Delivery delivery = claim->pattern.delivery();
-    return insert(table, name, delivery, claim->owner,
-                  claim->pattern.has_placeholder() && delivery == Delivery::kLatest);
+    return insert(table, name, delivery, claim->owner, claim->pattern.has_placeholder());
   });
 }
 
@@ -203,6 +202,7 @@ void TopicHub::publish_to(Topic& topic, std::string_view payload, Published& res
       if (push == Inbox::Push::kWake) to_wake.set(shard);
       if (push == Inbox::Push::kReplaced) ++replaced;
     }
+    if (topic.delivery == Delivery::kAll) topic.evictable = false;  // its numbers must go on
     state.seq = seq;
     state.last = std::move(message);
     result.seq = seq;

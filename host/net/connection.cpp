@@ -48,11 +48,11 @@ class FrameSink {
     } else {
       connection_.client_->on_binary(payload, now_);
     }
-    return !connection_.outbox_.closing();
+    return connection_.make_room(now_);
   }
   bool on_ping(std::string_view payload) {
     connection_.outbox_.push_reply(Message::frame_of(Opcode::kPong, payload));
-    return !connection_.outbox_.closing();
+    return connection_.make_room(now_);
   }
 
  private:
@@ -111,6 +111,7 @@ bool Connection::read_some(MonoTime now) {
     }
     last_inbound_ = now;
     receive(buffer.first(static_cast<std::size_t>(count)), now);
+    if (finished_) return false;
     if (static_cast<std::size_t>(count) < buffer.size()) return true;
   }
   return true;
@@ -131,6 +132,12 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
       outbox_.close(reason_of(result.code, result.text));
       return;
   }
+}
+
+bool Connection::make_room(MonoTime now) {
+  const bool is_filling = outbox_.pending_bytes() > limits_.outbox.bytes / 2;
+  if (is_filling) shard_.flush_touched(now);
+  return !finished_ && !outbox_.closing();
 }
 
 void Connection::flush(MonoTime now) {

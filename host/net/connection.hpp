@@ -58,6 +58,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   /// False: the connection is over.
   [[nodiscard]] bool read_some(MonoTime now);
   void receive(std::span<char> bytes, MonoTime now);
+  /// Many answers to one read must not fill the outbox of a client that reads: writes when it is
+  /// half full. False: nothing more is wanted from the client.
+  [[nodiscard]] bool make_room(MonoTime now);
   void wait_writable();
   void end_of_sending(MonoTime now);
   void finish(const CloseReason& reason, MonoTime now);

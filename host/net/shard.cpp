@@ -81,7 +81,14 @@ void Shard::remove(Connection& connection) {
 
 void Shard::drain() {
   inbox_.take(drained_);
+  std::size_t unflushed_bytes = 0;
   for (const MessagePtr& message : drained_) {
+    // A burst larger than an outbox must not close readers that keep up.
+    unflushed_bytes += message->frame().size();
+    if (unflushed_bytes > limits_.outbox.bytes / 2) {
+      flush_touched(mono_now());
+      unflushed_bytes = message->frame().size();
+    }
     if (message->topic_id() != 0) {
       index_.deliver(message);
     } else {

@@ -9,9 +9,9 @@ class DaytradingSignal : public SignalBroadcaster {
   using SignalBroadcaster::SignalBroadcaster;
 
  protected:
-  void check(const Field& signal) const override {
+  void check(const Signal& signal) const override {
+    require_array(signal, "checks");
     const Field checks = signal.at("checks");
-    require_array(checks);
     for (std::size_t i = 0; i < checks.value().size(); ++i) check_item(checks.at(i));
   }
 
@@ -20,12 +20,12 @@ class DaytradingSignal : public SignalBroadcaster {
 
  private:
   static void check_item(const Field& item) {
-    require_string(item.at("name"));
+    require_string(item, "name");
     const Field status = item.at("status");
     if (status.value() != "passed" && status.value() != "partial" && status.value() != "failed") {
       status.refuse("passed, partial or failed");
     }
-    require_number(item.at("points"));
+    require_number(item, "points");
   }
 };
 

@@ -8,8 +8,7 @@ namespace broadcast {
 
 class Heartbeat : public Broadcaster {
  public:
-  explicit Heartbeat(const bc_host* host)
-      : Broadcaster(host), clients_(extension<bc_ext_clients>(BC_EXT_CLIENTS)) {}
+  using Broadcaster::Broadcaster;
 
  protected:
   void on_config(std::string_view json) override {
@@ -29,15 +28,12 @@ class Heartbeat : public Broadcaster {
   void beat() {
     static constexpr std::uint16_t kHeartbeatTimeout = 4408;
     // A request still waiting (BUSY) is as good as this one.
-    static_cast<void>(clients_->close_idle(host(), timeout_.count(), kHeartbeatTimeout,
-                                           borrow("heartbeat timeout")));
+    static_cast<void>(clients().try_close_idle(timeout_, kHeartbeatTimeout, "heartbeat timeout"));
     const std::string ping = R"({"type":"ping","timestamp":")" + iso_timestamp(wall_ns()) + "\"}";
-    if (clients_->send_all(host(), borrow(ping)) == BC_E_BUSY) {
+    if (!clients().try_send_all(ping))
       log(LogLevel::kWarn, "the host is full: a ping was left out");
-    }
   }
 
-  const bc_ext_clients* const clients_;  // never null: the manifest requires it
   std::chrono::nanoseconds interval_{};
   std::chrono::nanoseconds timeout_{};
 };

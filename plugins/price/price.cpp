@@ -34,8 +34,9 @@ class Price : public Broadcaster {
     const auto config = nlohmann::json::parse(json);
     interval_ = *parse_duration(config.at("interval").get_ref<const std::string&>());
     for (const auto& ticker : config.at("tickers")) configured_.insert(ticker.get<std::string>());
-    for (const auto& key : config.at("indices")) {
-      indices_.push_back(*std::ranges::find(kIndices, key.get<std::string>(), &IndexName::key));
+    const auto& wanted = config.at("indices");
+    for (const IndexName& index : kIndices) {
+      if (std::ranges::find(wanted, index.key) != wanted.end()) indices_.push_back(index);
     }
     source_ = make_source(config.at("sources").front());
   }

@@ -7,6 +7,7 @@
 // Threads that a plugin starts must be joined when its destructor returns. Exceptions never cross
 // the border: every entry is fenced.
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,19 @@ inline constexpr std::string_view kSdkVersion = "1.0.0";
 [[nodiscard]] inline bc_str borrow(std::string_view text) { return {text.data(), text.size()}; }
 [[nodiscard]] inline std::string_view view(bc_str text) {
   return text.len == 0 ? std::string_view() : std::string_view(text.ptr, text.len);
+}
+
+/// The size rule of abi.h: what both know is copied, what only we know is zero. False: `from` sets
+/// a byte that we do not know.
+template <class Struct>
+[[nodiscard]] bool read_sized(const Struct* from, Struct& to) noexcept {
+  to = {};
+  const std::size_t known = std::min<std::size_t>(from->size, sizeof to);
+  std::memcpy(&to, from, known);
+  to.size = sizeof to;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(from);
+  return std::all_of(bytes + known, bytes + from->size,
+                     [](unsigned char byte) { return byte == 0; });
 }
 
 /// A call into the host that failed. Thrown out of a callback, its status is what the callback
@@ -91,6 +105,56 @@ struct Message {
   std::string_view payload;  ///< JSON text
 };
 
+/// Every client of the host (bc.clients/1). Empty where the host does not offer it or YAML does not
+/// permit it: then there are none, and nothing is done. [any]
+class Clients {
+ public:
+  Clients(const bc_host* host, const bc_ext_clients* table) : host_(host), table_(table) {}
+
+  [[nodiscard]] explicit operator bool() const { return table_ != nullptr; }
+  [[nodiscard]] std::int64_t count() const { return table_ != nullptr ? table_->count(host_) : 0; }
+  /// JSON without topic and number to everybody. False: not sent; the host is full, or refused it.
+  [[nodiscard]] bool try_send_all(std::string_view json) const {
+    return table_ != nullptr && table_->send_all(host_, borrow(json)) == BC_OK;
+  }
+  /// Closes, some time later, who has sent nothing for `idle`. False: as above.
+  [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code,
+                                    std::string_view reason) const {
+    return table_ != nullptr &&
+           table_->close_idle(host_, idle.count(), code, borrow(reason)) == BC_OK;
+  }
+
+ private:
+  const bc_host* host_;
+  const bc_ext_clients* table_;
+};
+
+enum class MetricKind : std::int32_t {
+  kCounter = BC_COUNTER,
+  kGauge = BC_GAUGE,
+  kHistogram = BC_HISTOGRAM
+};
+
+/// A number for the operator (bc.metrics/1). Empty where the host does not offer it: then nothing
+/// is recorded. [any]
+class Metric {
+ public:
+  Metric() = default;
+  Metric(const bc_host* host, const bc_ext_metrics* table, std::uint32_t id)
+      : host_(host), table_(table), id_(id) {}
+
+  [[nodiscard]] explicit operator bool() const { return table_ != nullptr; }
+  /// Adds to a counter, sets a gauge, is observed by a histogram.
+  void record(double value) const {
+    if (table_ != nullptr) table_->record(host_, id_, value);
+  }
+
+ private:
+  const bc_host* host_ = nullptr;
+  const bc_ext_metrics* table_ = nullptr;
+  std::uint32_t id_ = 0;
+};
+
 class Broadcaster {
  public:
   using TimerId = std::uint64_t;
@@ -144,11 +208,13 @@ class Broadcaster {
   /// [plugin] Calls `run` every `period`, the first time after one. A late one fires once, never
   /// several times.
   TimerId every(std::chrono::nanoseconds period, std::function<void()> run) {
+    if (period.count() <= 0) throw Error(BC_E_INVALID, "every() needs a period above 0");
     return arm(period, period, std::move(run));
   }
-  /// [plugin] Calls `run` once.
+  /// [plugin] Calls `run` once; a `delay` below 0 is 0.
   TimerId after(std::chrono::nanoseconds delay, std::function<void()> run) {
-    return arm(delay, std::chrono::nanoseconds(0), std::move(run));
+    return arm(std::max(delay, std::chrono::nanoseconds(0)), std::chrono::nanoseconds(0),
+               std::move(run));
   }
   /// [plugin]
   void cancel(TimerId id) {
@@ -185,6 +251,20 @@ class Broadcaster {
   bool drop_cache(std::string_view pattern) const {
     const auto* cache = extension<bc_ext_cache>(BC_EXT_CACHE);
     return cache != nullptr && cache->drop(host_, borrow(pattern)) == BC_OK;
+  }
+  /// [any] Needs `permissions: [clients]` in YAML.
+  [[nodiscard]] Clients clients() const {
+    return {host_, extension<bc_ext_clients>(BC_EXT_CLIENTS)};
+  }
+  /// [plugin] Before on_start() returns. Empty: not offered, or refused.
+  [[nodiscard]] Metric define_metric(MetricKind kind, std::string_view name,
+                                     std::string_view help) {
+    const auto* metrics = extension<bc_ext_metrics>(BC_EXT_METRICS);
+    if (metrics == nullptr) return {};
+    const std::uint32_t id = ++last_metric_;
+    const bc_status status =
+        metrics->define(host_, id, static_cast<std::int32_t>(kind), borrow(name), borrow(help));
+    return status == BC_OK ? Metric(host_, metrics, id) : Metric();
   }
   /// [any] Monotonic and wall clock, nanoseconds; virtual under FakeHost.
   [[nodiscard]] std::int64_t mono_ns() const { return host_->mono_ns(host_); }
@@ -251,6 +331,7 @@ class Broadcaster {
   const bc_host* const host_;
   std::map<TimerId, Timer> timers_;
   TimerId last_timer_ = 0;
+  std::uint32_t last_metric_ = 0;
 };
 
 /// Between the C entry points and a Broadcaster. Used by BROADCAST_PLUGIN.
@@ -283,20 +364,6 @@ struct PluginGlue {
     }
   }
 
-  /// The size rule: what both know is copied, what only we know is zero, what we do not know must
-  /// be zero.
-  static bool read_event(const bc_event* from, bc_event& to) noexcept {
-    to = {};
-    const std::size_t known = from->size < sizeof to ? from->size : sizeof to;
-    std::memcpy(&to, from, known);
-    to.size = sizeof to;
-    const auto* bytes = reinterpret_cast<const unsigned char*>(from);
-    for (std::size_t i = known; i < from->size; ++i) {
-      if (bytes[i] != 0) return false;
-    }
-    return true;
-  }
-
   template <class T>
   static bc_status create(const bc_host* host, const char* /*instance*/, void** self) noexcept {
     return fence(host, [&] {
@@ -309,7 +376,7 @@ struct PluginGlue {
   static bc_status handle(void* self, const bc_event* from) noexcept {
     auto* instance = static_cast<Instance*>(self);
     bc_event event;
-    if (!read_event(from, event)) return BC_E_UNSUPPORTED;
+    if (!read_sized(from, event)) return BC_E_UNSUPPORTED;
     return fence(instance->host, [&] { instance->broadcaster->dispatch(event); });
   }
   static void destroy(void* self) noexcept {
@@ -334,8 +401,12 @@ struct ManifestNote {
 
 }  // namespace broadcast
 
-#define BROADCAST_TEXT_(x) #x
-#define BROADCAST_TEXT(x) BROADCAST_TEXT_(x)
+// clang's AddressSanitizer would pad the note, and a padded note cannot be read.
+#if defined(__clang__)
+#define BROADCAST_NOT_PADDED [[clang::no_sanitize("address")]]
+#else
+#define BROADCAST_NOT_PADDED
+#endif
 
 /// BROADCAST_PLUGIN(Class, "name", "1.0.0",
 /// R"("topics":[…],"requires":[…],"demand":true,"config":{…})") once in a library: its manifest
@@ -345,6 +416,7 @@ struct ManifestNote {
   namespace {                                                                                   \
   constexpr char kBroadcastManifest[] =                                                         \
       "{\"name\":\"" name "\",\"version\":\"" version "\",\"abi\":[1,0]," members "}";          \
+  BROADCAST_NOT_PADDED                                                                          \
   [[gnu::used, gnu::section(".note.bc"),                                                        \
     gnu::aligned(4)]] constinit const ::broadcast::ManifestNote<sizeof kBroadcastManifest>      \
       kBroadcastManifestNote{kBroadcastManifest};                                               \

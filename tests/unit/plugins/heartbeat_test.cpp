@@ -11,7 +11,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr const char* kDefaults = R"({"interval":"30s","timeout":"90s"})";
+constexpr const char* kDefaults = "{}";
 
 TEST(HeartbeatTest, PingsEveryClientEachInterval) {
   FakeHost host(plugin_path("heartbeat"), kDefaults);

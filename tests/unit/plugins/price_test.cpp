@@ -83,6 +83,21 @@ TEST_F(PriceTest, ServesWhatWasInDemandBeforeItsStart) {
   EXPECT_EQ(host.published("price:123456").size(), 1U);
 }
 
+TEST(PriceConfigTest, AnIndexNamedTwiceIsPublishedOnce) {
+  FakeHost host(plugin_path("price"), R"({"tickers":[],"indices":["kosdaq","kosdaq"]})");
+  host.start();
+  ASSERT_EQ(host.published().size(), 1U);
+  EXPECT_EQ(host.published().front().topic, "market:kosdaq");
+}
+
+TEST(PriceConfigTest, WithoutConfigTheDefaultsOfItsManifestAreServed) {
+  FakeHost host(plugin_path("price"), "{}");
+  host.start();
+  EXPECT_EQ(host.published().size(), 8U) << "six tickers and two indices";
+  host.advance(seconds(5));
+  EXPECT_EQ(host.published().size(), 16U);
+}
+
 TEST_F(PriceTest, SaysWhichSourceServes) {
   host.start();
   ASSERT_EQ(host.reports().size(), 1U);

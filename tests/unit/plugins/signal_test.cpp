@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <broadcast/signal_broadcaster.hpp>
 #include <broadcast/testing.hpp>
 
 #include "tests/unit/plugins/plugin_path.hpp"
@@ -57,8 +58,8 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
   const std::pair<const char*, const char*> rows[] = {
       {"7", "expected a list of signals, {\"signals\": [..]} or a signal_update"},
       {"nope", "not valid JSON"},
-      {"{}", "data.signals: missing"},
-      {R"({"signals":7})", "data.signals: expected a list, got 7"},
+      {"{}", "signals: missing"},
+      {R"({"signals":7})", "signals: expected a list, got 7"},
       {R"([7])", "signals[0]: expected an object, got 7"},
       {R"([{"name":"b"}])", "signals[0].ticker: missing"},
       {R"([{"ticker":"a","name":"b"},{"ticker":5930,"name":"b"}])",
@@ -66,12 +67,15 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
       {R"([{"ticker":"a","name":""}])", "signals[0].name: expected text, got \"\""},
       {R"({"type":"price_update","data":{}})",
        "type: expected \"signal_update\", got \"price_update\""},
-      {R"({"type":"signal_update"})", "signal_update.data: missing"},
+      {R"({"type":"signal_update"})", "data: missing"},
       {R"({"type":"signal_update","data":7})", "data: expected an object, got 7"},
       {R"({"type":"signal_update","topic":"signal:daytrading","data":{"signals":[]}})",
        "topic: expected \"signal:vcp\", got \"signal:daytrading\""},
       {R"({"signal_type":"DAYTRADING","signals":[]})",
+       "signal_type: expected \"VCP\", got \"DAYTRADING\""},
+      {R"({"type":"signal_update","data":{"signal_type":"DAYTRADING","signals":[]}})",
        "data.signal_type: expected \"VCP\", got \"DAYTRADING\""},
+      {R"({"type":"signal_update","data":{"signals":7}})", "data.signals: expected a list, got 7"},
   };
   for (const auto& [sent, text] : rows) {
     const auto answer = host.message(kVcp, sent);
@@ -79,6 +83,30 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
     EXPECT_EQ(answer.text, text) << sent;
   }
   EXPECT_THAT(host.published(), IsEmpty());
+}
+
+TEST_F(VcpTest, PassesUnknownFieldsBesideTheSignalsOn) {
+  host.message(kVcp, R"({"signals":[],"count":9,"market":"KOSPI","topic":"x","scan":{"id":7}})");
+  EXPECT_EQ(host.published().back().payload,
+            R"({"type":"signal_update","data":{"signal_type":"VCP","signals":[],"count":0,)"
+            R"("timestamp":"2026-02-02T02:40:00.000000+00:00","market":"KOSPI","topic":"x",)"
+            R"("scan":{"id":7}}})");
+}
+
+std::string with_brackets(std::size_t depth) {
+  return R"([{"ticker":"a","name":"b","x":)" + std::string(depth, '[') + std::string(depth, ']') +
+         "}]";
+}
+
+TEST_F(VcpTest, RefusesBracketsThatWouldOverflowTheStack) {
+  const std::size_t around = 2;
+  const std::size_t most = SignalBroadcaster::kMaxDepth - around;
+  EXPECT_EQ(host.message(kVcp, with_brackets(most)).status, BC_OK);
+  for (const std::size_t depth : {most + 1, std::size_t{120'000}}) {
+    const auto answer = host.message(kVcp, with_brackets(depth));
+    EXPECT_EQ(answer.status, BC_E_INVALID);
+    EXPECT_EQ(answer.text, "nested deeper than 64 levels");
+  }
 }
 
 TEST_F(VcpTest, AFullHostIsBusyNotBroken) {
@@ -114,6 +142,11 @@ TEST_F(DaytradingTest, RefusesABadCheckWithItsPlace) {
 
 TEST_F(DaytradingTest, DropsTheCacheAfterABroadcastAndOnlyThen) {
   host.message(kDay, "[7]");
+  for (const bc_status status : {BC_E_BUSY, BC_E_REVOKED}) {
+    host.set_publish_status(status);
+    host.message(kDay, "[]");
+  }
+  host.set_publish_status(BC_OK);
   EXPECT_THAT(host.dropped_cache(), IsEmpty());
   host.message(kDay, "[]");
   EXPECT_THAT(host.dropped_cache(), ElementsAre("daytrading:signals:*"));

@@ -172,16 +172,16 @@ TEST(BroadcasterEventTest, AGrownEventIsReadByTheSizeRule) {
   grown.event.size = sizeof grown;
   grown.event.kind = BC_EV_MESSAGE;
   bc_event read{};
-  EXPECT_TRUE(PluginGlue::read_event(&grown.event, read));
+  EXPECT_TRUE(read_sized(&grown.event, read));
   EXPECT_EQ(read.kind, BC_EV_MESSAGE);
   grown.newer = 1;
-  EXPECT_FALSE(PluginGlue::read_event(&grown.event, read)) << "a value that it does not know";
+  EXPECT_FALSE(read_sized(&grown.event, read)) << "a value that it does not know";
 
   bc_event old{};
   old.size = offsetof(bc_event, source);
   old.kind = BC_EV_STOP;
   old.ptr = &old;
-  EXPECT_TRUE(PluginGlue::read_event(&old, read));
+  EXPECT_TRUE(read_sized(&old, read));
   EXPECT_EQ(read.ptr, nullptr) << "beyond the caller's size";
 }
 

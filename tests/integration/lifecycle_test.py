@@ -1,0 +1,87 @@
+#!/usr/bin/python3
+"""Heartbeat and goodbye, as clients see them."""
+
+import asyncio
+import json
+import struct
+import unittest
+
+from host import Host, mirror
+from raw_websocket import CLOSE, TEXT, RawSocket, frame
+from subscriber import Subscriber
+
+
+def heartbeat(timeout):
+    return {"heartbeat": {"permissions": ["clients"], "config": {"interval": "100ms", "timeout": timeout}}}
+
+
+class HeartbeatTest(unittest.IsolatedAsyncioTestCase):
+    async def test_pings_every_client_again_and_again(self):
+        with Host({"broadcasters": heartbeat("24h")}) as host:
+            readers = [await Subscriber.connect(host), await Subscriber.connect(host)]
+            for reader in readers:
+                for _ in range(3):
+                    self.assertEqual(set(await reader.next()), {"type", "timestamp"})
+                await reader.leave()
+
+    def test_closes_the_silent_with_4408(self):
+        with Host({"broadcasters": heartbeat("200ms")}) as host, RawSocket(host.port) as client:
+            client.upgrade(host.path)
+            first, payload = client.receive()
+            while first == 0x80 | TEXT:
+                self.assertIn(json.loads(payload)["type"], ("connected", "ping"))
+                first, payload = client.receive()
+            self.assertEqual(first, 0x80 | CLOSE)
+            self.assertEqual(struct.unpack("!H", payload[:2])[0], 4408)
+            self.assertEqual(client.rest(), b"")
+
+    async def test_who_answers_outlives_the_silent(self):
+        with Host({"broadcasters": heartbeat("3s")}) as host:
+            silent = await Subscriber.connect(host)
+            talker = await Subscriber.connect(host)
+            fate = asyncio.create_task(silent.close_code())
+            while not fate.done():
+                await talker.next_of("ping")
+                await talker.send(type="pong")
+            self.assertEqual(fate.result()[1], 4408)
+            self.assertEqual(await talker.ask("pong", type="ping", id="still here"),
+                             {"type": "pong", "id": "still here"})
+            await talker.leave()
+
+
+class ShutdownTest(unittest.IsolatedAsyncioTestCase):
+    async def test_says_when_to_come_back_then_1001_then_ends_well(self):
+        with Host({"broadcasters": mirror()}) as host:
+            host.wait_until_started("mirror")
+            readers = [await Subscriber.connect(host, "signal:vcp") for _ in range(4)]
+            for reader in readers:
+                await reader.next_of("subscribed")
+            self.assertEqual(host.publish("signal:vcp", '{"type":"signal_update"}')[0], 200)
+            host.terminate()
+            for reader in readers:
+                before, code = await reader.close_code()
+                self.assertEqual(code, 1001)
+                self.assertEqual([message["type"] for message in before], ["signal_update", "server_shutdown"])
+                self.assertGreater(before[1]["retry_after_ms"], 0)
+            host.expect_end()
+
+    async def test_a_client_that_says_nothing_does_not_hold_it_up(self):
+        with Host({"server": {"drain": "1s"}, "broadcasters": {}}) as host, RawSocket(host.port) as silent:
+            silent.upgrade(host.path)
+            silent.receive()
+            host.stop()
+            self.assertEqual(json.loads(silent.receive()[1])["type"], "server_shutdown")
+            self.assertEqual(silent.receive(), (0x80 | CLOSE, struct.pack("!H", 1001) + b"server shutdown"))
+
+    async def test_a_handshake_under_way_does_not_hold_it_up(self):
+        with Host({"limits": {"handshake": "1h"}, "broadcasters": {}}) as host, RawSocket(host.port) as half:
+            half.send(b"GET /ws HTTP/1.1\r\n")
+            with RawSocket(host.port) as other:  # so the host has seen the first
+                other.upgrade(host.path)
+                other.send(frame(CLOSE))
+                other.rest()
+            host.stop()
+
+
+if __name__ == "__main__":
+    unittest.main()
