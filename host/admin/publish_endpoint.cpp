@@ -16,6 +16,8 @@ namespace {
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::string_view kPublishScope = "publish:";
 constexpr std::chrono::seconds kRetryAfter{1};
+/// Writers of JSON recurse: what broadcasters get must not be deep enough to end their stack.
+constexpr std::size_t kMaxNesting = 64;
 
 bool same_secret(std::string_view left, std::string_view right) {
   return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
@@ -109,6 +111,11 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
   }
   if (!nlohmann::json::accept(body)) {
     return turn_away(admin_error(400, "bad_json", "The body is not valid JSON"));
+  }
+  if (nesting_of(body) > kMaxNesting) {
+    return turn_away(admin_error(
+        400, "bad_json",
+        "Objects and lists may stand in each other " + std::to_string(kMaxNesting) + " deep"));
   }
   owner->post_message({.topic = topic, .source = "http", .payload = std::move(body)},
                       [&counters = counters_, done = std::move(done)](const Verdict& verdict) {

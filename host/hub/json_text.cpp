@@ -1,5 +1,6 @@
 #include "host/hub/json_text.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace broadcast {
@@ -20,6 +21,25 @@ void append_quoted(std::string& out, std::string_view text) {
     }
   }
   out += '"';
+}
+
+std::size_t nesting_of(std::string_view json) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_string && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (!in_string && (c == '{' || c == '[')) {
+      deepest = std::max(deepest, ++depth);
+    } else if (!in_string && (c == '}' || c == ']')) {
+      --depth;
+    }
+  }
+  return deepest;
 }
 
 std::string_view cut_utf8(std::string_view text, std::size_t max_bytes) {

@@ -1,6 +1,7 @@
 #pragma once
 // Writes JSON strings by hand where a whole document would be too much. Pure; [any].
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@ namespace broadcast {
 
 /// Appends `text` as a JSON string, quotes included. REQUIRES: UTF-8.
 void append_quoted(std::string& out, std::string_view text);
+
+/// How deep objects and lists stand in each other. REQUIRES: valid JSON.
+[[nodiscard]] std::size_t nesting_of(std::string_view json);
 
 /// `text`, cut at a character boundary to at most `max_bytes`. REQUIRES: UTF-8.
 [[nodiscard]] std::string_view cut_utf8(std::string_view text, std::size_t max_bytes);

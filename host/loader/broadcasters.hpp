@@ -22,6 +22,12 @@ class Broadcasters {
   /// What this host offers to plugins: for PluginFile::read().
   [[nodiscard]] static HostOffer offer(std::string host_version);
 
+  /// The refusal when `file`, as broadcaster `name`, would own a topic of `other`: for --check.
+  [[nodiscard]] static std::optional<std::string> conflict(const std::string& name,
+                                                           const PluginFile& file,
+                                                           const std::string& other_name,
+                                                           const PluginFile& other);
+
   /// Takes one in: its permissions suffice and nobody else owns its topics; otherwise the refusal.
   [[nodiscard]] std::optional<std::string> try_add(std::shared_ptr<const PluginFile> file,
                                                    PluginRunner::Options options);

@@ -78,9 +78,7 @@ class Peer {
     });
   }
   void ping(std::string_view payload) {
-    run([&](auto done) {
-      stream_.async_ping({payload.data(), payload.size()}, done);
-    });
+    run([&](auto done) { stream_.async_ping({payload.data(), payload.size()}, done); });
   }
   [[nodiscard]] std::string receive() {
     beast::flat_buffer buffer;
@@ -140,9 +138,7 @@ class BeastPeerTest : public testing::Test {
   ShardGroup shards_{hub_, echo_options(0), EchoClient::make};
 };
 
-TEST_F(BeastPeerTest, IsNotOfferedCompression) {
-  EXPECT_EQ(Peer(server()).extensions(), "");
-}
+TEST_F(BeastPeerTest, IsNotOfferedCompression) { EXPECT_EQ(Peer(server()).extensions(), ""); }
 
 TEST_F(BeastPeerTest, GetsTextAndBinaryBack) {
   Peer peer(server());

@@ -140,7 +140,7 @@ Dialogue parse_dialogue(std::string_view text, std::string name) {
 }
 
 std::string difference(const Json& expected, const Json& got, Bindings& bindings,
-                     const std::string& path) {
+                       const std::string& path) {
   if (expected == "*") return {};
   if (expected.is_string() && expected.get_ref<const std::string&>().starts_with('$')) {
     const auto [bound, is_new] = bindings.emplace(expected.get<std::string>(), got);

@@ -59,7 +59,7 @@ using Bindings = std::map<std::string, nlohmann::json>;
 /// Where `got` is not what `expected` says, or nothing. "*" is any value; "$name" any value the
 /// first time, and the same one from then on. Objects have the same keys, no more.
 [[nodiscard]] std::string difference(const nlohmann::json& expected, const nlohmann::json& got,
-                                   Bindings& bindings, const std::string& path = "message");
+                                     Bindings& bindings, const std::string& path = "message");
 
 /// "c3 28" -> two bytes. Throws std::invalid_argument.
 [[nodiscard]] std::string bytes_of_hex(std::string_view hex);

@@ -60,8 +60,9 @@ TEST(DialogueTest, AStarIsAnyValueAndEverythingElseIsExact) {
 
 TEST(DialogueTest, ANamedValueStaysTheSame) {
   Bindings bindings;
-  EXPECT_EQ(difference(Json::parse(R"(["$e","$e","$f"])"), Json::parse(R"(["x","x","y"])"), bindings),
-            "");
+  EXPECT_EQ(
+      difference(Json::parse(R"(["$e","$e","$f"])"), Json::parse(R"(["x","x","y"])"), bindings),
+      "");
   EXPECT_EQ(difference("$f", "y", bindings), "");
   EXPECT_EQ(difference("$e", "z", bindings), "message is \"z\", expected \"x\"");
 }

@@ -87,7 +87,8 @@ struct Settings {
 
 class DialogueClient {
  public:
-  DialogueClient(TestShard& shard, const Settings& settings, const std::string& target, MonoTime now)
+  DialogueClient(TestShard& shard, const Settings& settings, const std::string& target,
+                 MonoTime now)
       : outbox_(settings.outbox, shard.counters(), shard.touched(), writer_),
         session_(shard.index(), settings.session, shard.counters(), outbox_, "c-1",
                  subscribe_topics_of(target)) {
@@ -169,8 +170,8 @@ class SessionPlayer {
   void take(const Step& step) {
     switch (step.kind) {
       case Step::Kind::kOpen:
-        clients_[step.client] = std::make_unique<DialogueClient>(shard_of(step.client), settings_,
-                                                                 step.first, now_);
+        clients_[step.client] =
+            std::make_unique<DialogueClient>(shard_of(step.client), settings_, step.first, now_);
         return;
       case Step::Kind::kText:
         return client_of(step).hand_on([&](Session& to) { to.on_text(step.rest, now_); });
