@@ -76,6 +76,8 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     stream_.close();
   }
 
+  [[nodiscard]] bool is_answering() const { return answering_; }
+
  private:
   void on_read(error_code error) {
     if (error == http::error::body_limit) {
@@ -93,6 +95,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     }
     if (error) return;  // gone, or quiet for too long
     // Our answers have bodies, which a HEAD does not expect: what came next would be taken for it.
+    answering_ = true;
     keep_alive_ = parser_->get().keep_alive() && parser_->get().method() != http::verb::head;
     route();
   }
@@ -165,6 +168,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   void on_written(error_code error) {
+    answering_ = false;
     if (error) return;
     if (keep_alive_) return read();
     error_code ignored;
@@ -189,6 +193,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   http::response<http::string_body> response_;
   std::uint64_t turn_ = 0;
   bool answered_ = false;
+  bool answering_ = false;
   bool keep_alive_ = false;
 };
 
@@ -232,10 +237,18 @@ AdminServer::~AdminServer() { stop(); }
 
 tcp::endpoint AdminServer::endpoint() const { return core_->acceptor.local_endpoint(); }
 
-void AdminServer::stop() {
+void AdminServer::stop_accepting() {
   error_code ignored;
   core_->acceptor.close(ignored);
   core_->retry.cancel();
+}
+
+bool AdminServer::is_answering() const {
+  return std::ranges::any_of(core_->open, &Exchange::is_answering);
+}
+
+void AdminServer::stop() {
+  stop_accepting();
   const std::vector<Exchange*> open(core_->open.begin(), core_->open.end());
   for (Exchange* exchange : open) exchange->close();
 }

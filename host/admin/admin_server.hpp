@@ -34,6 +34,9 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const;
+  void stop_accepting();
+  /// Some producer has sent a request and has not had the whole answer.
+  [[nodiscard]] bool is_answering() const;
   /// Accepts no more, and ends what is open.
   void stop();
 

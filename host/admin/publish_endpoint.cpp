@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kBearer = "Bearer ";
 constexpr std::string_view kPublishScope = "publish:";
+/// At least; the header counts in whole seconds.
 constexpr std::chrono::seconds kRetryAfter{1};
 /// Writers of JSON recurse: what broadcasters get must not be deep enough to end their stack.
 constexpr std::size_t kMaxNesting = 64;
@@ -32,9 +33,10 @@ bool scope_allows(std::string_view scope, std::string_view topic) {
   return topic.starts_with(scope);
 }
 
-AdminReply unavailable(std::string_view why) {
-  AdminReply reply = admin_error(503, "unavailable", why);
-  reply.retry_after = kRetryAfter;
+AdminReply unavailable(const Verdict& verdict) {
+  AdminReply reply = admin_error(503, "unavailable", verdict.text);
+  reply.retry_after =
+      std::max(kRetryAfter, std::chrono::ceil<std::chrono::seconds>(verdict.retry_after));
   return reply;
 }
 
@@ -42,7 +44,7 @@ AdminReply reply_of(const Verdict& verdict) {
   if (verdict.outcome == Verdict::Outcome::kRefused) {
     return admin_error(422, "refused", verdict.text);
   }
-  if (verdict.outcome == Verdict::Outcome::kUnavailable) return unavailable(verdict.text);
+  if (verdict.outcome == Verdict::Outcome::kUnavailable) return unavailable(verdict);
   if (verdict.published == 0) return {.status = 202, .body = R"({"published":0})"};
   const Published& last = verdict.last;
   std::string body = R"({"topic":)";

@@ -2,6 +2,7 @@
 // The seam between whoever brings a message in (HTTP, Redis), the hub, and whoever owns its topic
 // (a broadcaster's runner). Interfaces and plain data only; all [any] unless a line says otherwise.
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -53,6 +54,7 @@ struct Verdict {
   std::string text;
   std::size_t published = 0;  ///< how many messages the owner published while handling it
   Published last;             ///< the last of them
+  std::chrono::milliseconds retry_after{0};  ///< with kUnavailable, if known
 };
 
 /// Who a topic belongs to. Outlives the hub's use of it.

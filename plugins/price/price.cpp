@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -19,6 +21,8 @@ namespace broadcast {
 
 namespace {
 constexpr std::string_view kPricePrefix = "price:";
+/// As many tickers as sources are asked for beside the configured ones (KRX lists about 2,800).
+constexpr std::size_t kMaxDemanded = 2'500;
 
 std::unique_ptr<PriceSource> make_source(const nlohmann::json& config) {
   return std::make_unique<SimSource>(config.at("seed").get<std::uint64_t>());
@@ -44,20 +48,43 @@ class Price : public Broadcaster {
   void on_start() override {
     publish_all();
     every(interval_, [this] { publish_all(); });
-    report(Health::kOk, "serving " + std::string(source_->name()));
+    report_health();
   }
 
   void on_demand(std::string_view topic, std::int64_t subscribers, bool) override {
     if (!topic.starts_with(kPricePrefix)) return;  // the indices are published anyway
     std::string ticker(topic.substr(kPricePrefix.size()));
+    if (configured_.contains(ticker)) return;
     if (subscribers == 0) {
-      demanded_.erase(ticker);
-    } else if (demanded_.insert(ticker).second && !configured_.contains(ticker)) {
+      refused_.erase(ticker);
+      if (demanded_.erase(ticker) > 0) {
+        source_->forget(ticker);
+        serve_next_refused();
+      }
+    } else if (demanded_.size() >= kMaxDemanded && !demanded_.contains(ticker)) {
+      refused_.insert(std::move(ticker));
+    } else if (demanded_.insert(ticker).second) {
       publish_quotes({.tickers = {std::move(ticker)}});
     }
+    report_health();
   }
 
  private:
+  void serve_next_refused() {
+    if (refused_.empty()) return;
+    const auto next = demanded_.insert(refused_.extract(refused_.begin())).position;
+    publish_quotes({.tickers = {*next}});
+  }
+
+  void report_health() {
+    const bool full = !refused_.empty();
+    if (std::exchange(reported_full_, full) == full) return;
+    const std::string serving = "serving " + std::string(source_->name());
+    full ? report(Health::kDegraded, serving + "; no more than " + std::to_string(kMaxDemanded) +
+                                         " tickers can be asked for, some get no prices")
+         : report(Health::kOk, serving);
+  }
+
   void publish_all() {
     std::set<std::string> tickers = configured_;
     tickers.insert(demanded_.begin(), demanded_.end());
@@ -79,7 +106,9 @@ class Price : public Broadcaster {
 
   std::chrono::nanoseconds interval_{};
   std::set<std::string> configured_;
-  std::set<std::string> demanded_;
+  std::set<std::string> demanded_;  // and not configured
+  std::set<std::string> refused_;   // in demand beyond kMaxDemanded
+  std::optional<bool> reported_full_;
   std::vector<IndexName> indices_;
   std::unique_ptr<PriceSource> source_;
 };

@@ -31,9 +31,17 @@ std::int64_t base_price(std::string_view ticker) {
   return price / tick_size(price) * tick_size(price);
 }
 
-std::int64_t pick(std::mt19937_64& random, std::int64_t low, std::int64_t high) {
-  // Not uniform_int_distribution: its numbers differ between standard libraries.
-  return low + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(high - low + 1));
+/// splitmix64 (Steele, Lea, Flood 2014): eight bytes of state, where std::mt19937_64 has 2,500.
+std::uint64_t next_random(std::uint64_t& state) {
+  std::uint64_t z = state += 0x9E3779B97F4A7C15U;
+  z = (z ^ (z >> 30U)) * 0xBF58476D1CE4E5B9U;
+  z = (z ^ (z >> 27U)) * 0x94D049BB133111EBU;
+  return z ^ (z >> 31U);
+}
+
+std::int64_t pick(std::uint64_t& random, std::int64_t low, std::int64_t high) {
+  return low + static_cast<std::int64_t>(next_random(random) %
+                                         static_cast<std::uint64_t>(high - low + 1));
 }
 
 double percent(std::int64_t change, std::int64_t base) {
@@ -45,7 +53,7 @@ double percent(std::int64_t change, std::int64_t base) {
 SimSource::Walk& SimSource::walk_of(const std::string& name, std::int64_t base) {
   const auto [entry, is_new] = walks_.try_emplace(name);
   if (is_new) {
-    entry->second = {.random = std::mt19937_64(seed_ ^ hash_of(name)), .base = base, .value = base};
+    entry->second = {.random = seed_ ^ hash_of(name), .base = base, .value = base};
   }
   return entry->second;
 }

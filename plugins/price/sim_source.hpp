@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <map>
-#include <random>
 
 #include "plugins/price/source.hpp"
 
@@ -17,11 +16,13 @@ class SimSource final : public PriceSource {
 
   [[nodiscard]] std::string_view name() const override { return "sim"; }
   [[nodiscard]] Quotes poll(const Wanted& wanted) override;
+  /// Asked for again, it sets out from its base price.
+  void forget(const std::string& ticker) override { walks_.erase(ticker); }
 
  private:
   struct Walk {
-    std::mt19937_64 random;
-    std::int64_t base = 0;  // won, or hundredths of a point
+    std::uint64_t random = 0;  // state of splitmix64
+    std::int64_t base = 0;     // won, or hundredths of a point
     std::int64_t value = 0;
     std::int64_t volume = 0;
   };

@@ -27,6 +27,8 @@ class PriceSource {
   [[nodiscard]] virtual std::string_view name() const = 0;
   /// The newest of what is wanted; what it does not have is left out.
   [[nodiscard]] virtual Quotes poll(const Wanted& wanted) = 0;
+  /// Nobody asks for this ticker any more.
+  virtual void forget(const std::string& ticker) = 0;
 };
 
 }  // namespace broadcast

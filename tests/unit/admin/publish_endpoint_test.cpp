@@ -85,12 +85,16 @@ TEST_F(PublishEndpointTest, RefusedIs422WithTheOwnersWords) {
 }
 
 TEST_F(PublishEndpointTest, UnavailableIs503AndSaysWhenToTryAgain) {
-  const AdminReply reply = judged({.outcome = Outcome::kUnavailable, .text = "restarting"});
-  EXPECT_EQ(reply.status, 503U);
-  EXPECT_EQ(Json::parse(reply.body).at("message"), "restarting");
-  ASSERT_TRUE(reply.retry_after);
-  EXPECT_GE(reply.retry_after->count(), 1);
-  EXPECT_EQ(counted(Counter::kProducerUnavailable), 1U);
+  using std::chrono::milliseconds;
+  for (const auto& [known, said] : {std::pair{milliseconds(0), std::chrono::seconds(1)},
+                                    std::pair{milliseconds(7'200), std::chrono::seconds(8)}}) {
+    const AdminReply reply =
+        judged({.outcome = Outcome::kUnavailable, .text = "restarting", .retry_after = known});
+    EXPECT_EQ(reply.status, 503U);
+    EXPECT_EQ(Json::parse(reply.body).at("message"), "restarting");
+    EXPECT_EQ(reply.retry_after, said);
+  }
+  EXPECT_EQ(counted(Counter::kProducerUnavailable), 2U);
 }
 
 TEST_F(PublishEndpointTest, TheOwnersWordsNeedNotBeUtf8) {
@@ -126,12 +130,32 @@ TEST_F(PublishEndpointTest, WhatIsNotJsonIs400) {
   EXPECT_TRUE(topics.owner.has_none());
 }
 
+/// Brackets in texts do not count.
+std::string nested(int depth) {
+  std::string opened;
+  std::string closed;
+  for (int i = 1; i < depth; ++i) {
+    opened += i % 2 == 0 ? R"({"a\"[":)" : "[";
+    closed += i % 2 == 0 ? '}' : ']';
+  }
+  return opened + R"(["\\","[[\"[["])" + std::string(closed.rbegin(), closed.rend());
+}
+
 TEST_F(PublishEndpointTest, AnyJsonIsTheOwnersToJudge) {
   topics.owner.answer_at_once(accepted(0));
-  const std::string deep = std::string(60'000, '[') + std::string(60'000, ']');
-  for (const std::string& body : {std::string("[]"), std::string("{}"), std::string("7"), deep}) {
+  for (const std::string& body :
+       {std::string("[]"), std::string("{}"), std::string("7"), nested(64)}) {
     EXPECT_EQ(post("signal:vcp", body).status, 202U);
   }
+}
+
+TEST_F(PublishEndpointTest, WhatIsNestedDeepEnoughToEndAStackIs400) {
+  for (const int depth : {65, 60'000}) {
+    const AdminReply reply = post("signal:vcp", nested(depth));
+    EXPECT_EQ(reply.status, 400U);
+    EXPECT_THAT(reply.body, HasSubstr("64 deep"));
+  }
+  EXPECT_TRUE(topics.owner.has_none());
 }
 
 // Who may.
