@@ -36,6 +36,10 @@ BroadcasterPlan plan_broadcasters(const Config& config) {
   BroadcasterPlan plan;
   const std::filesystem::path directory = plugin_directory(config);
   const HostOffer offer = Broadcasters::offer(kHostVersion);
+  // Permissions and topics are checked as the server does, on a hub that nobody sees.
+  Counters counters;
+  TopicHub hub({}, counters);
+  Broadcasters others({.hub = hub, .counters = counters});
   for (const auto& [name, wanted] : config.broadcasters) {
     if (!wanted.enabled) {
       plan.disabled.push_back(name);
@@ -48,12 +52,19 @@ BroadcasterPlan plan_broadcasters(const Config& config) {
         plan.refused.push_back({name, config_errors(config, name, *file, errors)});
         continue;
       }
+      std::string filled = with_defaults(schema, wanted.config).dump();
+      if (auto refusal = others.try_add(file, {.name = name, .permissions = wanted.permissions})) {
+        plan.refused.push_back({name, *std::move(refusal)});
+        continue;
+      }
       plan.ready.push_back({.name = name,
                             .file = std::move(file),
-                            .config = with_defaults(schema, wanted.config).dump(),
+                            .config = std::move(filled),
                             .permissions = wanted.permissions});
     } catch (const PluginRefused& refused) {
       plan.refused.push_back({name, refused.what()});
+    } catch (const std::exception& error) {  // a regex of its schema that cannot be matched, ...
+      plan.refused.push_back({name, config.locate(name, "") + ": " + error.what()});
     }
   }
   return plan;

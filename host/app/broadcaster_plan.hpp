@@ -1,7 +1,6 @@
 #pragma once
 // From the YAML's broadcasters: to checked libraries and checked config, before any of their code
-// runs: what
-// --check looks at and what the server starts. [main]
+// runs: what --check looks at and what the server starts. [main]
 
 #include <filesystem>
 #include <memory>
@@ -33,8 +32,8 @@ struct BroadcasterPlan {
 /// binary's bin/.
 [[nodiscard]] std::filesystem::path plugin_directory(const Config& config);
 
-/// Reads every enabled broadcaster's library and checks its `config:`. Never throws for a bad
-/// plugin.
+/// Reads every enabled broadcaster's library and checks its `config:`, its permissions, and that
+/// nobody before it owns its topics. Never throws for a bad plugin.
 [[nodiscard]] BroadcasterPlan plan_broadcasters(const Config& config);
 
 }  // namespace broadcast

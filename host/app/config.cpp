@@ -14,6 +14,7 @@
 
 #include "host/app/yaml_reader.hpp"
 #include "host/hub/topic_pattern.hpp"
+#include "host/net/upgrade.hpp"
 
 namespace broadcast {
 
@@ -65,17 +66,6 @@ void read_listen(YamlReader& map, ListenAddress& listen) {
   });
 }
 
-/// `*`, or a scheme and a host that may begin with `*.`; never a path.
-bool is_origin(std::string_view text) {
-  if (text == "*") return true;
-  const std::size_t scheme = text.find("://");
-  if (scheme == 0 || scheme == std::string_view::npos) return false;
-  std::string_view host = text.substr(scheme + 3);
-  if (host.starts_with("*.")) host.remove_prefix(2);
-  return !host.empty() && std::ranges::all_of(text, is_visible) &&
-         host.find_first_of("/*,") == std::string_view::npos;
-}
-
 void read_server(YamlReader& map, ServerConfig& server) {
   read_listen(map, server.listen);
   map.scalar("path", [&](const std::string& text) -> std::string {
@@ -95,7 +85,9 @@ void read_server(YamlReader& map, ServerConfig& server) {
     return {};
   });
   map.scalars("origins", [&](const std::string& text) -> std::string {
-    if (!is_origin(text)) return "https://host, https://host:port, https://*.host or *";
+    if (!std::ranges::all_of(text, is_visible) || !is_origin_pattern(text)) {
+      return "https://host, https://host:port, https://*.host or *";
+    }
     server.origins.push_back(text);
     return {};
   });

@@ -40,10 +40,11 @@ int serve(const Config& config, BroadcasterPlan plan) {
   set_up_log(config.log.level, config.log.format);
   raise_descriptor_limit();
   auto server = std::make_unique<Server>(config, std::move(plan));
-  if (server->run() == Server::End::kClean) return 0;
+  const Server::End end = server->run();
+  if (!end.is_stuck) return end.exit_code;
   spdlog::default_logger()->flush();
-  static_cast<void>(server.release());  // a stuck callback still uses it
-  std::quick_exit(0);
+  static_cast<void>(server.release());  // a plugin's code still uses it
+  std::quick_exit(end.exit_code);
 }
 
 int run(int argc, char** argv) {

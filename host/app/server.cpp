@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <csignal>
 #include <sstream>
-#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -22,7 +21,12 @@ using boost::asio::ip::tcp;
 
 /// A broadcaster's STOP may take this long, and never more than half of server.drain.
 constexpr std::chrono::seconds kPluginStop{5};
+/// The last answers to producers, which only have to be written.
+constexpr std::chrono::milliseconds kAnswer{100};
 constexpr std::chrono::seconds kTick{1};
+/// With plugins.strict: what loading and START of all broadcasters may take.
+constexpr std::chrono::seconds kStrictStart{30};
+constexpr const char* kNotStarted = "{} is not started: {}";
 
 tcp::endpoint endpoint_of(const ListenAddress& address) {
   return {boost::asio::ip::make_address(address.host), address.port};
@@ -110,21 +114,30 @@ void Server::add_broadcasters(BroadcasterPlan plan) {
     if (refusal) plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
   }
   for (const auto& [name, why] : plan.refused) {
-    if (config_.plugins.strict) throw std::runtime_error(why);
-    spdlog::error("{} is not started: {}", name, why);
+    spdlog::error(kNotStarted, name, why);
     // Clients read this; paths and settings are for the log.
     hub_.report_status(name, BroadcasterState::kDown, "not started; the host's log says why");
   }
+  refused_ = plan.refused.size();
   for (const std::string& name : plan.disabled) {
     hub_.report_status(name, BroadcasterState::kDisabled, "switched off in the configuration");
   }
 }
 
+bool Server::have_all_started() {
+  const auto failed = broadcasters_.wait_first_start(mono_now() + kStrictStart);
+  for (const auto& [name, why] : failed) spdlog::error(kNotStarted, name, why);
+  const std::size_t missing = refused_ + failed.size();
+  if (missing > 0) spdlog::error("plugins.strict: ends because {} did not start", missing);
+  return missing == 0;
+}
+
 Server::End Server::run() {
+  broadcasters_.start();
+  if (config_.plugins.strict && !have_all_started()) return {.exit_code = 1, .is_stuck = !stop()};
   spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
                config_.server.path, shards_.size());
   spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
-  broadcasters_.start();
   arm_tick();
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
@@ -132,7 +145,7 @@ Server::End Server::run() {
     io_.stop();
   });
   io_.run();
-  return stop();
+  return {.exit_code = 0, .is_stuck = !stop()};
 }
 
 void Server::arm_tick() {
@@ -144,18 +157,24 @@ void Server::arm_tick() {
   });
 }
 
-Server::End Server::stop() {
+/// True: nothing is left that uses the server.
+bool Server::stop() {
   const MonoTime begun = mono_now();
   const std::chrono::nanoseconds drain = config_.server.drain;
-  admin_->stop();
+  const MonoTime plugins_until = begun + std::min<std::chrono::nanoseconds>(kPluginStop, drain / 2);
+  admin_->stop_accepting();
   shards_.stop_accepting();
-  const bool all_stopped =
-      broadcasters_.stop(begun + std::min<std::chrono::nanoseconds>(kPluginStop, drain / 2));
+  const bool all_stopped = broadcasters_.stop(plugins_until);
+  // Every verdict is there now: the broadcaster's, or that it has stopped.
+  io_.restart();
+  while (admin_->is_answering() && io_.run_one_for(plugins_until + kAnswer - mono_now()) > 0) {
+  }
+  admin_->stop();
   shards_.stop(std::max(begun + drain - mono_now(), std::chrono::nanoseconds(0)));
   spdlog::info("stopped: {} messages published, {} delivered, {} conflated, {} slow readers closed",
                counters_.get(Counter::kMessagesPublished), shards_.total(Counter::kDeliveries),
                shards_.total(Counter::kConflated), shards_.total(Counter::kClosedSlow));
-  return all_stopped ? End::kClean : End::kStuck;
+  return all_stopped;
 }
 
 }  // namespace broadcast

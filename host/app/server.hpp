@@ -2,6 +2,7 @@
 // The composition root: builds every part in order, runs the control thread, and takes the same
 // road back. Owned by main; [main].
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,23 +24,25 @@ namespace broadcast {
 
 class Server {
  public:
-  /// Builds and binds everything. Throws std::runtime_error that names what cannot be had: a port,
-  /// or, with plugins.strict, a broadcaster. `plan` is what became of the YAML's broadcasters.
+  /// Builds and binds everything. Throws std::runtime_error that names what cannot be had, such as
+  /// a port. `plan` is what became of the YAML's broadcasters.
   Server(const Config& config, BroadcasterPlan plan);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  enum class End : bool {
-    kClean,
-    kStuck,  ///< a broadcaster's callback has not returned: leave without destroying the server
+  struct End {
+    int exit_code = 0;
+    bool is_stuck = false;  ///< code of a broadcaster may still run: leave without destroying this
   };
-  /// Serves until SIGTERM or SIGINT, then stops within server.drain.
+  /// Serves until SIGTERM or SIGINT, then stops within server.drain. With plugins.strict and a
+  /// broadcaster that does not start it stops at once; the log names all of them, the code is 1.
   [[nodiscard]] End run();
 
  private:
   void add_broadcasters(BroadcasterPlan plan);
+  [[nodiscard]] bool have_all_started();
   void arm_tick();
-  [[nodiscard]] End stop();
+  [[nodiscard]] bool stop();
 
   const Config& config_;
   boost::asio::io_context io_{1};
@@ -50,6 +53,7 @@ class Server {
   const SessionLimits session_limits_;
   ShardGroup shards_;
   Broadcasters broadcasters_;
+  std::size_t refused_ = 0;  // that are not among them
   std::unique_ptr<AdminServer> admin_;
 };
 

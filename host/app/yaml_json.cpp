@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "host/base/words.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -63,20 +65,6 @@ json plain_value(const std::string& text) {
   return number_or_text(text);
 }
 
-std::string below(const std::string& pointer, std::string_view key) {
-  std::string result = pointer + '/';
-  for (const char c : key) {
-    if (c == '~') {
-      result += "~0";
-    } else if (c == '/') {
-      result += "~1";
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
-
 class Converter {
  public:
   std::map<std::string, YamlPlace> places;
@@ -100,7 +88,7 @@ class Converter {
   json list(const YamlNode& node, const std::string& pointer, const std::string& path) {
     json result = json::array();
     for (std::size_t i = 0; i < node.children.size(); ++i) {
-      const std::string item = below(pointer, std::to_string(i));
+      const std::string item = pointer_below(pointer, std::to_string(i));
       result.push_back(convert(node.children[i], item, item_path(path, i)));
     }
     return result;
@@ -109,7 +97,8 @@ class Converter {
   json map(const YamlNode& node, const std::string& pointer, const std::string& path) {
     json result = json::object();
     for (const YamlNode& child : node.children) {
-      result[child.key] = convert(child, below(pointer, child.key), key_path(path, child.key));
+      result[child.key] =
+          convert(child, pointer_below(pointer, child.key), key_path(path, child.key));
     }
     return result;
   }

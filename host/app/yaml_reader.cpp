@@ -7,11 +7,11 @@
 
 #include <broadcast/units.hpp>
 
+#include "host/base/words.hpp"
+
 namespace broadcast {
 
 namespace {
-
-constexpr std::size_t kMaxComparedBytes = 64;
 
 /// What stands there, for "expected ..., found ...".
 std::string found_text(const YamlNode& node) {
@@ -27,39 +27,6 @@ std::string found_text(const YamlNode& node) {
   }
   if (!node.plain) return "\"" + shown(node.text) + "\"";
   return node.text.empty() ? "nothing" : shown(node.text);
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
-    }
-  }
-  return row[b.size()];
-}
-
-/// The known key that `key` most likely stands for; empty if none is near.
-std::string nearest(const std::string& key, const std::vector<std::string>& known) {
-  if (key.size() > kMaxComparedBytes) return {};
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
-  for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(key, candidate);
-    if (distance >= best_distance) continue;
-    best = candidate;
-    best_distance = distance;
-  }
-  return best;
-}
-
-std::string listed(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
 }
 
 template <class Value>

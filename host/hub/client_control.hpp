@@ -9,6 +9,9 @@
 
 namespace broadcast {
 
+/// What one text for every client may be.
+inline constexpr std::size_t kMaxSendAllBytes = std::size_t{64} * 1024;
+
 class ClientControl {
  public:
   virtual ~ClientControl() = default;
@@ -17,7 +20,7 @@ class ClientControl {
   [[nodiscard]] virtual std::size_t client_count() const = 0;
 
   /// [any] Sends one text message without topic or seq to every connection. False: an inbox is
-  /// full, or `json` is too large or not UTF-8; nobody gets it then.
+  /// full, or `json` is larger than kMaxSendAllBytes or not UTF-8; nobody gets it then.
   [[nodiscard]] virtual bool try_send_all(std::string_view json) = 0;
 
   /// [any] Asks every shard to close connections without an inbound frame for `idle`. False: the

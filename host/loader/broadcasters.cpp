@@ -10,7 +10,7 @@ HostOffer Broadcasters::offer(std::string host_version) {
   return {.version = std::move(host_version), .services = offered_services()};
 }
 
-std::optional<std::string> Broadcasters::try_add(std::shared_ptr<const PluginFile> file,
+std::optional<std::string> Broadcasters::try_add(const std::shared_ptr<const PluginFile>& file,
                                                  PluginRunner::Options options) {
   const Manifest& manifest = file->manifest();
   if (auto refusal = missing_permission(manifest, options.name, options.permissions)) {
@@ -31,14 +31,25 @@ void Broadcasters::start() {
   for (const auto& runner : runners_) runner->start();
 }
 
+std::vector<Broadcasters::NotStarted> Broadcasters::wait_first_start(MonoTime until) {
+  std::vector<NotStarted> refused;
+  for (const auto& runner : runners_) {
+    std::string why = runner->wait_first_start(until);
+    if (!why.empty()) refused.push_back({std::string(runner->owner_name()), std::move(why)});
+  }
+  return refused;
+}
+
 bool Broadcasters::stop(MonoTime deadline) {
   for (const auto& runner : runners_) runner->request_stop(deadline);
   bool all_stopped = true;
   for (const auto& runner : runners_) {
-    if (runner->wait_stopped(deadline)) continue;
+    const bool has_stopped = runner->wait_stopped(deadline);
+    if (has_stopped && runner->libraries_left() == 0) continue;
     all_stopped = false;
-    spdlog::error("{}: a callback has not returned by the deadline; left behind",
-                  runner->owner_name());
+    spdlog::error("{}: {}; left behind", runner->owner_name(),
+                  has_stopped ? "its library is still mapped"
+                              : "a callback has not returned by the deadline");
   }
   return all_stopped;
 }

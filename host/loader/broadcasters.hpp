@@ -22,18 +22,21 @@ class Broadcasters {
   /// What this host offers to plugins: for PluginFile::read().
   [[nodiscard]] static HostOffer offer(std::string host_version);
 
-  /// The refusal when `file`, as broadcaster `name`, would own a topic of `other`: for --check.
-  [[nodiscard]] static std::optional<std::string> conflict(const std::string& name,
-                                                           const PluginFile& file,
-                                                           const std::string& other_name,
-                                                           const PluginFile& other);
-
   /// Takes one in: its permissions suffice and nobody else owns its topics; otherwise the refusal.
-  [[nodiscard]] std::optional<std::string> try_add(std::shared_ptr<const PluginFile> file,
+  /// None of its code runs.
+  [[nodiscard]] std::optional<std::string> try_add(const std::shared_ptr<const PluginFile>& file,
                                                    PluginRunner::Options options);
   void start();
-  /// All at once. False: some callback is stuck, which the log names; the process must then leave
-  /// without destroying what runners use (std::quick_exit).
+  struct NotStarted {
+    std::string name;
+    std::string why;
+  };
+  /// Those that have failed before their first START returned, or are not there at `until`.
+  /// REQUIRES: start() was called.
+  [[nodiscard]] std::vector<NotStarted> wait_first_start(MonoTime until);
+  /// All at once. False: some callback is stuck, or code of a plugin that failed stays mapped,
+  /// which the log names; the process must then leave without destroying what runners use
+  /// (std::quick_exit).
   [[nodiscard]] bool stop(MonoTime deadline);
 
   [[nodiscard]] const std::vector<std::shared_ptr<PluginRunner>>& runners() const {

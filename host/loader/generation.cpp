@@ -129,7 +129,7 @@ void Generation::serve_message(PluginInbox::Message& message) {
 
 Verdict Generation::verdict_of(const Outcome& outcome) const {
   const std::string& name = parts_.services.name;
-  const auto because = [&outcome](std::string text) {
+  const auto because = [&outcome](const std::string& text) {
     return outcome.text.empty() ? text : text + ": " + outcome.text;
   };
   Verdict verdict;

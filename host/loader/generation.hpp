@@ -27,7 +27,7 @@ class Generation {
     std::string detail;  ///< for log and status: "exception in TIMER: no such table"
     std::chrono::nanoseconds ran{};  ///< since START returned; zero if it did not
   };
-  /// All of it outlives the generation.
+  /// All of it outlives the generation, which is kept as long as its library is mapped.
   struct Parts {
     const PluginFile& file;
     const std::string& config;

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/base/utf8.hpp"
+#include "host/hub/close_reason.hpp"
 #include "host/loader/manifest.hpp"
 #include "host/loader/printable.hpp"
 
@@ -16,7 +17,6 @@ namespace broadcast {
 namespace {
 
 constexpr std::size_t kMaxStructBytes = 4096;  // no struct of any ABI 1.x comes near
-constexpr std::size_t kMaxCloseReason = 123;   // RFC 6455: 125 bytes with the code
 constexpr std::int64_t kLongestTimer = std::int64_t{10} * 365 * 24 * 3600 * 1'000'000'000;
 
 /// Nothing of ours is thrown through a plugin's frames.
@@ -55,12 +55,6 @@ bc_status status_of(PublishStatus status) {
       break;
   }
   return BC_E_INVALID;
-}
-
-/// Codes that an endpoint may send (RFC 6455, 7.4).
-bool is_close_code(std::uint16_t code) {
-  const bool is_standard = code >= 1000 && code <= 1014 && (code < 1004 || code > 1006);
-  return is_standard || (code >= 3000 && code <= 4999);
 }
 
 }  // namespace
@@ -203,15 +197,16 @@ bc_status HostServices::report(std::int32_t state, bc_str detail) {
 
 bc_status HostServices::send_all(bc_str json) {
   if (is_revoked()) return BC_E_REVOKED;
-  if (!is_usable(json) || json.len == 0 || !is_utf8(text_of(json))) return BC_E_INVALID;
+  const bool is_sendable = is_usable(json) && json.len > 0 && json.len <= kMaxSendAllBytes;
+  if (!is_sendable || !is_utf8(text_of(json))) return BC_E_INVALID;
   return parts_.clients->try_send_all(text_of(json)) ? BC_OK : BC_E_BUSY;
 }
 
 bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
   if (is_revoked()) return BC_E_REVOKED;
   const bool is_reason =
-      is_usable(reason) && reason.len <= kMaxCloseReason && is_utf8(text_of(reason));
-  if (idle_ns < 0 || !is_close_code(code) || !is_reason) return BC_E_INVALID;
+      is_usable(reason) && reason.len <= kMaxCloseTextBytes && is_utf8(text_of(reason));
+  if (idle_ns < 0 || !is_sendable_close_code(code) || !is_reason) return BC_E_INVALID;
   return parts_.clients->try_close_idle(std::chrono::nanoseconds(idle_ns), code, text_of(reason))
              ? BC_OK
              : BC_E_BUSY;

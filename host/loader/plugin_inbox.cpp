@@ -14,8 +14,8 @@ std::size_t bytes_of(const ProducerMessage& message) {
   return message.topic.size() + message.source.size() + message.payload.size();
 }
 
-void answer_unavailable(const std::function<void(Verdict)>& done, std::string text) {
-  done({.outcome = Verdict::Outcome::kUnavailable, .text = std::move(text), .last = {}});
+Verdict unavailable(std::string text) {
+  return {.outcome = Verdict::Outcome::kUnavailable, .text = std::move(text), .last = {}};
 }
 
 }  // namespace
@@ -32,31 +32,35 @@ PluginInbox::PluginInbox(std::string name, const Bounds& bounds)
 
 void PluginInbox::post_message(ProducerMessage message, std::function<void(Verdict)> done) {
   Message waiting{std::move(message), std::move(done), mono_now()};
-  std::string refused = state_.with_lock([&](State& state) { return try_queue(state, waiting); });
-  if (refused.empty()) {
+  auto refused = state_.with_lock([&](State& state) { return try_queue(state, waiting); });
+  if (!refused) {
     wake_.set();
   } else {
-    answer_unavailable(waiting.done, std::move(refused));
+    waiting.done(*std::move(refused));
   }
 }
 
-std::string PluginInbox::try_queue(State& state, Message& message) const {
+std::optional<Verdict> PluginInbox::try_queue(State& state, Message& message) const {
   if (!state.takes_messages) return refusal(state);
   const std::size_t bytes = bytes_of(message.message);
   if (state.messages.size() >= bounds_.messages ||
       state.message_bytes + bytes > bounds_.message_bytes) {
-    return name_ + " has " + std::to_string(state.messages.size()) +
-           " messages waiting and takes no more; try again later";
+    return unavailable(name_ + " has " + std::to_string(state.messages.size()) +
+                       " messages waiting and takes no more; try again later");
   }
   state.message_bytes += bytes;
   state.messages.push_back(std::move(message));
-  return {};
+  return std::nullopt;
 }
 
-std::string PluginInbox::refusal(const State& state) const {
-  const std::string text = name_ + " " + state.closed_why;
-  if (!state.retry_at) return text;
-  return text + "; try again in " + in_seconds(*state.retry_at - mono_now());
+Verdict PluginInbox::refusal(const State& state) const {
+  Verdict verdict = unavailable(name_ + " " + state.closed_why);
+  if (!state.retry_at) return verdict;
+  const auto wait = *state.retry_at - mono_now();
+  verdict.text += "; try again in " + in_seconds(wait);
+  verdict.retry_after =
+      std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), std::chrono::milliseconds(1));
+  return verdict;
 }
 
 void PluginInbox::post_demand(std::string_view topic, std::int64_t subscribers) {
@@ -104,7 +108,7 @@ void PluginInbox::close_messages(const std::string& why, std::optional<MonoTime>
 void PluginInbox::close(const std::string& why, std::optional<MonoTime> retry_at,
                         std::optional<MonoTime> stop) {
   std::deque<Message> refused;
-  std::string text;
+  Verdict verdict;
   state_.with_lock([&](State& state) {
     if (is_stopping()) return;  // the last word was spoken
     if (stop) {
@@ -116,9 +120,9 @@ void PluginInbox::close(const std::string& why, std::optional<MonoTime> retry_at
     state.retry_at = retry_at;
     state.message_bytes = 0;
     refused.swap(state.messages);
-    text = refusal(state);
+    verdict = refusal(state);
   });
-  for (const Message& message : refused) answer_unavailable(message.done, text);
+  for (const Message& message : refused) message.done(verdict);
 }
 
 void PluginInbox::open_demand() {

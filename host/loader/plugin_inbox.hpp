@@ -56,7 +56,8 @@ class PluginInbox {
 
   // [any]
 
-  /// Queues it, or answers kUnavailable at once: closed, stopping or full.
+  /// Queues it, or answers kUnavailable at once: closed, stopping or full. While a restart is
+  /// awaited, `retry_after` says how long.
   void post_message(ProducerMessage message, std::function<void(Verdict)> done);
   /// Replaces the topic's waiting count; ignored until open_demand().
   void post_demand(std::string_view topic, std::int64_t subscribers);
@@ -73,7 +74,7 @@ class PluginInbox {
   /// Messages and posts are taken again, unless stopping.
   void open();
   /// Messages are refused: "price is restarting after an exception; try again in 4 s", those that
-  /// wait too.
+  /// wait too. Without `retry_at` nobody knows when it will take them again.
   void close_messages(const std::string& why, std::optional<MonoTime> retry_at);
   /// From now on demand is queued; what was queued before is forgotten.
   void open_demand();
@@ -102,8 +103,9 @@ class PluginInbox {
     std::size_t turn = 0;
   };
 
-  [[nodiscard]] std::string try_queue(State& state, Message& message) const;
-  [[nodiscard]] std::string refusal(const State& state) const;
+  /// The refusal, or nothing and it is queued.
+  [[nodiscard]] std::optional<Verdict> try_queue(State& state, Message& message) const;
+  [[nodiscard]] Verdict refusal(const State& state) const;
   void close(const std::string& why, std::optional<MonoTime> retry_at,
              std::optional<MonoTime> stop);
   [[nodiscard]] static std::optional<Item> take_kind(State& state, std::size_t kind);

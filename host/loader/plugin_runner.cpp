@@ -10,10 +10,15 @@
 namespace broadcast {
 
 namespace {
+
+/// Each may hold threads, timers and memory that nobody can take back.
+constexpr std::size_t kMaxLibrariesLeft = 8;
+
 /// Linux takes 15 characters.
 void name_this_thread(const std::string& name) {
   ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
 }
+
 }  // namespace
 
 std::shared_ptr<PluginRunner> PluginRunner::make(std::shared_ptr<const PluginFile> file,
@@ -48,10 +53,19 @@ void PluginRunner::request_stop(MonoTime deadline) { inbox_.request_stop(deadlin
 bool PluginRunner::wait_stopped(MonoTime until) {
   while (!has_ended_.load()) {
     if (mono_now() >= until) return false;
-    ended_.wait(until);
+    news_.wait(until);
   }
   if (supervisor_.joinable()) supervisor_.join();
   return true;
+}
+
+std::string PluginRunner::wait_first_start(MonoTime until) {
+  for (;;) {
+    const auto refusal = first_start_.with_lock([](const auto& known) { return known; });
+    if (refusal) return *refusal;
+    if (mono_now() >= until) return "its START has not returned in time";
+    news_.wait(until);
+  }
 }
 
 bool PluginRunner::stop_within(std::chrono::nanoseconds duration) {
@@ -74,70 +88,99 @@ void PluginRunner::supervise() {
     if (!is_first) surroundings_.counters.add(Counter::kPluginRestarts);
     inbox_.open();
     run_generation();
+    if (left_behind_.size() >= kMaxLibrariesLeft && !inbox_.is_stopping()) give_up();
     wait_for_retry();
   }
-  surroundings_.hub.report_status(options_.name, BroadcasterState::kDown, "stopped");
+  report_down("stopped");
   has_ended_.store(true);
-  ended_.set();
+  news_.set();
 }
 
 void PluginRunner::run_generation() {
-  std::string last_detail;
-  const auto report_down = [&] {
-    surroundings_.hub.report_status(options_.name, BroadcasterState::kDown, last_detail);
-  };
-  Generation generation(
-      {.file = *file_,
-       .config = options_.config,
-       .copies = options_.copies,
-       .counters = surroundings_.counters,
-       .services = {.name = options_.name,
-                    .host_version = options_.host_version,
-                    .permissions = options_.permissions,
-                    .hub = surroundings_.hub,
-                    .owner = *this,
-                    .clients = surroundings_.clients,
-                    .inbox = inbox_},
-       .on_started =
-           [this](bool has_reported) {
-             spdlog::info("{}: started ({} {} from {})", options_.name, file_->manifest().name,
-                          file_->manifest().version, file_->path().string());
-             if (has_reported) return;
-             surroundings_.hub.report_status(options_.name, BroadcasterState::kOk, "");
-           },
-       .on_failure =
-           [&](const Generation::Failure& failure) {
-             last_detail = on_failure(failure);
-             report_down();
-           }});
+  failure_shown_.clear();
+  auto generation = std::make_unique<Generation>(Generation::Parts{
+      .file = *file_,
+      .config = options_.config,
+      .copies = options_.copies,
+      .counters = surroundings_.counters,
+      .services = {.name = options_.name,
+                   .host_version = options_.host_version,
+                   .permissions = options_.permissions,
+                   .hub = surroundings_.hub,
+                   .owner = *this,
+                   .clients = surroundings_.clients,
+                   .inbox = inbox_},
+      .on_started = [this](bool has_reported) { on_started(has_reported); },
+      .on_failure = [this](const Generation::Failure& failure) { on_failure(failure); }});
   try {
     std::thread([&] {
       name_this_thread("bc:" + options_.name);
-      generation.run();
+      generation->run();
     }).join();
   } catch (const std::system_error& error) {
-    last_detail = on_failure(
-        {.words = "could not start", .detail = std::string("no thread: ") + error.what()});
+    on_failure({.words = "could not start", .detail = std::string("no thread: ") + error.what()});
   }
   // Again, after its threads: one of them may have had a report under way.
-  if (!last_detail.empty()) report_down();
-  if (generation.release()) return;
-  libraries_left_.fetch_add(1);
+  if (!failure_shown_.empty()) report_down(failure_shown_);
+  if (generation->release()) return;
+  // Threads that it left may call the host as long as their code is there.
+  left_behind_.push_back(std::move(generation));
+  libraries_left_.store(left_behind_.size());
   spdlog::warn("{}: its library stays mapped ({}); the next start uses a copy of its own",
                options_.name, file_->file_name());
 }
 
-std::string PluginRunner::on_failure(const Generation::Failure& failure) {
+void PluginRunner::on_started(bool has_reported) {
+  spdlog::info("{}: started ({} {} from {})", options_.name, file_->manifest().name,
+               file_->manifest().version, file_->path().string());
+  failure_logged_.clear();
+  if (!has_reported) {
+    surroundings_.hub.report_status(options_.name, BroadcasterState::kOk, "");
+  }
+  tell_first_start("");
+}
+
+void PluginRunner::on_failure(const Generation::Failure& failure) {
+  // Whatever failed is tried again, also what did not load: the bytes stay the same, but a library
+  // that they need may be installed meanwhile, or descriptors and memory be free again. It costs
+  // one attempt a minute, and one line in the log.
   const auto wait = backoff_.after(failure.ran);
   retry_at_ = mono_now() + wait;
   inbox_.close_messages(failure.words, retry_at_);
-  std::string detail = failure.detail + "; next try in " + in_seconds(wait);
-  spdlog::error("{}: {}", options_.name, detail);
-  return detail;
+  failure_shown_ = failure.detail + "; next try in " + in_seconds(wait);
+  const bool is_known = failure.detail == failure_logged_;
+  spdlog::log(is_known ? spdlog::level::debug : spdlog::level::err, "{}: {}", options_.name,
+              failure_shown_);
+  failure_logged_ = failure.detail;
+  report_down(failure_shown_);
+  tell_first_start(failure.detail);
+}
+
+void PluginRunner::report_down(std::string_view detail) {
+  surroundings_.hub.report_status(options_.name, BroadcasterState::kDown, detail);
+}
+
+void PluginRunner::tell_first_start(std::string refusal) {
+  const bool is_first = first_start_.with_lock([&](auto& known) {
+    if (known) return false;
+    known = std::move(refusal);
+    return true;
+  });
+  if (is_first) news_.set();
+}
+
+void PluginRunner::give_up() {
+  const std::string detail = "gave up: " + std::to_string(left_behind_.size()) +
+                             " copies of its library could not be unloaded; correct the plugin "
+                             "and restart the host";
+  retry_at_.reset();
+  inbox_.close_messages("has given up; the host must be restarted", std::nullopt);
+  spdlog::error("{}: {} ({})", options_.name, detail, file_->path().string());
+  report_down(detail);
 }
 
 void PluginRunner::wait_for_retry() {
-  while (!inbox_.is_stopping() && mono_now() < retry_at_) inbox_.wait(retry_at_);
+  while (!inbox_.is_stopping() && (!retry_at_ || mono_now() < *retry_at_)) inbox_.wait(retry_at_);
 }
 
 }  // namespace broadcast

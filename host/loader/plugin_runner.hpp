@@ -7,17 +7,23 @@
 // A supervisor thread starts the plugin's thread, joins it, sees the library unmapped and waits out
 // the back-off: nothing else, because a library with thread_local objects can only be unloaded
 // after their thread.
+//
+// A callback that never returns, STOP and destroy of a failed instance included, holds up that
+// supervisor and nobody else: the other broadcasters have their own, messages are answered
+// kUnavailable, and at shutdown the host waits until its deadline and leaves the runner behind.
 
 #include <atomic>
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "host/base/counters.hpp"
+#include "host/base/guarded.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_owner.hpp"
@@ -66,8 +72,13 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// [main] Both.
   [[nodiscard]] bool stop_within(std::chrono::nanoseconds duration);
 
-  /// [any] Generations whose library stayed mapped after they ended.
-  [[nodiscard]] std::uint64_t libraries_left() const { return libraries_left_.load(); }
+  /// [main] Waits until its first START has returned, or it failed before, or `until`. Why it has
+  /// not started; empty: it has. REQUIRES: start() was called.
+  [[nodiscard]] std::string wait_first_start(MonoTime until);
+
+  /// [any] Generations whose library stayed mapped after they ended. While there is one, its
+  /// threads may still call the host: the process leaves without destroying what they use.
+  [[nodiscard]] std::size_t libraries_left() const { return libraries_left_.load(); }
   [[nodiscard]] const PluginFile& file() const { return *file_; }
 
   [[nodiscard]] std::string_view owner_name() const override { return options_.name; }
@@ -79,7 +90,11 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
                const Surroundings& surroundings);
   void supervise();
   void run_generation();
-  [[nodiscard]] std::string on_failure(const Generation::Failure& failure);
+  void on_started(bool has_reported);
+  void on_failure(const Generation::Failure& failure);
+  void report_down(std::string_view detail);
+  void tell_first_start(std::string refusal);
+  void give_up();
   void wait_for_retry();
 
   // Constant after construction.
@@ -88,14 +103,19 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   const Surroundings surroundings_;
   // Shared.
   PluginInbox inbox_;
-  std::atomic<std::uint64_t> libraries_left_{0};
+  std::atomic<std::size_t> libraries_left_{0};
   std::atomic<bool> has_ended_{true};
-  Wake ended_;
+  // Nothing until it is known, "" if it went well.
+  Guarded<std::optional<std::string>> first_start_;
+  Wake news_;  // of the two above, for [main]
   // [main]
   std::thread supervisor_;
   // The plugin's thread, and the supervisor while there is none.
   Backoff backoff_;
-  MonoTime retry_at_{};
+  std::optional<MonoTime> retry_at_;  // nothing: never again
+  std::string failure_shown_;         // the status of this generation; empty while it is well
+  std::string failure_logged_;        // the last one; empty once a start went well
+  std::vector<std::unique_ptr<Generation>> left_behind_;  // whose libraries are still mapped
 };
 
 }  // namespace broadcast

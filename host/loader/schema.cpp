@@ -10,6 +10,8 @@
 
 #include <broadcast/units.hpp>
 
+#include "host/base/words.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -33,21 +35,6 @@ bool has_type(const json& value, std::string_view type) {
   return value.is_null();
 }
 
-/// "path/key" with the two characters that a JSON pointer escapes.
-std::string below(const std::string& pointer, std::string_view key) {
-  std::string result = pointer + '/';
-  for (const char c : key) {
-    if (c == '~') {
-      result += "~0";
-    } else if (c == '/') {
-      result += "~1";
-    } else {
-      result += c;
-    }
-  }
-  return result;
-}
-
 /// A value as the operator wrote it, quoted only where quotes help.
 std::string shown(const json& value) {
   if (value.is_object()) return "a map";
@@ -57,40 +44,13 @@ std::string shown(const json& value) {
   return text;
 }
 
-std::string listed(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, replaced}));
-    }
-  }
-  return row[b.size()];
-}
-
 std::string unknown_key(const std::string& key, const json& properties) {
   std::vector<std::string> known;
-  std::string nearest;
-  std::size_t nearest_distance = std::max<std::size_t>(2, key.size() / 3) + 1;
-  for (const auto& [name, schema] : properties.items()) {
-    known.push_back(name);
-    const std::size_t distance =
-        key.size() > kMaxShownText ? nearest_distance : edit_distance(key, name);
-    if (distance < nearest_distance) {
-      nearest = name;
-      nearest_distance = distance;
-    }
-  }
+  for (const auto& [name, schema] : properties.items()) known.push_back(name);
   const std::string text = "unknown key " + shown(key);
-  if (!nearest.empty()) return text + "; did you mean \"" + nearest + "\"?";
+  if (const std::string near = nearest(key, known); !near.empty()) {
+    return text + "; did you mean \"" + near + "\"?";
+  }
   return text + (known.empty() ? "; no keys are known here" : "; known keys: " + listed(known));
 }
 
@@ -231,11 +191,11 @@ class ValueCheck {
     }
     for (const auto& [key, value] : map.items()) {
       if (properties.contains(key)) {
-        check(properties[key], value, below(pointer, key));
+        check(properties[key], value, pointer_below(pointer, key));
       } else if (schema.contains("additionalProperties")) {
         const json& others = schema["additionalProperties"];
-        if (others.is_object()) check(others, value, below(pointer, key));
-        if (others == false) add(below(pointer, key), unknown_key(key, properties));
+        if (others.is_object()) check(others, value, pointer_below(pointer, key));
+        if (others == false) add(pointer_below(pointer, key), unknown_key(key, properties));
       }
     }
   }
@@ -250,11 +210,11 @@ class SchemaCheck {
     if (depth > kMaxDepth) return add(pointer, "schema nested too deep");
     const std::size_t errors_before = errors.size();
     for (const auto& [keyword, value] : schema.items()) {
-      check_keyword(schema, keyword, value, below(pointer, keyword), depth);
+      check_keyword(schema, keyword, value, pointer_below(pointer, keyword), depth);
     }
     if (errors.size() != errors_before || !schema.contains("default")) return;
     ValueCheck check_default;
-    check_default.check(schema, schema["default"], below(pointer, "default"));
+    check_default.check(schema, schema["default"], pointer_below(pointer, "default"));
     std::ranges::move(check_default.errors, std::back_inserter(errors));
   }
 
@@ -311,7 +271,7 @@ class SchemaCheck {
   void check_properties(const json& value, const std::string& pointer, std::size_t depth) {
     if (!value.is_object()) return add(pointer, "expected an object of schemas");
     for (const auto& [key, schema] : value.items()) {
-      check(schema, below(pointer, key), depth + 1);
+      check(schema, pointer_below(pointer, key), depth + 1);
     }
   }
 

@@ -6,22 +6,13 @@
 #include <utility>
 
 #include "host/base/utf8.hpp"
+#include "host/hub/close_reason.hpp"
 
 namespace broadcast {
 
 namespace {
 
 using boost::asio::ip::tcp;
-
-/// A control frame holds 125 bytes, two of them the code.
-constexpr std::size_t kMaxReasonBytes = 123;
-/// What one text for every client may be.
-constexpr std::size_t kMaxSendAllBytes = 64 * 1024;
-
-bool is_sendable_close_code(std::uint16_t code) {
-  return code == 1000 || code == 1001 || code == 1008 || code == 1011 ||
-         (code >= 3000 && code < 5000);
-}
 
 /// SO_REUSEPORT would let a second host share the port without a word, so look first.
 void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
@@ -91,7 +82,8 @@ bool ShardGroup::try_send_all(std::string_view json) {
 
 bool ShardGroup::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t close_code,
                                 std::string_view reason) {
-  if (!is_sendable_close_code(close_code) || reason.size() > kMaxReasonBytes || !is_utf8(reason)) {
+  if (!is_sendable_close_code(close_code) || reason.size() > kMaxCloseTextBytes ||
+      !is_utf8(reason)) {
     return false;
   }
   return std::ranges::count_if(shards_, [&](const auto& shard) {

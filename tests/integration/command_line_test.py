@@ -35,7 +35,7 @@ class CheckTest(unittest.TestCase):
 
     def test_a_broadcasters_own_config_is_checked_with_its_place(self):
         for config, says in (({"interval": "20ms"}, "broadcasters.price.config.interval: "),
-                             ({"tickers": ["005930", 7]}, "broadcasters.price.config.tickers.1"),
+                             ({"tickers": ["005930", 7]}, "broadcasters.price.config.tickers[1]"),
                              ({"intervall": "5s"}, "intervall")):
             ended = run_host({"broadcasters": {"price": {"config": config}}}, "--check")
             self.assertEqual(ended.returncode, 1, ended.stdout)

@@ -3,6 +3,7 @@
 // border, unfenced on purpose.
 
 #include <cstdlib>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,6 +23,11 @@ constexpr char kManifest[] =
 
 std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr, text.len) : ""; }
 bc_str borrow(std::string_view text) { return {text.data(), text.size()}; }
+
+int descriptor_in(std::string_view order) {
+  const std::size_t at = order.find("\"fd\":");
+  return at == std::string_view::npos ? -1 : std::atoi(order.data() + at + 5);
+}
 
 struct Probe {
   const bc_host* host;
@@ -46,10 +52,20 @@ struct Probe {
 
   bc_status wait_for_byte(std::string_view order) const {
     tell("stuck");
-    const std::size_t at = order.find("\"fd\":");
     char byte = 0;
-    if (at == std::string_view::npos) return BC_E_INVALID;
-    return read(std::atoi(order.data() + at + 5), &byte, 1) == 1 ? BC_OK : BC_E_INVALID;
+    return read(descriptor_in(order), &byte, 1) == 1 ? BC_OK : BC_E_INVALID;
+  }
+
+  /// What no plugin may do: fails, and leaves a thread that calls the host once it is sent a byte,
+  /// and answers with one.
+  [[noreturn]] void haunt(std::string_view order) const {
+    std::thread([host = host, fd = descriptor_in(order)] {
+      char byte = 0;
+      if (read(fd, &byte, 1) != 1) return;
+      byte = host->stopping(host) != 0 ? 's' : '?';
+      if (write(fd, &byte, 1) != 1) std::abort();
+    }).detach();
+    throw std::runtime_error("with a thread left");
   }
 
   /// One publish from a thread of its own: no part of the verdict.
@@ -71,6 +87,7 @@ struct Probe {
     if (is("busy")) return BC_E_BUSY;
     if (is("restart")) return fail(BC_E_RESTART, "new settings");
     if (is("stuck")) return wait_for_byte(order);
+    if (is("haunt")) haunt(order);
     if (is("elsewhere")) return publish_elsewhere();
     if (is("publish_twice")) {
       publish("probe:first", R"({"type":"probe"})");
@@ -125,7 +142,10 @@ bc_status handle(void* self, const bc_event* event) {
   }
 }
 
-void destroy(void* self) { delete static_cast<Probe*>(self); }
+void destroy(void* self) {
+  const std::unique_ptr<Probe> probe(static_cast<Probe*>(self));
+  probe->reach("destroy");
+}
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 # What the tests in Python find the built things by. They are run with Debian's own interpreter, the one that has
 # the package python3-websockets.
-include_guard(GLOBAL)
+include_guard()  # in every directory that asks: the variable is the directory's
 set(BROADCAST_PYTHON_ENVIRONMENT
   "BROADCAST_HOST=$<TARGET_FILE:broadcast-host>"
   "BROADCAST_PLUGINS=${BROADCAST_PLUGIN_OUTPUT_DIRECTORY}"

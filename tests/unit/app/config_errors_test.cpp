@@ -91,7 +91,8 @@ TEST(ConfigErrorsTest, BadValuesOfTheServer) {
        "f.yaml:1:10: server.drain: expected a duration from 0s to 1h, found 2h"},
   });
   for (const char* origin : {"example.com", "https://", "https://a.b/c", "https://*", "https://a,b",
-                             "://a", "https://*.", "https://a.*.b", "https://a b"}) {
+                             "://a", "https://*.", "https://a.*.b", "https://a b", "null",
+                             "https://a:port", "https://a:0", "https://*a.b", "https://a/"}) {
     EXPECT_EQ(problems("server: {origins: [\"" + std::string(origin) + "\"]}"),
               "f.yaml:1:20: server.origins[0]: expected https://host, https://host:port, "
               "https://*.host or *, found \"" +

@@ -1,14 +1,12 @@
 #include "host/loader/host_services.hpp"
 
 #include <optional>
-#include <sstream>
 #include <thread>
 
 #include <gtest/gtest.h>
-#include <spdlog/sinks/ostream_sink.h>
-#include <spdlog/spdlog.h>
 
 #include "host/loader/printable.hpp"
+#include "tests/unit/base/captured_log.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {
@@ -227,8 +225,16 @@ TEST_F(HostServicesTest, RefusesWhatNoClientMayBeSent) {
   EXPECT_EQ(control->send_all(host, lend("")), BC_E_INVALID);
   EXPECT_EQ(control->send_all(host, lend("\xff")), BC_E_INVALID);
   EXPECT_EQ(control->close_idle(host, -1, 4408, lend("")), BC_E_INVALID);
-  EXPECT_EQ(control->close_idle(host, 0, 1005, lend("")), BC_E_INVALID);
-  EXPECT_EQ(control->close_idle(host, 0, 999, lend("")), BC_E_INVALID);
+  EXPECT_EQ(control->send_all(host, lend(std::string(kMaxSendAllBytes + 1, 'x'))), BC_E_INVALID);
+  EXPECT_EQ(control->send_all(host, lend(std::string(kMaxSendAllBytes, 'x'))), BC_OK);
+  for (const std::uint16_t code :
+       std::initializer_list<std::uint16_t>{0, 999, 1002, 1005, 1006, 1012, 2999, 5000}) {
+    EXPECT_EQ(control->close_idle(host, 0, code, lend("")), BC_E_INVALID) << code;
+  }
+  for (const std::uint16_t code :
+       std::initializer_list<std::uint16_t>{1000, 1001, 1008, 1011, 3000, 4999}) {
+    EXPECT_EQ(control->close_idle(host, 0, code, lend("")), BC_OK) << code;
+  }
   EXPECT_EQ(control->close_idle(host, 0, 4408, lend(std::string(124, 'x'))), BC_E_INVALID);
   services->revoke();
   EXPECT_EQ(control->count(host), 0);
@@ -236,16 +242,11 @@ TEST_F(HostServicesTest, RefusesWhatNoClientMayBeSent) {
 }
 
 TEST_F(HostServicesTest, LogsInOneLineUnderItsName) {
-  std::ostringstream log;
-  const auto before = spdlog::default_logger();
-  spdlog::set_default_logger(std::make_shared<spdlog::logger>(
-      "test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log)));
-  spdlog::default_logger()->set_pattern("%l %v");
+  const test::CapturedLog log;
   host->log(host, 99, lend("too loud\nby far"));
   host->log(host, BC_LOG_INFO, {nullptr, 9});
   host->log(host, BC_LOG_WARN, {nullptr, 0});
-  spdlog::set_default_logger(before);
-  EXPECT_EQ(log.str(), "error price: too loud by far\nwarning price: \n");
+  EXPECT_EQ(log.text(), "error price: too loud by far\nwarning price: \n");
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ TEST(PluginInboxTest, RefusesWhatIsBeyondItsBounds) {
   bytes.post(by_bytes, "0123456789");
   bytes.post(by_bytes, "0123456789");
   ASSERT_EQ(count.verdicts.size(), 1u);
+  EXPECT_EQ(count.verdicts[0].retry_after, 0ms);
   EXPECT_EQ(count.verdicts[0].text,
             "price has 2 messages waiting and takes no more; try again later");
   ASSERT_EQ(bytes.verdicts.size(), 1u);
@@ -75,6 +76,10 @@ TEST(PluginInboxTest, AnswersWhatWaitsAndWhatComesWhileItIsClosed) {
   ASSERT_EQ(asked.verdicts.size(), 2u);
   EXPECT_EQ(asked.verdicts[0].text, "price is restarting after an exception; try again in 4 s");
   EXPECT_EQ(asked.verdicts[1].text, asked.verdicts[0].text);
+  for (const Verdict& verdict : asked.verdicts) {
+    EXPECT_GT(verdict.retry_after, 0ms);
+    EXPECT_LE(verdict.retry_after, 3500ms);
+  }
   inbox.open();
   asked.post(inbox, "{}");
   EXPECT_EQ(asked.verdicts.size(), 2u);

@@ -5,8 +5,10 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/unit/base/captured_log.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {
@@ -66,12 +68,19 @@ class PluginRunnerTest : public testing::Test {
             .inbox = {}};
   }
 
+  /// Of a name of its own, because what stays mapped stays for good.
+  static PluginRunner::Options rude(const std::string& config = "{}") {
+    auto result = options(config);
+    result.name = "rude";
+    return result;
+  }
+
   void make(const PluginRunner::Options& with, const std::string& plugin = "probe") {
     runner = PluginRunner::make(test::read_plugin(plugin), with, listening.surroundings());
     const auto& topics = runner->file().manifest().topics;
     EXPECT_FALSE(listening.hub().try_claim(*runner, plugin + ".so", topics));
     listening.subscribe("probe:log");
-    listening.subscribe_status("probe");
+    listening.subscribe_status(with.name);
   }
   void start(const PluginRunner::Options& with = options(), const std::string& plugin = "probe") {
     make(with, plugin);
@@ -207,6 +216,8 @@ TEST_F(PluginRunnerTest, AnswersAtOnceWhileItBacksOff) {
   EXPECT_EQ(verdict.outcome, Outcome::kUnavailable);
   EXPECT_TRUE(verdict.text.starts_with("probe is restarting after an exception; try again in "))
       << verdict.text;
+  EXPECT_GT(verdict.retry_after, 0ms);
+  EXPECT_LE(verdict.retry_after, 1h);
 }
 
 TEST_F(PluginRunnerTest, TellsDemandAsItChangesAndAgainAfterARestart) {
@@ -296,13 +307,67 @@ TEST_F(PluginRunnerTest, DeliversEveryPostOfAnInstanceThatFailed) {
 }
 
 TEST_F(PluginRunnerTest, KeepsALibraryMappedWhoseDestroyThrew) {
-  auto other = options();
-  other.name = "rude";
-  start(other, "throws_in_destroy");
+  start(rude(), "throws_in_destroy");
   EXPECT_EQ(ask(*runner, "{}").outcome, Outcome::kAccepted);
   EXPECT_TRUE(runner->stop_within(kPatience));
   EXPECT_EQ(runner->libraries_left(), 1u);
   EXPECT_EQ(count(Counter::kPluginExceptions), 1u);
+}
+
+TEST_F(PluginRunnerTest, KeepsTheHostThereForAThreadThatAFailedDestroyLeft) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
+  start(rude(R"({"in":"destroy","do":"haunt","fd":)" + std::to_string(ends[0]) + "}"));
+  ASSERT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Outcome::kUnavailable);
+  ASSERT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(runner->libraries_left(), 1u);
+  char byte = '!';
+  EXPECT_EQ(::write(ends[1], &byte, 1), 1);
+  EXPECT_EQ(::read(ends[1], &byte, 1), 1);
+  EXPECT_EQ(byte, 's');
+
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(::write(ends[1], &byte, 1), 1);
+  EXPECT_EQ(::read(ends[1], &byte, 1), 1);
+  EXPECT_EQ(byte, 's');
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TEST_F(PluginRunnerTest, GivesUpWhenTooManyCopiesStayMapped) {
+  const test::CapturedLog log;
+  start(rude(R"({"in":"START","do":"throw","and":{"in":"destroy"}})"));
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")",
+                                  "gave up: 8 copies of its library could not be unloaded; "
+                                  "correct the plugin and restart the host"}));
+  const Verdict verdict = ask(*runner, "{}");
+  EXPECT_EQ(verdict.text, "rude has given up; the host must be restarted");
+  EXPECT_EQ(verdict.retry_after, 0ms);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(runner->libraries_left(), 8u);
+  EXPECT_EQ(count(Counter::kPluginRestarts), 7u);
+  EXPECT_EQ(log.count_of("error rude: gave up: 8 copies"), 1);
+}
+
+TEST_F(PluginRunnerTest, LogsAFailureThatRepeatsItselfOnce) {
+  const test::CapturedLog log;
+  start(options(R"({"in":"START","do":"refuse"})"));
+  for (int life = 0; life < 4; ++life) EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(log.count_of("START failed"), 1) << log.text();
+}
+
+TEST_F(PluginRunnerTest, LogsAFailureAgainOnceItHadStarted) {
+  const test::CapturedLog log;
+  start();
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_TRUE(listening.wait_for_event("START"));
+    EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Outcome::kUnavailable);
+  }
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_EQ(log.count_of("exception in MESSAGE"), 2) << log.text();
 }
 
 TEST_F(PluginRunnerTest, StopsBeforeItEverStarted) {
@@ -388,6 +453,79 @@ TEST(BroadcastersTest, StopsTheOthersWhileOneIsStuck) {
   EXPECT_TRUE(broadcasters.runners()[1]->wait_stopped(mono_now() + kPatience));
   gate.open();
   EXPECT_TRUE(broadcasters.stop(mono_now() + kPatience));
+}
+
+TEST(BroadcastersTest, TellsWhichFailedToStartAndWhy) {
+  test::ListeningHub listening;
+  Broadcasters broadcasters(listening.surroundings());
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("probe"),
+                                 {.name = "probe", .config = R"({"in":"START","do":"refuse"})"}),
+            std::nullopt);
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("undefined_symbol"), {.name = "incomplete"}),
+            std::nullopt);
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("minimal"), {.name = "good"}), std::nullopt);
+  broadcasters.start();
+  const auto failed = broadcasters.wait_first_start(mono_now() + kPatience);
+  ASSERT_EQ(failed.size(), 2u);
+  EXPECT_EQ(failed[0].name, "probe");
+  EXPECT_EQ(failed[0].why, "START failed (status -1): signals[0].ticker is missing");
+  EXPECT_EQ(failed[1].name, "incomplete");
+  EXPECT_EQ(failed[1].why, "undefined_symbol.so: undefined symbol: function_that_nobody_defines");
+  EXPECT_TRUE(broadcasters.stop(mono_now() + kPatience));
+}
+
+TEST(BroadcastersTest, WaitsForAStartNoLongerThanItIsTold) {
+  const Gate gate;
+  test::ListeningHub listening;
+  Broadcasters broadcasters(listening.surroundings());
+  ASSERT_EQ(broadcasters.try_add(
+                test::read_plugin("probe"),
+                {.name = "probe", .config = R"({"in":"START",)" + gate.order().substr(1)}),
+            std::nullopt);
+  listening.subscribe("probe:log");
+  broadcasters.start();
+  ASSERT_TRUE(listening.wait_for_event("stuck"));
+  const auto missing = broadcasters.wait_first_start(mono_now());
+  ASSERT_EQ(missing.size(), 1u);
+  EXPECT_EQ(missing[0].why, "its START has not returned in time");
+  gate.open();
+  EXPECT_TRUE(broadcasters.wait_first_start(mono_now() + kPatience).empty());
+  EXPECT_TRUE(broadcasters.stop(mono_now() + kPatience));
+}
+
+TEST(BroadcastersTest, AFailedInstanceThatIsStuckInStopHoldsUpNobodyElse) {
+  const Gate gate;
+  test::ListeningHub listening;
+  Broadcasters broadcasters(listening.surroundings());
+  ASSERT_EQ(broadcasters.try_add(
+                test::read_plugin("probe"),
+                {.name = "probe", .config = R"({"in":"STOP",)" + gate.order().substr(1)}),
+            std::nullopt);
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("thread_local"), {.name = "other"}),
+            std::nullopt);
+  broadcasters.start();
+  ASSERT_TRUE(broadcasters.wait_first_start(mono_now() + kPatience).empty());
+  PluginRunner& probe = *broadcasters.runners()[0];
+  PluginRunner& other = *broadcasters.runners()[1];
+  listening.subscribe_status("probe");
+  EXPECT_EQ(ask(probe, R"({"do":"throw"})").outcome, Outcome::kUnavailable);
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE"}));
+  EXPECT_EQ(ask(probe, "{}").outcome, Outcome::kUnavailable);
+  EXPECT_EQ(ask(other, "{}").outcome, Outcome::kAccepted);
+  EXPECT_FALSE(broadcasters.stop(mono_now() + 100ms));
+  EXPECT_TRUE(other.wait_stopped(mono_now() + kPatience));
+  gate.open();
+  EXPECT_TRUE(broadcasters.stop(mono_now() + kPatience));
+}
+
+TEST(BroadcastersTest, IsNotCleanlyStoppedWhileALibraryIsMapped) {
+  test::ListeningHub listening;
+  Broadcasters broadcasters(listening.surroundings());
+  ASSERT_EQ(broadcasters.try_add(test::read_plugin("throws_in_destroy"), {.name = "rude"}),
+            std::nullopt);
+  broadcasters.start();
+  EXPECT_TRUE(broadcasters.wait_first_start(mono_now() + kPatience).empty());
+  EXPECT_FALSE(broadcasters.stop(mono_now() + kPatience));
 }
 
 // Producers, subscribers, restarts and a stop all at once: each message gets exactly one verdict.

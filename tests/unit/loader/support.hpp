@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include <spdlog/spdlog.h>
+
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/plugin_refused.hpp"
@@ -25,6 +27,9 @@ namespace broadcast::test {
 
 /// Long enough for a loaded machine under a sanitizer; reached only when a test fails.
 inline constexpr std::chrono::seconds kPatience(30);
+
+/// Made before any thread, as the host does: TSan cannot see that libspdlog guards it.
+inline const auto kLogger = spdlog::default_logger();
 
 inline std::filesystem::path plugin_path(const std::string& name) {
   return std::filesystem::path(TEST_PLUGIN_DIRECTORY) / (name + ".so");
