@@ -106,11 +106,11 @@ Server::Server(const Config& config, BroadcasterPlan plan)
 void Server::add_broadcasters(BroadcasterPlan plan) {
   for (BroadcasterPlan::Ready& ready : plan.ready) {
     auto refusal = broadcasters_.try_add(
-        std::move(ready.file), {.name = ready.name,
-                                .config = std::move(ready.config),
-                                .permissions = std::move(ready.permissions),
-                                .host_version = kHostVersion,
-                                .copies = {.directory = config_.plugins.runtime_directory}});
+        ready.file, {.name = ready.name,
+                     .config = std::move(ready.config),
+                     .permissions = std::move(ready.permissions),
+                     .host_version = kHostVersion,
+                     .copies = {.directory = config_.plugins.runtime_directory}});
     if (refusal) plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
   }
   for (const auto& [name, why] : plan.refused) {

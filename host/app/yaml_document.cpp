@@ -50,6 +50,10 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     const YamlPosition at = position_of(mark);
     if (tag != "?" && tag != "!" && tag != "tag:yaml.org,2002:str") refuse_tag(at, tag);
+    if (!is_utf8(value)) {  // the parser writes these two as single bytes
+      throw YamlSyntaxError(at,
+                            "the escapes \\N and \\_ are not supported; write \\u0085, \\u00a0");
+    }
     const bool plain = tag == "?";
     if (expects_key()) {
       open_.back().key = Key{value, at, plain && value == "<<"};
@@ -197,7 +201,7 @@ YamlNode parse(std::string_view text) {
     }
     return root;
   } catch (const YAML::Exception& error) {
-    throw YamlSyntaxError(position_of(error.mark), "not YAML: " + error.msg);
+    throw YamlSyntaxError(position_of(error.mark), "not YAML: " + shown(error.msg));
   }
 }
 

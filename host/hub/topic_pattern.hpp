@@ -17,8 +17,9 @@ namespace broadcast {
 
 class TopicPattern {
  public:
-  /// `pattern` as in a manifest ("price:{ticker}"), `match` an ECMAScript regex for the
-  /// placeholder's whole text (empty: any). Throws std::invalid_argument that says what is wrong.
+  /// `pattern` as in a manifest ("price:{ticker}"), `match` an ECMAScript regex without
+  /// back-references, at most 255 bytes, for the placeholder's whole text (empty: any). Throws
+  /// std::invalid_argument that says what is wrong.
   TopicPattern(std::string pattern, std::string_view match, Delivery delivery);
 
   [[nodiscard]] const std::string& text() const { return text_; }

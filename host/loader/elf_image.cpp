@@ -269,6 +269,8 @@ class Image {
     const auto chains = read<std::uint32_t>(at + 4);
     if (buckets == 0) return false;
     const std::uint64_t chains_at = at + 8 + std::uint64_t{buckets} * 4;
+    // A chain that bites its tail ends when all have been seen: there are only as many as fit.
+    check_whole("hash table ends", chains_at, std::uint64_t{chains} * 4);
     auto index = read<std::uint32_t>(at + 8 + std::uint64_t{hash % buckets} * 4);
     for (std::uint32_t steps = 0; index != 0 && steps < chains; ++steps) {
       if (is_symbol(index, name)) return true;

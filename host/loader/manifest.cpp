@@ -5,6 +5,7 @@
 
 #include <broadcast/abi.h>
 
+#include "host/hub/json_text.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "host/loader/schema.hpp"
 
@@ -16,6 +17,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
 constexpr std::size_t kMaxNameBytes = 64;
+constexpr std::size_t kMaxNesting = 128;
 
 bool is_broadcaster_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxNameBytes && std::ranges::all_of(name, [](char c) {
@@ -119,11 +121,20 @@ json parse_object(std::string_view file_name, std::string_view text) {
   }
   try {
     json object = json::parse(text);
+    // Copying a value recurses: without a limit, a text of brackets would overflow the stack.
+    if (nesting_of(text) > kMaxNesting) {
+      throw PluginRefused(file + ": manifest is nested deeper than " + std::to_string(kMaxNesting) +
+                          " levels. Correct it and build the plugin again.");
+    }
     if (!object.is_object()) throw PluginRefused(file + ": manifest is not a JSON object.");
     return object;
   } catch (const json::parse_error& error) {
     throw PluginRefused(file + ": manifest is not JSON (at byte " + std::to_string(error.byte) +
                         "). Correct it and build the plugin again.");
+  } catch (const json::out_of_range&) {
+    throw PluginRefused(file +
+                        ": manifest has a number that is too large. Correct it and build the "
+                        "plugin again.");
   }
 }
 

@@ -20,6 +20,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxPatternedText = 1024;  // std::regex recurses once a character
+constexpr std::size_t kMaxPattern = 1024;        // and so does compiling one, once a bracket
 constexpr std::size_t kMaxShownText = 80;
 
 constexpr std::array<std::string_view, 7> kTypes = {"object", "array",   "string", "integer",
@@ -284,6 +285,9 @@ class SchemaCheck {
 
   void check_pattern(const json& value, const std::string& pointer) {
     if (!value.is_string()) return add(pointer, "expected a regular expression");
+    if (value.get_ref<const std::string&>().size() > kMaxPattern) {
+      return add(pointer, "longer than " + std::to_string(kMaxPattern) + " bytes");
+    }
     try {
       const std::regex compiled(value.get_ref<const std::string&>(), std::regex::ECMAScript);
     } catch (const std::regex_error& error) {

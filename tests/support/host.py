@@ -12,9 +12,9 @@ PLUGINS = os.environ["BROADCAST_PLUGINS"]
 TEST_PLUGINS = os.environ["BROADCAST_TEST_PLUGINS"]
 
 
-def test_plugin(name, **more):
+def test_plugin(name, library=None, **more):
     """An entry of `broadcasters:` for a plugin that is only there for tests."""
-    return {name: {"library": os.path.join(TEST_PLUGINS, f"lib{name}.so"), **more}}
+    return {name: {"library": os.path.join(TEST_PLUGINS, library or f"lib{name}.so"), **more}}
 
 
 def mirror():
@@ -59,9 +59,9 @@ def run_host(config, *arguments):
 class Host(Process):
     """`with Host({"broadcasters": mirror()}) as host:` listening when the block begins."""
 
-    def __init__(self, config):
+    def __init__(self, config, **how):
         self._file = ConfigFile(config)
-        super().__init__(HOST_BINARY, "--config", self._file.path)
+        super().__init__(HOST_BINARY, "--config", self._file.path, **how)
 
     def __enter__(self):
         try:

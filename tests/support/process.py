@@ -28,12 +28,13 @@ def run(*command):
 class Process:
     """Runs from construction to kill()."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, pass_fds=()):
         self._lines = []
         self._news = threading.Condition()
         self._ended = False
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                         text=True, errors="replace", preexec_fn=die_with_parent)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         stderr=subprocess.STDOUT, text=True, errors="replace",
+                                         pass_fds=pass_fds, preexec_fn=die_with_parent)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -66,6 +67,11 @@ class Process:
                     raise AssertionError(f"no line {pattern!r}, {why}:\n" + "\n".join(self._lines))
                 self._news.wait(left)
 
+    def say(self, line):
+        """On its standard input."""
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
     def terminate(self):
         self._process.send_signal(signal.SIGTERM)
 
@@ -93,6 +99,7 @@ class Process:
             self._process.kill()
             self._process.wait()
         self._reader.join(DEADLINE)
+        self._process.stdin.close()
         self._process.stdout.close()
 
     def __exit__(self, *error):

@@ -106,6 +106,15 @@ TEST(TopicPatternTest, SaysWhatIsWrongWithItsText) {
 TEST(TopicPatternTest, SaysWhatIsWrongWithItsMatch) {
   EXPECT_THAT(why_not("price:{ticker}", "[0-9"), HasSubstr("\"match\" is not a regex"));
   EXPECT_THAT(why_not("market:kospi", ".*"), HasSubstr("\"match\" needs a {placeholder}"));
+  EXPECT_THAT(why_not("pair:{name}", "(a)\\1"), HasSubstr("back-reference"));
+  EXPECT_THAT(why_not("price:{ticker}", std::string(256, '(')),
+              HasSubstr("\"match\" has 256 bytes, at most 255 are allowed"));
+}
+
+TEST(TopicPatternTest, NoTopicTakesLongToMatch) {
+  const TopicPattern nested = pattern("a:{b}", "(a*)*b");
+  EXPECT_FALSE(nested.accepts("a:" + std::string(253, 'a'))) << "by backtracking, in 2^253 steps";
+  EXPECT_TRUE(nested.accepts("a:" + std::string(252, 'a') + "b"));
 }
 
 }  // namespace

@@ -106,5 +106,11 @@ TEST(ManifestTest, RefusesAServiceWithoutItsPermission) {
   EXPECT_EQ(missing_permission(manifest, "heartbeat", {"cache", "clients"}), std::nullopt);
 }
 
+TEST(ManifestTest, RefusesWhatIsNestedDeepEnoughToEndAStack) {
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_TRUE(refusal_for(R"({"config":{"default":)" + deep + "}}")
+                  .starts_with("x.so: manifest is nested deeper than 128"));
+}
+
 }  // namespace
 }  // namespace broadcast

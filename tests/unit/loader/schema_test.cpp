@@ -149,6 +149,12 @@ TEST(SchemaTest, RefusesASchemaThatItCannotCheck) {
   }
 }
 
+TEST(SchemaTest, RefusesAPatternLongEnoughToEndAStack) {
+  const auto errors = check_schema({{"type", "string"}, {"pattern", std::string(100'000, '(')}});
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].text, "longer than 1024 bytes");
+}
+
 TEST(SchemaTest, RefusesASchemaThatNestsWithoutEnd) {
   std::string text;
   for (int i = 0; i < 10'000; ++i) text += R"({"items":)";
