@@ -3,10 +3,11 @@
 
 import asyncio
 import json
+import os
 import struct
 import unittest
 
-from host import Host, mirror
+from host import Host, mirror, test_plugin
 from raw_websocket import CLOSE, TEXT, RawSocket, frame
 from subscriber import Subscriber
 
@@ -63,6 +64,21 @@ class ShutdownTest(unittest.IsolatedAsyncioTestCase):
                 self.assertEqual(code, 1001)
                 self.assertEqual([message["type"] for message in before], ["signal_update", "server_shutdown"])
                 self.assertGreater(before[1]["retry_after_ms"], 0)
+            host.expect_end()
+
+    async def test_a_producer_whose_message_is_under_way_gets_its_answer(self):
+        stuck, release = os.pipe()
+        with Host({"broadcasters": test_plugin("probe", "probe.so")}, pass_fds=[stuck]) as host:
+            host.wait_until_started("probe")
+            reader = await Subscriber.connect(host, "probe:log")
+            answer = asyncio.create_task(asyncio.to_thread(
+                host.publish, "probe:log", {"do": "stuck", "fd": stuck}))
+            await reader.next_of("probe", event="stuck")
+            host.terminate()
+            host.wait_for_line("SIGTERM: stopping")
+            os.write(release, b"x")
+            self.assertEqual((await answer)[0], 200)
+            await reader.close_code()
             host.expect_end()
 
     async def test_a_client_that_says_nothing_does_not_hold_it_up(self):

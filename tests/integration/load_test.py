@@ -2,7 +2,6 @@
 """Thousands of subscribers, and three that behave badly: a broadcaster that throws, one that is stuck in a
 callback, and fifty clients that do not read. Everybody else gets everything."""
 
-import json
 import os
 import threading
 import unittest
@@ -21,10 +20,6 @@ HEAVY_LATEST = "price:999999"
 HEAVY = "x" * 100_000
 
 
-def compact(payload):
-    return json.dumps(payload, separators=(",", ":"))
-
-
 class ManyReaders(Process):
     def __init__(self, host):
         super().__init__(MANY_READERS, str(host.port), host.path, str(HEALTHY), str(STALLED), ",".join(TOPICS),
@@ -37,7 +32,7 @@ class ManyReaders(Process):
 class LoadTest(unittest.TestCase):
     def publish(self, host, topic, **payload):
         # 503 is the host's cue to slow down; a producer tries again.
-        while (answer := host.publish(topic, compact({"type": "load", **payload})))[0] == 503:
+        while (answer := host.publish(topic, {"type": "load", **payload}))[0] == 503:
             self.assertEqual(answer[1]["error"], "unavailable")
         self.assertEqual(answer[0], 200, answer)
         return answer[1]
@@ -55,7 +50,7 @@ class LoadTest(unittest.TestCase):
                 host.wait_until_started(name)
             with ManyReaders(host) as readers:
                 readers.wait_for_line("^subscribed$")
-                sleeper = threading.Thread(target=host.publish, args=("probe:x", json.dumps({"do": "stuck", "fd": stuck})))
+                sleeper = threading.Thread(target=host.publish, args=("probe:x", {"do": "stuck", "fd": stuck}))
                 sleeper.start()
                 self.throw(host)
                 for turn in range(1, ROUNDS + 1):
@@ -73,6 +68,7 @@ class LoadTest(unittest.TestCase):
                     r"^stalled: (\d+) got the newest, (\d+) were closed$").groups())
                 self.assertEqual((newest, closed), (STALLED // 2, STALLED // 2))
                 readers.expect_end()
+            self.assertEqual(host.publish("probe:x", {})[0], 504, "it is still in its callback")
             os.write(release, b"x")
             sleeper.join()
             host.wait_for_line(r"fenced.*exception in MESSAGE")

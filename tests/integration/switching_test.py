@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import unittest
 
-from host import PLUGINS, Host, mirror, run_host
+from host import PLUGINS, Host, mirror, run_host, test_plugin
 from subscriber import Subscriber
 
 SIGNALS = {"vcp_signal": {}, "daytrading_signal": {}}
@@ -66,6 +66,30 @@ class SwitchingTest(unittest.IsolatedAsyncioTestCase):
                 file.write("hello")
         host = self.start({**SIGNALS, "vcp_signal": {"library": self.library(make)}})
         await self.assert_only_vcp_is_down(host, r"libvcp_signal\.so: ")
+
+    async def test_one_bad_library_of_every_kind_keeps_nobody_from_starting(self):
+        def of_another_machine(path):
+            shutil.copyfile(os.path.join(PLUGINS, "libvcp_signal.so"), path)
+            with open(path, "r+b") as file:
+                file.seek(18)  # e_machine
+                file.write(b"\xf3\x00")  # RISC-V
+        bad = {"too_new": (test_plugin("quotes", "too_new.so"), "built for plugin ABI 2; this host speaks ABI 1"),
+               "too_old": (test_plugin("quotes", "too_old.so"), "built for plugin ABI 0"),
+               "no_entry": (test_plugin("minimal", "no_entry.so"), "bc_plugin_entry"),
+               "undefined_symbol": (test_plugin("minimal", "undefined_symbol.so"),
+                                    "undefined symbol: function_that_nobody_defines"),
+               "wants_replay": (test_plugin("quotes", "wants_replay.so"), "bc.replay/1"),
+               "foreign": ({"vcp_signal": {"library": self.library(of_another_machine)}}, "ELF for riscv, this host is x86-64")}
+        for name, (entry, says) in bad.items():
+            with self.subTest(name), Host({"broadcasters": {"daytrading_signal": {}, **entry}}) as host:
+                host.wait_for_line(says)
+                host.wait_until_started("daytrading_signal")
+                self.assertEqual(host.publish("signal:daytrading", [])[0], 200)
+                (broadcaster,) = entry
+                reader = await Subscriber.connect(host, f"status:{broadcaster}")
+                while (await reader.next_of("status"))["state"] != "down":
+                    pass
+                await reader.leave()
 
     async def test_a_missing_library_keeps_nobody_from_starting(self):
         host = self.start({**SIGNALS, "vcp_signal": {"library": "libnowhere.so"}})

@@ -86,7 +86,7 @@ class Host(Process):
 
     def publish(self, topic, payload, token=None):
         """POST as a producer does; `payload` is text, or what becomes JSON. (status, answer)"""
-        body = payload if isinstance(payload, (str, bytes)) else json.dumps(payload)
+        body = payload if isinstance(payload, (str, bytes)) else json.dumps(payload, separators=(",", ":"))
         body = body.encode() if isinstance(body, str) else body
         headers = {"Content-Type": "application/json"}
         if token is not None:
