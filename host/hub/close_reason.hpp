@@ -28,7 +28,6 @@ inline constexpr std::size_t kMaxCloseTextBytes = 123;
 /// RFC 6455: stands for a close frame without a code.
 inline constexpr std::uint16_t kCloseNoCode = 1005;
 
-inline constexpr CloseReason kCloseNormal{1000, "", Counter::kClosedNormal};
 /// Never sent: the peer went away without a close frame.
 inline constexpr CloseReason kCloseAbnormal{1006, "", Counter::kClosedAbnormal};
 inline constexpr CloseReason kCloseShutdown{1001, "server shutdown", Counter::kClosedShutdown};

@@ -9,9 +9,16 @@ namespace broadcast {
 namespace {
 
 /// Beyond this an emptied queue gives its memory back.
-constexpr std::size_t kKeptItems = 16;
+constexpr std::size_t kKeptItems = 32;
 /// Written items at the front of a queue that never empties are cut off in lots of this size.
 constexpr std::size_t kCompactItems = 256;
+
+/// A reply is nobody else's: its header, its allocation, its place in the queue.
+constexpr std::size_t kReplyOverhead = 64;
+
+std::size_t cost_of_reply(const Message& message) {
+  return message.frame().size() + kReplyOverhead;
+}
 
 MessagePtr close_frame(const CloseReason& reason) {
   std::string payload;
@@ -43,53 +50,72 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
     close(kCloseSlow);
     return;
   }
-  ticket = append(message, true);
+  ticket = append(message, message->frame().size());
   counters_.add(Counter::kDeliveries);
 }
 
 void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
   if (closing_ || try_replace(message, ticket)) return;
-  ticket = append(message, false);
+  ticket = append(message, 0);
 }
 
 void Outbox::push_reply(MessagePtr message) {
+  Ticket ignored = 0;
+  push_pong(std::move(message), ignored);
+}
+
+void Outbox::push_pong(MessagePtr message, Ticket& ticket) {
   if (closing_) return;
-  if (pending_bytes_ + message->frame().size() > limits_.bytes) {
+  const std::size_t cost = cost_of_reply(*message);
+  if (Item* item = waiting(ticket)) {
+    pending_bytes_ += cost - std::exchange(item->cost, cost);
+    item->message = std::move(message);
+    return;
+  }
+  if (pending_bytes_ + cost > limits_.bytes) {
     close(kCloseSlow);
     return;
   }
-  static_cast<void>(append(std::move(message), true));
+  ticket = append(std::move(message), cost);
 }
 
 void Outbox::close(const CloseReason& reason) {
   if (closing_) return;
-  if (reason.code == kCloseSlow.code) drop_unsent();
-  static_cast<void>(append(close_frame(reason), true));
+  if (reason.counter == Counter::kClosedSlow) drop_unsent();
+  MessagePtr frame = close_frame(reason);
+  const std::size_t cost = cost_of_reply(*frame);
+  static_cast<void>(append(std::move(frame), cost));
   closing_ = true;
   close_reason_ = reason;
   close_reason_.text = {};  // the caller's text may not live as long as the outbox
 }
 
-Outbox::Ticket Outbox::append(MessagePtr message, bool counted) {
-  if (counted) pending_bytes_ += message->frame().size();
-  items_.push_back({std::move(message), counted});
+Outbox::Ticket Outbox::append(MessagePtr message, std::size_t cost) {
+  pending_bytes_ += cost;
+  items_.push_back({std::move(message), cost});
   touch();
   return first_ticket_ + items_.size() - 1;
 }
 
-bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
+Outbox::Item* Outbox::waiting(Ticket ticket) {
   const std::size_t first_whole = head_ + (head_sent_ > 0 ? 1 : 0);
-  if (ticket < first_ticket_ + first_whole || ticket >= first_ticket_ + items_.size()) return false;
-  Item& item = items_[static_cast<std::size_t>(ticket - first_ticket_)];
-  if (item.message->topic_id() != message->topic_id()) return false;
-  if (item.message->seq() >= message->seq()) return true;  // a snapshot that waits already
+  const bool is_there =
+      ticket >= first_ticket_ + first_whole && ticket < first_ticket_ + items_.size();
+  return is_there ? &items_[static_cast<std::size_t>(ticket - first_ticket_)] : nullptr;
+}
+
+bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
+  Item* item = waiting(ticket);
+  if (item == nullptr || item->message->topic_id() != message->topic_id()) return false;
+  if (item->message->seq() >= message->seq()) return true;  // a snapshot that waits already
   if (message->delivery() == Delivery::kAll) return false;
-  if (item.counted) {
-    const std::size_t others = pending_bytes_ - item.message->frame().size();
+  if (item->cost > 0) {
+    const std::size_t others = pending_bytes_ - item->cost;
     if (others + message->frame().size() > limits_.bytes) return false;
-    pending_bytes_ = others + message->frame().size();
+    item->cost = message->frame().size();
+    pending_bytes_ = others + item->cost;
   }
-  item.message = message;
+  item->message = message;
   return true;
 }
 
@@ -97,7 +123,7 @@ void Outbox::drop_unsent() {
   const std::size_t keep =
       head_ + (head_sent_ > 0 ? 1 : 0);  // a frame cut in the middle breaks the stream
   while (items_.size() > keep) {
-    if (items_.back().counted) pending_bytes_ -= items_.back().message->frame().size();
+    pending_bytes_ -= items_.back().cost;
     items_.pop_back();
   }
 }
@@ -115,7 +141,7 @@ void Outbox::consume(std::size_t bytes) {
     Item& item = items_[head_++];
     const std::size_t size = item.message->frame().size();
     head_sent_ -= size;
-    if (item.counted) pending_bytes_ -= size;
+    pending_bytes_ -= item.cost;
     item.message.reset();
   }
   if (head_ < items_.size() && head_ < kCompactItems) return;

@@ -47,8 +47,10 @@ class Outbox {
   /// A topic's last value for a new subscriber. Does not count against the limit; one that still
   /// waits for the same ticket is replaced.
   void push_snapshot(const MessagePtr& message, Ticket& ticket);
-  /// A reply or control frame: never dropped, but it counts.
+  /// A reply or control frame: never dropped, but it counts, with what it costs beside its bytes.
   void push_reply(MessagePtr message);
+  /// A reply that takes the place of the one before, while that waits.
+  void push_pong(MessagePtr message, Ticket& ticket);
   /// Ends the connection: what waits goes out first, except for a slow reader, who gets only the
   /// close frame. `reason.text` is copied. The first call wins.
   void close(const CloseReason& reason);
@@ -60,8 +62,7 @@ class Outbox {
 
   // What the Connection drains it with.
 
-  /// The kernel takes no more: from now on `latest` messages conflate. Cleared by the next take
-  /// that empties it.
+  /// The kernel takes no more: from now on `latest` messages conflate.
   void set_blocked(bool blocked) { blocked_ = blocked; }
   [[nodiscard]] bool blocked() const { return blocked_; }
   /// Fills `pieces` from the front of the queue; returns how many.
@@ -74,10 +75,12 @@ class Outbox {
  private:
   struct Item {
     MessagePtr message;
-    bool counted;
+    std::size_t cost;  // against the limit; 0: a snapshot
   };
 
-  [[nodiscard]] Ticket append(MessagePtr message, bool counted);
+  [[nodiscard]] Ticket append(MessagePtr message, std::size_t cost);
+  /// What was put there and has not begun to be written; null: it has, or is gone.
+  [[nodiscard]] Item* waiting(Ticket ticket);
   [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);
   void drop_unsent();
   void touch();
@@ -89,7 +92,7 @@ class Outbox {
   std::vector<Item> items_;  // items_[head_..] wait; released whole when empty
   std::size_t head_ = 0;
   std::size_t head_sent_ = 0;       // bytes of items_[head_] already written
-  std::size_t pending_bytes_ = 0;   // counted frames that wait
+  std::size_t pending_bytes_ = 0;   // cost of what waits
   std::uint64_t first_ticket_ = 1;  // ticket of items_[0]
   CloseReason close_reason_;
   bool closing_ = false;

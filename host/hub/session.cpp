@@ -65,8 +65,8 @@ void Session::on_open(MonoTime now) {
 void Session::on_text(std::string_view text, MonoTime now) {
   counters_.add(Counter::kMessagesReceived);
   auto parsed = parse_command(text, limits_.protocol);
-  if (const auto wait = wait_for_token(now)) {
-    const auto* command = std::get_if<Command>(&parsed);
+  const auto* command = std::get_if<Command>(&parsed);
+  if (const auto wait = is_free(command) ? std::nullopt : wait_for_token(now)) {
     fail({.code = ErrorCode::kRateLimited,
           .message =
               "More than " + std::to_string(limits_.commands_per_second) + " commands a second",
@@ -170,6 +170,12 @@ void Session::list(const std::string& id) {
   texts.reserve(views.size());
   for (const TopicIndex::View& view : views) texts.push_back(text_of(view));
   reply(write_subscriptions(texts, id));
+}
+
+/// A frontend opens with a `subscribe` a topic: how many is topics_per_connection's business.
+bool Session::is_free(const Command* command) const {
+  return command != nullptr && command->kind == Command::Kind::kSubscribe && !command->many &&
+         !index_.is_subscribed(subscriptions_, command->topics.front());
 }
 
 void Session::reply(std::string_view text) { outbox_.push_reply(Message::text_of(text)); }

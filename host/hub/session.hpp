@@ -52,6 +52,7 @@ class Session final : public Client {
   void list(const std::string& id);
   [[nodiscard]] std::variant<TopicIndex::View, ErrorReply> try_subscribe(const std::string& topic);
 
+  [[nodiscard]] bool is_free(const Command* command) const;
   void reply(std::string_view text);
   void fail(const ErrorReply& error, MonoTime now);
   [[nodiscard]] std::optional<std::chrono::milliseconds> wait_for_token(MonoTime now);

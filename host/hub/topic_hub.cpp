@@ -103,6 +103,9 @@ std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::st
     }
     for (const TopicPattern& pattern : patterns) {
       table.claims.push_back({pattern, &owner, std::string(library)});
+      // There from the start, so that clients cannot fill the table before a broadcaster publishes.
+      if (pattern.has_placeholder() || table.topics.contains(pattern.text())) continue;
+      insert(table, pattern.text(), pattern.delivery(), &owner, false);
     }
     return std::nullopt;
   });
@@ -133,6 +136,7 @@ TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery
                            .evictable = evictable});
   topic->state.with_lock([&](Topic::State& state) { state.shards.resize(inboxes_.size()); });
   table.topics.emplace(topic->name, topic);
+  if (!evictable) ++table.fixed;
   return topic;
 }
 
@@ -149,7 +153,7 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       error = JoinError::kUnknownTopic;
       return nullptr;
     }
-    if (table.topics.size() >= options_.topics) {
+    if (table.counted() >= options_.topics) {
       error = JoinError::kTooManyTopics;
       return nullptr;
     }
@@ -170,6 +174,11 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
   if (!found && owner_of(topic) == &owner) {  // nobody makes topics that another owns
     JoinError error{};
     found = find_or_create(topic, error);
+    if (error == JoinError::kTooManyTopics) {
+      counters_.add(Counter::kPublishBusy);
+      result.status = PublishStatus::kFull;
+      return result;
+    }
   }
   if (!found || found->owner != &owner) {
     counters_.add(Counter::kPublishDenied);
@@ -329,7 +338,7 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
 void TopicHub::on_tick(MonoTime now) {
   expire_demand(now);
   table_.with_lock([&](Table& table) {
-    if (table.topics.size() < options_.topics - options_.topics / 10) return;
+    if (table.counted() < options_.topics - options_.topics / 10) return;
     // use_count 1: only the table knows it, and copies are only made under this lock.
     std::erase_if(table.topics, [](const auto& entry) {
       return entry.second->evictable && entry.second.use_count() == 1;

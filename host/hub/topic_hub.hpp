@@ -127,6 +127,9 @@ class TopicHub {
     std::vector<Claim> claims;
     std::vector<TopicPtr> lingering;
     std::uint64_t last_id = 0;
+    std::size_t fixed = 0;  // topics that manifests and the host name: outside limits.topics
+
+    [[nodiscard]] std::size_t counted() const { return topics.size() - fixed; }
   };
   struct Status {
     BroadcasterState state = BroadcasterState::kOk;

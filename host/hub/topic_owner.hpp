@@ -24,7 +24,8 @@ enum class PublishStatus : std::uint8_t {
   kInvalid,  ///< not a JSON object by its first and last byte, not UTF-8, or larger than
              ///< limits.publish
   kBusy,  ///< a shard's inbox is full (`all` topics only): nothing was numbered, nothing delivered
-  kDenied,  ///< the publisher does not own the topic, or no more topics fit
+  kFull,  ///< a topic more than limits.topics; nothing was numbered
+  kDenied,  ///< the publisher does not own the topic
 };
 
 /// What publishing one message came to.

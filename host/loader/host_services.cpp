@@ -48,6 +48,7 @@ bc_status status_of(PublishStatus status) {
     case PublishStatus::kOk:
       return BC_OK;
     case PublishStatus::kBusy:
+    case PublishStatus::kFull:
       return BC_E_BUSY;
     case PublishStatus::kDenied:
       return BC_E_DENIED;

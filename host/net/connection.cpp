@@ -1,11 +1,14 @@
 #include "host/net/connection.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <exception>
 #include <utility>
 
+#include <linux/sockios.h>
 #include <spdlog/spdlog.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -18,11 +21,17 @@ namespace {
 using boost::system::error_code;
 using Socket = boost::asio::ip::tcp::socket;
 
-/// Reads in a row before others get their turn.
-constexpr int kReadsPerTurn = 8;
 constexpr std::size_t kPiecesPerWrite = 64;
-/// How long a close frame may take to get out, and then the peer to answer it.
+/// Answers to pings that wait: a client that floods must not keep its neighbours from their turn.
+constexpr std::uint32_t kMaxPongs = 32;
+/// How long the peer may take to answer a close frame that it has, and a slow one to take it.
 constexpr std::chrono::seconds kCloseGrace{1};
+
+/// The peer's kernel does not have it all yet.
+bool has_unacknowledged(const Socket& socket) {
+  int bytes = 0;
+  return ::ioctl(const_cast<Socket&>(socket).native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
 
 CloseReason reason_of(std::uint16_t code, std::string_view text) {
   switch (code) {
@@ -43,6 +52,7 @@ class FrameSink {
   FrameSink(Connection& connection, MonoTime now) : connection_(connection), now_(now) {}
 
   bool on_message(FrameReader::MessageKind kind, std::string_view payload) {
+    if (connection_.outbox_.closing()) return true;  // only its close frame is waited for
     if (kind == FrameReader::MessageKind::kText) {
       connection_.client_->on_text(payload, now_);
     } else {
@@ -51,7 +61,10 @@ class FrameSink {
     return connection_.make_room(now_);
   }
   bool on_ping(std::string_view payload) {
-    connection_.outbox_.push_reply(Message::frame_of(Opcode::kPong, payload));
+    // From then on only the newest is answered, which RFC 6455 (5.5.3) allows.
+    if (connection_.pongs_ < kMaxPongs) connection_.pong_ = Outbox::Ticket{};
+    connection_.outbox_.push_pong(Message::frame_of(Opcode::kPong, payload), connection_.pong_);
+    connection_.pongs_ = std::min(connection_.pongs_ + 1, kMaxPongs);
     return connection_.make_room(now_);
   }
 
@@ -99,33 +112,30 @@ void Connection::on_readable(MonoTime now) {
 }
 
 bool Connection::read_some(MonoTime now) {
+  // Once: then the others have their turn.
   const std::span<char> buffer = shard_.receive_buffer();
-  for (int turn = 0; turn < kReadsPerTurn; ++turn) {
-    const ssize_t count =
-        ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
-    if (count <= 0) {
-      finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
-      return false;
-    }
-    last_inbound_ = now;
-    receive(buffer.first(static_cast<std::size_t>(count)), now);
-    if (finished_) return false;
-    if (static_cast<std::size_t>(count) < buffer.size()) return true;
+  const ssize_t count = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+  if (count <= 0) {
+    finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
+    return false;
   }
-  return true;
+  receive(buffer.first(static_cast<std::size_t>(count)), now);
+  return !finished_;
 }
 
 void Connection::receive(std::span<char> bytes, MonoTime now) {
   if (peer_closed_ || reader_.done()) return;  // read on only to see the end
   FrameSink sink(*this, now);
+  const std::uint32_t frames = reader_.frames();
   const FrameReader::Result result = reader_.feed(bytes, sink);
+  if (reader_.frames() != frames) last_inbound_ = now;
   switch (result.kind) {
     case FrameReader::ResultKind::kContinue:
       return;
     case FrameReader::ResultKind::kClosed:
       peer_closed_ = true;
+      if (sent_close_) return finish(outbox_.close_reason(), now);
       outbox_.close({result.code, "", Counter::kClosedNormal});
       return;
     case FrameReader::ResultKind::kError:
@@ -135,20 +145,21 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
 }
 
 bool Connection::make_room(MonoTime now) {
-  const bool is_filling = outbox_.pending_bytes() > limits_.outbox.bytes / 2;
-  if (is_filling) shard_.flush_touched(now);
-  return !finished_ && !outbox_.closing();
+  if (is_half_full()) shard_.flush_touched(now);
+  return !finished_;
 }
 
 void Connection::flush(MonoTime now) {
   outbox_.untouch();
   if (finished_) return;
-  if (outbox_.closing() && reset_at_ == MonoTime{}) {
-    reset_at_ = now + (outbox_.close_reason().code == kCloseShutdown.code
-                           ? limits_.drain
-                           : std::chrono::nanoseconds(kCloseGrace));
+  if (outbox_.closing() && give_up_at_ == MonoTime{}) {
+    const bool is_slow = outbox_.close_reason().counter == Counter::kClosedSlow;
+    give_up_at_ = now + (is_shut_down_ ? limits_.drain
+                         : is_slow     ? std::chrono::nanoseconds(kCloseGrace)
+                                       : limits_.write_stall);
   }
-  if (outbox_.blocked()) return;  // the armed wait goes on from here
+  // The armed wait goes on from here, unless it comes too late for a burst.
+  if (outbox_.blocked() && !is_half_full()) return;
   std::array<std::string_view, kPiecesPerWrite> pieces;
   std::array<iovec, kPiecesPerWrite> parts;
   while (!outbox_.empty()) {
@@ -174,12 +185,16 @@ void Connection::flush(MonoTime now) {
     outbox_.consume(static_cast<std::size_t>(sent));
   }
   last_progress_ = now;
+  outbox_.set_blocked(false);
+  pongs_ = 0;
   if (outbox_.closing()) end_of_sending(now);
 }
 
 void Connection::wait_writable() {
+  if (std::exchange(waits_writable_, true)) return;
   socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code error) {
     if (self->finished_ || error) return;
+    self->waits_writable_ = false;
     self->outbox_.set_blocked(false);
     const MonoTime now = mono_now();
     self->flush(now);
@@ -193,7 +208,7 @@ void Connection::end_of_sending(MonoTime now) {
     return;
   }
   if (std::exchange(sent_close_, true)) return;
-  reset_at_ = now + kCloseGrace;
+  answer_until_ = now + kCloseGrace;
   // Half-closed, not closed: unread input would turn into a reset that overtakes our close frame.
   error_code ignored;
   socket_.shutdown(Socket::shutdown_send, ignored);
@@ -202,7 +217,10 @@ void Connection::end_of_sending(MonoTime now) {
 void Connection::on_tick(MonoTime now) {
   if (finished_) return;
   if (outbox_.closing()) {
-    if (reset_at_ != MonoTime{} && now >= reset_at_) reset(now);
+    if (give_up_at_ == MonoTime{}) return;
+    if (sent_close_ && has_unacknowledged(socket_)) answer_until_ = now + kCloseGrace;
+    if (now >= give_up_at_) return reset(now);
+    if (sent_close_ && now >= answer_until_) finish(outbox_.close_reason(), now);
     return;
   }
   if (outbox_.blocked() && now - last_progress_ >= limits_.write_stall) outbox_.close(kCloseSlow);
@@ -211,6 +229,7 @@ void Connection::on_tick(MonoTime now) {
 void Connection::shut_down(std::chrono::milliseconds retry_after) {
   if (finished_ || outbox_.closing()) return;
   client_->on_shutdown(retry_after);
+  is_shut_down_ = true;
   outbox_.close(kCloseShutdown);
 }
 
@@ -230,7 +249,7 @@ void Connection::finish(const CloseReason& reason, MonoTime now) {
   if (std::exchange(finished_, true)) return;
   error_code ignored;
   socket_.close(ignored);
-  client_->on_closed(now);
+  if (client_) client_->on_closed(now);
   shard_.counters().add(reason.counter);
   shard_.remove(*this);  // may be the last reference but the caller's
 }

@@ -59,8 +59,11 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   [[nodiscard]] bool read_some(MonoTime now);
   void receive(std::span<char> bytes, MonoTime now);
   /// Many answers to one read must not fill the outbox of a client that reads: writes when it is
-  /// half full. False: nothing more is wanted from the client.
+  /// half full. False: the connection is over.
   [[nodiscard]] bool make_room(MonoTime now);
+  [[nodiscard]] bool is_half_full() const {
+    return outbox_.pending_bytes() > limits_.outbox.bytes / 2;
+  }
   void wait_writable();
   void end_of_sending(MonoTime now);
   void finish(const CloseReason& reason, MonoTime now);
@@ -74,7 +77,12 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::unique_ptr<Client> client_;
   MonoTime last_inbound_{};
   MonoTime last_progress_{};  // when the kernel last took bytes
-  MonoTime reset_at_{};       // set once closing: then the socket is reset
+  MonoTime give_up_at_{};     // set once closing: then the socket is reset
+  MonoTime answer_until_{};   // for the peer's close frame, once it has had ours
+  Outbox::Ticket pong_ = 0;   // the last one
+  std::uint32_t pongs_ = 0;   // since nothing waited
+  bool waits_writable_ = false;
+  bool is_shut_down_ = false;
   bool peer_closed_ = false;  // its close frame came
   bool sent_close_ = false;   // ours is in the kernel
   bool finished_ = false;

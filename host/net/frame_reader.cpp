@@ -106,11 +106,16 @@ void FrameReader::begin_payload() {
   if (opcode() == Opcode::kText || opcode() == Opcode::kBinary) message_ = opcode();
 }
 
+void FrameReader::end_frame() {
+  header_count_ = 0;
+  ++frames_;
+}
+
 FrameReader::Event FrameReader::take_control(std::string_view part) {
   const bool in_parts = kept_.size() > message_bytes_;
   if (payload_left_ > 0 || in_parts) kept_.append(part);
   if (payload_left_ > 0) return {};
-  header_count_ = 0;
+  end_frame();
   const std::string_view payload = in_parts ? std::string_view(kept_).substr(message_bytes_) : part;
   switch (opcode()) {
     case Opcode::kPing:
@@ -131,7 +136,7 @@ FrameReader::Event FrameReader::take_data(std::string_view part) {
       return error(kNotUtf8, "text ends in the middle of a character");
     }
   }
-  if (frame_ends) header_count_ = 0;
+  if (frame_ends) end_frame();
   const bool in_parts = message_bytes_ > 0;
   if (!message_ends || in_parts) {
     kept_.append(part);  // grows with what has come, never with what was announced

@@ -45,6 +45,8 @@ class FrameReader {
   [[nodiscard]] Result feed(std::span<char> bytes, Sink& sink);
 
   [[nodiscard]] bool done() const { return done_; }
+  /// Whole frames so far, fragments and control frames included.
+  [[nodiscard]] std::uint32_t frames() const { return frames_; }
   /// Memory of its own that it holds now, for what has come of a message or control frame.
   [[nodiscard]] std::size_t heap_bytes() const {
     return kept_.capacity() > std::string().capacity() ? kept_.capacity() : 0;
@@ -62,6 +64,7 @@ class FrameReader {
   [[nodiscard]] Event next(std::span<char>& bytes);
   [[nodiscard]] bool take_header(std::span<char>& bytes);
   void begin_payload();
+  void end_frame();
   [[nodiscard]] Event take_control(std::string_view part);
   [[nodiscard]] Event take_data(std::string_view part);
   void unmask(std::span<char> part);
@@ -91,6 +94,7 @@ class FrameReader {
   std::size_t message_bytes_ = 0;
   std::uint64_t payload_left_ = 0;  // of the current frame
   std::array<unsigned char, 14> header_{};
+  std::uint32_t frames_ = 0;
   std::uint8_t header_count_ = 0;  // bytes of it that have come; all: a payload is being read
   Opcode message_ = Opcode::kContinuation;  // kContinuation: no message in progress
   MaskKey mask_{};                          // its first byte is for the next byte of payload

@@ -20,10 +20,13 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 using boost::system::error_code;
+using UnsentLimit = boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
 using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 constexpr std::size_t kHeaderBytes = 8 * 1024;
 constexpr std::chrono::seconds kAnswerWithin{4};
+/// What waits should wait in the Outbox, where it can still be conflated, and not in the kernel.
+constexpr int kUnsentBytes = 64 * 1024;
 
 /// One socket from accept to the end of its HTTP part.
 class Handshake : public std::enable_shared_from_this<Handshake> {
@@ -61,6 +64,7 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
     UpgradeVerdict verdict = check_upgrade(request, options_.origins);
     if (!verdict.accepted()) return refuse(std::move(verdict.refusal));
     if (!place_) return refuse({503, "Try again later: " + no_place_});
+    if (shard_.is_closing()) return refuse({503, "The server is shutting down"});
     accept(verdict.accept_key);
   }
 
@@ -100,7 +104,16 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
                         if (error) return;
                         error_code ignored;
                         self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->read_out();
                       });
+  }
+
+  /// Unread input would turn the close into a reset that overtakes the answer.
+  void read_out() {
+    stream_.async_read_some(buffer_.prepare(kHeaderBytes),
+                            [self = shared_from_this()](error_code error, std::size_t) {
+                              if (!error) self->read_out();
+                            });
   }
 
   Shard& shard_;
@@ -144,13 +157,13 @@ void Listener::on_tick() {
 void Listener::accept() {
   acceptor_.async_accept(io_, [this](error_code error, tcp::socket socket) {
     if (error == boost::asio::error::operation_aborted) return;
-    if (error == boost::system::errc::too_many_files_open ||
-        error == boost::system::errc::too_many_files_open_in_system) {
-      spdlog::error("cannot accept: {}. Raise the descriptor limit (ulimit -n).", error.message());
+    if (error) {  // what it lacks will not be there at once: on_tick() goes on
+      spdlog::error("cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n).",
+                    error.message());
       paused_ = true;
       return;
     }
-    if (!error) welcome(std::move(socket));
+    welcome(std::move(socket));
     accept();
   });
 }
@@ -158,6 +171,7 @@ void Listener::accept() {
 void Listener::welcome(tcp::socket socket) {
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
+  socket.set_option(UnsentLimit(kUnsentBytes), ignored);
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
   std::string refusal;
   auto place = admission_.try_enter(peer.address(), refusal);

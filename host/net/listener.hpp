@@ -34,7 +34,7 @@ class Listener {
   /// [main] before the shard runs: accepts from now on.
   void start();
   void stop();
-  /// Goes on after the process had run out of descriptors.
+  /// Goes on after the process had run out of descriptors or memory.
   void on_tick();
 
  private:

@@ -12,6 +12,8 @@ namespace broadcast {
 namespace {
 
 constexpr std::size_t kReceiveBufferBytes = 256 * 1024;
+/// Messages delivered in a row before sockets get their turn.
+constexpr std::size_t kLot = 256;
 constexpr std::chrono::milliseconds kTick{500};
 constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
@@ -32,6 +34,7 @@ Shard::~Shard() {
   io_.stop();
   join();
   owner_.adopt();
+  deadline_ = MonoTime::min();
   const MonoTime now = mono_now();
   for_each_connection([&](Connection& connection) { connection.reset(now); });
   io_.restart();
@@ -61,14 +64,20 @@ void Shard::join() {
 
 void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
                   std::vector<std::string> first_topics, std::span<char> first_bytes) {
+  if (is_closing()) return;  // its handshake was under way
   const auto connection =
       std::make_shared<Connection>(*this, std::move(socket), std::move(place), limits_);
   connections_.emplace(connection.get(), connection);
   ++open_;
   counters_.add(Counter::kConnectionsAccepted);
   const MonoTime now = mono_now();
-  connection->open(factory_(*this, connection->outbox(), std::move(first_topics)), first_bytes,
-                   now);
+  try {
+    connection->open(factory_(*this, connection->outbox(), std::move(first_topics)), first_bytes,
+                     now);
+  } catch (const std::exception& error) {
+    spdlog::error("connection not opened: {}", error.what());
+    connection->reset(now);
+  }
   flush_touched(now);
 }
 
@@ -76,13 +85,24 @@ void Shard::remove(Connection& connection) {
   owner_.check();
   connections_.erase(&connection);
   --open_;
-  if (connections_.empty() && deadline_ != MonoTime::max()) io_.stop();
+  if (connections_.empty() && is_closing()) io_.stop();
 }
 
 void Shard::drain() {
-  inbox_.take(drained_);
+  if (deliver_lot()) boost::asio::post(io_, [this] { drain(); });
+}
+
+bool Shard::deliver_lot() {
+  const bool takes = delivered_ == drained_.size();
+  if (takes) {
+    drained_.clear();
+    delivered_ = 0;
+    inbox_.take(drained_);
+  }
+  const std::size_t end = std::min(drained_.size(), delivered_ + kLot);
   std::size_t unflushed_bytes = 0;
-  for (const MessagePtr& message : drained_) {
+  for (; delivered_ < end; ++delivered_) {
+    const MessagePtr message = std::move(drained_[delivered_]);
     // A burst larger than an outbox must not close readers that keep up.
     unflushed_bytes += message->frame().size();
     if (unflushed_bytes > limits_.outbox.bytes / 2) {
@@ -95,18 +115,18 @@ void Shard::drain() {
       for_each_connection([&](Connection& connection) { connection.outbox().push_reply(message); });
     }
   }
-  drained_.clear();
   flush_touched(mono_now());
+  // What came since the take has woken us for a drain of its own; that one may have been this.
+  return !takes || delivered_ < drained_.size();
 }
 
 void Shard::flush_touched(MonoTime now) {
   owner_.check();
   // Flushing may end a connection, and that may touch others.
-  TouchedList touched;
   while (!touched_.empty()) {
-    std::swap(touched, touched_);
-    for (OutboxWriter* writer : touched) writer->flush(now);
-    touched.clear();
+    std::swap(flushing_, touched_);
+    for (OutboxWriter* writer : flushing_) writer->flush(now);
+    flushing_.clear();
   }
 }
 
@@ -159,7 +179,8 @@ void Shard::post_shut_down(MonoTime deadline) {
 }
 
 void Shard::shut_down(MonoTime deadline) {
-  drain();  // what was published before goes out before
+  while (deliver_lot()) {  // what was published before goes out before
+  }
   deadline_ = deadline;
   listener_.stop();
   if (connections_.empty()) io_.stop();

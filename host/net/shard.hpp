@@ -62,6 +62,8 @@ class Shard {
   void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
              std::vector<std::string> first_topics, std::span<char> first_bytes);
   void remove(Connection& connection);
+  /// Takes over no more.
+  [[nodiscard]] bool is_closing() const { return deadline_ != MonoTime::max(); }
   /// Flushes every connection whose outbox got something.
   void flush_touched(MonoTime now);
 
@@ -74,6 +76,8 @@ class Shard {
  private:
   void run();
   void drain();
+  /// Delivers a lot of what the inbox has. True: there may be more.
+  [[nodiscard]] bool deliver_lot();
   void arm_tick();
   void on_tick();
   void shut_down(MonoTime deadline);
@@ -88,8 +92,10 @@ class Shard {
   TopicIndex index_;
   Counters counters_;
   TouchedList touched_;
+  TouchedList flushing_;
   std::vector<char> receive_buffer_;
   std::vector<MessagePtr> drained_;
+  std::size_t delivered_ = 0;  // of them
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   Listener listener_;
   boost::asio::steady_timer tick_;

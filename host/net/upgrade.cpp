@@ -61,6 +61,11 @@ std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std
     return UpgradeRefusal{405, "A WebSocket begins with GET", {{http::field::allow, "GET"}}};
   }
   if (request.version() < 11) return UpgradeRefusal{400, "A WebSocket needs HTTP/1.1"};
+  // A proxy might take what follows for the body, and we for frames.
+  const std::string_view length = request[http::field::content_length];
+  if ((!length.empty() && length != "0") || request.count(http::field::transfer_encoding) > 0) {
+    return UpgradeRefusal{400, "A WebSocket begins with a request without a body"};
+  }
   const auto host = only(request, http::field::host);
   if (!host) return UpgradeRefusal{400, "There must be one Host header"};
   if (!has_token(request, http::field::upgrade, "websocket") ||

@@ -345,5 +345,26 @@ TEST_F(OutboxTest, GivesTheMemoryOfALongQueueBackAndKeepsThatOfAShortOne) {
   EXPECT_EQ(allocations() - before, 1U) << "a long one starts anew";
 }
 
+TEST_F(OutboxTest, OnlyTheAnswerToTheNewestPingWaits) {
+  Outbox::Ticket pong = 0;
+  outbox_.push_pong(Message::frame_of(Opcode::kPong, "1"), pong);
+  push(all(1));
+  const std::size_t pending = outbox_.pending_bytes();
+  for (int i = 0; i < 1000; ++i) outbox_.push_pong(Message::frame_of(Opcode::kPong, "2"), pong);
+  EXPECT_EQ(outbox_.pending_bytes(), pending);
+  EXPECT_THAT(read(), ElementsAre("2", "7#1"));
+  outbox_.push_pong(Message::frame_of(Opcode::kPong, "3"), pong);
+  EXPECT_FALSE(outbox_.empty()) << "the one before is written: this is another";
+}
+
+TEST_F(OutboxTest, AReplyCostsMoreThanItsBytes) {
+  std::size_t replies = 0;
+  while (!outbox_.closing()) {
+    outbox_.push_reply(Message::text_of("{}"));
+    ++replies;
+  }
+  EXPECT_LT(replies, limits_.bytes / 60);
+}
+
 }  // namespace
 }  // namespace broadcast

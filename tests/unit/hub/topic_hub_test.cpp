@@ -377,8 +377,14 @@ class SmallHubTest : public testing::Test {
 TEST_F(SmallHubTest, RefusesATopicTooMany) {
   for (const std::string& ticker : tickers) ASSERT_TRUE(can_join(ticker));
   EXPECT_EQ(play.hub.join("price:000099", kShardA).error, JoinError::kTooManyTopics);
-  EXPECT_EQ(play.publish("note:a").status, PublishStatus::kDenied);
+  EXPECT_EQ(play.publish("note:a").status, PublishStatus::kFull);
   EXPECT_TRUE(can_join(tickers[0])) << "those that exist stay open";
+}
+
+TEST_F(SmallHubTest, ClientsCannotTakeThePlaceOfATopicThatAManifestNames) {
+  for (const std::string& ticker : tickers) ASSERT_TRUE(can_join(ticker));
+  EXPECT_TRUE(can_join("signal:vcp"));
+  EXPECT_EQ(play.publish("signal:vcp").status, PublishStatus::kOk);
 }
 
 TEST_F(SmallHubTest, ForgetsIdleTopicsWhenNineTenthsAreUsed) {
