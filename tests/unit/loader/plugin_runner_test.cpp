@@ -17,19 +17,10 @@ namespace {
 using namespace std::chrono_literals;
 using test::ask;
 using test::kPatience;
+using test::mappings_of;
 using test::post;
 using test::verdict_of;
 using Outcome = Verdict::Outcome;
-
-/// How often something of broadcaster `name` is mapped.
-std::size_t mappings_of(const std::string& name) {
-  std::ifstream maps("/proc/self/maps");
-  std::size_t count = 0;
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find("bc:" + name + "#") != std::string::npos) ++count;
-  }
-  return count;
-}
 
 /// One byte on it lets a stuck probe go on.
 class Gate {

@@ -55,6 +55,16 @@ inline std::shared_ptr<const PluginFile> read_plugin(const std::string& name) {
   return PluginFile::read(plugin_path(name), Broadcasters::offer("1.3.2"));
 }
 
+/// How often something of broadcaster `name` is mapped.
+inline std::size_t mappings_of(const std::string& name) {
+  std::ifstream maps("/proc/self/maps");
+  std::size_t count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("bc:" + name + "#") != std::string::npos) ++count;
+  }
+  return count;
+}
+
 /// A hub with one shard's inbox that a test listens on. [any]
 class ListeningHub {
  public:
