@@ -65,6 +65,10 @@ void Message::destroy(const Message* message) noexcept {
   ::operator delete(const_cast<Message*>(message));
 }
 
+std::size_t Message::frame_bytes(std::size_t payload_bytes) {
+  return header_bytes_for(payload_bytes) + payload_bytes;
+}
+
 std::size_t Message::publication_bytes(std::uint64_t seq, std::string_view head,
                                        std::string_view payload) {
   return head.size() + digits_of(seq).count + payload.size();  // "," in place of the opening brace

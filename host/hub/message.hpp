@@ -37,6 +37,8 @@ class Message {
   /// Bytes of the text that publication() would make.
   [[nodiscard]] static std::size_t publication_bytes(std::uint64_t seq, std::string_view head,
                                                      std::string_view payload);
+  /// Bytes of the frame around a payload.
+  [[nodiscard]] static std::size_t frame_bytes(std::size_t payload_bytes);
   /// Anything without a topic: replies, control frames, text for every client.
   [[nodiscard]] static MessagePtr frame_of(Opcode opcode, std::string_view payload);
   [[nodiscard]] static MessagePtr text_of(std::string_view text) {

@@ -59,6 +59,14 @@ void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
   ticket = append(message, 0);
 }
 
+void Outbox::charge_snapshot(Ticket ticket) {
+  Item* const item = waiting(ticket);
+  if (closing_ || item == nullptr || item->cost > 0) return;
+  item->cost = item->message->frame().size();
+  pending_bytes_ += item->cost;
+  if (pending_bytes_ > limits_.bytes) close(kCloseSlow);
+}
+
 void Outbox::push_reply(MessagePtr message) {
   Ticket ignored = 0;
   push_pong(std::move(message), ignored);

@@ -47,6 +47,9 @@ class Outbox {
   /// A topic's last value for a new subscriber. Does not count against the limit; one that still
   /// waits for the same ticket is replaced.
   void push_snapshot(const MessagePtr& message, Ticket& ticket);
+  /// The subscription is over: a snapshot that still waits for it counts from now on, or coming
+  /// and going would pile them up.
+  void charge_snapshot(Ticket ticket);
   /// A reply or control frame: never dropped, but it counts, with what it costs beside its bytes.
   void push_reply(MessagePtr message);
   /// A reply that takes the place of the one before, while that waits.
@@ -75,7 +78,7 @@ class Outbox {
  private:
   struct Item {
     MessagePtr message;
-    std::size_t cost;  // against the limit; 0: a snapshot
+    std::size_t cost;  // against the limit; 0: a snapshot whose subscription lives
   };
 
   [[nodiscard]] Ticket append(MessagePtr message, std::size_t cost);

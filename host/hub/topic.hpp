@@ -1,6 +1,6 @@
 #pragma once
-// One topic: its name and rules, constant, and under its lock the numbers, the last value and who
-// listens. Owned by TopicHub's table and shared with the shards that subscribe to it.
+// One topic: its name and rules, and under its lock the numbers, the last value and who listens.
+// Owned by TopicHub's table and shared with the shards that subscribe to it.
 
 #include <atomic>
 #include <cstdint>
@@ -36,8 +36,11 @@ struct Topic {
   const std::string name;
   const std::string head;  // {"topic":"<name>","seq":
   const std::string epoch;
-  const Delivery delivery;
-  TopicOwner* const owner;  // null: the host's own, or unknown and accepted
+
+  // Set by TopicHub under the lock of its table; a topic accepted as unknown changes once, when it
+  // is claimed, before anything was published on it.
+  std::atomic<Delivery> delivery;
+  std::atomic<TopicOwner*> owner;  // null: the host's own, or unknown and accepted
   // May be forgotten when nobody listens and the table is nearly full.
   std::atomic<bool> evictable;
 

@@ -103,6 +103,9 @@ std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::st
     }
     for (const TopicPattern& pattern : patterns) {
       table.claims.push_back({pattern, &owner, std::string(library)});
+    }
+    adopt_unknown(table);
+    for (const TopicPattern& pattern : patterns) {
       // There from the start, so that clients cannot fill the table before a broadcaster publishes.
       if (pattern.has_placeholder() || table.topics.contains(pattern.text())) continue;
       insert(table, pattern.text(), pattern.delivery(), &owner, false);
@@ -123,6 +126,19 @@ const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view t
   const auto claim = std::ranges::find_if(
       table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(topic); });
   return claim == table.claims.end() ? nullptr : &*claim;
+}
+
+void TopicHub::adopt_unknown(Table& table) {
+  for (const auto& [name, topic] : table.topics) {
+    if (topic->owner != nullptr) continue;
+    const Claim* const claim = claim_of(table, name);
+    if (claim == nullptr) continue;
+    topic->delivery = claim->pattern.delivery();
+    topic->owner = claim->owner;
+    if (claim->pattern.has_placeholder()) continue;
+    topic->evictable = false;
+    ++table.fixed;
+  }
 }
 
 TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
@@ -158,8 +174,8 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       return nullptr;
     }
     if (claim == nullptr) return insert(table, name, Delivery::kLatest, nullptr, true);
-    const Delivery delivery = claim->pattern.delivery();
-    return insert(table, name, delivery, claim->owner, claim->pattern.has_placeholder());
+    // Of a pattern with a placeholder: the others are there since they were claimed.
+    return insert(table, name, claim->pattern.delivery(), claim->owner, true);
   });
 }
 
@@ -194,24 +210,23 @@ void TopicHub::publish_to(Topic& topic, std::string_view payload, Published& res
   std::uint64_t replaced = 0;
   result.status = topic.state.with_lock([&](Topic::State& state) {
     const std::uint64_t seq = state.seq + 1;
-    if (Message::publication_bytes(seq, topic.head, payload) > options_.publish_bytes) {
-      return PublishStatus::kInvalid;
-    }
-    MessagePtr message = Message::publication(topic.id, topic.delivery, seq, topic.head, payload);
-    if (topic.delivery == Delivery::kAll && !try_reserve(state, message->frame().size())) {
+    const Delivery delivery = topic.delivery;
+    const std::size_t text_bytes = Message::publication_bytes(seq, topic.head, payload);
+    if (text_bytes > options_.publish_bytes) return PublishStatus::kInvalid;
+    if (delivery == Delivery::kAll && !try_reserve(state, Message::frame_bytes(text_bytes))) {
       return PublishStatus::kBusy;
     }
+    MessagePtr message = Message::publication(topic.id, delivery, seq, topic.head, payload);
     for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
       Topic::PerShard& there = state.shards[shard];
       if (there.subscribers == 0) continue;
       Inbox& inbox = *inboxes_[shard];
-      const Inbox::Push push = topic.delivery == Delivery::kAll
-                                   ? inbox.push_reserved(message)
-                                   : inbox.push_latest(message, there.place);
+      const Inbox::Push push = delivery == Delivery::kAll ? inbox.push_reserved(message)
+                                                          : inbox.push_latest(message, there.place);
       if (push == Inbox::Push::kWake) to_wake.set(shard);
       if (push == Inbox::Push::kReplaced) ++replaced;
     }
-    if (topic.delivery == Delivery::kAll) topic.evictable = false;  // its numbers must go on
+    if (delivery == Delivery::kAll) topic.evictable = false;  // its numbers must go on
     state.seq = seq;
     state.last = std::move(message);
     result.seq = seq;
@@ -308,8 +323,9 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard) {
     ++state.subscribers;
     joined.seq = state.seq;
     joined.last = state.last;
-    if (!std::exchange(state.demanded, true) && topic->owner != nullptr) {
-      topic->owner->post_demand(topic->name, state.subscribers);
+    TopicOwner* const owner = topic->owner;
+    if (!std::exchange(state.demanded, true) && owner != nullptr) {
+      owner->post_demand(topic->name, state.subscribers);
     }
   });
   result.joined = std::move(joined);
@@ -356,7 +372,7 @@ void TopicHub::expire_demand(MonoTime now) {
       state.lingering = false;
       if (state.subscribers == 0) {
         state.demanded = false;
-        if (topic->owner != nullptr) topic->owner->post_demand(topic->name, 0);
+        if (TopicOwner* const owner = topic->owner) owner->post_demand(topic->name, 0);
       }
       return true;
     });

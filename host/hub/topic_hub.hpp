@@ -58,11 +58,12 @@ class TopicHub {
   TopicHub(const TopicHub&) = delete;
   TopicHub& operator=(const TopicHub&) = delete;
 
-  /// Adds a shard's inbox and returns the shard's number. REQUIRES: before the first publish or
-  /// join; outlives the hub's use.
+  /// Adds a shard's inbox and returns the shard's number. REQUIRES: before the first claim,
+  /// report, publish or join; outlives the hub's use.
   std::size_t add_shard(Inbox& inbox);
 
-  /// Gives `patterns` to `owner`, from now on. Refused with the other owner's name and pattern when
+  /// Gives `patterns` to `owner`, from now on, and with them the topics accepted as unknown: who
+  /// listens there already, demand_of() tells. Refused with the other owner's name and pattern when
   /// one overlaps; nothing is claimed then.
   struct Conflict {
     std::string pattern;
@@ -140,6 +141,7 @@ class TopicHub {
   [[nodiscard]] TopicPtr find(std::string_view topic) const;
   [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error);
   [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
+  static void adopt_unknown(Table& table);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
   void publish_to(Topic& topic, std::string_view payload, Published& result);

@@ -74,6 +74,8 @@ void TopicIndex::send_snapshot(Subscriptions& who, const View& view) {
 bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTime now) {
   const auto index = find(who, topic);
   if (!index) return false;
+  const Subscriptions::Entry entry = who.entries_[*index];
+  who.outbox_.charge_snapshot(entry.row->subscribers[entry.slot].ticket);
   remove(who, *index, now);
   return true;
 }

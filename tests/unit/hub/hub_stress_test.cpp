@@ -213,5 +213,42 @@ TEST_F(HubStressTest, EverySubscriberSeesItsTopicsInOrderAndNothingIsLost) {
   EXPECT_GT(b_.received(), 0U);
 }
 
+TEST(HubClaimStressTest, ATopicIsClaimedWhileClientsComeAndGo) {
+  constexpr std::uint64_t kMessages = 2000;
+  Counters counters;
+  QuietOwner owner;
+  TopicHub hub({.accept_unknown = true}, counters);
+  Inbox inbox([] {});
+  static_cast<void>(hub.add_shard(inbox));
+  const TopicHub::JoinResult before = hub.join("late:a", 0);
+  std::atomic<bool> is_claimed{false};
+  std::atomic<bool> is_done{false};
+  std::thread shard([&] {
+    std::vector<MessagePtr> messages;
+    while (!is_done.load()) {
+      const bool was_claimed = is_claimed.load();
+      const TopicHub::JoinResult again = hub.join("late:a", 0);
+      ASSERT_TRUE(again.joined);
+      EXPECT_TRUE(!was_claimed || again.joined->topic->delivery == Delivery::kAll);
+      hub.leave(again.joined->topic, 0, MonoTime{});
+      hub.on_tick(MonoTime{});
+      inbox.take(messages);
+      messages.clear();
+    }
+  });
+  EXPECT_EQ(hub.publish(owner, "late:a", R"({"type":"x"})").status, PublishStatus::kDenied);
+  EXPECT_FALSE(hub.try_claim(owner, "libquiet.so", {{"late:{x}", "", Delivery::kAll}}));
+  is_claimed = true;
+  for (std::uint64_t seq = 1; seq <= kMessages;) {
+    const Published published = hub.publish(owner, "late:a", R"({"type":"x"})");
+    if (published.status == PublishStatus::kBusy) continue;
+    EXPECT_EQ(published.seq, seq++);
+  }
+  is_done = true;
+  shard.join();
+  EXPECT_EQ(hub.demand_of(owner).size(), 1U);
+  EXPECT_EQ(before.joined->topic->owner.load(), &owner);
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -226,6 +226,18 @@ TEST_F(OutboxTest, ASnapshotThatWaitsAlreadyIsNotDoubled) {
   EXPECT_THAT(read(), ElementsAre("7#5"));
 }
 
+TEST_F(OutboxTest, ASnapshotThatOutlivesItsSubscriptionCounts) {
+  const MessagePtr value = numbered(Delivery::kLatest, 5, kTopic, 400);
+  push_snapshot(value);
+  outbox_.charge_snapshot(tickets_[kTopic]);
+  outbox_.charge_snapshot(tickets_[kTopic]);
+  EXPECT_EQ(outbox_.pending_bytes(), value->frame().size());
+  EXPECT_THAT(read(), ElementsAre("7#5"));
+  EXPECT_EQ(outbox_.pending_bytes(), 0U);
+  outbox_.charge_snapshot(tickets_[kTopic]);
+  EXPECT_EQ(outbox_.pending_bytes(), 0U) << "written: nothing to count";
+}
+
 TEST_F(OutboxTest, ANewerMessageReplacesAWaitingSnapshotOfALatestTopicOnly) {
   block_after(0);
   push_snapshot(latest(5));
@@ -343,6 +355,19 @@ TEST_F(OutboxTest, GivesTheMemoryOfALongQueueBackAndKeepsThatOfAShortOne) {
   before = allocations();
   outbox_.push(messages[0], ticket);
   EXPECT_EQ(allocations() - before, 1U) << "a long one starts anew";
+}
+
+TEST_F(OutboxTest, AMessageOnEachOfTwentyTopicsCostsNoMemoryTheSecondTime) {
+  std::vector<MessagePtr> messages;
+  for (std::uint64_t topic = 1; topic <= 20; ++topic) messages.push_back(latest(1, topic));
+  Outbox::Ticket ticket = 0;
+  for (const MessagePtr& message : messages) outbox_.push(message, ticket);
+  static_cast<void>(read());
+  touched_.clear();
+  outbox_.untouch();
+  const std::size_t before = allocations();
+  for (const MessagePtr& message : messages) outbox_.push(message, ticket);
+  EXPECT_EQ(allocations() - before, 0U);
 }
 
 TEST_F(OutboxTest, OnlyTheAnswerToTheNewestPingWaits) {

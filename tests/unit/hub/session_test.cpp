@@ -269,6 +269,22 @@ TEST_F(SessionTest, MoreCommandsThanASecondAllowsAreTurnedAwayWithAWait) {
               ElementsAre("error rate_limited"));
 }
 
+TEST_F(SessionTest, AFrontendMayOpenWithASubscribeForEachOfItsTopics) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 4}});
+  for (int i = 100'000; i < 100'200; ++i) {
+    ASSERT_THAT(words_of(client.ask(subscribe("price:" + std::to_string(i)))),
+                ElementsAre("subscribed"));
+  }
+}
+
+TEST_F(SessionTest, SubscribingAgainAndUnsubscribingCostTokens) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 2}, .topics = {"note:a"}});
+  EXPECT_THAT(words_of(client.ask(subscribe("note:a"))), ElementsAre("subscribed"));
+  EXPECT_THAT(words_of(client.ask(unsubscribe("note:b"))), ElementsAre("unsubscribed"));
+  EXPECT_THAT(words_of(client.ask(subscribe("note:a"))), ElementsAre("error rate_limited"));
+  EXPECT_THAT(words_of(client.ask(unsubscribe("note:b"))), ElementsAre("error rate_limited"));
+}
+
 TEST_F(SessionTest, WaitingAsLongAsToldIsLongEnoughAtAnyRate) {
   for (std::uint32_t rate = 1; rate <= 2000; rate += rate < 100 ? 1 : 37) {
     TestClient client(play.a, {.limits = {.commands_per_second = rate}});
@@ -304,6 +320,19 @@ TEST_F(SessionTest, WithoutARateAnyNumberOfCommandsIsAnswered) {
 TEST_F(SessionTest, AClientThatTakesNoRepliesIsClosedAsSlow) {
   TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 2000}});
   for (int i = 0; i < 200; ++i) client.send(R"({"type":"ping"})");
+  EXPECT_EQ(client.outbox().close_reason().code, 4413);
+}
+
+TEST_F(SessionTest, AClientThatComesAndGoesWithoutReadingIsClosedAsSlow) {
+  const std::string value = R"({"type":")" + std::string(20'000, 'x') + "\"}";
+  TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 100'000}});
+  client.outbox().set_blocked(true);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_FALSE(client.outbox().closing()) << i;
+    ASSERT_EQ(play.publish("market:kospi", value).status, PublishStatus::kOk);
+    client.send(subscribe("market:kospi"));
+    client.send(unsubscribe("market:kospi"));
+  }
   EXPECT_EQ(client.outbox().close_reason().code, 4413);
 }
 

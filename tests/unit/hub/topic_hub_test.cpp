@@ -8,6 +8,7 @@
 
 #include <broadcast/units.hpp>
 
+#include "allocations.hpp"
 #include "hub_play.hpp"
 
 namespace broadcast {
@@ -85,6 +86,13 @@ TEST_F(TopicHubTest, APatternThatWouldSwallowStatusTopicsDoesNot) {
   EXPECT_EQ(refusal("status:price"), JoinError::kUnknownTopic);
   EXPECT_EQ(hub.publish(greedy, "status:price", R"({"type":"status"})").status,
             PublishStatus::kDenied);
+}
+
+TEST_F(TopicHubTest, AStatusReportedBeforeSuchAClaimStaysTheHosts) {
+  hub.report_status("price", BroadcasterState::kOk, "");
+  FakeOwner greedy("greedy");
+  ASSERT_FALSE(hub.try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
+  EXPECT_EQ(hub.owner_of("status:price"), nullptr);
 }
 
 TEST_F(TopicHubTest, KnowsTheOwnerOfATopicThatNobodyHasUsedYet) {
@@ -197,6 +205,14 @@ TEST_F(TopicHubTest, BusyLeavesNumbersLastValueAndOtherShardsUntouched) {
   EXPECT_EQ(play.a.take(), play.b.take());
 }
 
+TEST_F(TopicHubTest, BusyCostsNoEncoding) {
+  fill_a_with_notes();
+  const TopicHub::Joined joined = join("signal:vcp");
+  const std::size_t before = allocations();
+  EXPECT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
+  EXPECT_EQ(allocations() - before, 0U);
+}
+
 TEST_F(TopicHubTest, BusyGivesBackThePlacesItHadOnOtherShards) {
   play.a.inbox().set_bounds({.messages = 3, .bytes = 10'000});
   play.b.inbox().set_bounds({.messages = 1, .bytes = 10'000});
@@ -276,6 +292,51 @@ TEST(TopicHubLimitsTest, UnknownTopicsCanBeAcceptedButNotStatusTopics) {
   EXPECT_EQ(result.joined->topic->delivery, Delivery::kLatest);
   EXPECT_FALSE(play.hub.join("status:foo", kShardA).joined);
   EXPECT_EQ(play.publish("signal:foo").status, PublishStatus::kDenied);
+}
+
+class ClaimedLateTest : public testing::Test {
+ protected:
+  /// One client of `topic`, which nobody serves until `pattern` is claimed.
+  void subscribe_and_claim(std::string_view topic, const char* pattern) {
+    client.send(R"({"type":"subscribe","topic":")" + std::string(topic) + "\"}");
+    static_cast<void>(client.read());
+    ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{pattern, "", Delivery::kAll}}));
+  }
+
+  HubPlay play{{.topics = 10, .accept_unknown = true}};
+  FakeOwner late{"late"};
+  TestClient client{play.a};
+};
+
+TEST_F(ClaimedLateTest, ATopicAcceptedAsUnknownGoesToTheOwnerThatClaimsIt) {
+  subscribe_and_claim("signal:foo", "signal:foo");
+  EXPECT_EQ(play.hub.owner_of("signal:foo"), &late);
+  EXPECT_THAT(play.hub.demand_of(late), ElementsAre(Pair("signal:foo", 1)));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").status, PublishStatus::kOk);
+  }
+  play.a.drain();
+  EXPECT_EQ(client.read().size(), 3U) << "who listened before is served";
+  EXPECT_EQ(client.ask(R"({"type":"list"})").at(0).at("topics").at(0).at("delivery"), "all");
+}
+
+TEST_F(ClaimedLateTest, ItsOwnerHearsWhenNobodyListensAnyMore) {
+  subscribe_and_claim("late:x", "late:{x}");
+  client.send(R"({"type":"unsubscribe","topic":"late:x"})");
+  play.hub.on_tick(at(30s));
+  EXPECT_THAT(late.take_told(), ElementsAre(Pair("late:x", 0)));
+}
+
+TEST_F(ClaimedLateTest, ATopicThatAManifestNamesIsKeptAndCountsNoMore) {
+  for (int i = 0; i < 9; ++i) {
+    ASSERT_TRUE(play.hub.join("price:00000" + std::to_string(i), kShardA).joined);
+  }
+  subscribe_and_claim("signal:foo", "signal:foo");
+  ASSERT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").seq, 1U);
+  client.send(R"({"type":"unsubscribe","topic":"signal:foo"})");
+  EXPECT_TRUE(play.hub.join("price:000099", kShardA).joined);
+  play.hub.on_tick(at(30s));
+  EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").seq, 2U);
 }
 
 // Demand.
