@@ -9,11 +9,10 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Counter::kCount)
     "publish_denied_total",       "deliveries_total",         "conflated_total",
     "inbox_conflated_total",      "error_replies_total",      "closed_normal_total",
     "closed_abnormal_total",      "closed_shutdown_total",    "closed_protocol_error_total",
-    "closed_not_utf8_total",      "closed_policy_total",      "closed_too_large_total",
-    "closed_internal_total",      "closed_heartbeat_total",   "closed_slow_total",
-    "closed_flood_total",         "plugin_exceptions_total",  "plugin_errors_total",
-    "plugin_restarts_total",      "producer_accepted_total",  "producer_refused_total",
-    "producer_unavailable_total",
+    "closed_not_utf8_total",      "closed_too_large_total",   "closed_internal_total",
+    "closed_heartbeat_total",     "closed_slow_total",        "closed_flood_total",
+    "plugin_exceptions_total",    "plugin_errors_total",      "plugin_restarts_total",
+    "producer_accepted_total",    "producer_refused_total",   "producer_unavailable_total",
 };
 static_assert(!kNames.back().empty(), "every counter has a name");
 }  // namespace

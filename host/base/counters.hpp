@@ -26,7 +26,6 @@ enum class Counter : std::size_t {
   kClosedShutdown,
   kClosedProtocolError,
   kClosedNotUtf8,
-  kClosedPolicy,
   kClosedTooLarge,
   kClosedInternal,
   kClosedHeartbeat,
