@@ -38,6 +38,8 @@ std::string price_update(std::string_view ticker, const Quote& quote, std::int64
 
 std::string index_update(const IndexName& index, const IndexQuote& quote, std::int64_t wall_ns,
                          std::string_view source) {
+  const nlohmann::ordered_json volume =
+      quote.volume ? nlohmann::ordered_json(*quote.volume) : nlohmann::ordered_json(nullptr);
   return nlohmann::ordered_json{{"type", "index_update"},
                                 {"code", index.code},
                                 {"name", index.name},
@@ -45,7 +47,7 @@ std::string index_update(const IndexName& index, const IndexQuote& quote, std::i
                                  {{"index", quote.index},
                                   {"change", quote.change},
                                   {"change_rate", quote.change_rate},
-                                  {"volume", quote.volume}}},
+                                  {"volume", volume}}},
                                 {"timestamp", iso_timestamp(wall_ns)},
                                 {"source", source}}
       .dump();

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,7 +25,7 @@ struct IndexQuote {
   double index = 0;
   double change = 0;
   double change_rate = 0;
-  std::int64_t volume = 0;
+  std::optional<std::int64_t> volume;
 };
 
 struct IndexName {

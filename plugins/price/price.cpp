@@ -15,7 +15,9 @@
 
 #include <broadcast/broadcaster.hpp>
 
+#include "plugins/price/database_source.hpp"
 #include "plugins/price/sim_source.hpp"
+#include "plugins/price/sources.hpp"
 
 namespace broadcast {
 
@@ -23,10 +25,6 @@ namespace {
 constexpr std::string_view kPricePrefix = "price:";
 /// As many tickers as sources are asked for beside the configured ones (KRX lists about 2,800).
 constexpr std::size_t kMaxDemanded = 2'500;
-
-std::unique_ptr<PriceSource> make_source(const nlohmann::json& config) {
-  return std::make_unique<SimSource>(config.at("seed").get<std::uint64_t>());
-}
 }  // namespace
 
 class Price : public Broadcaster {
@@ -42,13 +40,14 @@ class Price : public Broadcaster {
     for (const IndexName& index : kIndices) {
       if (std::ranges::find(wanted, index.key) != wanted.end()) indices_.push_back(index);
     }
-    source_ = make_source(config.at("sources").front());
+    std::vector<std::unique_ptr<PriceSource>> sources;
+    for (const auto& source : config.at("sources")) sources.push_back(make_source(source));
+    sources_.emplace(std::move(sources), calls());
   }
 
   void on_start() override {
     publish_all();
     every(interval_, [this] { publish_all(); });
-    report_health();
   }
 
   void on_demand(std::string_view topic, std::int64_t subscribers, bool) override {
@@ -58,13 +57,13 @@ class Price : public Broadcaster {
     if (subscribers == 0) {
       refused_.erase(ticker);
       if (demanded_.erase(ticker) > 0) {
-        source_->forget(ticker);
+        sources_->forget(ticker);
         serve_next_refused();
       }
     } else if (demanded_.size() >= kMaxDemanded && !demanded_.contains(ticker)) {
       refused_.insert(std::move(ticker));
     } else if (demanded_.insert(ticker).second) {
-      publish_quotes({.tickers = {std::move(ticker)}});
+      sources_->poll({.tickers = {std::move(ticker)}, .indices = {}});
     }
     report_health();
   }
@@ -73,34 +72,74 @@ class Price : public Broadcaster {
   void serve_next_refused() {
     if (refused_.empty()) return;
     const auto next = demanded_.insert(refused_.extract(refused_.begin())).position;
-    publish_quotes({.tickers = {*next}});
+    sources_->poll({.tickers = {*next}, .indices = {}});
   }
 
+  [[nodiscard]] std::unique_ptr<PriceSource> make_source(const nlohmann::json& config) {
+    if (config.at("type") == "sim") {
+      return std::make_unique<SimSource>(config.at("seed").get<std::uint64_t>());
+    }
+    try {
+      return std::make_unique<DatabaseSource>(config.at("url").get_ref<const std::string&>(),
+                                              [this](auto run) { return post(std::move(run)); });
+    } catch (const std::invalid_argument& error) {
+      throw Error(BC_E_INVALID, std::string("sources: database: url: ") + error.what());
+    }
+  }
+
+  [[nodiscard]] Sources::Calls calls() {
+    return {.mono_ns = [this] { return mono_ns(); },
+            .after = [this](auto delay, auto run) { return after(delay, std::move(run)); },
+            .cancel = [this](std::uint64_t id) { cancel(id); },
+            .on_quotes = [this](const PriceSource& source,
+                                const Quotes& quotes) { publish_quotes(source, quotes); },
+            .on_health =
+                [this](const PriceSource& source, const std::string& error) {
+                  const std::string name(source.name());
+                  error.empty() ? log(LogLevel::kInfo, "source " + name + ": serves again")
+                                : log(LogLevel::kWarn, "source " + name + ": " + error);
+                },
+            .on_serving =
+                [this](const PriceSource* serving, const PriceSource& preferred) {
+                  serving_ = serving;
+                  preferred_ = &preferred;
+                  report_health();
+                }};
+  }
+
+  /// Subscribers read this: no addresses, no files.
   void report_health() {
-    const bool full = !refused_.empty();
-    if (std::exchange(reported_full_, full) == full) return;
-    const std::string serving = "serving " + std::string(source_->name());
-    full ? report(Health::kDegraded, serving + "; no more than " + std::to_string(kMaxDemanded) +
-                                         " tickers can be asked for, some get no prices")
-         : report(Health::kOk, serving);
+    if (preferred_ == nullptr) return;  // nothing has been asked yet
+    Health health = Health::kOk;
+    std::string detail;
+    if (serving_ != preferred_) {
+      health = serving_ == nullptr ? Health::kDown : Health::kDegraded;
+      detail = std::string(preferred_->name()) + " does not answer, ";
+    }
+    detail += serving_ == nullptr ? "no prices" : "serving " + std::string(serving_->name());
+    if (!refused_.empty()) {
+      health = std::max(health, Health::kDegraded);
+      detail += "; no more than " + std::to_string(kMaxDemanded) +
+                " tickers can be asked for, some get no prices";
+    }
+    if (std::exchange(reported_, detail) != detail) report(health, detail);
   }
 
   void publish_all() {
     std::set<std::string> tickers = configured_;
     tickers.insert(demanded_.begin(), demanded_.end());
-    publish_quotes({.tickers = {tickers.begin(), tickers.end()}, .indices = indices_});
+    sources_->poll({.tickers = {tickers.begin(), tickers.end()}, .indices = indices_});
   }
 
   // All topics are `latest`: publish never answers BUSY, and a revoked generation has nothing left
   // to do.
-  void publish_quotes(const Wanted& wanted) {
-    const Quotes quotes = source_->poll(wanted);
+  void publish_quotes(const PriceSource& source, const Quotes& quotes) {
     for (const auto& [ticker, quote] : quotes.tickers) {
       publish(std::string(kPricePrefix) + ticker,
-              price_update(ticker, quote, wall_ns(), source_->name()));
+              price_update(ticker, quote, wall_ns(), source.name()));
     }
     for (const auto& [index, quote] : quotes.indices) {
-      publish(index.topic, index_update(index, quote, wall_ns(), source_->name()));
+      publish(index.topic, index_update(index, quote, wall_ns(), source.name()));
     }
   }
 
@@ -108,9 +147,11 @@ class Price : public Broadcaster {
   std::set<std::string> configured_;
   std::set<std::string> demanded_;  // and not configured
   std::set<std::string> refused_;   // in demand beyond kMaxDemanded
-  std::optional<bool> reported_full_;
   std::vector<IndexName> indices_;
-  std::unique_ptr<PriceSource> source_;
+  const PriceSource* serving_ = nullptr;
+  const PriceSource* preferred_ = nullptr;
+  std::string reported_;
+  std::optional<Sources> sources_;
 };
 
 }  // namespace broadcast
@@ -128,6 +169,7 @@ BROADCAST_PLUGIN(broadcast::Price, "price", "1.0.0",
 "indices":{"type":"array","items":{"type":"string","enum":["kospi","kosdaq"]},"default":["kospi","kosdaq"],
 "description":"published every interval"},
 "sources":{"type":"array","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["type"],
-"properties":{"type":{"type":"string","enum":["sim"],"description":"where prices come from"},
-"seed":{"type":"integer","minimum":0,"default":1,"description":"of the random walk"}}},
-"default":[{"type":"sim","seed":1}],"description":"the first one serves"}}})")
+"properties":{"type":{"type":"string","enum":["database","sim"],"description":"where prices come from"},
+"url":{"type":"string","default":"","description":"database: sqlite:<file> or postgresql://user:password@host/name"},
+"seed":{"type":"integer","minimum":0,"default":1,"description":"sim: of the random walk"}}},
+"default":[{"type":"sim","seed":1}],"description":"the first one that answers serves; what it does not have is asked of the next"}}})")

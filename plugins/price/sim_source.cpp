@@ -93,15 +93,16 @@ IndexQuote SimSource::next_index(const IndexName& index) {
           .volume = walk.volume};
 }
 
-Quotes SimSource::poll(const Wanted& wanted) {
-  Quotes quotes;
+bool SimSource::try_poll(const Wanted& wanted, Done done) {
+  Answer answer;
   for (const std::string& ticker : wanted.tickers) {
-    quotes.tickers.emplace_back(ticker, next_quote(ticker));
+    answer.quotes.tickers.emplace_back(ticker, next_quote(ticker));
   }
   for (const IndexName& index : wanted.indices) {
-    quotes.indices.emplace_back(index, next_index(index));
+    answer.quotes.indices.emplace_back(index, next_index(index));
   }
-  return quotes;
+  done(std::move(answer));
+  return true;
 }
 
 }  // namespace broadcast

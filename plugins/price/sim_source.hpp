@@ -15,7 +15,7 @@ class SimSource final : public PriceSource {
   explicit SimSource(std::uint64_t seed) : seed_(seed) {}
 
   [[nodiscard]] std::string_view name() const override { return "sim"; }
-  [[nodiscard]] Quotes poll(const Wanted& wanted) override;
+  [[nodiscard]] bool try_poll(const Wanted& wanted, Done done) override;
   /// Asked for again, it sets out from its base price.
   void forget(const std::string& ticker) override { walks_.erase(ticker); }
 

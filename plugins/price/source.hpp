@@ -1,8 +1,11 @@
 #pragma once
-// The seam to where prices come from. One instance a `sources:` entry of the YAML; [plugin].
+// The seam to where prices come from. One instance a `sources:` entry of the YAML; everything
+// [plugin].
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "plugins/price/market.hpp"
@@ -22,13 +25,20 @@ struct Quotes {
 
 class PriceSource {
  public:
+  struct Answer {
+    Quotes quotes;  ///< the newest of what was wanted; what the source does not have is left out
+    std::string error;  ///< why there are none, for the log; empty: it went well
+  };
+  using Done = std::function<void(Answer)>;
+
   virtual ~PriceSource() = default;
   /// As it stands in every message's `source`.
   [[nodiscard]] virtual std::string_view name() const = 0;
-  /// The newest of what is wanted; what it does not have is left out.
-  [[nodiscard]] virtual Quotes poll(const Wanted& wanted) = 0;
+  /// Never blocks. `done` is called once: before this returns, or later. False: still busy with the
+  /// question before; `done` is not called.
+  [[nodiscard]] virtual bool try_poll(const Wanted& wanted, Done done) = 0;
   /// Nobody asks for this ticker any more.
-  virtual void forget(const std::string& ticker) = 0;
+  virtual void forget(const std::string& /*ticker*/) {}
 };
 
 }  // namespace broadcast

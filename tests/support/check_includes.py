@@ -37,6 +37,9 @@ EVERYWHERE_IN_HOST = ("spdlog/", "fmt/")
 UNITS = "broadcast/units.hpp"
 SEES_THE_SDK = ("loader",)
 
+# What several broadcasters share; linked into each of them.
+SHARED_BY_PLUGINS = ("database",)
+
 # The hub has no sockets and no threads; base has the locks.
 NOT_IN_HUB = ("thread", "mutex", "condition_variable", "sys/socket.h", "sys/epoll.h", "poll.h",
               "netinet/", "arpa/", "netdb.h", "unistd.h")
@@ -96,8 +99,9 @@ def check_sdk(name, header, quoted):
 
 
 def check_plugin(plugin, header, quoted):
-    if quoted and not header.startswith(f"plugins/{plugin}/"):
-        return f"plugins/{plugin} may include the SDK and its own folder, named from the root"
+    mine = tuple(f"plugins/{folder}/" for folder in (plugin, *SHARED_BY_PLUGINS))
+    if quoted and not header.startswith(mine):
+        return f"plugins/{plugin} may include the SDK and {', '.join(mine)}, named from the root"
     if header.startswith(("host/", "plugins/")) and not quoted:
         return f"plugins/{plugin} may include the SDK and its own folder"
     return None

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -138,6 +139,18 @@ class FakeHost {
   /// Virtual time goes on while the broadcaster's thread is busy: what becomes due meanwhile is
   /// late, and fires with the next advance().
   void pass(std::chrono::nanoseconds duration) { now_ns_ += duration.count(); }
+  /// Runs posts until `is_done`, waiting for those of the broadcaster's own threads. False: that
+  /// took longer than `timeout`, in real time.
+  template <class Predicate>
+  [[nodiscard]] bool run_posts_until(Predicate is_done,
+                                     std::chrono::nanoseconds timeout = std::chrono::seconds(30)) {
+    const auto until = std::chrono::steady_clock::now() + timeout;
+    while (run_posts(), !is_done()) {
+      std::unique_lock lock(mutex_);
+      if (!posted_.wait_until(lock, until, [this] { return !posts_.empty(); })) return false;
+    }
+    return true;
+  }
   Answer message(std::string_view topic, std::string_view payload,
                  std::string_view source = "http") {
     bc_event message = event(BC_EV_MESSAGE);
@@ -419,6 +432,7 @@ class FakeHost {
     const std::lock_guard lock(mutex_);
     if (!takes_posts_) return BC_E_REVOKED;
     posts_.push_back({id, ptr});
+    posted_.notify_one();
     return BC_OK;
   }
   void run_posts() {
@@ -488,6 +502,7 @@ class FakeHost {
   std::map<std::uint32_t, Metric> metric_names_;
   std::map<std::string, std::optional<std::string>> deliveries_;  // by topic; none: not owned
   std::string last_fail_;
+  std::condition_variable posted_;
   std::mutex mutex_;  // over what follows, and subscribers_ and metric_names_
   bool takes_posts_ = true;
   std::deque<std::pair<std::uint64_t, void*>> posts_;

@@ -63,7 +63,8 @@ TEST(ReferenceConfigTest, HasEveryKeyThatTheReaderKnowsAndNoOther) {
 
 TEST(ReferenceConfigTest, ShowsTheBroadcastersAsTheyAreByDefault) {
   const Config config = load_config(kReference, test_variable);
-  EXPECT_THAT(names(config), ElementsAre("daytrading_signal", "heartbeat", "price", "vcp_signal"));
+  EXPECT_THAT(names(config),
+              ElementsAre("daytrading_signal", "heartbeat", "market_gate", "price", "vcp_signal"));
   for (const auto& [name, broadcaster] : config.broadcasters) {
     EXPECT_TRUE(broadcaster.enabled) << name;
     EXPECT_EQ(broadcaster.library, "lib" + name + ".so");
@@ -74,7 +75,8 @@ TEST(DemoConfigTest, RunsEverythingOnThisMachineOnly) {
   const Config config = load_config(CONFIG_DIRECTORY "/demo.yaml", test_variable);
   EXPECT_EQ(config.server.listen, (ListenAddress{"127.0.0.1", 5111}));
   EXPECT_TRUE(config.admin.listen.is_loopback());
-  EXPECT_THAT(names(config), ElementsAre("daytrading_signal", "heartbeat", "price", "vcp_signal"));
+  EXPECT_THAT(names(config),
+              ElementsAre("daytrading_signal", "heartbeat", "market_gate", "price", "vcp_signal"));
   EXPECT_THAT(config.broadcasters.at("heartbeat").permissions, ElementsAre("clients"));
 }
 

@@ -48,7 +48,8 @@ TEST_P(ShippedPluginTest, LeavesNothingMappedAfter200Lives) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Plugins, ShippedPluginTest,
-                         testing::Values("price", "vcp_signal", "daytrading_signal", "heartbeat"),
+                         testing::Values("price", "market_gate", "vcp_signal", "daytrading_signal",
+                                         "heartbeat"),
                          [](const auto& plugin) { return std::string(plugin.param); });
 
 }  // namespace

@@ -29,7 +29,8 @@ std::vector<std::string> exports_of(const std::string& path) {
 }
 
 TEST(ExportsTest, EveryBroadcasterExportsOneSymbol) {
-  for (const char* name : {"price", "vcp_signal", "daytrading_signal", "heartbeat"}) {
+  for (const char* name :
+       {"price", "market_gate", "vcp_signal", "daytrading_signal", "heartbeat"}) {
     EXPECT_THAT(exports_of(plugin_path(name)), ::testing::ElementsAre("bc_plugin_entry")) << name;
   }
 }

@@ -100,7 +100,7 @@ std::string with_brackets(std::size_t depth) {
 
 TEST_F(VcpTest, RefusesBracketsThatWouldOverflowTheStack) {
   const std::size_t around = 2;
-  const std::size_t most = SignalBroadcaster::kMaxDepth - around;
+  const std::size_t most = kMaxDepth - around;
   EXPECT_EQ(host.message(kVcp, with_brackets(most)).status, BC_OK);
   for (const std::size_t depth : {most + 1, std::size_t{120'000}}) {
     const auto answer = host.message(kVcp, with_brackets(depth));

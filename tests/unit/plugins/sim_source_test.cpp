@@ -5,10 +5,19 @@
 namespace broadcast {
 namespace {
 
+Quotes poll(SimSource& source, const Wanted& wanted) {
+  Quotes quotes;
+  EXPECT_TRUE(source.try_poll(wanted, [&](PriceSource::Answer answer) {
+    EXPECT_EQ(answer.error, "");
+    quotes = std::move(answer.quotes);
+  }));
+  return quotes;
+}
+
 std::vector<std::int64_t> walk(SimSource& source, const Wanted& wanted, int steps) {
   std::vector<std::int64_t> prices;
   for (int i = 0; i < steps; ++i)
-    prices.push_back(source.poll(wanted).tickers.front().second.price);
+    prices.push_back(poll(source, wanted).tickers.front().second.price);
   return prices;
 }
 
@@ -25,7 +34,7 @@ TEST(SimSourceTest, PricesStayOnTheTickGridAndWithinTheDailyLimit) {
   SimSource source(3);
   const Wanted wanted{.tickers = {"005930", "000020", "035420", "1A2B3C"}};
   for (int i = 0; i < 20'000; ++i) {
-    for (const auto& [ticker, quote] : source.poll(wanted).tickers) {
+    for (const auto& [ticker, quote] : poll(source, wanted).tickers) {
       const std::int64_t base = quote.price - quote.change;
       ASSERT_EQ(quote.price % tick_size(quote.price), 0) << ticker << ' ' << quote.price;
       ASSERT_GE(quote.price * 10, base * 7) << ticker;
@@ -40,7 +49,7 @@ TEST(SimSourceTest, VolumeOnlyGrows) {
   SimSource source(3);
   std::int64_t last = 0;
   for (int i = 0; i < 100; ++i) {
-    const std::int64_t volume = source.poll({.tickers = {"005930"}}).tickers.front().second.volume;
+    const std::int64_t volume = poll(source, {.tickers = {"005930"}}).tickers.front().second.volume;
     EXPECT_GT(volume, last);
     last = volume;
   }
@@ -49,10 +58,10 @@ TEST(SimSourceTest, VolumeOnlyGrows) {
 TEST(SimSourceTest, IndicesMove) {
   SimSource source(3);
   const Wanted wanted{.indices = {kIndices.begin(), kIndices.end()}};
-  const double first = source.poll(wanted).indices.front().second.index;
+  const double first = poll(source, wanted).indices.front().second.index;
   double second = first;
   for (int i = 0; i < 100 && second == first; ++i) {
-    second = source.poll(wanted).indices.front().second.index;
+    second = poll(source, wanted).indices.front().second.index;
   }
   EXPECT_NE(second, first);
 }

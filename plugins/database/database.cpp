@@ -1,0 +1,123 @@
+#include "plugins/database/database.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include <libpq-fe.h>
+#include <soci/postgresql/soci-postgresql.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <sys/socket.h>
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::string_view kSqlite = "sqlite:";
+constexpr std::chrono::seconds kLongestBackOff{30};
+
+/// Seconds to connect; milliseconds until an unanswered packet, or a statement, is given up.
+constexpr std::string_view kPatience =
+    "connect_timeout=3&tcp_user_timeout=5000&options=-c%20statement_timeout%3D5000";
+
+}  // namespace
+
+DatabaseUrl DatabaseUrl::parse(const std::string& url) {
+  if (url.starts_with(kSqlite) && url.size() > kSqlite.size()) {
+    const std::string file = url.substr(kSqlite.size());
+    if (file.find('"') != std::string::npos) throw std::invalid_argument("a file name without \"");
+    // Read-only: a file that is not there is an error, not a new database.
+    return {Kind::kSqlite, "dbname=\"" + file + "\" readonly=1 timeout=5"};
+  }
+  if (url.starts_with("postgresql://") || url.starts_with("postgres://")) {
+    const char joint = url.find('?') == std::string::npos ? '?' : '&';
+    return {Kind::kPostgresql, url + joint + std::string(kPatience)};
+  }
+  throw std::invalid_argument("expected sqlite:<file> or postgresql://user:password@host/name");
+}
+
+Database::Database(DatabaseUrl url, Post post)
+    : url_(std::move(url)), post_(std::move(post)), thread_([this] { work(); }) {}
+
+Database::~Database() {
+  {
+    const std::lock_guard lock(mutex_);
+    over_ = true;
+    interrupt();
+  }
+  news_.notify_one();
+  thread_.join();
+}
+
+bool Database::try_run(Query query, Failed failed) {
+  const std::lock_guard lock(mutex_);
+  if (busy_) return false;
+  busy_ = true;
+  order_ = {std::move(query), std::move(failed)};
+  news_.notify_one();
+  return true;
+}
+
+void Database::work() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    news_.wait(lock, [this] { return over_ || order_; });
+    if (over_) break;
+    const Order order = *std::exchange(order_, std::nullopt);
+    lock.unlock();
+    std::function<void()> answer = answer_of(order);
+    lock.lock();
+    busy_ = false;
+    if (!over_) static_cast<void>(post_(std::move(answer)));
+  }
+}
+
+/// Never throws: what goes wrong is the answer.
+std::function<void()> Database::answer_of(const Order& order) {
+  const auto now = std::chrono::steady_clock::now();
+  try {
+    if (!session_) {
+      if (now < next_try_) throw std::runtime_error(last_error_);
+      connect();
+    }
+    auto answer = order.query(*session_);
+    back_off_ = std::chrono::seconds(0);
+    return answer;
+  } catch (const std::exception& error) {
+    last_error_ = error.what();
+  }
+  if (now >= next_try_) {
+    back_off_ = std::clamp(back_off_ * 2, std::chrono::seconds(1), kLongestBackOff);
+    next_try_ = now + back_off_;
+  }
+  disconnect();
+  return [failed = order.failed, why = last_error_] { failed(why); };
+}
+
+void Database::connect() {
+  // The factories themselves: by name SOCI would dlopen them, and they would stay mapped.
+  auto session = url_.kind == DatabaseUrl::Kind::kSqlite
+                     ? std::make_unique<soci::session>(soci::sqlite3, url_.parameters)
+                     : std::make_unique<soci::session>(soci::postgresql, url_.parameters);
+  const std::lock_guard lock(mutex_);
+  session_ = std::move(session);
+}
+
+void Database::disconnect() {
+  std::unique_ptr<soci::session> session;
+  const std::lock_guard lock(mutex_);
+  session = std::move(session_);
+}
+
+void Database::interrupt() {
+  if (!session_) return;
+  // By static_cast: SOCI does not export the types' typeinfo.
+  soci::details::session_backend* backend = session_->get_backend();
+  if (url_.kind == DatabaseUrl::Kind::kPostgresql) {
+    ::shutdown(PQsocket(static_cast<soci::postgresql_session_backend*>(backend)->conn_), SHUT_RDWR);
+  } else {
+    sqlite_api::sqlite3_interrupt(static_cast<soci::sqlite3_session_backend*>(backend)->conn_);
+  }
+}
+
+}  // namespace broadcast

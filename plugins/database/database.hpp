@@ -1,0 +1,75 @@
+#pragma once
+// The dashboard's database, SQLite or PostgreSQL, on a thread of its own: a broadcaster asks, and
+// is answered on its own thread, whatever the database does meanwhile. What broadcasters that read
+// it share.
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <soci/soci.h>
+
+namespace broadcast {
+
+/// Where a database is: `sqlite:<file>`, or `postgresql://user:password@host:port/name`.
+struct DatabaseUrl {
+  enum class Kind { kSqlite, kPostgresql };
+  Kind kind = Kind::kSqlite;
+  std::string parameters;  ///< as SOCI's backend reads them
+
+  /// Throws std::invalid_argument that does not repeat `url`: it may hold a password.
+  [[nodiscard]] static DatabaseUrl parse(const std::string& url);
+};
+
+class Database {
+ public:
+  /// Runs it on the broadcaster's thread; false when that is over.
+  using Post = std::function<bool(std::function<void()>)>;
+  /// [database] What it returns runs on the broadcaster's thread.
+  using Query = std::function<std::function<void()>(soci::session&)>;
+  /// [plugin] With the reason, for the log: it may name hosts and files.
+  using Failed = std::function<void(const std::string& why)>;
+
+  Database(DatabaseUrl url, Post post);
+  /// Breaks off what runs.
+  ~Database();
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
+
+  /// [plugin] Connects first where there is no connection; not more often than the back-off allows
+  /// (1 s to 30 s), which is a failure too. False: the one before has not been answered.
+  [[nodiscard]] bool try_run(Query query, Failed failed);
+
+ private:
+  struct Order {
+    Query query;
+    Failed failed;
+  };
+  void work();
+  [[nodiscard]] std::function<void()> answer_of(const Order& order);
+  void connect();
+  void disconnect();
+  void interrupt();
+
+  const DatabaseUrl url_;
+  const Post post_;
+
+  std::mutex mutex_;  // guards what follows, up to thread_
+  std::condition_variable news_;
+  std::optional<Order> order_;
+  bool busy_ = false;
+  bool over_ = false;
+  std::unique_ptr<soci::session> session_;  // used by the thread, interrupted by the destructor
+
+  std::chrono::steady_clock::time_point next_try_{};  // the thread's own, as the next ones
+  std::chrono::seconds back_off_{0};
+  std::string last_error_;
+  std::thread thread_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,131 @@
+// Source `database` of price, on a real SQLite file; the same statements run on PostgreSQL in
+// tests/integration.
+
+#include "plugins/database/database.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <broadcast/testing.hpp>
+
+#include "tests/unit/plugins/plugin_path.hpp"
+#include "tests/unit/plugins/sqlite_file.hpp"
+
+namespace broadcast {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+
+class DatabaseSourceTest : public ::testing::Test {
+ protected:
+  void start(const std::string& sources) {
+    host = std::make_unique<FakeHost>(
+        plugin_path("price"), R"({"tickers":["005930","000660"],"sources":)" + sources + "}");
+    host->start();
+  }
+  [[nodiscard]] std::string only_database() const {
+    return R"([{"type":"database","url":")" + file.url() + "\"}]";
+  }
+  [[nodiscard]] std::string with_sim_behind() const {
+    return R"([{"type":"database","url":")" + file.url() + R"("},{"type":"sim"}])";
+  }
+  [[nodiscard]] bool wait_for_report(std::size_t count) {
+    return host->run_posts_until([&] { return host->reports().size() >= count; });
+  }
+  /// Rounds go on until the newest price is `source`'s.
+  [[nodiscard]] bool wait_for_source(const std::string& source) {
+    const auto until = std::chrono::steady_clock::now() + seconds(30);
+    while (std::chrono::steady_clock::now() < until) {
+      const auto published = host->published("price:005930").size();
+      host->advance(seconds(5));
+      if (!host->run_posts_until(
+              [&] { return host->published("price:005930").size() > published; })) {
+        return false;
+      }
+      if (host->last("price:005930")["source"] == source) return true;
+    }
+    return false;
+  }
+
+  SqliteFile file;
+  std::unique_ptr<FakeHost> host;
+};
+
+TEST_F(DatabaseSourceTest, TheNewestRowIsThePriceAndTheOneBeforeItItsChange) {
+  file.create();
+  file.close_price("005930", "2026-02-03", "70000");
+  file.close_price("005930", "2026-02-05", "82500");
+  file.close_price("005930", "2026-02-04", "80000");
+  file.run(
+      "INSERT INTO market_status(date, kospi, kospi_change_pct, kosdaq, kosdaq_change_pct)"
+      " VALUES('2026-02-04', 1, 1, 1, 1), ('2026-02-05', 2610.55, -0.47, 850.1, NULL)");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  const json price = host->last("price:005930");
+  EXPECT_EQ(price["source"], "database");
+  EXPECT_EQ(price["data"], json::parse(R"({"price":82500,"change":2500,"change_rate":3.13,
+      "volume":1000,"bid_price":82500,"ask_price":82500})"));
+  EXPECT_EQ(host->last("market:kospi")["data"],
+            json::parse(R"({"index":2610.55,"change":-12.33,"change_rate":-0.47,"volume":null})"));
+  EXPECT_EQ(host->last("market:kosdaq")["data"],
+            json::parse(R"({"index":850.1,"change":0.0,"change_rate":0.0,"volume":null})"));
+  EXPECT_TRUE(host->published("price:000660").empty()) << "the database does not have it";
+  EXPECT_EQ(host->reports().front().detail, "serving database");
+  EXPECT_TRUE(host->misuse().empty());
+}
+
+TEST_F(DatabaseSourceTest, WhatItDoesNotHaveOrCannotBeIsAskedOfTheNext) {
+  file.create();
+  file.close_price("005930", "2026-02-05", "82500");
+  file.close_price("000660", "2026-02-05", "0");
+  start(with_sim_behind());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("price:005930")["source"], "database");
+  EXPECT_EQ(host->last("price:000660")["source"], "sim");
+  EXPECT_EQ(host->last("market:kospi")["source"], "sim");
+}
+
+TEST_F(DatabaseSourceTest, WithoutTheDatabaseTheNextServesUntilItIsBack) {
+  start(with_sim_behind());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  EXPECT_EQ(host->reports().back().detail, "database does not answer, serving sim");
+  EXPECT_EQ(host->last("price:005930")["source"], "sim");
+  EXPECT_THAT(host->logs().back().text, ::testing::HasSubstr("source database: "));
+
+  file.create();
+  file.close_price("005930", "2026-02-05", "82500");
+  ASSERT_TRUE(wait_for_source("database"));
+  EXPECT_EQ(host->reports().back().detail, "serving database");
+}
+
+TEST_F(DatabaseSourceTest, AloneAndAwayItSaysThatThereAreNoPrices) {
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DOWN);
+  EXPECT_EQ(host->reports().back().detail, "database does not answer, no prices");
+  EXPECT_FALSE(std::filesystem::exists(file.path())) << "it reads, and makes no files";
+}
+
+TEST(DatabaseUrlTest, RefusesWhatIsNoneWithoutRepeatingIt) {
+  for (const char* url :
+       {"", "sqlite:", "mysql://u:secret@h/d", "/var/lib/x.sqlite", "sqlite:a\"b"}) {
+    try {
+      static_cast<void>(DatabaseUrl::parse(url));
+      ADD_FAILURE() << url;
+    } catch (const std::invalid_argument& error) {
+      EXPECT_THAT(error.what(), ::testing::Not(::testing::HasSubstr("secret")));
+    }
+  }
+}
+
+TEST(DatabaseUrlTest, WaitsForNoServerForEver) {
+  EXPECT_THAT(DatabaseUrl::parse("postgresql://u:p@h/d").parameters,
+              ::testing::StartsWith("postgresql://u:p@h/d?connect_timeout="));
+  EXPECT_THAT(DatabaseUrl::parse("postgres://h/d?sslmode=require").parameters,
+              ::testing::HasSubstr("?sslmode=require&connect_timeout="));
+}
+
+}  // namespace
+}  // namespace broadcast

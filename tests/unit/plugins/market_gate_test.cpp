@@ -1,0 +1,154 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <broadcast/testing.hpp>
+
+#include "tests/unit/plugins/plugin_path.hpp"
+#include "tests/unit/plugins/sqlite_file.hpp"
+
+namespace broadcast {
+namespace {
+
+using nlohmann::json;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+constexpr const char* kTopic = "market-gate";
+constexpr const char* kGreen =
+    R"({"status":"GREEN","level":72,"kospi":2610.55,"kospi_change_pct":-0.47,
+  "kosdaq":850.1,"kosdaq_change_pct":null,
+  "sectors":[{"name":"반도체","ticker":"091160","change_pct":1.4,"signal":"bullish"}]})";
+
+struct MarketGateTest : ::testing::Test {
+  FakeHost host{plugin_path("market_gate"), "{}"};
+  MarketGateTest() { host.start(); }
+};
+
+TEST_F(MarketGateTest, TakesTheDataOrTheWholeUpdate) {
+  for (const std::string& sent :
+       {std::string(kGreen),
+        R"({"type":"market_gate_update","topic":"market-gate","seq":4,"data":)" +
+            std::string(kGreen) + "}"}) {
+    ASSERT_EQ(host.message(kTopic, sent).status, BC_OK) << host.message(kTopic, sent).text;
+    const json update = host.last(kTopic);
+    EXPECT_EQ(update["type"], "market_gate_update");
+    EXPECT_EQ(update["timestamp"], "2026-02-02T02:40:00.000000+00:00");
+    EXPECT_EQ(update["data"], json::parse(kGreen));
+    EXPECT_EQ(update.size(), 3U);
+  }
+  EXPECT_TRUE(host.misuse().empty());
+}
+
+TEST_F(MarketGateTest, KeepsTheProducersTimestamp) {
+  host.message(kTopic,
+               R"({"type":"market_gate_update","timestamp":"2026-02-05T10:00:00+09:00","data":)" +
+                   std::string(kGreen) + "}");
+  EXPECT_EQ(host.last(kTopic)["timestamp"], "2026-02-05T10:00:00+09:00");
+}
+
+TEST_F(MarketGateTest, FillsInWhatIsMissingAndKeepsWhatItDoesNotKnow) {
+  ASSERT_EQ(host.message(kTopic, R"({"status":"RED","level":0,"reason":"VIX",
+    "sectors":[{"name":"a","change_pct":1.01},{"name":"b","change_pct":-1.01},
+               {"name":"c","change_pct":1},{"name":"d"}]})")
+                .status,
+            BC_OK);
+  EXPECT_EQ(host.last(kTopic)["data"], json::parse(R"({"status":"RED","level":0,"reason":"VIX",
+    "kospi":null,"kospi_change_pct":null,"kosdaq":null,"kosdaq_change_pct":null,
+    "sectors":[{"name":"a","change_pct":1.01,"signal":"bullish"},
+               {"name":"b","change_pct":-1.01,"signal":"bearish"},
+               {"name":"c","change_pct":1,"signal":"neutral"},
+               {"name":"d","change_pct":null,"signal":"neutral"}]})"));
+}
+
+TEST_F(MarketGateTest, RefusesWithTheFieldThatIsWrong) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"7", "expected the gate's data or a market_gate_update"},
+      {"nope", "not valid JSON"},
+      {R"({"level":1})", "status: missing"},
+      {R"({"status":"BLUE","level":1})", "status: expected RED, YELLOW or GREEN, got \"BLUE\""},
+      {R"({"status":"RED"})", "level: missing"},
+      {R"({"status":"RED","level":101})", "level: expected 0 to 100, got 101"},
+      {R"({"status":"RED","level":"5"})", "level: expected a number, got \"5\""},
+      {R"({"status":"RED","level":5,"kospi":"x"})", "kospi: expected a number or null, got \"x\""},
+      {R"({"status":"RED","level":5,"sectors":{}})", "sectors: expected a list, got {}"},
+      {R"({"status":"RED","level":5,"sectors":[{"name":"a"},{}]})", "sectors[1].name: missing"},
+      {R"({"status":"RED","level":5,"sectors":[{"name":"a","signal":"up"}]})",
+       "sectors[0].signal: expected bullish, bearish or neutral, got \"up\""},
+      {R"({"type":"signal_update","data":{}})",
+       "type: expected \"market_gate_update\", got \"signal_update\""},
+      {R"({"type":"market_gate_update"})", "data: missing"},
+      {R"({"type":"market_gate_update","data":{"status":"RED","level":-1}})",
+       "data.level: expected 0 to 100, got -1"},
+  };
+  for (const auto& [sent, text] : rows) {
+    const auto answer = host.message(kTopic, sent);
+    EXPECT_EQ(answer.status, BC_E_INVALID) << sent;
+    EXPECT_EQ(answer.text, text) << sent;
+  }
+  EXPECT_TRUE(host.published().empty());
+}
+
+class MarketGateDatabaseTest : public ::testing::Test {
+ protected:
+  void start() {
+    host = std::make_unique<FakeHost>(plugin_path("market_gate"),
+                                      R"({"database":")" + file.url() + R"(","interval":"30s"})");
+    host->start();
+  }
+  void insert(const std::string& date, const std::string& gate, const std::string& sectors) {
+    file.run("INSERT OR REPLACE INTO market_status VALUES('" + date +
+             "', 2610.55, -0.47, 850.1, NULL, '" + gate + "', 72, '" + sectors + "')");
+  }
+  [[nodiscard]] bool wait_for_published(std::size_t count) {
+    return host->run_posts_until([&] { return host->published().size() >= count; });
+  }
+
+  SqliteFile file;
+  std::unique_ptr<FakeHost> host;
+};
+
+TEST_F(MarketGateDatabaseTest, PublishesTheNewestRowAndAgainWhenItChanges) {
+  file.create();
+  insert("2026-02-04", "RED", "[]");
+  insert("2026-02-05", "GREEN", R"([{"name":"반도체","ticker":"091160","change_pct":1.4}])");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->last(kTopic)["data"],
+            json::parse(R"({"status":"GREEN","level":72.0,"kospi":2610.55,
+    "kospi_change_pct":-0.47,"kosdaq":850.1,"kosdaq_change_pct":null,
+    "sectors":[{"name":"반도체","ticker":"091160","change_pct":1.4,"signal":"bullish"}]})"));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
+
+  host->advance(seconds(60));  // the row is the same
+  insert("2026-02-06", "YELLOW", "[]");
+  host->advance(seconds(30));
+  ASSERT_TRUE(wait_for_published(2));
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "YELLOW");
+  EXPECT_EQ(host->published().size(), 2U);
+}
+
+TEST_F(MarketGateDatabaseTest, ARowThatIsWrongIsLeftOutAndLogged) {
+  file.create();
+  insert("2026-02-05", "PURPLE", "[]");
+  start();
+  ASSERT_TRUE(host->run_posts_until([&] {
+    return !host->logs().empty() && host->logs().back().text.find("PURPLE") != std::string::npos;
+  }));
+  EXPECT_TRUE(host->published().empty());
+}
+
+TEST_F(MarketGateDatabaseTest, WithoutTheDatabaseProducersAreServed) {
+  start();
+  ASSERT_TRUE(host->run_posts_until([&] { return !host->reports().empty(); }));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  EXPECT_THAT(host->reports().back().detail, ::testing::Not(HasSubstr(file.path())));
+  EXPECT_EQ(host->message(kTopic, kGreen).status, BC_OK);
+}
+
+TEST(MarketGateConfigTest, RefusesADatabaseThatIsNone) {
+  EXPECT_THROW(FakeHost(plugin_path("market_gate"), R"({"database":"mysql://h/d"})"),
+               std::runtime_error);
+}
+
+}  // namespace
+}  // namespace broadcast
