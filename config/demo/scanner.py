@@ -21,6 +21,7 @@ TOPICS = {"market-gate": "market_gate", "signal:daytrading": "daytrading", "sign
 GATE_BANDS = {"RED": (0, 39), "YELLOW": (40, 69), "GREEN": (70, 100)}
 TICK_SIZES = [(2_000, 1), (5_000, 5), (20_000, 10), (50_000, 50), (200_000, 100), (500_000, 500)]
 ANSWER_SECONDS = 6  # the host answers within 5
+PATIENCE = 6  # attempts, half a second apart
 
 
 def say(text):
@@ -91,6 +92,7 @@ class Host:
     def __init__(self, url):
         self.url = url
         self.trouble = {}
+        self.failures = 0
         self.opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy knows another loopback
 
     def post(self, topic, scan):
@@ -103,8 +105,12 @@ class Host:
         except urllib.error.HTTPError as refusal:
             self.note(topic, f"{topic} refused, {refusal.code}: {refusal.read().decode(errors='replace')}")
         except (OSError, http.client.HTTPException) as error:
+            self.failures += 1
+            if self.failures < PATIENCE:  # it may be about to start
+                return False
             self.note("host", f"no host at {self.url} ({getattr(error, 'reason', error)}), trying on")
             return False
+        self.failures = 0
         self.note("host", "")
         return True
 

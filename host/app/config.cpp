@@ -91,6 +91,7 @@ void read_server(YamlReader& map, ServerConfig& server) {
     server.origins.push_back(text);
     return {};
   });
+  map.flag("demo_page", server.demo_page);
   map.duration("drain", server.drain, {milliseconds(0), hours(1)});
 }
 
@@ -178,6 +179,7 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.count("commands_per_second", limits.commands_per_second, {0, kMillion});
   map.count("connections", limits.connections, {0, 10 * kMillion});
   map.count("connections_per_address", limits.connections_per_address, {0, 10 * kMillion});
+  map.count("accepts_per_second", limits.accepts_per_second, {0, kMillion});
   check_limits(map, limits);
 }
 

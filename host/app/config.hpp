@@ -32,6 +32,7 @@ struct ServerConfig {
   std::string path = "/ws";
   std::size_t threads = 0;           ///< 0: auto
   std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
+  bool demo_page = false;            ///< a page that shows the topics, at `/`
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
   bool operator==(const ServerConfig&) const = default;
 };
@@ -61,6 +62,7 @@ struct LimitsConfig {
   std::uint32_t commands_per_second = 100;  ///< 0: off
   std::size_t connections = 0;              ///< 0: off
   std::size_t connections_per_address = 0;  ///< 0: off
+  std::uint32_t accepts_per_second = 0;     ///< 0: off
   bool operator==(const LimitsConfig&) const = default;
 };
 

@@ -11,6 +11,7 @@
 #include <boost/uuid/uuid_io.hpp>
 #include <spdlog/spdlog.h>
 
+#include "host/app/demo_page.hpp"
 #include "host/app/version.hpp"
 
 namespace broadcast {
@@ -49,12 +50,16 @@ SessionLimits session_limits(const Config& config) {
 
 NetOptions net_options(const Config& config) {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const std::size_t shards =
+      config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256);
   return {.listen = endpoint_of(config.server.listen),
-          .shards =
-              config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256),
+          .shards = shards,
           .listener = {.path = config.server.path,
                        .origins = config.server.origins,
-                       .handshake = config.limits.handshake},
+                       .handshake = config.limits.handshake,
+                       .accepts_per_second =
+                           config.limits.accepts_per_second / static_cast<double>(shards),
+                       .page = config.server.demo_page ? demo_page(config.server.path) : ""},
           .connection = {.message_bytes = config.limits.message_bytes,
                          .outbox = {.bytes = config.limits.outbox_bytes},
                          .write_stall = config.limits.write_stall,
@@ -137,6 +142,8 @@ Server::End Server::run() {
   if (config_.plugins.strict && !have_all_started()) return {.exit_code = 1, .is_stuck = !stop()};
   spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
                config_.server.path, shards_.size());
+  if (config_.server.demo_page)
+    spdlog::info("demo page on http://{}/", text_of(shards_.endpoint()));
   spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
   arm_tick();
   signals_.async_wait([this](boost::system::error_code error, int signal) {

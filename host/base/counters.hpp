@@ -12,6 +12,7 @@ namespace broadcast {
 enum class Counter : std::size_t {
   kConnectionsAccepted,
   kHandshakesRefused,
+  kPagesServed,
   kMessagesReceived,
   kMessagesPublished,
   kPublishBusy,
@@ -37,6 +38,20 @@ enum class Counter : std::size_t {
   kProducerAccepted,
   kProducerRefused,
   kProducerUnavailable,
+  // One for each key of `limits` in the YAML: how often somebody met it.
+  kLimitMessage,
+  kLimitOutbox,
+  kLimitPublish,
+  kLimitWriteStall,
+  kLimitHandshake,
+  kLimitTopics,
+  kLimitTopicsPerConnection,
+  kLimitTopicsPerRequest,
+  kLimitTopicName,
+  kLimitCommands,
+  kLimitConnections,
+  kLimitConnectionsPerAddress,
+  kLimitAccepts,
   kCount
 };
 

@@ -47,7 +47,7 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
     return;
   }
   if (pending_bytes_ + message->frame().size() > limits_.bytes) {
-    close(kCloseSlow);
+    overflow();
     return;
   }
   ticket = append(message, message->frame().size());
@@ -64,7 +64,7 @@ void Outbox::charge_snapshot(Ticket ticket) {
   if (closing_ || item == nullptr || item->cost > 0) return;
   item->cost = item->message->frame().size();
   pending_bytes_ += item->cost;
-  if (pending_bytes_ > limits_.bytes) close(kCloseSlow);
+  if (pending_bytes_ > limits_.bytes) overflow();
 }
 
 void Outbox::push_reply(MessagePtr message) {
@@ -81,10 +81,15 @@ void Outbox::push_pong(MessagePtr message, Ticket& ticket) {
     return;
   }
   if (pending_bytes_ + cost > limits_.bytes) {
-    close(kCloseSlow);
+    overflow();
     return;
   }
   ticket = append(std::move(message), cost);
+}
+
+void Outbox::overflow() {
+  counters_.add(Counter::kLimitOutbox);
+  close(kCloseSlow);
 }
 
 void Outbox::close(const CloseReason& reason) {

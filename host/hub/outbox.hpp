@@ -82,6 +82,7 @@ class Outbox {
   };
 
   [[nodiscard]] Ticket append(MessagePtr message, std::size_t cost);
+  void overflow();
   /// What was put there and has not begun to be written; null: it has, or is gone.
   [[nodiscard]] Item* waiting(Ticket ticket);
   [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);

@@ -44,7 +44,8 @@ std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits
     return ErrorReply{.code = ErrorCode::kTooManyTopics,
                       .message = "\"topics\" has " + std::to_string(list.size()) +
                                  " entries, a request may name " +
-                                 std::to_string(limits.topics_per_request)};
+                                 std::to_string(limits.topics_per_request),
+                      .limit = Counter::kLimitTopicsPerRequest};
   }
   for (const Json& topic : list) {
     if (!topic.is_string()) {
@@ -169,6 +170,14 @@ std::optional<ErrorReply> check_topic_name(std::string_view topic, const Protoco
     return ErrorReply{.code = ErrorCode::kInvalidTopic, .message = "A topic is not UTF-8"};
   }
   const std::string shown(cut_utf8(topic, kMaxQuotedBytes));
+  if (topic.size() > limits.topic_name_bytes) {
+    return ErrorReply{.code = ErrorCode::kInvalidTopic,
+                      .message = "The topic \"" + shown + "…\" has " +
+                                 std::to_string(topic.size()) + " bytes, a topic may have " +
+                                 std::to_string(limits.topic_name_bytes),
+                      .topic = shown,
+                      .limit = Counter::kLimitTopicName};
+  }
   if (topic.ends_with(":*")) {
     return ErrorReply{
         .code = ErrorCode::kBadMessage,

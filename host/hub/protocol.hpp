@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "host/base/counters.hpp"
 #include "host/hub/topic_owner.hpp"
 
 namespace broadcast {
@@ -40,6 +41,7 @@ struct ErrorReply {
   std::string topic;  ///< empty: none
   std::string id;     ///< JSON text, empty: none
   std::optional<std::chrono::milliseconds> retry_after;
+  std::optional<Counter> limit;  ///< the one that is reached
 };
 
 struct ProtocolLimits {

@@ -1,7 +1,6 @@
 #include "host/hub/session.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace broadcast {
@@ -47,7 +46,6 @@ Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& count
       tokens_(limits.commands_per_second) {}
 
 void Session::on_open(MonoTime now) {
-  tokens_at_ = now;
   const std::unique_ptr<Opening> opening = std::move(opening_);
   reply(write_connected(opening->client_id));
   const std::size_t most = limits_.protocol.topics_per_request;
@@ -57,7 +55,8 @@ void Session::on_open(MonoTime now) {
   if (opening->topics.size() > most) {
     fail({.code = ErrorCode::kTooManyTopics,
           .message = "The query string names " + std::to_string(opening->topics.size()) +
-                     " topics; the first " + std::to_string(most) + " were subscribed"},
+                     " topics; the first " + std::to_string(most) + " were subscribed",
+          .limit = Counter::kLimitTopicsPerRequest},
          now);
   }
 }
@@ -71,7 +70,8 @@ void Session::on_text(std::string_view text, MonoTime now) {
           .message =
               "More than " + std::to_string(limits_.commands_per_second) + " commands a second",
           .id = command != nullptr ? command->id : std::get<ErrorReply>(parsed).id,
-          .retry_after = *wait},
+          .retry_after = *wait,
+          .limit = Counter::kLimitCommands},
          now);
     return;
   }
@@ -118,7 +118,8 @@ std::variant<TopicIndex::View, ErrorReply> Session::try_subscribe(const std::str
     return ErrorReply{.code = ErrorCode::kTooManyTopics,
                       .message = "A connection may subscribe to " +
                                  std::to_string(limits_.topics_per_connection) + " topics",
-                      .topic = topic};
+                      .topic = topic,
+                      .limit = Counter::kLimitTopicsPerConnection};
   }
   TopicIndex::Answer answer = index_.subscribe(subscriptions_, topic);
   if (!answer.view) return join_error(answer.error, topic);
@@ -143,6 +144,7 @@ void Session::subscribe_many(const Command& command) {
   for (const std::string& topic : command.topics) {
     auto result = try_subscribe(topic);
     if (auto* error = std::get_if<ErrorReply>(&result)) {
+      if (error->limit) counters_.add(*error->limit);
       rejected.push_back(std::move(*error));
     } else {
       views.push_back(std::move(std::get<TopicIndex::View>(result)));
@@ -182,6 +184,7 @@ void Session::reply(std::string_view text) { outbox_.push_reply(Message::text_of
 
 void Session::fail(const ErrorReply& error, MonoTime now) {
   counters_.add(Counter::kErrorReplies);
+  if (error.limit) counters_.add(*error.limit);
   reply(write_error(error));
   std::erase_if(errors_, [&](MonoTime at) { return now - at >= kErrorWindow; });
   errors_.push_back(now);
@@ -191,14 +194,9 @@ void Session::fail(const ErrorReply& error, MonoTime now) {
 std::optional<std::chrono::milliseconds> Session::wait_for_token(MonoTime now) {
   if (limits_.commands_per_second == 0) return std::nullopt;
   const double rate = limits_.commands_per_second;
-  const std::chrono::duration<double> passed = now - std::exchange(tokens_at_, now);
-  tokens_ = std::min(rate, tokens_ + passed.count() * rate);
-  if (tokens_ >= 1) {
-    tokens_ -= 1;
-    return std::nullopt;
-  }
-  return std::chrono::milliseconds(
-      static_cast<std::int64_t>(std::ceil((1 - tokens_) / rate * 1e3)));
+  const std::chrono::nanoseconds wait = tokens_.take(rate, rate, now);
+  if (wait == std::chrono::nanoseconds(0)) return std::nullopt;
+  return std::chrono::ceil<std::chrono::milliseconds>(wait);
 }
 
 }  // namespace broadcast

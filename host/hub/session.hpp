@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "host/base/counters.hpp"
+#include "host/base/token_bucket.hpp"
 #include "host/hub/client.hpp"
 #include "host/hub/outbox.hpp"
 #include "host/hub/protocol.hpp"
@@ -64,8 +65,7 @@ class Session final : public Client {
   Subscriptions subscriptions_;
   std::unique_ptr<Opening> opening_;
   std::vector<MonoTime> errors_;  // within the last ten seconds, oldest first
-  MonoTime tokens_at_{};          // token bucket: when it was last looked at
-  double tokens_ = 0;
+  TokenBucket tokens_;            // of commands_per_second
 };
 
 }  // namespace broadcast

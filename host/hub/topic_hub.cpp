@@ -170,6 +170,7 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       return nullptr;
     }
     if (table.counted() >= options_.topics) {
+      counters_.add(Counter::kLimitTopics);
       error = JoinError::kTooManyTopics;
       return nullptr;
     }
@@ -212,7 +213,10 @@ void TopicHub::publish_to(Topic& topic, std::string_view payload, Published& res
     const std::uint64_t seq = state.seq + 1;
     const Delivery delivery = topic.delivery;
     const std::size_t text_bytes = Message::publication_bytes(seq, topic.head, payload);
-    if (text_bytes > options_.publish_bytes) return PublishStatus::kInvalid;
+    if (text_bytes > options_.publish_bytes) {
+      counters_.add(Counter::kLimitPublish);
+      return PublishStatus::kInvalid;
+    }
     if (delivery == Delivery::kAll && !try_reserve(state, Message::frame_bytes(text_bytes))) {
       return PublishStatus::kBusy;
     }

@@ -6,28 +6,28 @@ Admission::Place::~Place() {
   if (admission_ != nullptr) admission_->leave(address_.get());
 }
 
-std::optional<Admission::Place> Admission::try_enter(const boost::asio::ip::address& address,
-                                                     std::string& refusal) {
+std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
+    const boost::asio::ip::address& address) {
   const bool by_address = limits_.connections_per_address > 0;
-  const bool entered = state_.with_lock([&](State& state) {
+  const auto refusal = state_.with_lock([&](State& state) -> std::optional<Refusal> {
     if (limits_.connections > 0 && state.open >= limits_.connections) {
-      refusal = "the server has as many connections as it may (limits.connections)";
-      return false;
+      return Refusal{"the server has as many connections as it may (limits.connections)",
+                     Counter::kLimitConnections};
     }
     if (by_address) {
       std::size_t& here = state.by_address[address];
       if (here >= limits_.connections_per_address) {
-        refusal = "your address has as many connections as it may (limits.connections_per_address)";
-        return false;
+        return Refusal{
+            "your address has as many connections as it may (limits.connections_per_address)",
+            Counter::kLimitConnectionsPerAddress};
       }
       ++here;
     }
     ++state.open;
-    return true;
+    return std::nullopt;
   });
-  if (!entered) return std::nullopt;
-  return std::make_optional<Place>(
-      *this, by_address ? std::make_unique<boost::asio::ip::address>(address) : nullptr);
+  if (refusal) return *refusal;
+  return Place(*this, by_address ? std::make_unique<boost::asio::ip::address>(address) : nullptr);
 }
 
 void Admission::leave(const boost::asio::ip::address* address) {

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <utility>
+#include <variant>
 
 #include <boost/asio/ip/address.hpp>
 
+#include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
 
 namespace broadcast {
@@ -40,9 +42,12 @@ class Admission {
 
   explicit Admission(const Limits& limits) : limits_(limits) {}
 
-  /// A place, or nothing and `refusal` says which limit is reached.
-  [[nodiscard]] std::optional<Place> try_enter(const boost::asio::ip::address& address,
-                                               std::string& refusal);
+  /// Which limit is reached.
+  struct Refusal {
+    std::string_view text;
+    Counter limit;
+  };
+  [[nodiscard]] std::variant<Place, Refusal> try_enter(const boost::asio::ip::address& address);
 
  private:
   struct State {

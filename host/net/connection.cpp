@@ -33,11 +33,13 @@ bool has_unacknowledged(const Socket& socket) {
   return ::ioctl(const_cast<Socket&>(socket).native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
+constexpr std::uint16_t kTooLargeCode = 1009;
+
 CloseReason reason_of(std::uint16_t code, std::string_view text) {
   switch (code) {
     case 1007:
       return {code, text, Counter::kClosedNotUtf8};
-    case 1009:
+    case kTooLargeCode:
       return {code, text, Counter::kClosedTooLarge};
     default:
       return {code, text, Counter::kClosedProtocolError};
@@ -139,6 +141,7 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
       outbox_.close({result.code, "", Counter::kClosedNormal});
       return;
     case FrameReader::ResultKind::kError:
+      if (result.code == kTooLargeCode) shard_.counters().add(Counter::kLimitMessage);
       outbox_.close(reason_of(result.code, result.text));
       return;
   }
@@ -223,7 +226,10 @@ void Connection::on_tick(MonoTime now) {
     if (sent_close_ && now >= answer_until_) finish(outbox_.close_reason(), now);
     return;
   }
-  if (outbox_.blocked() && now - last_progress_ >= limits_.write_stall) outbox_.close(kCloseSlow);
+  if (outbox_.blocked() && now - last_progress_ >= limits_.write_stall) {
+    shard_.counters().add(Counter::kLimitWriteStall);
+    outbox_.close(kCloseSlow);
+  }
 }
 
 void Connection::shut_down(std::chrono::milliseconds retry_after) {

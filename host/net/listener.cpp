@@ -1,8 +1,10 @@
 #include "host/net/listener.hpp"
 
+#include <algorithm>
 #include <memory>
-#include <optional>
+#include <string>
 #include <utility>
+#include <variant>
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -28,16 +30,17 @@ constexpr std::chrono::seconds kAnswerWithin{4};
 /// What waits should wait in the Outbox, where it can still be conflated, and not in the kernel.
 constexpr int kUnsentBytes = 64 * 1024;
 
+/// What a listener may accept of a second at once.
+double accepts_at_once(const ListenerOptions& options) {
+  return std::max(1.0, options.accepts_per_second);
+}
+
 /// One socket from accept to the end of its HTTP part.
 class Handshake : public std::enable_shared_from_this<Handshake> {
  public:
   Handshake(Shard& shard, const ListenerOptions& options, tcp::socket socket,
-            std::optional<Admission::Place> place, std::string refusal)
-      : shard_(shard),
-        options_(options),
-        stream_(std::move(socket)),
-        place_(std::move(place)),
-        no_place_(std::move(refusal)) {}
+            std::variant<Admission::Place, Admission::Refusal> place)
+      : shard_(shard), options_(options), stream_(std::move(socket)), place_(std::move(place)) {}
 
   void read() {
     parser_.header_limit(kHeaderBytes);
@@ -50,20 +53,26 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
  private:
   void on_read(error_code error) {
     if (error == http::error::header_limit) return refuse({431, "The headers are too large"});
-    const bool gone = error == http::error::end_of_stream || error == beast::error::timeout ||
+    const bool is_late = error == beast::error::timeout;
+    const bool gone = error == http::error::end_of_stream || is_late ||
                       error.category() == boost::asio::error::get_system_category();
-    if (error && gone) {  // or silent for limits.handshake: there is nobody to answer
+    if (error && gone) {  // there is nobody to answer
       shard_.counters().add(Counter::kHandshakesRefused);
+      if (is_late) shard_.counters().add(Counter::kLimitHandshake);
       return;
     }
     if (error) return refuse({400, "Not an HTTP request: " + error.message()});
     const auto& request = parser_.get();
+    if (!options_.page.empty() && is_for_page(request)) return send_page();
     if (!options_.path.empty() && path_of(request.target()) != options_.path) {
       return refuse({404, "The WebSocket endpoint is " + options_.path});
     }
     UpgradeVerdict verdict = check_upgrade(request, options_.origins);
     if (!verdict.accepted()) return refuse(std::move(verdict.refusal));
-    if (!place_) return refuse({503, "Try again later: " + no_place_});
+    if (const auto* full = std::get_if<Admission::Refusal>(&place_)) {
+      shard_.counters().add(full->limit);
+      return refuse({503, "Try again later: " + std::string(full->text)});
+    }
     if (shard_.is_closing()) return refuse({503, "The server is shutting down"});
     accept(verdict.accept_key);
   }
@@ -83,21 +92,43 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
   void hand_over() {
     stream_.expires_never();
     const auto first = buffer_.data();  // what a hasty client sent behind its request
-    shard_.adopt(stream_.release_socket(), *std::move(place_),
+    shard_.adopt(stream_.release_socket(), std::get<Admission::Place>(std::move(place_)),
                  subscribe_topics_of(parser_.get().target()),
                  {static_cast<char*>(first.data()), first.size()});
   }
 
   void refuse(UpgradeRefusal refusal) {
     shard_.counters().add(Counter::kHandshakesRefused);
-    response_.version(11);
     response_.result(refusal.status);
     for (const auto& [name, value] : refusal.headers) response_.set(name, value);
     if (refusal.status == 503) response_.set(http::field::retry_after, "1");
     response_.set(http::field::content_type, "text/plain; charset=utf-8");
-    response_.keep_alive(false);
     response_.body() = std::move(refusal.text) + "\n";
+    send();
+  }
+
+  [[nodiscard]] static bool is_for_page(const http::request_header<>& request) {
+    return (request.method() == http::verb::get || request.method() == http::verb::head) &&
+           path_of(request.target()) == "/" && request.find(http::field::upgrade) == request.end();
+  }
+
+  void send_page() {
+    shard_.counters().add(Counter::kPagesServed);
+    response_.result(http::status::ok);
+    response_.set(http::field::content_type, "text/html; charset=utf-8");
+    response_.set(http::field::cache_control, "no-cache");
+    response_.set("X-Content-Type-Options", "nosniff");
+    response_.set("Content-Security-Policy", "frame-ancestors 'none'");
+    response_.body() = options_.page;
+    send();
+  }
+
+  /// The response, and the end of the connection.
+  void send() {
+    response_.version(11);
+    response_.keep_alive(false);
     response_.prepare_payload();
+    if (parser_.get().method() == http::verb::head) response_.body().clear();
     stream_.expires_after(kAnswerWithin);
     http::async_write(stream_, response_,
                       [self = shared_from_this()](error_code error, std::size_t) {
@@ -122,15 +153,20 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
   beast::flat_buffer buffer_;
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
-  std::optional<Admission::Place> place_;
-  const std::string no_place_;
+  std::variant<Admission::Place, Admission::Refusal> place_;
 };
 
 }  // namespace
 
 Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
                    Admission& admission)
-    : io_(io), shard_(shard), options_(options), admission_(admission), acceptor_(io) {}
+    : io_(io),
+      shard_(shard),
+      options_(options),
+      admission_(admission),
+      acceptor_(io),
+      accepts_(accepts_at_once(options)),
+      next_accept_(io) {}
 
 tcp::endpoint Listener::bind(const tcp::endpoint& endpoint) {
   acceptor_.open(endpoint.protocol());
@@ -142,16 +178,31 @@ tcp::endpoint Listener::bind(const tcp::endpoint& endpoint) {
 
 void Listener::start() {
   acceptor_.listen();
-  accept();
+  accept_when_allowed(mono_now());
 }
 
 void Listener::stop() {
   error_code ignored;
   acceptor_.close(ignored);
+  next_accept_.cancel();
 }
 
-void Listener::on_tick() {
-  if (std::exchange(paused_, false) && acceptor_.is_open()) accept();
+void Listener::on_tick(MonoTime now) {
+  if (std::exchange(paused_, false)) accept_when_allowed(now);
+}
+
+/// Who comes beyond accepts_per_second waits in the kernel's backlog.
+void Listener::accept_when_allowed(MonoTime now) {
+  if (!acceptor_.is_open()) return;
+  const double rate = options_.accepts_per_second;
+  if (rate == 0) return accept();
+  const std::chrono::nanoseconds wait = accepts_.take(rate, accepts_at_once(options_), now);
+  if (wait == std::chrono::nanoseconds(0)) return accept();
+  shard_.counters().add(Counter::kLimitAccepts);
+  next_accept_.expires_at(now + wait);
+  next_accept_.async_wait([this](error_code error) {
+    if (!error) accept_when_allowed(mono_now());
+  });
 }
 
 void Listener::accept() {
@@ -164,7 +215,7 @@ void Listener::accept() {
       return;
     }
     welcome(std::move(socket));
-    accept();
+    accept_when_allowed(mono_now());
   });
 }
 
@@ -173,10 +224,8 @@ void Listener::welcome(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(UnsentLimit(kUnsentBytes), ignored);
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
-  std::string refusal;
-  auto place = admission_.try_enter(peer.address(), refusal);
-  std::make_shared<Handshake>(shard_, options_, std::move(socket), std::move(place),
-                              std::move(refusal))
+  std::make_shared<Handshake>(shard_, options_, std::move(socket),
+                              admission_.try_enter(peer.address()))
       ->read();
 }
 

@@ -9,7 +9,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 
+#include "host/base/clock.hpp"
+#include "host/base/token_bucket.hpp"
 #include "host/net/admission.hpp"
 
 namespace broadcast {
@@ -20,6 +23,8 @@ struct ListenerOptions {
   std::string path = "/ws";          ///< empty: any
   std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
+  double accepts_per_second = 0;  ///< of this listener; 0: off
+  std::string page;               ///< HTML at `/`; empty: none
 };
 
 class Listener {
@@ -35,10 +40,11 @@ class Listener {
   void start();
   void stop();
   /// Goes on after the process had run out of descriptors or memory.
-  void on_tick();
+  void on_tick(MonoTime now);
 
  private:
   void accept();
+  void accept_when_allowed(MonoTime now);
   void welcome(boost::asio::ip::tcp::socket socket);
 
   boost::asio::io_context& io_;
@@ -46,6 +52,8 @@ class Listener {
   const ListenerOptions& options_;
   Admission& admission_;
   boost::asio::ip::tcp::acceptor acceptor_;
+  TokenBucket accepts_;
+  boost::asio::steady_timer next_accept_;
   bool paused_ = false;
 };
 

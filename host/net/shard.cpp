@@ -151,7 +151,7 @@ void Shard::on_tick() {
     io_.stop();
     return;
   }
-  listener_.on_tick();
+  listener_.on_tick(now);
   for_each_connection([&](Connection& connection) { connection.on_tick(now); });
   flush_touched(now);
   arm_tick();

@@ -26,9 +26,9 @@ TEST(ConfigErrorsTest, UnknownKeysComeWithTheNearestKnownOne) {
        "f.yaml:1:10: limits.topics_per_conection: unknown key; did you mean "
        "\"topics_per_connection\"?"},
       {"log: {colour: red}\n", "f.yaml:1:7: log.colour: unknown key; known here: level, format"},
-      {"server: {demo_page: true}\n",
-       "f.yaml:1:10: server.demo_page: unknown key; known here: listen, path, threads, origins, "
-       "drain"},
+      {"server: {flush: auto}\n",
+       "f.yaml:1:10: server.flush: unknown key; known here: listen, path, threads, origins, "
+       "demo_page, drain"},
       {"broadcasters:\n  price: {enable: true}\n",
        "f.yaml:2:11: broadcasters.price.enable: unknown key; did you mean \"enabled\"?"},
       {"admin: {tokens: [{token: a, scopes: [admin], scope: x}]}",

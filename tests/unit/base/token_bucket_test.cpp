@@ -1,0 +1,43 @@
+#include "host/base/token_bucket.hpp"
+
+#include <gtest/gtest.h>
+
+namespace broadcast {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr double kPerSecond = 10;
+constexpr nanoseconds kNow{0};
+
+TEST(TokenBucketTest, IsFullAtFirstAndFillsUpAsTimePasses) {
+  TokenBucket bucket(3);
+  MonoTime now{};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(bucket.take(kPerSecond, 3, now), kNow) << i;
+  EXPECT_EQ(bucket.take(kPerSecond, 3, now), milliseconds(100));
+  now += milliseconds(60);
+  EXPECT_EQ(bucket.take(kPerSecond, 3, now), milliseconds(40));
+  now += milliseconds(41);
+  EXPECT_EQ(bucket.take(kPerSecond, 3, now), kNow);
+  EXPECT_GT(bucket.take(kPerSecond, 3, now), kNow);
+}
+
+TEST(TokenBucketTest, NeverHoldsMoreThanAtOnce) {
+  TokenBucket bucket(2);
+  const MonoTime later = MonoTime{} + std::chrono::hours(1);
+  EXPECT_EQ(bucket.take(kPerSecond, 2, later), kNow);
+  EXPECT_EQ(bucket.take(kPerSecond, 2, later), kNow);
+  EXPECT_GT(bucket.take(kPerSecond, 2, later), kNow);
+}
+
+TEST(TokenBucketTest, LessThanOneASecondStillComes) {
+  TokenBucket bucket(1);
+  const MonoTime now{};
+  EXPECT_EQ(bucket.take(0.5, 1, now), kNow);
+  EXPECT_EQ(bucket.take(0.5, 1, now), std::chrono::seconds(2));
+  EXPECT_EQ(bucket.take(0.5, 1, now + std::chrono::seconds(2)), kNow);
+}
+
+}  // namespace
+}  // namespace broadcast
