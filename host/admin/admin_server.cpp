@@ -13,6 +13,7 @@
 #include <boost/beast/http.hpp>
 #include <spdlog/spdlog.h>
 
+#include "host/admin/metrics.hpp"
 #include "host/net/upgrade.hpp"
 
 namespace broadcast {
@@ -27,23 +28,52 @@ using boost::system::error_code;
 
 constexpr std::string_view kPublishPath = "/v1/publish/";
 constexpr std::size_t kHeaderBytes = 8 * 1024;
+/// What can be read, and how.
+struct Page {
+  std::string_view path;
+  bool is_open;  ///< to whoever reaches the listener, tokens or not: for probes
+  AdminReply (*reply)(const HostView&, std::string_view target);
+};
+constexpr Page kPages[] = {
+    {"/livez", true, [](const HostView&, std::string_view) { return livez(); }},
+    {"/readyz", true, [](const HostView& host, std::string_view) { return readyz(host); }},
+    {"/metrics", false, [](const HostView& host, std::string_view) { return metrics_reply(host); }},
+    {"/v1/topics", false, &topics_reply},
+    {"/v1/broadcasters", false,
+     [](const HostView& host, std::string_view) { return broadcasters_reply(host); }},
+    {"/ws/stats", false, [](const HostView& host, std::string_view) { return stats_reply(host); }},
+};
+
+std::string what_there_is() {
+  std::string text = "There is POST /v1/publish/{topic}, and GET";
+  for (const Page& page : kPages) {
+    text += page.path == std::begin(kPages)->path ? " " : ", ";
+    text += page.path;
+  }
+  return text;
+}
+
 /// How long a peer may go on sending after its last answer.
 constexpr std::chrono::seconds kFarewell{2};
 
 }  // namespace
 
 struct AdminServer::Core {
-  Core(asio::io_context& context, const TopicHub& hub, Options chosen, Counters& counters)
+  Core(asio::io_context& context, HostView view, Options chosen, Counters& own)
       : io(context),
+        host(std::move(view)),
         options(std::move(chosen)),
-        publish(hub, options.tokens, counters),
+        counters(own),
+        publish(host.hub, options.tokens, counters),
         acceptor(context),
         retry(context) {}
 
   static void accept(const std::shared_ptr<Core>& self);
 
   asio::io_context& io;
+  const HostView host;
   const Options options;
+  Counters& counters;
   PublishEndpoint publish;
   tcp::acceptor acceptor;
   asio::steady_timer retry;
@@ -81,6 +111,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
  private:
   void on_read(error_code error) {
     if (error == http::error::body_limit) {
+      core_->counters.add(Counter::kLimitPublish);
       return last_answer(admin_error(413, "too_large",
                                      "The body may have " +
                                          std::to_string(core_->options.body_bytes) +
@@ -94,28 +125,45 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
       return last_answer(admin_error(400, "bad_request", "Not HTTP: " + error.message()));
     }
     if (error) return;  // gone, or quiet for too long
-    // Our answers have bodies, which a HEAD does not expect: what came next would be taken for it.
     answering_ = true;
-    keep_alive_ = parser_->get().keep_alive() && parser_->get().method() != http::verb::head;
+    keep_alive_ = parser_->get().keep_alive();
+    is_head_ = parser_->get().method() == http::verb::head;
     route();
   }
 
   void route() {
     auto& request = parser_->get();
     const std::string path = path_of(request.target());
-    if (!path.starts_with(kPublishPath) || path.size() == kPublishPath.size()) {
-      return answer(admin_error(404, "not_found", "There is POST /v1/publish/{topic}"));
+    const bool is_publish = path.starts_with(kPublishPath) && path.size() > kPublishPath.size();
+    const auto page = std::ranges::find(kPages, path, &Page::path);
+    if (!is_publish && page == std::end(kPages)) {
+      return answer(admin_error(404, "not_found", what_there_is()));
     }
-    if (request.method() != http::verb::post) {
-      return answer(admin_error(405, "method_not_allowed", "Publish with POST"));
+    const http::verb method = request.method();
+    const bool is_get = method == http::verb::get || method == http::verb::head;
+    if (is_publish ? method != http::verb::post : !is_get) {
+      AdminReply reply = admin_error(405, "method_not_allowed",
+                                     is_publish ? "Publish with POST" : "Read it with GET");
+      reply.allow = is_publish ? "POST" : "GET, HEAD";
+      return answer(reply);
     }
     // Without tokens the listener trusts this machine, but not every web page open in its browser.
     if (core_->options.tokens.empty() && request.find(http::field::origin) != request.end()) {
       return answer(
           admin_error(403, "forbidden", "Requests from web pages need a token (admin.tokens)"));
     }
+    if (!is_publish) return answer(read_page(*page));
     wait_for_verdict(path.substr(kPublishPath.size()), std::move(request.body()),
                      request[http::field::authorization]);
+  }
+
+  [[nodiscard]] AdminReply read_page(const Page& page) const {
+    const auto& request = parser_->get();
+    if (!page.is_open) {
+      const auto refusal = refuse_read(core_->options.tokens, request[http::field::authorization]);
+      if (refusal) return *refusal;
+    }
+    return page.reply(core_->host, request.target());
   }
 
   void wait_for_verdict(const std::string& topic, std::string body,
@@ -152,15 +200,17 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     response_ = {};
     response_.version(11);
     response_.result(reply.status);
-    response_.set(http::field::content_type, "application/json");
+    response_.set(http::field::content_type, reply.content_type);
+    response_.set(http::field::cache_control, "no-store");
     if (reply.status == 401) response_.set(http::field::www_authenticate, "Bearer");
-    if (reply.status == 405) response_.set(http::field::allow, "POST");
+    if (!reply.allow.empty()) response_.set(http::field::allow, reply.allow);
     if (reply.retry_after) {
       response_.set(http::field::retry_after, std::to_string(reply.retry_after->count()));
     }
     response_.body() = reply.body;
     response_.keep_alive(keep_alive_);
     response_.prepare_payload();
+    if (is_head_) response_.body().clear();
     stream_.expires_after(core_->options.idle);
     http::async_write(
         stream_, response_,
@@ -195,6 +245,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   bool answered_ = false;
   bool answering_ = false;
   bool keep_alive_ = false;
+  bool is_head_ = false;
 };
 
 void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
@@ -215,9 +266,8 @@ void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
   });
 }
 
-AdminServer::AdminServer(asio::io_context& io, const TopicHub& hub, Options options,
-                         Counters& counters)
-    : core_(std::make_shared<Core>(io, hub, std::move(options), counters)) {
+AdminServer::AdminServer(asio::io_context& io, HostView host, Options options, Counters& counters)
+    : core_(std::make_shared<Core>(io, std::move(host), std::move(options), counters)) {
   const tcp::endpoint& listen = core_->options.listen;
   try {
     core_->acceptor.open(listen.protocol());

@@ -1,5 +1,6 @@
 #pragma once
-// The admin listener: HTTP for producers and operators, on the control thread. Owned by app/server;
+// The admin listener: HTTP for producers and operators, on the control thread. Which path goes
+// where; what is answered, publish_endpoint, operator_view and metrics know. Owned by app/server;
 // [main].
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "host/admin/operator_view.hpp"
 #include "host/admin/publish_endpoint.hpp"
 
 namespace broadcast {
@@ -27,8 +29,7 @@ class AdminServer {
 
   /// Binds and listens. Throws std::runtime_error naming the address and the reason. References
   /// outlive the server, and `io` outlives every topic owner's last verdict.
-  AdminServer(boost::asio::io_context& io, const TopicHub& hub, Options options,
-              Counters& counters);
+  AdminServer(boost::asio::io_context& io, HostView host, Options options, Counters& counters);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;

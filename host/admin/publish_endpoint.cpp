@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/beast/core/string.hpp>
 #include <nlohmann/json.hpp>
-#include <openssl/crypto.h>
 
 #include "host/hub/json_text.hpp"
 
@@ -13,25 +11,10 @@ namespace broadcast {
 
 namespace {
 
-constexpr std::string_view kBearer = "Bearer ";
-constexpr std::string_view kPublishScope = "publish:";
 /// At least; the header counts in whole seconds.
 constexpr std::chrono::seconds kRetryAfter{1};
 /// Writers of JSON recurse: what broadcasters get must not be deep enough to end their stack.
 constexpr std::size_t kMaxNesting = 64;
-
-bool same_secret(std::string_view left, std::string_view right) {
-  return left.size() == right.size() && CRYPTO_memcmp(left.data(), right.data(), left.size()) == 0;
-}
-
-bool scope_allows(std::string_view scope, std::string_view topic) {
-  if (scope == "admin" || scope == "publish") return true;
-  if (!scope.starts_with(kPublishScope)) return false;
-  scope.remove_prefix(kPublishScope.size());
-  if (!scope.ends_with('*')) return scope == topic;
-  scope.remove_suffix(1);
-  return topic.starts_with(scope);
-}
 
 AdminReply unavailable(const Verdict& verdict) {
   AdminReply reply = admin_error(503, "unavailable", verdict.text);
@@ -69,34 +52,9 @@ Counter counter_of(const Verdict& verdict) {
 
 }  // namespace
 
-AdminReply admin_error(unsigned status, std::string_view code, std::string_view message) {
-  const nlohmann::ordered_json body{{"error", code}, {"message", message}};
-  return {.status = status,
-          .body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
-}
-
 PublishEndpoint::PublishEndpoint(const TopicHub& hub, const std::vector<AdminToken>& tokens,
                                  Counters& counters)
     : hub_(hub), tokens_(tokens), counters_(counters) {}
-
-std::optional<AdminReply> PublishEndpoint::refuse(std::string_view topic,
-                                                  std::string_view authorization) const {
-  if (tokens_.empty()) return std::nullopt;
-  if (!boost::beast::iequals(authorization.substr(0, kBearer.size()), kBearer)) {
-    return admin_error(401, "unauthorized", "Send \"Authorization: Bearer <token>\"");
-  }
-  authorization.remove_prefix(kBearer.size());
-  const auto token = std::ranges::find_if(
-      tokens_, [&](const AdminToken& known) { return same_secret(known.token, authorization); });
-  if (token == tokens_.end()) return admin_error(401, "unauthorized", "The token is not known");
-  if (std::ranges::any_of(token->scopes,
-                          [&](const std::string& scope) { return scope_allows(scope, topic); })) {
-    return std::nullopt;
-  }
-  return admin_error(403, "forbidden",
-                     "The token may not publish here; its scopes need \"publish\" or \"publish:" +
-                         std::string(topic) + "\" (admin.tokens)");
-}
 
 void PublishEndpoint::handle(const std::string& topic, std::string body,
                              std::string_view authorization, std::function<void(AdminReply)> done) {
@@ -104,7 +62,8 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
     counters_.add(Counter::kProducerRefused);
     done(reply);
   };
-  if (const auto refusal = refuse(topic, authorization)) return turn_away(*refusal);
+  if (const auto refusal = refuse_publish(tokens_, authorization, topic))
+    return turn_away(*refusal);
   TopicOwner* owner = hub_.owner_of(topic);
   if (owner == nullptr) {
     return turn_away(

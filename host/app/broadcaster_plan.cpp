@@ -39,7 +39,7 @@ BroadcasterPlan plan_broadcasters(const Config& config) {
   // Permissions and topics are checked as the server does, on a hub that nobody sees.
   Counters counters;
   TopicHub hub({}, counters);
-  Broadcasters others({.hub = hub, .counters = counters});
+  Broadcasters others({.hub = hub});
   for (const auto& [name, wanted] : config.broadcasters) {
     if (!wanted.enabled) {
       plan.disabled.push_back(name);

@@ -96,7 +96,7 @@ void read_server(YamlReader& map, ServerConfig& server) {
 }
 
 bool is_scope(std::string_view scope) {
-  if (scope == "admin" || scope == "publish") return true;
+  if (scope == "admin" || scope == "read" || scope == "publish") return true;
   if (!scope.starts_with(kPublishScope)) return false;
   scope.remove_prefix(kPublishScope.size());
   if (scope.ends_with('*')) scope.remove_suffix(1);
@@ -112,7 +112,7 @@ TokenConfig read_token(YamlReader& map) {
     map.fail({"token"}, "expected a token of visible ASCII characters without spaces");
   }
   map.scalars("scopes", [&](const std::string& text) -> std::string {
-    if (!is_scope(text)) return "admin, publish, publish:<topic> or publish:<prefix>*";
+    if (!is_scope(text)) return "admin, read, publish, publish:<topic> or publish:<prefix>*";
     token.scopes.push_back(text);
     return {};
   });

@@ -39,7 +39,7 @@ struct ServerConfig {
 
 struct TokenConfig {
   std::string token;
-  std::vector<std::string> scopes;  ///< admin, publish, publish:<topic>, publish:<prefix>*
+  std::vector<std::string> scopes;  ///< admin, read, publish, publish:<topic>, publish:<prefix>*
   bool operator==(const TokenConfig&) const = default;
 };
 

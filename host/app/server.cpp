@@ -101,10 +101,20 @@ Server::Server(const Config& config, BroadcasterPlan plan)
                 return std::make_unique<Session>(shard.index(), session_limits_, shard.counters(),
                                                  outbox, new_client_id(), std::move(first_topics));
               }),
-      broadcasters_({.hub = hub_, .counters = counters_, .clients = &shards_}) {
+      broadcasters_({.hub = hub_, .clients = &shards_}) {
   std::signal(SIGPIPE, SIG_IGN);
   add_broadcasters(std::move(plan));
-  admin_ = std::make_unique<AdminServer>(io_, hub_, admin_options(config), counters_);
+  admin_ = std::make_unique<AdminServer>(
+      io_,
+      HostView{
+          .hub = hub_,
+          .broadcasters = broadcasters_,
+          .clients = shards_,
+          .count =
+              [this](Counter counter) { return counters_.get(counter) + shards_.total(counter); },
+          .shards = shards_.size(),
+          .version = kHostVersion},
+      admin_options(config), counters_);
   shards_.start();
 }
 
@@ -122,10 +132,12 @@ void Server::add_broadcasters(BroadcasterPlan plan) {
     spdlog::error(kNotStarted, name, why);
     // Clients read this; paths and settings are for the log.
     hub_.report_status(name, BroadcasterState::kDown, "not started; the host's log says why");
+    broadcasters_.add_absent(name, why);
   }
   refused_ = plan.refused.size();
   for (const std::string& name : plan.disabled) {
     hub_.report_status(name, BroadcasterState::kDisabled, "switched off in the configuration");
+    broadcasters_.add_absent(name, "");
   }
 }
 

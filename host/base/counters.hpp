@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
 
 namespace broadcast {
 
@@ -55,18 +54,22 @@ enum class Counter : std::size_t {
   kCount
 };
 
-/// The metric's name, e.g. "closed_slow_total".
-[[nodiscard]] std::string_view counter_name(Counter counter);
-
 /// [any] One writer's share of the table. Each shard has its own, so that counting a delivery never
 /// shares a cache line with another thread; readers add the tables up.
 class alignas(64) Counters {
  public:
+  using Values = std::array<std::uint64_t, static_cast<std::size_t>(Counter::kCount)>;
+
   void add(Counter counter, std::uint64_t by = 1) {
     values_[static_cast<std::size_t>(counter)].fetch_add(by, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t get(Counter counter) const {
     return values_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] Values values() const {
+    Values values{};
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = get(static_cast<Counter>(i));
+    return values;
   }
 
  private:

@@ -281,6 +281,40 @@ void TopicHub::report_status(std::string_view broadcaster, BroadcasterState stat
   });
 }
 
+std::vector<TopicHub::StatusView> TopicHub::statuses() const {
+  std::vector<StatusView> views;
+  statuses_.with_lock([&](const auto& statuses) {
+    for (const auto& [name, status] : statuses) {
+      views.push_back({name, status.state, status.detail, status.since});
+    }
+  });
+  std::ranges::sort(views, {}, &StatusView::broadcaster);
+  return views;
+}
+
+std::vector<TopicHub::TopicView> TopicHub::topics() const {
+  std::vector<TopicPtr> all;
+  table_.with_lock([&](const Table& table) {
+    all.reserve(table.topics.size());
+    for (const auto& [name, topic] : table.topics) all.push_back(topic);
+  });
+  std::vector<TopicView> views;
+  views.reserve(all.size());
+  for (const TopicPtr& topic : all) {
+    const TopicOwner* const owner = topic->owner;
+    TopicView& view = views.emplace_back(
+        TopicView{.name = topic->name,
+                  .owner = owner == nullptr ? "" : std::string(owner->owner_name()),
+                  .delivery = topic->delivery,
+                  .epoch = topic->epoch});
+    topic->state.with_lock([&](const Topic::State& state) {
+      view.seq = state.seq;
+      view.subscribers = state.subscribers;
+    });
+  }
+  return views;
+}
+
 TopicOwner* TopicHub::owner_of(std::string_view topic) const {
   return table_.with_lock([&](const Table& table) -> TopicOwner* {
     const auto found = table.topics.find(topic);

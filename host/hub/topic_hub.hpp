@@ -82,6 +82,26 @@ class TopicHub {
   /// blocks. REQUIRES: UTF-8.
   void report_status(std::string_view broadcaster, BroadcasterState state, std::string_view detail);
 
+  /// What was reported last, by broadcaster.
+  struct StatusView {
+    std::string broadcaster;
+    BroadcasterState state = BroadcasterState::kOk;
+    std::string detail;
+    std::string since;
+  };
+  [[nodiscard]] std::vector<StatusView> statuses() const;
+
+  /// Every topic there is, in no order.
+  struct TopicView {
+    std::string name;
+    std::string owner;  ///< empty: the host, or nobody yet
+    Delivery delivery = Delivery::kLatest;
+    std::string epoch;
+    std::uint64_t seq = 0;
+    std::size_t subscribers = 0;
+  };
+  [[nodiscard]] std::vector<TopicView> topics() const;
+
   /// Who serves `topic`, or null. Does not create it.
   [[nodiscard]] TopicOwner* owner_of(std::string_view topic) const;
 

@@ -1,5 +1,6 @@
 #include "host/loader/broadcasters.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -25,6 +26,17 @@ std::optional<std::string> Broadcasters::try_add(const std::shared_ptr<const Plu
   }
   runners_.push_back(std::move(runner));
   return std::nullopt;
+}
+
+void Broadcasters::add_absent(const std::string& name, const std::string& refusal) {
+  absent_.push_back({.name = name, .enabled = !refusal.empty(), .refusal = refusal});
+}
+
+std::vector<BroadcasterView> Broadcasters::broadcasters() const {
+  std::vector<BroadcasterView> views = absent_;
+  for (const auto& runner : runners_) views.push_back(runner->view());
+  std::ranges::sort(views, {}, &BroadcasterView::name);
+  return views;
 }
 
 void Broadcasters::start() {

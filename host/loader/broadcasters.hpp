@@ -12,7 +12,7 @@
 
 namespace broadcast {
 
-class Broadcasters {
+class Broadcasters final : public BroadcasterControl {
  public:
   explicit Broadcasters(const PluginRunner::Surroundings& surroundings)
       : surroundings_(surroundings) {}
@@ -26,6 +26,8 @@ class Broadcasters {
   /// None of its code runs.
   [[nodiscard]] std::optional<std::string> try_add(const std::shared_ptr<const PluginFile>& file,
                                                    PluginRunner::Options options);
+  /// Names one that is switched off, or, with `refusal`, cannot be taken in.
+  void add_absent(const std::string& name, const std::string& refusal);
   void start();
   struct NotStarted {
     std::string name;
@@ -39,6 +41,7 @@ class Broadcasters {
   /// (std::quick_exit).
   [[nodiscard]] bool stop(MonoTime deadline);
 
+  [[nodiscard]] std::vector<BroadcasterView> broadcasters() const override;
   [[nodiscard]] const std::vector<std::shared_ptr<PluginRunner>>& runners() const {
     return runners_;
   }
@@ -46,6 +49,7 @@ class Broadcasters {
  private:
   const PluginRunner::Surroundings surroundings_;
   std::vector<std::shared_ptr<PluginRunner>> runners_;
+  std::vector<BroadcasterView> absent_;
 };
 
 }  // namespace broadcast

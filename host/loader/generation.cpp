@@ -69,6 +69,7 @@ void Generation::begin() {
   services_->open();
   judge_start("START", handle(event_of(BC_EV_START, mono_now())));
   if (failure_) return;
+  services_->started();
   started_ = mono_now();
   parts_.on_started(services_->has_reported());
   if (parts_.file.manifest().wants_demand) replay_demand();
@@ -225,7 +226,7 @@ Generation::Outcome Generation::call(F&& function) {
   }
   const std::string said = services_->take_fail_text();
   if (outcome.text.empty() && outcome.status != BC_OK) outcome.text = said;
-  if (outcome.status == BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginExceptions);
+  if (outcome.status == BC_E_EXCEPTION) parts_.services.counters.add(Counter::kPluginExceptions);
   return outcome;
 }
 
@@ -249,14 +250,14 @@ void Generation::judge_start(std::string_view what, const Outcome& outcome) {
   if (outcome.status == BC_OK) return;
   const bool is_exception = outcome.status == BC_E_EXCEPTION;
   if (!is_exception && outcome.status != BC_E_RESTART) {
-    parts_.counters.add(Counter::kPluginErrors);
+    parts_.services.counters.add(Counter::kPluginErrors);
   }
   fail(is_exception ? "is restarting after an exception" : "could not start",
        described(what, outcome.status, outcome.text));
 }
 
 void Generation::count_error(std::string_view what, const Outcome& outcome) {
-  if (outcome.status != BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginErrors);
+  if (outcome.status != BC_E_EXCEPTION) parts_.services.counters.add(Counter::kPluginErrors);
   ++errors_;
   // The first, the tenth, the hundredth...
   std::uint64_t power = 1;

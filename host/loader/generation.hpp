@@ -13,7 +13,6 @@
 #include <string>
 #include <string_view>
 
-#include "host/base/counters.hpp"
 #include "host/loader/host_services.hpp"
 #include "host/loader/plugin_library.hpp"
 
@@ -32,7 +31,6 @@ class Generation {
     const PluginFile& file;
     const std::string& config;
     const CopyPlace& copies;
-    Counters& counters;
     HostServices::Parts services;
     std::function<void(bool has_reported)> on_started;  ///< START returned BC_OK
     std::function<void(const Failure&)> on_failure;     ///< once, before STOP and destroy

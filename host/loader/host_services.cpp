@@ -58,10 +58,23 @@ bc_status status_of(PublishStatus status) {
   return BC_E_INVALID;
 }
 
+Counter counter_of(bc_status status) {
+  switch (status) {
+    case BC_OK:
+      return Counter::kMessagesPublished;
+    case BC_E_BUSY:
+      return Counter::kPublishBusy;
+    case BC_E_DENIED:
+      return Counter::kPublishDenied;
+    default:
+      return Counter::kPublishInvalid;
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> offered_services() {
-  return {BC_EXT_DEMAND, BC_EXT_STATUS, BC_EXT_CLIENTS};
+  return {BC_EXT_DEMAND, BC_EXT_STATUS, BC_EXT_METRICS, BC_EXT_CLIENTS};
 }
 
 HostServices::HostServices(const Parts& parts)
@@ -119,6 +132,19 @@ const void* HostServices::extension(std::string_view id) const {
       .report = [](const bc_host* host, std::int32_t state, bc_str detail) {
         return fenced([&] { return of(host).report(state, detail); });
       }};
+  static constexpr bc_ext_metrics kMetrics = {
+      .define =
+          [](const bc_host* host, std::uint32_t metric, std::int32_t kind, bc_str name,
+             bc_str help) {
+            return fenced([&] { return of(host).define_metric(metric, kind, name, help); });
+          },
+      .record =
+          [](const bc_host* host, std::uint32_t metric, double value) {
+            fenced([&]() -> bc_status {
+              if (!of(host).is_revoked()) of(host).parts_.metrics.record(metric, value);
+              return BC_OK;
+            });
+          }};
   static constexpr bc_ext_clients kClients = {
       .count = [](const bc_host* host) -> std::int64_t {
         const HostServices& services = of(host);
@@ -134,6 +160,7 @@ const void* HostServices::extension(std::string_view id) const {
   if (!may(permission_for(id))) return nullptr;
   if (id == BC_EXT_DEMAND) return &kDemand;
   if (id == BC_EXT_STATUS) return &kStatus;
+  if (id == BC_EXT_METRICS) return &kMetrics;
   if (id == BC_EXT_CLIENTS && parts_.clients != nullptr) return &kClients;
   return nullptr;
 }
@@ -164,6 +191,7 @@ bc_status HostServices::publish(const bc_publish* caller) {
   Published published =
       parts_.hub.publish(parts_.owner, text_of(message.topic), text_of(message.payload));
   const bc_status status = status_of(published.status);
+  parts_.counters.add(counter_of(status));
   if (status == BC_OK && is_plugin_thread() && is_handling_) {
     ++published_;
     last_ = std::move(published);
@@ -182,6 +210,13 @@ bc_status HostServices::arm(std::uint64_t id, std::int64_t delay_ns, std::int64_
   const std::chrono::nanoseconds delay(std::min(delay_ns, kLongestTimer));
   const std::chrono::nanoseconds period(std::min(period_ns, kLongestTimer));
   return timers_.try_arm(id, delay, period, mono_now()) ? BC_OK : BC_E_BUSY;
+}
+
+bc_status HostServices::define_metric(std::uint32_t id, std::int32_t kind, bc_str name,
+                                      bc_str help) {
+  if (!is_plugin_thread()) return BC_E_WRONG_THREAD;
+  if (is_started_ || !is_usable(name) || !is_usable(help)) return BC_E_INVALID;
+  return parts_.metrics.define(id, kind, text_of(name), text_of(help));
 }
 
 bc_status HostServices::report(std::int32_t state, bc_str detail) {

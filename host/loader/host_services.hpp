@@ -17,6 +17,7 @@
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/plugin_inbox.hpp"
+#include "host/loader/plugin_metrics.hpp"
 #include "host/loader/timer_table.hpp"
 
 namespace broadcast {
@@ -35,6 +36,8 @@ class HostServices {
     const TopicOwner& owner;
     ClientControl* clients;  ///< null where nobody listens: bc.clients/1 is not there then
     PluginInbox& inbox;
+    Counters& counters;  ///< the broadcaster's own
+    PluginMetrics& metrics;
   };
 
   explicit HostServices(const Parts& parts);
@@ -45,6 +48,8 @@ class HostServices {
 
   /// publish() is allowed from now on: START is about to be delivered.
   void open() { phase_.store(Phase::kOpen, std::memory_order_release); }
+  /// START has returned: metrics cannot be defined any more.
+  void started() { is_started_ = true; }
   /// [any] publish(), status and clients answer REVOKED from now on.
   void revoke() { phase_.store(Phase::kRevoked, std::memory_order_release); }
 
@@ -74,6 +79,8 @@ class HostServices {
   void fail(bc_str why);
   [[nodiscard]] bc_status publish(const bc_publish* caller);
   [[nodiscard]] bc_status arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns);
+  [[nodiscard]] bc_status define_metric(std::uint32_t id, std::int32_t kind, bc_str name,
+                                        bc_str help);
   [[nodiscard]] bc_status report(std::int32_t state, bc_str detail);
   [[nodiscard]] bc_status send_all(bc_str json);
   [[nodiscard]] bc_status close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason);
@@ -88,6 +95,7 @@ class HostServices {
   // The plugin's thread only.
   TimerTable timers_;
   std::string fail_text_;
+  bool is_started_ = false;
   bool is_handling_ = false;
   std::size_t published_ = 0;
   Published last_;

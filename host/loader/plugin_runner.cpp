@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include <broadcast/units.hpp>
+
 namespace broadcast {
 
 namespace {
@@ -82,10 +84,30 @@ void PluginRunner::post_demand(std::string_view topic, std::int64_t subscribers)
   inbox_.post_demand(topic, subscribers);
 }
 
+BroadcasterView PluginRunner::view() const {
+  const Manifest& manifest = file_->manifest();
+  BroadcasterView view{
+      .name = options_.name,
+      .library = file_->path().string(),
+      .version = manifest.version,
+      .abi = std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_minor),
+      .counts = counters_.values(),
+      .metrics = metrics_.view()};
+  for (const TopicPattern& topic : manifest.topics) view.topics.push_back(topic.text());
+  life_.with_lock([&](const Life& life) {
+    view.running = life.started.has_value();
+    view.generation = life.generation;
+    if (life.started) view.uptime = mono_now() - *life.started;
+    view.last_error = life.last_error;
+    view.last_error_at = life.last_error_at;
+  });
+  return view;
+}
+
 void PluginRunner::supervise() {
   name_this_thread("bs:" + options_.name);
   for (bool is_first = true; !inbox_.is_stopping(); is_first = false) {
-    if (!is_first) surroundings_.counters.add(Counter::kPluginRestarts);
+    if (!is_first) counters_.add(Counter::kPluginRestarts);
     inbox_.open();
     run_generation();
     if (left_behind_.size() >= kMaxLibrariesLeft && !inbox_.is_stopping()) give_up();
@@ -98,18 +120,21 @@ void PluginRunner::supervise() {
 
 void PluginRunner::run_generation() {
   failure_shown_.clear();
+  metrics_.begin_generation();
+  life_.with_lock([](Life& life) { ++life.generation; });
   auto generation = std::make_unique<Generation>(Generation::Parts{
       .file = *file_,
       .config = options_.config,
       .copies = options_.copies,
-      .counters = surroundings_.counters,
       .services = {.name = options_.name,
                    .host_version = options_.host_version,
                    .permissions = options_.permissions,
                    .hub = surroundings_.hub,
                    .owner = *this,
                    .clients = surroundings_.clients,
-                   .inbox = inbox_},
+                   .inbox = inbox_,
+                   .counters = counters_,
+                   .metrics = metrics_},
       .on_started = [this](bool has_reported) { on_started(has_reported); },
       .on_failure = [this](const Generation::Failure& failure) { on_failure(failure); }});
   try {
@@ -120,6 +145,7 @@ void PluginRunner::run_generation() {
   } catch (const std::system_error& error) {
     on_failure({.words = "could not start", .detail = std::string("no thread: ") + error.what()});
   }
+  life_.with_lock([](Life& life) { life.started.reset(); });
   // Again, after its threads: one of them may have had a report under way.
   if (!failure_shown_.empty()) report_down(failure_shown_);
   if (generation->release()) return;
@@ -134,6 +160,7 @@ void PluginRunner::on_started(bool has_reported) {
   spdlog::info("{}: started ({} {} from {})", options_.name, file_->manifest().name,
                file_->manifest().version, file_->path().string());
   failure_logged_.clear();
+  life_.with_lock([](Life& life) { life.started = mono_now(); });
   if (!has_reported) {
     surroundings_.hub.report_status(options_.name, BroadcasterState::kOk, "");
   }
@@ -147,6 +174,11 @@ void PluginRunner::on_failure(const Generation::Failure& failure) {
   const auto wait = backoff_.after(failure.ran);
   retry_at_ = mono_now() + wait;
   inbox_.close_messages(failure.words, retry_at_);
+  life_.with_lock([&](Life& life) {
+    life.started.reset();
+    life.last_error = failure.detail;
+    life.last_error_at = iso_timestamp(wall_now_ns());
+  });
   failure_shown_ = failure.detail + "; next try in " + in_seconds(wait);
   const bool is_known = failure.detail == failure_logged_;
   spdlog::log(is_known ? spdlog::level::debug : spdlog::level::err, "{}: {}", options_.name,

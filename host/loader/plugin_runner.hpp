@@ -24,6 +24,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/hub/broadcaster_control.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_owner.hpp"
@@ -31,6 +32,7 @@
 #include "host/loader/generation.hpp"
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_library.hpp"
+#include "host/loader/plugin_metrics.hpp"
 #include "host/loader/wake.hpp"
 
 namespace broadcast {
@@ -50,7 +52,6 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// destroying them.
   struct Surroundings {
     TopicHub& hub;
-    Counters& counters;
     ClientControl* clients = nullptr;
   };
 
@@ -80,6 +81,10 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// threads may still call the host: the process leaves without destroying what they use.
   [[nodiscard]] std::size_t libraries_left() const { return libraries_left_.load(); }
   [[nodiscard]] const PluginFile& file() const { return *file_; }
+  /// [any] What this broadcaster published, and what went wrong.
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  /// [any] How it is.
+  [[nodiscard]] BroadcasterView view() const;
 
   [[nodiscard]] std::string_view owner_name() const override { return options_.name; }
   void post_message(ProducerMessage message, std::function<void(Verdict)> done) override;
@@ -103,6 +108,15 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   const Surroundings surroundings_;
   // Shared.
   PluginInbox inbox_;
+  Counters counters_;
+  PluginMetrics metrics_;
+  struct Life {
+    std::uint64_t generation = 0;
+    std::optional<MonoTime> started;  // nothing: not running
+    std::string last_error;
+    std::string last_error_at;
+  };
+  Guarded<Life> life_;
   std::atomic<std::size_t> libraries_left_{0};
   std::atomic<bool> has_ended_{true};
   // Nothing until it is known, "" if it went well.

@@ -217,15 +217,21 @@ std::string path_of(std::string_view target) {
   return percent_decoded(target);
 }
 
-std::vector<std::string> subscribe_topics_of(std::string_view target) {
-  std::vector<std::string> topics;
+std::vector<std::string> query_values_of(std::string_view target, std::string_view name) {
+  std::vector<std::string> values;
   target = target.substr(0, target.find('#'));
   take_until(target, '?');
   while (!target.empty()) {
     std::string_view value = take_until(target, '&');
-    if (percent_decoded(take_until(value, '=')) != "subscribe") continue;
-    const std::string decoded = percent_decoded(value);
-    std::string_view list = decoded;
+    if (percent_decoded(take_until(value, '=')) == name) values.push_back(percent_decoded(value));
+  }
+  return values;
+}
+
+std::vector<std::string> subscribe_topics_of(std::string_view target) {
+  std::vector<std::string> topics;
+  for (const std::string& value : query_values_of(target, "subscribe")) {
+    std::string_view list = value;
     while (!list.empty()) {
       const std::string_view topic = take_until(list, ',');
       if (!topic.empty()) topics.emplace_back(topic);

@@ -29,6 +29,8 @@ int descriptor_in(std::string_view order) {
   return at == std::string_view::npos ? -1 : std::atoi(order.data() + at + 5);
 }
 
+constexpr std::uint32_t kOrders = 1;
+
 struct Probe {
   const bc_host* host;
   std::string config;
@@ -75,6 +77,10 @@ struct Probe {
     return status;
   }
 
+  const bc_ext_metrics* metrics() const {
+    return static_cast<const bc_ext_metrics*>(host->get_extension(host, BC_EXT_METRICS));
+  }
+
   bc_status obey(std::string_view order) const {
     const auto is = [&](const char* what) {
       return order.find(std::string("\"do\":\"") + what + '"') != std::string_view::npos;
@@ -93,6 +99,7 @@ struct Probe {
       publish("probe:first", R"({"type":"probe"})");
       return publish("probe:second", R"({"type":"probe"})");
     }
+    if (is("metric")) return metrics()->record(host, kOrders, 1), BC_OK;
     if (is("post")) return host->post(host, 7, nullptr);
     if (is("timer")) return host->timer(host, 9, 0, 0);
     if (is("post_and_throw")) {
@@ -121,6 +128,8 @@ bc_status handle(void* self, const bc_event* event) {
       return probe.reach("CONFIG");
     case BC_EV_START:
       probe.tell("START");
+      probe.metrics()->define(probe.host, kOrders, BC_COUNTER, borrow("orders_total"),
+                              borrow("Orders to count."));
       return probe.reach("START");
     case BC_EV_TIMER:
       probe.tell("TIMER " + std::to_string(event->id));

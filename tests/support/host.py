@@ -98,3 +98,18 @@ class Host(Process):
             return response.status, json.loads(response.read())
         finally:
             connection.close()
+
+    def get(self, path, token=None):
+        """(status, headers with lower-case names, body as text)"""
+        headers = {} if token is None else {"Authorization": "Bearer " + token}
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=DEADLINE)
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            found = {name.lower(): value for name, value in response.getheaders()}
+            return response.status, found, response.read().decode()
+        finally:
+            connection.close()
+
+    def metrics(self):
+        return self.get("/metrics")[2]

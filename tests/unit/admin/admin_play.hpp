@@ -10,7 +10,9 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "host/admin/operator_view.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_owner.hpp"
 
@@ -77,7 +79,44 @@ struct OwnedTopics {
   }
   Counters counters;
   FakeOwner owner;
+  Inbox inbox{[] {}};
   TopicHub hub{{}, counters};
+  const std::size_t shard = hub.add_shard(inbox);  // before the first claim
+};
+
+/// What an operator may ask about: broadcasters as the test has them, and three clients.
+class FakeHost final : public BroadcasterControl, public ClientControl {
+ public:
+  explicit FakeHost(OwnedTopics& topics) : topics_(topics) {}
+
+  std::vector<BroadcasterView> views;
+
+  [[nodiscard]] HostView view() {
+    return {.hub = topics_.hub,
+            .broadcasters = *this,
+            .clients = *this,
+            .count = [this](Counter counter) { return topics_.counters.get(counter); },
+            .shards = 2,
+            .version = "1.2.3"};
+  }
+  /// One that runs, as its status says.
+  BroadcasterView& add(const std::string& name, BroadcasterState state,
+                       const std::string& detail = "") {
+    topics_.hub.report_status(name, state, detail);
+    return views.emplace_back(BroadcasterView{
+        .name = name, .library = "lib" + name + ".so", .version = "1.0.0", .running = true});
+  }
+
+  [[nodiscard]] std::vector<BroadcasterView> broadcasters() const override { return views; }
+  [[nodiscard]] std::size_t client_count() const override { return 3; }
+  [[nodiscard]] bool try_send_all(std::string_view) override { return false; }
+  [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds, std::uint16_t,
+                                    std::string_view) override {
+    return false;
+  }
+
+ private:
+  OwnedTopics& topics_;
 };
 
 }  // namespace broadcast

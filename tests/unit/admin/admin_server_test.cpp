@@ -10,6 +10,7 @@
 #include <boost/asio/connect.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -42,6 +43,12 @@ Request post_to(const std::string& target, std::string body = "[]") {
   return request;
 }
 
+Request get(const std::string& target) {
+  Request request{http::verb::get, target, 11};
+  request.set(http::field::host, "127.0.0.1");
+  return request;
+}
+
 /// A producer: Beast's own client, blocking.
 class Producer {
  public:
@@ -54,6 +61,13 @@ class Producer {
     Response response;
     http::read(socket_, buffer_, response);
     return response;
+  }
+  /// Up to the empty line.
+  [[nodiscard]] std::string receive_headers() {
+    std::string text;
+    const std::size_t size = asio::read_until(socket_, asio::dynamic_buffer(text), "\r\n\r\n");
+    EXPECT_EQ(size, text.size()) << "something came behind the headers";
+    return text;
   }
   [[nodiscard]] Response ask(const Request& request) {
     send(request);
@@ -89,7 +103,7 @@ class AdminServerTest : public testing::Test {
 
   Producer connect() {
     if (!server) {
-      server.emplace(io, topics.hub, options, topics.counters);
+      server.emplace(io, host.view(), options, topics.counters);
       thread = std::thread([this] { io.run(); });
     }
     return Producer(server->endpoint());
@@ -110,6 +124,7 @@ class AdminServerTest : public testing::Test {
   }
 
   OwnedTopics topics;
+  FakeHost host{topics};
   AdminServer::Options options;
   asio::io_context io;
   std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work{io.get_executor()};
@@ -228,11 +243,59 @@ TEST_F(AdminServerTest, OtherMethodsAreNotAllowed) {
   }
 }
 
-TEST_F(AdminServerTest, AfterAHeadTheConnectionEndsBecauseItsAnswerHasABody) {
+// What operators read.
+
+TEST_F(AdminServerTest, EveryPageCanBeRead) {
+  for (const char* target :
+       {"/livez", "/readyz", "/v1/topics?limit=1", "/v1/broadcasters", "/ws/stats"}) {
+    const Response response = ask(get(target));
+    EXPECT_EQ(response.result_int(), 200U) << target;
+    EXPECT_EQ(response[http::field::content_type], "application/json") << target;
+    EXPECT_EQ(response[http::field::cache_control], "no-store") << target;
+    EXPECT_TRUE(Json::accept(response.body())) << target;
+  }
+  const Response metrics = ask(get("/metrics"));
+  EXPECT_EQ(metrics[http::field::content_type], "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(metrics.body(), HasSubstr("broadcast_connections 3\n"));
+}
+
+TEST_F(AdminServerTest, APageIsOnlyRead) {
+  const Response response = ask(post_to("/metrics"));
+  EXPECT_EQ(response.result_int(), 405U);
+  EXPECT_EQ(response[http::field::allow], "GET, HEAD");
+}
+
+TEST_F(AdminServerTest, AHeadIsAnsweredWithoutTheBodyAndTheConnectionGoesOn) {
   Producer producer = connect();
-  producer.send_bytes("HEAD /v1/publish/signal:vcp HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_FALSE(producer.receive().keep_alive());
-  EXPECT_TRUE(producer.is_cut_off());
+  producer.send_bytes("HEAD /livez HTTP/1.1\r\nHost: x\r\n\r\n");
+  const std::string headers = producer.receive_headers();
+  EXPECT_THAT(headers, HasSubstr("HTTP/1.1 200 OK"));
+  EXPECT_THAT(headers, HasSubstr("Content-Length: 18"));
+  EXPECT_EQ(producer.ask(get("/livez")).body(), R"({"status":"alive"})");
+}
+
+TEST_F(AdminServerTest, WithTokensReadingNeedsAScopeAndProbesNeedNone) {
+  options.tokens = {{"scanner", {"publish"}}, {"prometheus", {"read"}}, {"boss", {"admin"}}};
+  const auto status = [&](const char* target, const std::string& token) {
+    Request request = get(target);
+    if (!token.empty()) request.set(http::field::authorization, "Bearer " + token);
+    return ask(request).result_int();
+  };
+  for (const char* target : {"/metrics", "/v1/topics", "/v1/broadcasters", "/ws/stats"}) {
+    EXPECT_EQ(status(target, ""), 401U) << target;
+    EXPECT_EQ(status(target, "nobody"), 401U) << target;
+    EXPECT_EQ(status(target, "scanner"), 403U) << target;
+    EXPECT_EQ(status(target, "prometheus"), 200U) << target;
+    EXPECT_EQ(status(target, "boss"), 200U) << target;
+  }
+  EXPECT_EQ(status("/livez", ""), 200U);
+  EXPECT_EQ(status("/readyz", ""), 200U);
+}
+
+TEST_F(AdminServerTest, WithoutTokensWebPagesReadNothing) {
+  Request request = get("/ws/stats");
+  request.set(http::field::origin, "http://evil.example");
+  EXPECT_EQ(ask(request).result_int(), 403U);
 }
 
 // Too much, or not HTTP.
@@ -371,7 +434,7 @@ TEST_F(AdminServerTest, AnAddressInUseIsNamedWithTheNextStep) {
   AdminServer::Options same = options;
   same.listen = server->endpoint();
   try {
-    const AdminServer second(io, topics.hub, same, topics.counters);
+    const AdminServer second(io, host.view(), same, topics.counters);
     FAIL() << "bound twice";
   } catch (const std::runtime_error& error) {
     EXPECT_THAT(error.what(), HasSubstr("admin.listen: 127.0.0.1:" +

@@ -122,14 +122,14 @@ TEST(ConfigErrorsTest, TokensNeedScopes) {
       {"admin: {tokens: [{token: a, scopes: admin}]}",
        "f.yaml:1:29: admin.tokens[0].scopes: expected a list, found admin"},
       {"admin: {tokens: [{token: a, scopes: [root]}]}",
-       "f.yaml:1:38: admin.tokens[0].scopes[0]: expected admin, publish, publish:<topic> or "
+       "f.yaml:1:38: admin.tokens[0].scopes[0]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found root"},
       {"admin: {tokens: [{token: a, scopes: [\"publish:a b\", \"publish:*x\", \"publish:\"]}]}",
-       "f.yaml:1:38: admin.tokens[0].scopes[0]: expected admin, publish, publish:<topic> or "
+       "f.yaml:1:38: admin.tokens[0].scopes[0]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found \"publish:a b\"\n"
-       "f.yaml:1:53: admin.tokens[0].scopes[1]: expected admin, publish, publish:<topic> or "
+       "f.yaml:1:53: admin.tokens[0].scopes[1]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found \"publish:*x\"\n"
-       "f.yaml:1:67: admin.tokens[0].scopes[2]: expected admin, publish, publish:<topic> or "
+       "f.yaml:1:67: admin.tokens[0].scopes[2]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found \"publish:\""},
       {"admin: {tokens: [{scopes: [admin]}]}",
        "f.yaml:1:18: admin.tokens[0].token: expected a token of visible ASCII characters without "

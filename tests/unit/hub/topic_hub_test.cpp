@@ -1,5 +1,6 @@
 #include "host/hub/topic_hub.hpp"
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -556,6 +557,32 @@ TEST_F(TopicHubTest, SubscribersOfAStatusGetItLive) {
   ASSERT_EQ(texts.size(), 1U);
   EXPECT_EQ(texts[0].at("state"), "down");
   EXPECT_EQ(texts[0].at("seq"), 2);
+}
+
+// What operators see.
+
+TEST_F(TopicHubTest, ListsItsTopicsWithTheirNumbers) {
+  const TopicHub::Joined joined = join("price:005930");
+  ASSERT_EQ(play.publish("price:005930").status, PublishStatus::kOk);
+  const auto topics = hub.topics();
+  const auto found = std::ranges::find(topics, "price:005930", &TopicHub::TopicView::name);
+  ASSERT_NE(found, topics.end());
+  EXPECT_EQ(found->seq, 1U);
+  EXPECT_EQ(found->subscribers, 1U);
+  EXPECT_EQ(found->delivery, Delivery::kLatest);
+  EXPECT_EQ(found->epoch, joined.topic->epoch);
+  EXPECT_FALSE(found->owner.empty());
+}
+
+TEST_F(TopicHubTest, ListsTheStatusesByBroadcaster) {
+  hub.report_status("vcp_signal", BroadcasterState::kOk, "");
+  hub.report_status("price", BroadcasterState::kDegraded, "serving sim");
+  const auto statuses = hub.statuses();
+  ASSERT_EQ(statuses.size(), 2U);
+  EXPECT_EQ(statuses[0].broadcaster, "price");
+  EXPECT_EQ(statuses[0].state, BroadcasterState::kDegraded);
+  EXPECT_EQ(statuses[0].detail, "serving sim");
+  EXPECT_EQ(statuses[0].since, status("price").at("since"));
 }
 
 }  // namespace

@@ -49,7 +49,9 @@ class HostServicesTest : public testing::Test {
                                          .hub = listening.hub(),
                                          .owner = owner,
                                          .clients = &clients,
-                                         .inbox = inbox});
+                                         .inbox = inbox,
+                                         .counters = counters,
+                                         .metrics = metrics});
     host = services->table();
   }
 
@@ -74,6 +76,8 @@ class HostServicesTest : public testing::Test {
   FakeOwner owner;
   FakeClients clients;
   PluginInbox inbox{"price", {}};
+  Counters counters;
+  PluginMetrics metrics;
   const std::string name = "price";
   const std::string version = "1.3.2";
   std::vector<std::string> permissions = {"clients"};
@@ -110,6 +114,35 @@ TEST_F(HostServicesTest, RefusesWhatCannotBePublished) {
   bc_publish flagged = message("price:1", R"({"type":"x"})");
   flagged.flags = 1;
   EXPECT_EQ(host->publish(host, &flagged), BC_E_UNSUPPORTED);
+}
+
+TEST_F(HostServicesTest, CountsWhatBecameOfEachPublish) {
+  services->open();
+  static_cast<void>(publish());
+  static_cast<void>(publish());
+  static_cast<void>(publish("price:abc"));
+  static_cast<void>(publish("price:1", "[1]"));
+  EXPECT_EQ(counters.get(Counter::kMessagesPublished), 2U);
+  EXPECT_EQ(counters.get(Counter::kPublishDenied), 1U);
+  EXPECT_EQ(counters.get(Counter::kPublishInvalid), 1U);
+}
+
+TEST_F(HostServicesTest, DefinesMetricsUntilStartHasReturnedAndRecordsUntilRevoked) {
+  const auto* table = extension<bc_ext_metrics>(BC_EXT_METRICS);
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(table->define(host, 1, BC_GAUGE, lend("depth"), lend("How deep.")), BC_OK);
+  EXPECT_EQ(table->define(host, 2, BC_GAUGE, {nullptr, 3}, lend("")), BC_E_INVALID);
+  bc_status elsewhere = BC_OK;
+  std::thread([&] { elsewhere = table->define(host, 3, BC_GAUGE, lend("d"), lend("")); }).join();
+  EXPECT_EQ(elsewhere, BC_E_WRONG_THREAD);
+  services->open();
+  services->started();
+  EXPECT_EQ(table->define(host, 4, BC_GAUGE, lend("late"), lend("")), BC_E_INVALID);
+  table->record(host, 1, 7);
+  services->revoke();
+  table->record(host, 1, 8);
+  ASSERT_EQ(metrics.view().size(), 1U);
+  EXPECT_EQ(metrics.view()[0].value, 7);
 }
 
 TEST_F(HostServicesTest, ReadsStructsOfOtherSizesByTheSizeRule) {
@@ -181,7 +214,7 @@ TEST_F(HostServicesTest, OffersWhatItHasAndYamlPermits) {
   EXPECT_NE(host->get_extension(host, BC_EXT_STATUS), nullptr);
   EXPECT_NE(host->get_extension(host, BC_EXT_CLIENTS), nullptr);
   EXPECT_EQ(host->get_extension(host, BC_EXT_CACHE), nullptr);
-  EXPECT_EQ(host->get_extension(host, BC_EXT_METRICS), nullptr);
+  EXPECT_NE(host->get_extension(host, BC_EXT_METRICS), nullptr);
   EXPECT_EQ(host->get_extension(host, "bc.replay/1"), nullptr);
   EXPECT_EQ(host->get_extension(host, nullptr), nullptr);
   permissions.clear();

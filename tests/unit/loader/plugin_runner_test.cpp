@@ -77,7 +77,7 @@ class PluginRunnerTest : public testing::Test {
     make(with, plugin);
     runner->start();
   }
-  [[nodiscard]] std::uint64_t count(Counter counter) { return listening.counters().get(counter); }
+  [[nodiscard]] std::uint64_t count(Counter counter) { return runner->counters().get(counter); }
 
   test::ListeningHub listening;
   std::shared_ptr<PluginRunner> runner;
@@ -127,6 +127,32 @@ TEST_F(PluginRunnerTest, CatchesAnExceptionThroughTheBorderAndRestarts) {
   EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
   EXPECT_EQ(count(Counter::kPluginExceptions), 1u);
   EXPECT_EQ(count(Counter::kPluginRestarts), 1u);
+}
+
+TEST_F(PluginRunnerTest, ShowsOperatorsWhatBecameOfIt) {
+  make(options());
+  BroadcasterView view = runner->view();
+  EXPECT_EQ(view.name, "probe");
+  EXPECT_EQ(view.abi, "1.0");
+  EXPECT_FALSE(view.running);
+  EXPECT_EQ(view.generation, 0u);
+  runner->start();
+  ASSERT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  view = runner->view();
+  EXPECT_TRUE(view.running);
+  EXPECT_EQ(view.generation, 1u);
+  EXPECT_TRUE(view.last_error.empty());
+  static_cast<void>(ask(*runner, R"({"do":"throw"})"));
+  ASSERT_TRUE(listening.wait_for({R"("state":"down")"}));
+  view = runner->view();
+  EXPECT_FALSE(view.running);
+  EXPECT_EQ(view.last_error, "exception in MESSAGE: thrown ? on request");
+  EXPECT_FALSE(view.last_error_at.empty());
+  EXPECT_EQ(view.counts[static_cast<std::size_t>(Counter::kPluginExceptions)], 1u);
+  ASSERT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  view = runner->view();
+  EXPECT_TRUE(view.running);
+  EXPECT_EQ(view.generation, 2u);
 }
 
 TEST_F(PluginRunnerTest, CatchesWhatIsNoExceptionToo) {
@@ -187,7 +213,7 @@ TEST_F(PluginRunnerTest, CountsAnExceptionInEveryStage) {
       EXPECT_TRUE(own.wait_for({R"("state":"down")", std::string("exception in ") + stage}));
     }
     EXPECT_TRUE(each->stop_within(kPatience));
-    EXPECT_GE(own.counters().get(Counter::kPluginExceptions), 1u) << stage;
+    EXPECT_GE(each->counters().get(Counter::kPluginExceptions), 1u) << stage;
   }
 }
 

@@ -73,8 +73,7 @@ class ListeningHub {
   }
 
   TopicHub& hub() { return hub_; }
-  Counters& counters() { return counters_; }
-  PluginRunner::Surroundings surroundings() { return {.hub = hub_, .counters = counters_}; }
+  PluginRunner::Surroundings surroundings() { return {.hub = hub_}; }
 
   TopicPtr subscribe(std::string_view topic) {
     auto result = hub_.join(topic, shard_);

@@ -1,0 +1,240 @@
+#include "host/admin/metrics.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "host/admin/process_stats.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Families = std::vector<MetricFamily>;
+using Labels = std::vector<ClientMetric::Label>;
+
+/// One counter as a member of a family; those of one family stand together.
+struct CounterRow {
+  Counter counter;
+  const char* family;
+  const char* help;
+  const char* label = nullptr;
+  const char* value = nullptr;
+};
+
+constexpr const char* kClosed = "broadcast_connections_closed_total";
+constexpr const char* kClosedHelp = "Connections that ended, by reason.";
+constexpr const char* kConflated = "broadcast_conflated_total";
+constexpr const char* kConflatedHelp =
+    "Messages of latest topics that a newer one replaced while they waited.";
+constexpr const char* kRefused = "broadcast_publish_refused_total";
+constexpr const char* kRefusedHelp = "What broadcasters published and the host refused, by reason.";
+constexpr const char* kProducer = "broadcast_producer_messages_total";
+constexpr const char* kProducerHelp = "Messages of producers, by the broadcaster's verdict.";
+constexpr const char* kLimit = "broadcast_limit_reached_total";
+constexpr const char* kLimitHelp = "How often somebody met a limit, by its key under limits.";
+
+constexpr CounterRow kRows[] = {
+    {Counter::kConnectionsAccepted, "broadcast_connections_accepted_total",
+     "Clients that finished their handshake."},
+    {Counter::kHandshakesRefused, "broadcast_handshakes_refused_total",
+     "Connections that did not become a WebSocket."},
+    {Counter::kPagesServed, "broadcast_pages_served_total", "Answers with the demo page."},
+    {Counter::kMessagesReceived, "broadcast_messages_received_total", "Messages from clients."},
+    {Counter::kErrorReplies, "broadcast_error_replies_total", "Errors that clients were told."},
+    {Counter::kMessagesPublished, "broadcast_messages_published_total",
+     "Messages published, each counted once however many subscribers it has."},
+    {Counter::kPublishBusy, kRefused, kRefusedHelp, "reason", "busy"},
+    {Counter::kPublishInvalid, kRefused, kRefusedHelp, "reason", "invalid"},
+    {Counter::kPublishDenied, kRefused, kRefusedHelp, "reason", "denied"},
+    {Counter::kDeliveries, "broadcast_deliveries_total",
+     "Messages queued for a subscriber, each counted once for every subscriber."},
+    {Counter::kConflated, kConflated, kConflatedHelp, "queue", "outbox"},
+    {Counter::kInboxConflated, kConflated, kConflatedHelp, "queue", "inbox"},
+    {Counter::kClosedNormal, kClosed, kClosedHelp, "reason", "normal"},
+    {Counter::kClosedAbnormal, kClosed, kClosedHelp, "reason", "abnormal"},
+    {Counter::kClosedShutdown, kClosed, kClosedHelp, "reason", "shutdown"},
+    {Counter::kClosedProtocolError, kClosed, kClosedHelp, "reason", "protocol_error"},
+    {Counter::kClosedNotUtf8, kClosed, kClosedHelp, "reason", "not_utf8"},
+    {Counter::kClosedTooLarge, kClosed, kClosedHelp, "reason", "too_large"},
+    {Counter::kClosedInternal, kClosed, kClosedHelp, "reason", "internal"},
+    {Counter::kClosedHeartbeat, kClosed, kClosedHelp, "reason", "heartbeat"},
+    {Counter::kClosedSlow, kClosed, kClosedHelp, "reason", "slow"},
+    {Counter::kClosedFlood, kClosed, kClosedHelp, "reason", "flood"},
+    {Counter::kProducerAccepted, kProducer, kProducerHelp, "verdict", "accepted"},
+    {Counter::kProducerRefused, kProducer, kProducerHelp, "verdict", "refused"},
+    {Counter::kProducerUnavailable, kProducer, kProducerHelp, "verdict", "unavailable"},
+    {Counter::kLimitMessage, kLimit, kLimitHelp, "limit", "message"},
+    {Counter::kLimitOutbox, kLimit, kLimitHelp, "limit", "outbox"},
+    {Counter::kLimitPublish, kLimit, kLimitHelp, "limit", "publish"},
+    {Counter::kLimitWriteStall, kLimit, kLimitHelp, "limit", "write_stall"},
+    {Counter::kLimitHandshake, kLimit, kLimitHelp, "limit", "handshake"},
+    {Counter::kLimitTopics, kLimit, kLimitHelp, "limit", "topics"},
+    {Counter::kLimitTopicsPerConnection, kLimit, kLimitHelp, "limit", "topics_per_connection"},
+    {Counter::kLimitTopicsPerRequest, kLimit, kLimitHelp, "limit", "topics_per_request"},
+    {Counter::kLimitTopicName, kLimit, kLimitHelp, "limit", "topic_name"},
+    {Counter::kLimitCommands, kLimit, kLimitHelp, "limit", "commands_per_second"},
+    {Counter::kLimitConnections, kLimit, kLimitHelp, "limit", "connections"},
+    {Counter::kLimitConnectionsPerAddress, kLimit, kLimitHelp, "limit", "connections_per_address"},
+    {Counter::kLimitAccepts, kLimit, kLimitHelp, "limit", "accepts_per_second"},
+};
+
+constexpr const char* kOwnRefused = "broadcast_broadcaster_publish_refused_total";
+constexpr const char* kOwnRefusedHelp =
+    "What this broadcaster published and the host refused, by reason.";
+
+/// Of each broadcaster's own table.
+constexpr CounterRow kBroadcasterRows[] = {
+    {Counter::kMessagesPublished, "broadcast_broadcaster_published_total",
+     "Messages that this broadcaster published."},
+    {Counter::kPublishBusy, kOwnRefused, kOwnRefusedHelp, "reason", "busy"},
+    {Counter::kPublishInvalid, kOwnRefused, kOwnRefusedHelp, "reason", "invalid"},
+    {Counter::kPublishDenied, kOwnRefused, kOwnRefusedHelp, "reason", "denied"},
+    {Counter::kPluginExceptions, "broadcast_broadcaster_exceptions_total",
+     "Exceptions that left this broadcaster's code."},
+    {Counter::kPluginErrors, "broadcast_broadcaster_errors_total",
+     "Events that this broadcaster answered with an error."},
+    {Counter::kPluginRestarts, "broadcast_broadcaster_restarts_total",
+     "How often this broadcaster was started again."},
+};
+
+constexpr BroadcasterState kStates[] = {BroadcasterState::kOk, BroadcasterState::kDegraded,
+                                        BroadcasterState::kStale, BroadcasterState::kDown,
+                                        BroadcasterState::kDisabled};
+
+MetricFamily& family(Families& all, const std::string& name, const std::string& help,
+                     MetricType type) {
+  const auto known = std::ranges::find(all, name, &MetricFamily::name);
+  if (known != all.end()) return *known;
+  return all.emplace_back(MetricFamily{.name = name, .help = help, .type = type, .metric = {}});
+}
+
+void add(Families& all, MetricType type, const std::string& name, const std::string& help,
+         double value, Labels labels = {}) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  metric.counter.value = metric.gauge.value = value;  // the family's type says which is read
+  family(all, name, help, type).metric.push_back(std::move(metric));
+}
+
+void add_row(Families& all, const CounterRow& row, std::uint64_t value, Labels labels = {}) {
+  if (row.label != nullptr) labels.push_back({row.label, row.value});
+  add(all, MetricType::Counter, row.family, row.help, static_cast<double>(value),
+      std::move(labels));
+}
+
+void add_host(Families& all, const HostView& host) {
+  const auto gauge = [&](const char* name, const char* help, std::size_t value) {
+    add(all, MetricType::Gauge, name, help, static_cast<double>(value));
+  };
+  add(all, MetricType::Gauge, "broadcast_build_info", "1, with the version of the host.", 1,
+      {{"version", host.version}});
+  std::size_t subscriptions = 0;
+  std::size_t tickers = 0;
+  const std::vector<TopicHub::TopicView> topics = host.hub.topics();
+  for (const TopicHub::TopicView& topic : topics) {
+    subscriptions += topic.subscribers;
+    if (topic.subscribers > 0 && topic.name.starts_with("price:")) ++tickers;
+  }
+  gauge("broadcast_shards", "Threads that serve clients.", host.shards);
+  gauge("broadcast_connections", "Clients that are connected.", host.clients.client_count());
+  gauge("broadcast_topics", "Topics that there are.", topics.size());
+  gauge("broadcast_subscriptions", "Subscriptions of all clients.", subscriptions);
+  gauge("broadcast_active_tickers", "Tickers that somebody is subscribed to.", tickers);
+  for (const CounterRow& row : kRows) add_row(all, row, host.count(row.counter));
+}
+
+/// The type goes into the name where two broadcasters mean different things by it.
+void add_plugin_metric(Families& all, const std::string& broadcaster, const MetricView& metric) {
+  static constexpr MetricType kTypes[] = {MetricType::Counter, MetricType::Gauge,
+                                          MetricType::Histogram};
+  static constexpr const char* kWords[] = {"_counted_total", "_gauge", "_histogram"};
+  const auto kind = static_cast<std::size_t>(metric.kind);
+  std::string name = "broadcast_plugin_" + metric.name;
+  const bool is_counter = metric.kind == MetricKind::kCounter;
+  if (is_counter && !name.ends_with("_total")) name += "_total";
+  const auto known = std::ranges::find(all, name, &MetricFamily::name);
+  if (known != all.end() && known->type != kTypes[kind]) name += kWords[kind];
+  ClientMetric one;
+  one.label = {{"broadcaster", broadcaster}};
+  one.counter.value = one.gauge.value = one.histogram.sample_sum = metric.value;
+  for (std::size_t i = 0; i < metric.buckets.size(); ++i) {
+    one.histogram.sample_count += metric.buckets[i];
+    one.histogram.bucket.push_back(
+        {one.histogram.sample_count,
+         i < kMetricBuckets.size() ? kMetricBuckets[i] : std::numeric_limits<double>::infinity()});
+  }
+  family(all, name, metric.help.empty() ? metric.name : metric.help, kTypes[kind])
+      .metric.push_back(std::move(one));
+}
+
+void add_broadcasters(Families& all, const HostView& host) {
+  for (const TopicHub::StatusView& status : host.hub.statuses()) {
+    for (const BroadcasterState state : kStates) {
+      add(all, MetricType::Gauge, "broadcast_broadcaster_state",
+          "1 for the state that the broadcaster is in, 0 for the others.",
+          status.state == state ? 1 : 0,
+          {{"broadcaster", status.broadcaster}, {"state", std::string(to_string(state))}});
+    }
+  }
+  for (const BroadcasterView& one : host.broadcasters.broadcasters()) {
+    const Labels labels = {{"broadcaster", one.name}};
+    add(all, MetricType::Gauge, "broadcast_broadcaster_running",
+        "1 while the broadcaster's START has returned and it has not failed or stopped.",
+        one.running ? 1 : 0, labels);
+    if (one.library.empty()) continue;  // switched off, or refused
+    add(all, MetricType::Gauge, "broadcast_broadcaster_uptime_seconds",
+        "How long the broadcaster has been running.",
+        std::chrono::duration<double>(one.uptime).count(), labels);
+    add(all, MetricType::Gauge, "broadcast_broadcaster_generation",
+        "How many lives the broadcaster has had, this one included.",
+        static_cast<double>(one.generation), labels);
+    for (const CounterRow& row : kBroadcasterRows) {
+      add_row(all, row, one.counts[static_cast<std::size_t>(row.counter)], labels);
+    }
+    for (const MetricView& metric : one.metrics) add_plugin_metric(all, one.name, metric);
+  }
+}
+
+void add_process(Families& all) {
+  const ProcessStats stats = process_stats();
+  add(all, MetricType::Counter, "process_cpu_seconds_total", "CPU time of user and system.",
+      stats.cpu_seconds);
+  const auto gauge = [&](const char* name, const char* help, double value) {
+    add(all, MetricType::Gauge, name, help, value);
+  };
+  gauge("process_start_time_seconds", "When the process started, in seconds since 1970 UTC.",
+        stats.start_time);
+  gauge("process_resident_memory_bytes", "Memory that is resident.",
+        static_cast<double>(stats.resident_bytes));
+  gauge("process_virtual_memory_bytes", "Address space in use.",
+        static_cast<double>(stats.virtual_bytes));
+  gauge("process_open_fds", "Descriptors that are open.",
+        static_cast<double>(stats.open_descriptors));
+  gauge("process_max_fds", "Descriptors that may be open.",
+        static_cast<double>(stats.max_descriptors));
+}
+
+}  // namespace
+
+AdminReply metrics_reply(const HostView& host) {
+  Families all;
+  add_host(all, host);
+  add_broadcasters(all, host);
+  add_process(all);
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, all);
+  return {.status = 200,
+          .body = std::move(out).str(),
+          .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+}  // namespace broadcast

@@ -1,0 +1,173 @@
+#include "host/admin/operator_view.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "host/net/upgrade.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t kTopicsShown = 1000;
+constexpr std::string_view kPricePrefix = "price:";
+
+AdminReply reply_of(const Json& body, unsigned status = 200) {
+  return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+std::map<std::string, TopicHub::StatusView> statuses_of(const TopicHub& hub) {
+  std::map<std::string, TopicHub::StatusView> by_name;
+  for (TopicHub::StatusView& status : hub.statuses()) by_name[status.broadcaster] = status;
+  return by_name;
+}
+
+/// Before its first report a broadcaster is starting.
+Json status_json(const std::map<std::string, TopicHub::StatusView>& statuses,
+                 const BroadcasterView& one) {
+  const auto found = statuses.find(one.name);
+  if (found == statuses.end()) return {{"name", one.name}, {"state", "starting"}};
+  const TopicHub::StatusView& status = found->second;
+  return {{"name", one.name},
+          {"state", to_string(status.state)},
+          {"detail", status.detail},
+          {"since", status.since}};
+}
+
+std::string reason_of(const Json& status) {
+  const std::string detail = status.value("detail", "");
+  return status.at("name").get<std::string>() + ": " + status.at("state").get<std::string>() +
+         (detail.empty() ? "" : ": " + detail);
+}
+
+std::optional<std::size_t> limit_of(std::string_view target) {
+  const std::vector<std::string> given = query_values_of(target, "limit");
+  if (given.empty()) return kTopicsShown;
+  std::size_t limit = 0;
+  const std::string& text = given.back();
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return limit;
+}
+
+Json counts_json(const Counters::Values& counts) {
+  const auto count = [&](Counter counter) { return counts[static_cast<std::size_t>(counter)]; };
+  return {{"published", count(Counter::kMessagesPublished)},
+          {"publish_busy", count(Counter::kPublishBusy)},
+          {"publish_invalid", count(Counter::kPublishInvalid)},
+          {"publish_denied", count(Counter::kPublishDenied)},
+          {"exceptions", count(Counter::kPluginExceptions)},
+          {"errors", count(Counter::kPluginErrors)},
+          {"restarts", count(Counter::kPluginRestarts)}};
+}
+
+Json broadcaster_json(const BroadcasterView& one, Json json) {
+  if (!one.refusal.empty()) json["detail"] = one.refusal;
+  json["enabled"] = one.enabled;
+  json["running"] = one.running;
+  if (one.library.empty()) return json;  // switched off, or refused
+  json["version"] = one.version;
+  json["abi"] = one.abi;
+  json["library"] = one.library;
+  json["topics"] = one.topics;
+  json["generation"] = one.generation;
+  json["uptime_seconds"] = std::chrono::duration<double>(one.uptime).count();
+  json["last_error"] = one.last_error.empty()
+                           ? Json(nullptr)
+                           : Json{{"message", one.last_error}, {"at", one.last_error_at}};
+  json["counters"] = counts_json(one.counts);
+  return json;
+}
+
+}  // namespace
+
+AdminReply livez() { return reply_of({{"status", "alive"}}); }
+
+AdminReply readyz(const HostView& host) {
+  const auto statuses = statuses_of(host.hub);
+  bool is_ready = true;
+  bool is_degraded = false;
+  Json broadcasters = Json::array();
+  Json reasons = Json::array();
+  for (const BroadcasterView& one : host.broadcasters.broadcasters()) {
+    Json status = status_json(statuses, one);
+    const auto state = status.at("state").get<std::string>();
+    const bool serves = one.running && state != "down" && state != "stale";
+    const bool counts = one.enabled;
+    if (counts && (!serves || state != "ok")) reasons.push_back(reason_of(status));
+    is_ready &= serves || !counts;
+    is_degraded |= counts && state != "ok";
+    broadcasters.push_back(std::move(status));
+  }
+  const char* const word = !is_ready ? "not_ready" : is_degraded ? "degraded" : "ready";
+  return reply_of({{"status", word},
+                   {"reasons", std::move(reasons)},
+                   {"broadcasters", std::move(broadcasters)}},
+                  is_ready ? 200 : 503);
+}
+
+AdminReply topics_reply(const HostView& host, std::string_view target) {
+  const std::optional<std::size_t> limit = limit_of(target);
+  if (!limit) return admin_error(400, "bad_request", "\"limit\" must be a number");
+  const std::vector<std::string> prefixes = query_values_of(target, "prefix");
+  const std::string prefix = prefixes.empty() ? "" : prefixes.back();
+  std::vector<TopicHub::TopicView> topics = host.hub.topics();
+  std::erase_if(topics, [&](const auto& topic) { return !topic.name.starts_with(prefix); });
+  std::ranges::sort(topics, {}, &TopicHub::TopicView::name);
+  Json list = Json::array();
+  for (std::size_t i = 0; i < std::min(*limit, topics.size()); ++i) {
+    const TopicHub::TopicView& topic = topics[i];
+    list.push_back({{"topic", topic.name},
+                    {"owner", topic.owner.empty() ? Json(nullptr) : Json(topic.owner)},
+                    {"delivery", to_string(topic.delivery)},
+                    {"epoch", topic.epoch},
+                    {"seq", topic.seq},
+                    {"subscribers", topic.subscribers}});
+  }
+  return reply_of({{"total", topics.size()}, {"topics", std::move(list)}});
+}
+
+AdminReply broadcasters_reply(const HostView& host) {
+  const auto statuses = statuses_of(host.hub);
+  Json list = Json::array();
+  for (const BroadcasterView& one : host.broadcasters.broadcasters()) {
+    list.push_back(broadcaster_json(one, status_json(statuses, one)));
+  }
+  return reply_of({{"broadcasters", std::move(list)}});
+}
+
+AdminReply stats_reply(const HostView& host) {
+  std::map<std::string, std::size_t> subscriptions;
+  Json tickers = Json::array();
+  for (const TopicHub::TopicView& topic : host.hub.topics()) {
+    if (topic.subscribers > 0) subscriptions[topic.name] = topic.subscribers;
+  }
+  for (const auto& [topic, count] : subscriptions) {
+    if (topic.starts_with(kPricePrefix)) tickers.push_back(topic.substr(kPricePrefix.size()));
+  }
+  bool price = false;
+  bool heartbeat = false;
+  bool signals = false;
+  for (const BroadcasterView& one : host.broadcasters.broadcasters()) {
+    price |= one.running && one.name == "price";
+    heartbeat |= one.running && one.name == "heartbeat";
+    signals |= one.running && one.name.ends_with("_signal");
+  }
+  return reply_of({{"active_connections", host.clients.client_count()},
+                   {"subscriptions", subscriptions},
+                   {"active_tickers", std::move(tickers)},
+                   {"broadcaster_running", price},
+                   {"heartbeat_running", heartbeat},
+                   {"signal_broadcaster_running", signals}});
+}
+
+}  // namespace broadcast

@@ -1,0 +1,40 @@
+#pragma once
+// What operators ask the host: is it alive, is it ready, what does it serve. Answers as JSON; knows
+// no sockets. Owned by AdminServer; [main].
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "host/admin/admin_reply.hpp"
+#include "host/base/counters.hpp"
+#include "host/hub/broadcaster_control.hpp"
+#include "host/hub/client_control.hpp"
+#include "host/hub/topic_hub.hpp"
+
+namespace broadcast {
+
+/// Where the answers come from. References outlive the view.
+struct HostView {
+  const TopicHub& hub;
+  const BroadcasterControl& broadcasters;
+  const ClientControl& clients;
+  std::function<std::uint64_t(Counter)> count;  ///< of the whole process
+  std::size_t shards = 0;
+  std::string version;
+};
+
+/// The process serves requests; whether it has anything to say is the next question.
+[[nodiscard]] AdminReply livez();
+/// 200 when every broadcaster that is switched on runs and none is down or stale, otherwise 503;
+/// with the reasons. A degraded one is ready, because it serves.
+[[nodiscard]] AdminReply readyz(const HostView& host);
+/// Topics by name; the query `target` may have prefix= and limit= (1000).
+[[nodiscard]] AdminReply topics_reply(const HostView& host, std::string_view target);
+[[nodiscard]] AdminReply broadcasters_reply(const HostView& host);
+/// What the dashboard's tooling has always read.
+[[nodiscard]] AdminReply stats_reply(const HostView& host);
+
+}  // namespace broadcast

@@ -1,0 +1,88 @@
+#include "host/loader/plugin_metrics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <optional>
+#include <string>
+
+#include "host/loader/printable.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::size_t kMaxNameBytes = 64;
+
+bool is_metric_name(std::string_view name) {
+  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
+  const auto fits = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
+  return !name.empty() && name.size() <= kMaxNameBytes && is_letter(name.front()) &&
+         std::ranges::all_of(name, fits);
+}
+
+std::optional<MetricKind> kind_of(std::int32_t kind) {
+  switch (kind) {
+    case BC_COUNTER:
+      return MetricKind::kCounter;
+    case BC_GAUGE:
+      return MetricKind::kGauge;
+    case BC_HISTOGRAM:
+      return MetricKind::kHistogram;
+    default:
+      return std::nullopt;
+  }
+}
+
+}  // namespace
+
+void PluginMetrics::begin_generation() {
+  state_.with_lock([](State& state) { state.by_id.clear(); });
+}
+
+bc_status PluginMetrics::define(std::uint32_t id, std::int32_t kind, std::string_view name,
+                                std::string_view help) {
+  const auto known_kind = kind_of(kind);
+  if (!known_kind || !is_metric_name(name)) return BC_E_INVALID;
+  return state_.with_lock([&](State& state) -> bc_status {
+    if (state.by_id.contains(id)) return BC_E_INVALID;
+    const auto same = std::ranges::find(state.metrics, name, &MetricView::name);
+    if (same != state.metrics.end() && same->kind != *known_kind) return BC_E_INVALID;
+    const auto at = static_cast<std::size_t>(std::distance(state.metrics.begin(), same));
+    if (same == state.metrics.end()) {
+      if (state.metrics.size() >= kMost) return BC_E_BUSY;
+      state.metrics.push_back(
+          {.name = std::string(name), .help = printable(help), .kind = *known_kind});
+    }
+    state.by_id.emplace(id, at);
+    return BC_OK;
+  });
+}
+
+void PluginMetrics::record(std::uint32_t id, double value) {
+  if (std::isnan(value)) return;
+  state_.with_lock([&](State& state) {
+    const auto found = state.by_id.find(id);
+    if (found == state.by_id.end()) return;
+    MetricView& metric = state.metrics[found->second];
+    switch (metric.kind) {
+      case MetricKind::kCounter:
+        if (value > 0) metric.value += value;
+        return;
+      case MetricKind::kGauge:
+        metric.value = value;
+        return;
+      case MetricKind::kHistogram:
+        metric.value += value;
+        const auto bucket = std::ranges::lower_bound(kMetricBuckets, value);
+        ++metric.buckets[static_cast<std::size_t>(bucket - kMetricBuckets.begin())];
+        return;
+    }
+  });
+}
+
+std::vector<MetricView> PluginMetrics::view() const {
+  return state_.with_lock([](const State& state) { return state.metrics; });
+}
+
+}  // namespace broadcast

@@ -1,0 +1,42 @@
+#pragma once
+// The numbers that one broadcaster keeps of itself (bc.metrics/1). They go on when it is restarted
+// and defines them again. All [any].
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <broadcast/abi.h>
+
+#include "host/base/guarded.hpp"
+#include "host/hub/broadcaster_control.hpp"
+
+namespace broadcast {
+
+class PluginMetrics {
+ public:
+  static constexpr std::size_t kMost = 64;
+
+  /// Forgets which id stands for which, before a new generation.
+  void begin_generation();
+  /// BC_E_INVALID: a kind that there is not, a name that is not a-z, 0-9 and _ or longer than 64
+  /// bytes, an id given twice, or a name that is defined as another kind. BC_E_BUSY: kMost are
+  /// there.
+  [[nodiscard]] bc_status define(std::uint32_t id, std::int32_t kind, std::string_view name,
+                                 std::string_view help);
+  /// Without effect: an id that was not defined, NaN, a counter that would go down.
+  void record(std::uint32_t id, double value);
+
+  [[nodiscard]] std::vector<MetricView> view() const;
+
+ private:
+  struct State {
+    std::vector<MetricView> metrics;
+    std::unordered_map<std::uint32_t, std::size_t> by_id;  // -> its place in metrics
+  };
+  Guarded<State> state_;
+};
+
+}  // namespace broadcast

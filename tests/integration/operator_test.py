@@ -1,0 +1,133 @@
+#!/usr/bin/python3
+"""What an operator can ask a running host."""
+
+import json
+import subprocess
+import time
+import unittest
+
+from host import Host, mirror, test_plugin
+from process import DEADLINE
+from raw_websocket import RawSocket
+
+ALL = {"price": {"config": {"interval": "100ms"}}, "vcp_signal": {}, "daytrading_signal": {}, "market_gate": {},
+       "heartbeat": {"permissions": ["clients"]}}
+
+
+class OperatorTest(unittest.TestCase):
+    def start(self, broadcasters, **sections):
+        host = self.enterContext(Host({"broadcasters": broadcasters, **sections}))
+        for name in broadcasters:
+            if broadcasters[name].get("enabled", True):
+                host.wait_until_started(name)
+        return host
+
+    def read(self, host, path, status=200):
+        found, _, body = host.get(path)
+        self.assertEqual(found, status, body)
+        return json.loads(body)
+
+    def read_until(self, host, path, is_it):
+        """Asks until the answer is what is waited for."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            status, _, body = host.get(path)
+            if is_it(status, json.loads(body)):
+                return json.loads(body)
+            self.assertLess(time.monotonic(), until, body)
+
+    def subscribe(self, host, *topics):
+        client = self.enterContext(RawSocket(host.port))
+        client.upgrade(host.path + "?subscribe=" + ",".join(topics))
+        for _ in range(1 + len(topics)):
+            client.receive()
+        return client
+
+    def test_a_host_that_is_well_is_alive_and_ready(self):
+        host = self.start(ALL)
+        self.assertEqual(self.read(host, "/livez"), {"status": "alive"})
+        ready = self.read_until(host, "/readyz", lambda status, _: status == 200)
+        self.assertEqual((ready["status"], ready["reasons"]), ("ready", []))
+        self.assertEqual([one["name"] for one in ready["broadcasters"]], sorted(ALL))
+
+    def test_promtool_finds_nothing_to_say_about_the_metrics(self):
+        host = self.start({**ALL, **test_plugin("probe", "probe.so")})
+        self.subscribe(host, "price:005930", "signal:vcp")
+        host.publish("signal:vcp", [{"ticker": "005930", "name": "x"}])
+        checked = subprocess.run(["promtool", "check", "metrics"], input=host.metrics(), text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, check=False)
+        self.assertEqual((checked.returncode, checked.stdout), (0, ""))
+        for line in ("broadcast_connections 1", "broadcast_subscriptions 2", "broadcast_active_tickers 1",
+                     'broadcast_broadcaster_running{broadcaster="price"} 1',
+                     'broadcast_broadcaster_state{broadcaster="price",state="ok"} 1',
+                     'broadcast_broadcaster_published_total{broadcaster="vcp_signal"} 1',
+                     'broadcast_producer_messages_total{verdict="accepted"} 1'):
+            self.assertIn("\n" + line + "\n", host.metrics())
+
+    def test_a_broadcaster_that_fails_makes_it_unready_until_it_is_back(self):
+        host = self.start({**test_plugin("probe", "probe.so"), **ALL})
+        self.read_until(host, "/readyz", lambda status, _: status == 200)
+        host.publish("probe:log", {"do": "throw"})
+        unready = self.read_until(host, "/readyz", lambda status, _: status == 503)
+        self.assertRegex(unready["reasons"][0], "probe: down: exception in MESSAGE: thrown")
+        self.assertEqual(self.read(host, "/livez"), {"status": "alive"})
+        self.read_until(host, "/readyz", lambda status, _: status == 200)
+        probe = [one for one in self.read(host, "/v1/broadcasters")["broadcasters"] if one["name"] == "probe"][0]
+        self.assertEqual((probe["generation"], probe["counters"]["restarts"], probe["running"]), (2, 1, True))
+        self.assertRegex(probe["last_error"]["message"], "exception in MESSAGE: thrown")
+        self.assertIn('broadcast_broadcaster_restarts_total{broadcaster="probe"} 1\n', host.metrics())
+
+    def test_what_is_switched_off_or_refused_is_listed_with_the_reason(self):
+        host = self.start({**mirror(), "price": {"enabled": False}})
+        self.read_until(host, "/readyz", lambda status, _: status == 200)
+        price = self.read(host, "/v1/broadcasters")["broadcasters"][1]
+        self.assertEqual((price["name"], price["state"], price["enabled"]), ("price", "disabled", False))
+        other = self.enterContext(Host({"broadcasters": {"price": {"library": "nowhere.so"}}}))
+        self.assertEqual(self.read(other, "/readyz", 503)["status"], "not_ready")
+        price = self.read(other, "/v1/broadcasters")["broadcasters"][0]
+        self.assertIn("nowhere.so: cannot be read: No such file", price["detail"])
+
+    def test_topics_are_listed_with_who_listens(self):
+        host = self.start(ALL)
+        self.subscribe(host, "price:123450", "market:kospi")
+        self.subscribe(host, "price:123450")
+        answer = self.read(host, "/v1/topics?prefix=price:1")
+        self.assertEqual(answer["total"], 1)
+        topic = answer["topics"][0]
+        self.assertEqual((topic["topic"], topic["owner"], topic["subscribers"], topic["delivery"]),
+                         ("price:123450", "price", 2, "latest"))
+
+    def test_the_dashboards_tooling_reads_its_stats(self):
+        host = self.start(ALL)
+        self.subscribe(host, "price:005930", "price:123450", "signal:vcp")
+        self.assertEqual(self.read(host, "/ws/stats"), {
+            "active_connections": 1, "subscriptions": {"price:005930": 1, "price:123450": 1, "signal:vcp": 1},
+            "active_tickers": ["005930", "123450"], "broadcaster_running": True, "heartbeat_running": True,
+            "signal_broadcaster_running": True})
+
+    def test_plugins_keep_numbers_of_their_own(self):
+        host = self.start(test_plugin("probe", "probe.so"))
+        host.publish("probe:log", {"do": "metric"})
+        host.publish("probe:log", {"do": "metric"})
+        self.assertIn("# TYPE broadcast_plugin_orders_total counter\n"
+                      'broadcast_plugin_orders_total{broadcaster="probe"} 2\n', host.metrics())
+
+    def test_with_tokens_only_probes_are_open(self):
+        host = self.start(mirror(), admin={"tokens": [{"token": "prometheus-secret", "scopes": ["read"]}]})
+        self.assertEqual(host.get("/metrics")[0], 401)
+        self.assertEqual(host.get("/metrics", "prometheus-secret")[0], 200)
+        self.assertEqual(host.publish("signal:vcp", {}, "prometheus-secret")[0], 403)
+        self.assertEqual(host.get("/livez")[0], 200)
+
+    def test_log_lines_are_json_where_that_is_asked_for(self):
+        host = self.start(mirror(), log={"format": "json", "level": "debug"})
+        host.publish("signal:vcp", {"type": "x", "text": 'a "quoted" \\ text'})
+        host.stop()
+        lines = [json.loads(line) for line in host.log().splitlines()]
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertEqual(sorted(line), ["level", "message", "time"])
+
+
+if __name__ == "__main__":
+    unittest.main()

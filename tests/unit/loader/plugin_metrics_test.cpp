@@ -1,0 +1,75 @@
+#include "host/loader/plugin_metrics.hpp"
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace broadcast {
+namespace {
+
+TEST(PluginMetricsTest, CountersAddUpGaugesAreSetHistogramsObserve) {
+  PluginMetrics metrics;
+  EXPECT_EQ(metrics.define(1, BC_COUNTER, "ticks", "Ticks."), BC_OK);
+  EXPECT_EQ(metrics.define(2, BC_GAUGE, "depth", ""), BC_OK);
+  EXPECT_EQ(metrics.define(3, BC_HISTOGRAM, "took_seconds", ""), BC_OK);
+  for (const double value : {2.0, 3.0}) {
+    for (const std::uint32_t id : {1U, 2U, 3U}) metrics.record(id, value);
+  }
+  metrics.record(3, 0.0005);  // a bound belongs to its bucket
+  metrics.record(3, 1e9);
+  const auto view = metrics.view();
+  EXPECT_EQ(view[0].value, 5);
+  EXPECT_EQ(view[0].help, "Ticks.");
+  EXPECT_EQ(view[1].value, 3);
+  EXPECT_EQ(view[2].buckets[1], 1U);
+  EXPECT_EQ(view[2].buckets[9], 2U);
+  EXPECT_EQ(view[2].buckets.back(), 1U);
+}
+
+TEST(PluginMetricsTest, WhatMakesNoSenseHasNoEffect) {
+  PluginMetrics metrics;
+  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
+  metrics.record(1, -1);
+  metrics.record(1, std::numeric_limits<double>::quiet_NaN());
+  metrics.record(7, 1);
+  EXPECT_EQ(metrics.view()[0].value, 0);
+}
+
+TEST(PluginMetricsTest, RefusesWhatPrometheusCouldNotRead) {
+  PluginMetrics metrics;
+  for (const std::string& name :
+       {std::string(), std::string("Depth"), std::string("1st"), std::string("a b"),
+        std::string("a-b"), std::string("é"), std::string(65, 'x')}) {
+    EXPECT_EQ(metrics.define(1, BC_GAUGE, name, ""), BC_E_INVALID) << name;
+  }
+  EXPECT_EQ(metrics.define(1, 3, "depth", ""), BC_E_INVALID);
+  ASSERT_EQ(metrics.define(1, BC_GAUGE, "depth", ""), BC_OK);
+  EXPECT_EQ(metrics.define(1, BC_GAUGE, "width", ""), BC_E_INVALID) << "an id given twice";
+  EXPECT_EQ(metrics.define(2, BC_COUNTER, "depth", ""), BC_E_INVALID) << "another kind";
+}
+
+TEST(PluginMetricsTest, HasRoomForSoMany) {
+  PluginMetrics metrics;
+  for (std::uint32_t i = 0; i < PluginMetrics::kMost; ++i) {
+    ASSERT_EQ(metrics.define(i, BC_GAUGE, "m" + std::to_string(i), ""), BC_OK);
+  }
+  EXPECT_EQ(metrics.define(1000, BC_GAUGE, "one_more", ""), BC_E_BUSY);
+  EXPECT_EQ(metrics.define(1001, BC_GAUGE, "m0", ""), BC_OK) << "one more name for what is there";
+}
+
+TEST(PluginMetricsTest, ANewGenerationGoesOnFromTheNumbersOfTheOneBefore) {
+  PluginMetrics metrics;
+  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
+  metrics.record(1, 5);
+  metrics.begin_generation();
+  metrics.record(1, 100);
+  ASSERT_EQ(metrics.define(9, BC_COUNTER, "ticks", ""), BC_OK);
+  metrics.record(9, 1);
+  ASSERT_EQ(metrics.view().size(), 1U);
+  EXPECT_EQ(metrics.view()[0].value, 6);
+}
+
+}  // namespace
+}  // namespace broadcast
