@@ -110,6 +110,8 @@ std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::st
       if (pattern.has_placeholder() || table.topics.contains(pattern.text())) continue;
       insert(table, pattern.text(), pattern.delivery(), &owner, false);
     }
+    const std::string status = std::string(kStatusPrefix) + std::string(owner.owner_name());
+    if (!table.topics.contains(status)) insert(table, status, Delivery::kLatest, nullptr, false);
     return std::nullopt;
   });
 }

@@ -30,6 +30,11 @@ DatabaseUrl DatabaseUrl::parse(const std::string& url) {
     return {Kind::kSqlite, "dbname=\"" + file + "\" readonly=1 timeout=5"};
   }
   if (url.starts_with("postgresql://") || url.starts_with("postgres://")) {
+    const std::string_view authority(url.begin() + static_cast<std::ptrdiff_t>(url.find("//") + 2),
+                                     url.end());
+    if (std::ranges::count(authority.substr(0, authority.find('/')), '@') > 1) {
+      throw std::invalid_argument("write @ in user and password as %40");  // or libpq would log it
+    }
     const char joint = url.find('?') == std::string::npos ? '?' : '&';
     return {Kind::kPostgresql, url + joint + std::string(kPatience)};
   }

@@ -8,7 +8,11 @@ namespace broadcast {
 
 namespace {
 
-bool is_price(double value) { return std::isfinite(value) && value > 0; }
+/// No share of this world costs more; and it fits where won are counted.
+constexpr double kHighestPrice = 1e12;
+
+/// False for NaN too.
+bool is_price(double value) { return value > 0 && value < kHighestPrice; }
 bool is_there(soci::indicator indicator) { return indicator == soci::i_ok; }
 
 /// Three look-ups by the primary key (ticker, date) a ticker, in one statement. REQUIRES: tickers

@@ -27,10 +27,15 @@ class Subscriber:
 
     async def next_of(self, kind, **fields):
         """The next message with this type and these fields; others are passed over."""
-        while True:
-            message = await self.next()
-            if message["type"] == kind and all(message.get(k) == v for k, v in fields.items()):
-                return message
+        return await self.next_where(
+            lambda message: message["type"] == kind and all(message.get(k) == v for k, v in fields.items()))
+
+    async def next_where(self, is_it):
+        async def search():
+            while not is_it(message := await self.next()):
+                pass
+            return message
+        return await asyncio.wait_for(search(), DEADLINE)
 
     async def send(self, **command):
         await self._client.send(json.dumps(command))

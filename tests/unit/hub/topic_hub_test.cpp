@@ -83,17 +83,17 @@ TEST_F(TopicHubTest, APatternThatWouldSwallowStatusTopicsDoesNot) {
   FakeOwner greedy("greedy");
   ASSERT_FALSE(hub.try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
   EXPECT_EQ(hub.owner_of("stx"), &greedy);
-  EXPECT_EQ(hub.owner_of("status:price"), nullptr);
-  EXPECT_EQ(refusal("status:price"), JoinError::kUnknownTopic);
-  EXPECT_EQ(hub.publish(greedy, "status:price", R"({"type":"status"})").status,
+  EXPECT_EQ(hub.owner_of("status:nobody"), nullptr);
+  EXPECT_EQ(refusal("status:nobody"), JoinError::kUnknownTopic);
+  EXPECT_EQ(hub.publish(greedy, "status:nobody", R"({"type":"status"})").status,
             PublishStatus::kDenied);
 }
 
 TEST_F(TopicHubTest, AStatusReportedBeforeSuchAClaimStaysTheHosts) {
-  hub.report_status("price", BroadcasterState::kOk, "");
+  hub.report_status("nobody", BroadcasterState::kOk, "");
   FakeOwner greedy("greedy");
   ASSERT_FALSE(hub.try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
-  EXPECT_EQ(hub.owner_of("status:price"), nullptr);
+  EXPECT_EQ(hub.owner_of("status:nobody"), nullptr);
 }
 
 TEST_F(TopicHubTest, KnowsTheOwnerOfATopicThatNobodyHasUsedYet) {
@@ -281,7 +281,7 @@ TEST_F(TopicHubTest, AMessageTooManyForTheShardIsNoLastValueEither) {
 TEST_F(TopicHubTest, SaysWhyATopicCannotBeJoined) {
   EXPECT_EQ(refusal("signal:foo"), JoinError::kUnknownTopic);
   EXPECT_EQ(refusal("price:abc"), JoinError::kUnknownTopic);
-  EXPECT_EQ(refusal("status:price"), JoinError::kUnknownTopic);
+  EXPECT_EQ(refusal("status:nobody"), JoinError::kUnknownTopic);
   EXPECT_EQ(refusal("price 1"), JoinError::kInvalidName);
   EXPECT_EQ(refusal(std::string(256, 'x')), JoinError::kInvalidName);
 }
@@ -506,6 +506,13 @@ TEST_F(TopicHubTest, AStatusIsPublishedAsData) {
   EXPECT_EQ(text.at("detail"), "kiwoom \"ws\" unreachable");
   EXPECT_THAT(text.at("since").get<std::string>(),
               MatchesRegex("....-..-..T..:..:..\\.......\\+00:00"));
+}
+
+TEST_F(TopicHubTest, AStatusCanBeSubscribedToBeforeItsBroadcasterHasSaidAnything) {
+  const TopicHub::Joined joined = join("status:price");
+  EXPECT_EQ(joined.seq, 0U);
+  hub.report_status("price", BroadcasterState::kOk, "");
+  EXPECT_EQ(hub.look(joined.topic).seq, 1U);
 }
 
 TEST_F(TopicHubTest, AStatusHasTheWordsOfTheProtocol) {

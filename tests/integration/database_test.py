@@ -1,0 +1,246 @@
+#!/usr/bin/python3
+"""Prices, indices and the market gate out of real databases, also when those go away and come back."""
+
+import os
+import sqlite3
+import tempfile
+import unittest
+
+from host import Host
+from postgres import PASSWORD, Postgres
+from subscriber import Subscriber
+
+SCHEMA = """
+CREATE TABLE daily_prices(ticker varchar(6), date date, open_price double precision, high_price double precision,
+  low_price double precision, close_price double precision, volume bigint, foreign_net_buy int, inst_net_buy int,
+  PRIMARY KEY(ticker, date));
+CREATE TABLE market_status(date date PRIMARY KEY, kospi double precision, kospi_change_pct double precision,
+  kosdaq double precision, kosdaq_change_pct double precision, gate varchar(10), gate_score int, sector_scores json);
+INSERT INTO daily_prices(ticker, date, close_price, volume) VALUES
+  ('005930', '2026-02-04', 80000, 900), ('005930', '2026-02-05', 82500, 1000), ('000660', '2026-02-05', 239000, 50);
+INSERT INTO market_status VALUES
+  ('2026-02-04', 1, 1, 1, 1, 'RED', 1, NULL),
+  ('2026-02-05', 2610.55, -0.47, 855.42, NULL, 'GREEN', 74, '[{"name": "은행", "ticker": "091170", "change_pct": 1.5}]');
+"""
+NEW_PRICE = "UPDATE daily_prices SET close_price = {} WHERE ticker = '005930' AND date = '2026-02-05'"
+
+
+def config(url, **price):
+    return {"broadcasters": {
+        "price": {"config": {"interval": "100ms", "tickers": ["005930", "000660"],
+                             "sources": [{"type": "database", "url": url}, {"type": "sim"}], **price}},
+        "market_gate": {"config": {"database": url, "interval": "100ms"}},
+        "vcp_signal": {}}}
+
+
+class DatabaseTest(unittest.IsolatedAsyncioTestCase):
+    def start(self, url, **price):
+        host = self.enterContext(Host(config(url, **price)))
+        host.wait_until_started("price")
+        host.wait_until_started("market_gate")
+        return host
+
+    async def subscribe(self, host, *topics):
+        subscriber = await Subscriber.connect(host, *topics)
+        self.addAsyncCleanup(subscriber.leave)
+        return subscriber
+
+    async def serves_what_the_tables_hold(self, host):
+        subscriber = await self.subscribe(host, "price:005930", "price:000660", "market:kospi", "market:kosdaq",
+                                          "market-gate")
+        price = await subscriber.next_of("price_update", topic="price:005930", source="database")
+        self.assertEqual(price["data"], {"price": 82500, "change": 2500, "change_rate": 3.13, "volume": 1000,
+                                         "bid_price": 82500, "ask_price": 82500})
+        first_day = await subscriber.next_of("price_update", topic="price:000660", source="database")
+        self.assertEqual((first_day["data"]["price"], first_day["data"]["change"]), (239000, 0))
+        index = await subscriber.next_of("index_update", topic="market:kospi", source="database")
+        self.assertEqual(index["data"], {"index": 2610.55, "change": -12.33, "change_rate": -0.47, "volume": None})
+        self.assertEqual((await subscriber.next_of("index_update", topic="market:kosdaq", source="database"))
+                         ["data"]["index"], 855.42)
+
+    async def serves_the_gate(self, host):
+        gate = await (await self.subscribe(host, "market-gate")).next_of("market_gate_update")
+        self.assertEqual(gate["data"], {
+            "status": "GREEN", "level": 74, "kospi": 2610.55, "kospi_change_pct": -0.47, "kosdaq": 855.42,
+            "kosdaq_change_pct": None,
+            "sectors": [{"name": "은행", "ticker": "091170", "change_pct": 1.5, "signal": "bullish"}]})
+
+
+class PostgresTest(DatabaseTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.database = cls.enterClassContext(Postgres())
+
+    def setUp(self):
+        if not self.database.is_running():
+            self.database.start()
+        self.database.sql("DROP TABLE IF EXISTS daily_prices, market_status;" + SCHEMA)
+
+    async def test_prices_indices_and_gate_are_those_of_the_newest_rows(self):
+        host = self.start(self.database.url())
+        await self.serves_what_the_tables_hold(host)
+        await self.serves_the_gate(host)
+
+    async def test_a_changed_row_reaches_who_is_subscribed(self):
+        host = self.start(self.database.url())
+        subscriber = await self.subscribe(host, "price:005930", "market-gate")
+        await subscriber.next_of("price_update", source="database")
+        self.database.sql(NEW_PRICE.format(83000))
+        await subscriber.next_where(lambda message: message.get("data", {}).get("price") == 83000)
+        self.database.sql("UPDATE market_status SET gate = 'YELLOW', gate_score = 50 WHERE gate = 'GREEN'")
+        await subscriber.next_where(lambda message: message.get("data", {}).get("status") == "YELLOW")
+
+    async def test_a_wrong_gate_row_is_told_once_and_the_last_one_stays(self):
+        host = self.start(self.database.url())
+        await self.serves_the_gate(host)
+        self.database.sql("UPDATE market_status SET gate = 'PURPLE' WHERE gate = 'GREEN'")
+        host.wait_for_line("market_gate: market_status: newest row left out: status")
+        subscriber = await self.subscribe(host, "price:005930")
+        for _ in range(20):  # as many looks at the row, about
+            await subscriber.next_of("price_update")
+        self.assertEqual(host.log().count("newest row left out"), 1)
+        await self.serves_the_gate(host)
+
+    async def test_a_killed_server_is_replaced_by_the_next_source_until_it_is_back(self):
+        host = self.start(self.database.url())
+        subscriber = await self.subscribe(host, "price:005930", "status:price")
+        gate = await self.subscribe(host, "status:market_gate")
+        await subscriber.next_of("price_update", source="database")
+        before = await subscriber.next_of("status", broadcaster="price", state="ok")
+        self.assertEqual(before["detail"], "serving database")
+        self.database.kill()
+        away = await subscriber.next_of("status", broadcaster="price", state="degraded")
+        self.assertEqual(away["detail"], "database does not answer, serving sim")
+        self.assertGreater(away["since"], before["since"])
+        await subscriber.next_of("price_update", source="sim")
+        await gate.next_of("status", state="degraded")
+        self.assertEqual(host.publish("signal:vcp", [{"ticker": "005930", "name": "x"}])[0], 200)
+        self.assertEqual(host.publish("market-gate", {"status": "RED", "level": 3})[0], 200)
+        self.database.start()
+        back = await subscriber.next_of("status", broadcaster="price", state="ok")
+        self.assertEqual(back["detail"], "serving database")
+        self.assertGreater(back["since"], away["since"])
+        await subscriber.next_of("price_update", source="database")
+        await gate.next_of("status", state="ok")
+
+    async def test_a_server_that_hangs_is_not_waited_for(self):
+        host = self.start(self.database.url())
+        subscriber = await self.subscribe(host, "price:005930", "status:price")
+        await subscriber.next_of("price_update", source="database")
+        with self.database.frozen():
+            await subscriber.next_of("status", broadcaster="price", state="degraded")
+            await subscriber.next_of("price_update", source="sim")
+            await subscriber.next_of("price_update", source="sim")
+        await subscriber.next_of("status", broadcaster="price", state="ok")
+        await subscriber.next_of("price_update", source="database")
+
+    async def test_a_host_ends_while_a_query_hangs(self):
+        host = self.start(self.database.url())
+        subscriber = await self.subscribe(host, "price:005930")
+        await subscriber.next_of("price_update", source="database")
+        with self.database.frozen():
+            await subscriber.next_of("price_update", source="sim")  # so one was asked, and did not answer
+            host.stop()
+
+    async def test_a_wrong_password_is_in_no_line(self):
+        host = self.start(self.database.url("wr0ng"))
+        host.wait_for_line("price: source database: .*password authentication failed")
+        await (await self.subscribe(host, "price:005930")).next_of("price_update", source="sim")
+        host.stop()
+        self.assertNotIn("wr0ng", host.log())
+        self.assertNotIn(PASSWORD, host.log())
+
+    async def test_a_host_that_starts_first_finds_it_later(self):
+        self.database.kill()
+        host = self.start(self.database.url())
+        subscriber = await self.subscribe(host, "price:005930", "status:price")
+        await subscriber.next_of("status", state="degraded")
+        self.database.start()
+        await subscriber.next_of("status", state="ok")
+        await subscriber.next_of("price_update", source="database")
+
+    async def test_what_is_no_price_is_asked_of_the_next_source_ticker_by_ticker(self):
+        for wrong in ("0", "-5", "'NaN'", "'Infinity'", "1e300", "NULL"):
+            self.database.sql("DELETE FROM daily_prices WHERE ticker = '000660';"
+                              f"INSERT INTO daily_prices(ticker, date, close_price) VALUES ('000660', '2026-02-06', {wrong})")
+            with self.subTest(wrong):
+                host = self.start(self.database.url())
+                subscriber = await self.subscribe(host, "price:005930", "price:000660")
+                await subscriber.next_of("price_update", topic="price:005930", source="database")
+                await subscriber.next_of("price_update", topic="price:000660", source="sim")
+                host.stop()
+
+
+class SqliteTest(DatabaseTest):
+    def setUp(self):
+        self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="broadcast-sqlite-"))
+        self.file = os.path.join(self.directory, "market.db")
+        self.url = "sqlite:" + self.file
+
+    def create(self):
+        """In one step, as a collector should."""
+        with sqlite3.connect(self.file + ".new") as database:
+            database.executescript(SCHEMA)
+        database.close()
+        os.rename(self.file + ".new", self.file)
+
+    def run_sql(self, statement):
+        with sqlite3.connect(self.file, timeout=10) as database:
+            database.execute(statement)
+        database.close()
+
+    async def test_prices_indices_and_gate_are_those_of_the_newest_rows(self):
+        self.create()
+        host = self.start(self.url)
+        await self.serves_what_the_tables_hold(host)
+        await self.serves_the_gate(host)
+
+    async def test_a_file_that_comes_later_is_found(self):
+        host = self.start(self.url)
+        subscriber = await self.subscribe(host, "price:005930", "status:price")
+        await subscriber.next_of("status", state="degraded")
+        self.create()
+        await subscriber.next_of("status", state="ok")
+        await subscriber.next_of("price_update", source="database")
+
+    async def test_a_writer_that_locks_the_file_does_not_hold_up_prices(self):
+        self.create()
+        host = self.start(self.url)
+        subscriber = await self.subscribe(host, "price:005930", "status:price")
+        await subscriber.next_of("price_update", source="database")
+        writer = sqlite3.connect(self.file, isolation_level=None, timeout=10)
+        self.addCleanup(writer.close)
+        writer.execute("BEGIN EXCLUSIVE")
+        await subscriber.next_of("price_update", source="sim")
+        writer.execute(NEW_PRICE.format(83000))
+        writer.execute("COMMIT")
+        price = await subscriber.next_of("price_update", source="database")
+        self.assertEqual(price["data"]["price"], 83000)
+
+    async def test_a_file_that_is_no_database_is_named(self):
+        with open(self.file, "w", encoding="utf-8") as file:
+            file.write("ticker,price\n" * 100)
+        host = self.start(self.url)
+        host.wait_for_line("price: source database: .*not a database")
+        await (await self.subscribe(host, "price:005930")).next_of("price_update", source="sim")
+
+    async def test_what_is_no_price_is_asked_of_the_next_source_ticker_by_ticker(self):
+        self.create()
+        for wrong in ("'sold out'", "9e999", "x'00ff'", "-1"):
+            self.run_sql(f"UPDATE daily_prices SET close_price = {wrong} WHERE ticker = '000660'")
+            with self.subTest(wrong):
+                host = self.start(self.url)
+                subscriber = await self.subscribe(host, "price:005930", "price:000660")
+                await subscriber.next_of("price_update", topic="price:005930", source="database")
+                await subscriber.next_of("price_update", topic="price:000660", source="sim")
+                host.stop()
+
+    async def test_sectors_that_are_not_json_leave_the_gate_row_out(self):
+        self.create()
+        self.run_sql("UPDATE market_status SET sector_scores = '[{' WHERE gate = 'GREEN'")
+        host = self.start(self.url)
+        host.wait_for_line("market_gate: market_status: newest row left out: sectors")
+
+
+if __name__ == "__main__":
+    unittest.main()
