@@ -44,7 +44,10 @@ def main():
         signal.signal(number, lambda *_: sys.exit(0))
     database = sqlite3.connect(f"file:{options.file}?mode=rw", uri=True)
     while os.getppid() == parent:
-        move(database)
+        try:
+            move(database)
+        except sqlite3.OperationalError as error:
+            sys.exit(f"collector: {options.file}: {error}; prices do not move any more")
         time.sleep(options.interval)
 
 

@@ -81,6 +81,7 @@ void Database::work() {
 std::function<void()> Database::answer_of(const Order& order) {
   const auto now = std::chrono::steady_clock::now();
   try {
+    if (session_ && is_replaced()) disconnect();
     if (!session_) {
       if (now < next_try_) throw std::runtime_error(last_error_);
       connect();
@@ -106,6 +107,15 @@ void Database::connect() {
                      : std::make_unique<soci::session>(soci::postgresql, url_.parameters);
   const std::lock_guard lock(mutex_);
   session_ = std::move(session);
+}
+
+/// An SQLite file that was removed or replaced would be read on for ever.
+bool Database::is_replaced() {
+  if (url_.kind != DatabaseUrl::Kind::kSqlite) return false;
+  auto* const backend = static_cast<soci::sqlite3_session_backend*>(session_->get_backend());
+  int is_moved = 0;
+  sqlite_api::sqlite3_file_control(backend->conn_, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
+  return is_moved != 0;
 }
 
 void Database::disconnect() {

@@ -54,6 +54,7 @@ class Database {
   [[nodiscard]] std::function<void()> answer_of(const Order& order);
   void connect();
   void disconnect();
+  [[nodiscard]] bool is_replaced();
   void interrupt();
 
   const DatabaseUrl url_;

@@ -44,7 +44,7 @@ void Sources::ask(std::size_t at) {
   const std::uint64_t turn = ++turn_;
   const auto is_current = [this, turn] { return turn == turn_; };
   const bool is_taken =
-      member.source->try_poll(rest_, [this, at, is_current](PriceSource::Answer answer) {
+      member.source->try_poll(rest_, [this, at, is_current](const PriceSource::Answer& answer) {
         judge(at, answer.error);
         if (!is_current()) return;  // it was given up
         if (answer.error.empty()) deliver(members_[at], answer.quotes);
@@ -86,7 +86,8 @@ void Sources::deliver(const Member& member, const Quotes& quotes) {
   for (const auto& [ticker, quote] : quotes.tickers) got.insert(ticker);
   std::erase_if(rest_.tickers, [&](const std::string& ticker) { return got.contains(ticker); });
   for (const auto& [index, quote] : quotes.indices) {
-    std::erase_if(rest_.indices, [&](const IndexName& one) { return one.key == index.key; });
+    std::erase_if(rest_.indices,
+                  [&key = index.key](const IndexName& one) { return one.key == key; });
   }
 }
 

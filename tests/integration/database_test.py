@@ -203,6 +203,18 @@ class SqliteTest(DatabaseTest):
         await subscriber.next_of("status", state="ok")
         await subscriber.next_of("price_update", source="database")
 
+    async def test_a_file_that_is_replaced_or_removed_is_not_read_on(self):
+        self.create()
+        host = self.start(self.url)
+        subscriber = await self.subscribe(host, "price:005930", "status:price")
+        await subscriber.next_of("price_update", source="database")
+        old = self.file + ".old"
+        os.rename(self.file, old)
+        await subscriber.next_of("status", state="degraded")
+        self.create()
+        self.run_sql(NEW_PRICE.format(84000))
+        await subscriber.next_where(lambda message: message.get("data", {}).get("price") == 84000)
+
     async def test_a_writer_that_locks_the_file_does_not_hold_up_prices(self):
         self.create()
         host = self.start(self.url)
