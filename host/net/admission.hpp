@@ -45,7 +45,7 @@ class Admission {
   /// Which limit is reached.
   struct Refusal {
     std::string_view text;
-    Counter limit;
+    Counter limit = Counter::kLimitConnections;
   };
   [[nodiscard]] std::variant<Place, Refusal> try_enter(const boost::asio::ip::address& address);
 

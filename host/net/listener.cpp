@@ -83,14 +83,13 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
     response_.set(http::field::upgrade, "websocket");
     response_.set(http::field::connection, "Upgrade");
     response_.set(http::field::sec_websocket_accept, accept_key);
-    http::async_write(stream_, response_,
-                      [self = shared_from_this()](error_code error, std::size_t) {
-                        if (!error) self->hand_over();
-                      });
-  }
-
-  void hand_over() {
     stream_.expires_never();
+    // At once, so that whoever is told 101 is a connection when the shard shuts down: a socket that
+    // has sent nothing yet has room for it.
+    error_code error;
+    stream_.socket().non_blocking(true, error);
+    if (!error) http::write(stream_.socket(), response_, error);
+    if (error) return shard_.counters().add(Counter::kHandshakesRefused);
     const auto first = buffer_.data();  // what a hasty client sent behind its request
     shard_.adopt(stream_.release_socket(), std::get<Admission::Place>(std::move(place_)),
                  subscribe_topics_of(parser_.get().target()),
@@ -125,6 +124,7 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
 
   /// The response, and the end of the connection.
   void send() {
+    place_.emplace<Admission::Refusal>();  // for somebody who stays
     response_.version(11);
     response_.keep_alive(false);
     response_.prepare_payload();

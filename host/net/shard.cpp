@@ -64,7 +64,6 @@ void Shard::join() {
 
 void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
                   std::vector<std::string> first_topics, std::span<char> first_bytes) {
-  if (is_closing()) return;  // its handshake was under way
   const auto connection =
       std::make_shared<Connection>(*this, std::move(socket), std::move(place), limits_);
   connections_.emplace(connection.get(), connection);

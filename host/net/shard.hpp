@@ -58,7 +58,7 @@ class Shard {
   [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code,
                                     std::string reason);
 
-  /// Takes over a socket that has finished its handshake.
+  /// Takes over a socket that has finished its handshake. REQUIRES: not is_closing().
   void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
              std::vector<std::string> first_topics, std::span<char> first_bytes);
   void remove(Connection& connection);

@@ -16,9 +16,10 @@ namespace {
 constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::chrono::seconds kLongestBackOff{30};
 
-/// Seconds to connect; milliseconds until an unanswered packet, or a statement, is given up.
-constexpr std::string_view kPatience =
-    "connect_timeout=3&tcp_user_timeout=5000&options=-c%20statement_timeout%3D5000";
+/// Seconds to connect; milliseconds until an unanswered packet, or a statement, is given up. The
+/// latter is no part of the URL, because poolers refuse such.
+constexpr std::string_view kPatience = "connect_timeout=3&tcp_user_timeout=5000";
+constexpr const char* kStatementPatience = "SET statement_timeout = 5000";
 
 }  // namespace
 
@@ -105,8 +106,11 @@ void Database::connect() {
   auto session = url_.kind == DatabaseUrl::Kind::kSqlite
                      ? std::make_unique<soci::session>(soci::sqlite3, url_.parameters)
                      : std::make_unique<soci::session>(soci::postgresql, url_.parameters);
-  const std::lock_guard lock(mutex_);
-  session_ = std::move(session);
+  {
+    const std::lock_guard lock(mutex_);
+    session_ = std::move(session);
+  }
+  if (url_.kind == DatabaseUrl::Kind::kPostgresql) *session_ << kStatementPatience;
 }
 
 /// An SQLite file that was removed or replaced would be read on for ever.

@@ -2,6 +2,7 @@
 """Heartbeat and goodbye, as clients see them."""
 
 import asyncio
+import contextlib
 import json
 import os
 import struct
@@ -51,6 +52,22 @@ class HeartbeatTest(unittest.IsolatedAsyncioTestCase):
 
 
 class ShutdownTest(unittest.IsolatedAsyncioTestCase):
+    def test_whoever_was_told_101_is_told_goodbye(self):
+        goodbye = bytes([0x80 | CLOSE, 2 + len("server shutdown")]) + struct.pack("!H", 1001) + b"server shutdown"
+        for _ in range(3):
+            with Host({"broadcasters": mirror()}) as host:
+                clients = [self.enterContext(RawSocket(host.port)) for _ in range(50)]
+                for client in clients[:30]:
+                    client.send(client.request(host.path))
+                host.terminate()
+                for client in clients[30:]:
+                    with contextlib.suppress(ConnectionError):  # it may have gone already
+                        client.send(client.request(host.path))
+                ends = [client.rest() for client in clients]
+                host.expect_end()
+            for end in ends:
+                self.assertTrue(goodbye in end or not end.startswith(b"HTTP/1.1 101"), end)
+
     async def test_says_when_to_come_back_then_1001_then_ends_well(self):
         with Host({"broadcasters": mirror()}) as host:
             host.wait_until_started("mirror")
