@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <unordered_set>
 #include <utility>
+#include <variant>
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -13,8 +14,7 @@
 #include <boost/beast/http.hpp>
 #include <spdlog/spdlog.h>
 
-#include "host/admin/metrics.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/admin/routes.hpp"
 
 namespace broadcast {
 
@@ -26,33 +26,7 @@ namespace http = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::string_view kPublishPath = "/v1/publish/";
 constexpr std::size_t kHeaderBytes = 8 * 1024;
-/// What can be read, and how.
-struct Page {
-  std::string_view path;
-  bool is_open;  ///< to whoever reaches the listener, tokens or not: for probes
-  AdminReply (*reply)(const HostView&, std::string_view target);
-};
-constexpr Page kPages[] = {
-    {"/livez", true, [](const HostView&, std::string_view) { return livez(); }},
-    {"/readyz", true, [](const HostView& host, std::string_view) { return readyz(host); }},
-    {"/metrics", false, [](const HostView& host, std::string_view) { return metrics_reply(host); }},
-    {"/v1/topics", false, &topics_reply},
-    {"/v1/broadcasters", false,
-     [](const HostView& host, std::string_view) { return broadcasters_reply(host); }},
-    {"/ws/stats", false, [](const HostView& host, std::string_view) { return stats_reply(host); }},
-};
-
-std::string what_there_is() {
-  std::string text = "There is POST /v1/publish/{topic}, and GET";
-  for (const Page& page : kPages) {
-    text += page.path == std::begin(kPages)->path ? " " : ", ";
-    text += page.path;
-  }
-  return text;
-}
-
 /// How long a peer may go on sending after its last answer.
 constexpr std::chrono::seconds kFarewell{2};
 
@@ -133,27 +107,15 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
 
   void route() {
     auto& request = parser_->get();
-    const std::string path = path_of(request.target());
-    const bool is_publish = path.starts_with(kPublishPath) && path.size() > kPublishPath.size();
-    const auto page = std::ranges::find(kPages, path, &Page::path);
-    if (!is_publish && page == std::end(kPages)) {
-      return answer(admin_error(404, "not_found", what_there_is()));
-    }
-    const http::verb method = request.method();
-    const bool is_get = method == http::verb::get || method == http::verb::head;
-    if (is_publish ? method != http::verb::post : !is_get) {
-      AdminReply reply = admin_error(405, "method_not_allowed",
-                                     is_publish ? "Publish with POST" : "Read it with GET");
-      reply.allow = is_publish ? "POST" : "GET, HEAD";
-      return answer(reply);
-    }
+    const Route route = route_of(request.method(), request.target());
+    if (const auto* const refusal = std::get_if<AdminReply>(&route)) return answer(*refusal);
     // Without tokens the listener trusts this machine, but not every web page open in its browser.
     if (core_->options.tokens.empty() && request.find(http::field::origin) != request.end()) {
       return answer(
           admin_error(403, "forbidden", "Requests from web pages need a token (admin.tokens)"));
     }
-    if (!is_publish) return answer(read_page(*page));
-    wait_for_verdict(path.substr(kPublishPath.size()), std::move(request.body()),
+    if (const auto* const page = std::get_if<const Page*>(&route)) return answer(read_page(**page));
+    wait_for_verdict(std::get<PublishOn>(route).topic, std::move(request.body()),
                      request[http::field::authorization]);
   }
 
@@ -252,7 +214,10 @@ void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
   self->acceptor.async_accept([self](error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
     if (error) {  // out of descriptors, most likely: not again at once
-      spdlog::warn("admin.listen: accept failed: {}", error.message());
+      spdlog::warn(
+          "admin.listen: cannot accept: {}. Again in 1 s. Out of descriptors? Raise the limit "
+          "(ulimit -n).",
+          error.message());
       self->retry.expires_after(std::chrono::seconds(1));
       self->retry.async_wait([self](error_code stopped) {
         if (!stopped) accept(self);

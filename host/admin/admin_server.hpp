@@ -1,7 +1,7 @@
 #pragma once
 // The admin listener: HTTP for producers and operators, on the control thread. Which path goes
-// where; what is answered, publish_endpoint, operator_view and metrics know. Owned by app/server;
-// [main].
+// where, routes knows; what is answered, publish_endpoint, operator_view and metrics. Owned by
+// app/server; [main].
 
 #include <chrono>
 #include <cstddef>

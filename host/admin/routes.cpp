@@ -1,0 +1,58 @@
+#include "host/admin/routes.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "host/admin/metrics.hpp"
+#include "host/net/upgrade.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using boost::beast::http::verb;
+
+constexpr std::string_view kPublishPath = "/v1/publish/";
+
+constexpr Page kPages[] = {
+    {"/livez", true, [](const HostView&, std::string_view) { return livez(); }},
+    {"/readyz", true, [](const HostView& host, std::string_view) { return readyz(host); }},
+    {"/metrics", false, [](const HostView& host, std::string_view) { return metrics_reply(host); }},
+    {"/v1/topics", false, &topics_reply},
+    {"/v1/broadcasters", false,
+     [](const HostView& host, std::string_view) { return broadcasters_reply(host); }},
+    {"/ws/stats", false, [](const HostView& host, std::string_view) { return stats_reply(host); }},
+};
+
+std::string what_there_is() {
+  std::string text = "There is POST /v1/publish/{topic}, and GET";
+  for (const Page& page : kPages) {
+    text += page.path == std::begin(kPages)->path ? " " : ", ";
+    text += page.path;
+  }
+  return text;
+}
+
+AdminReply not_allowed(std::string_view message, std::string_view allow) {
+  AdminReply reply = admin_error(405, "method_not_allowed", message);
+  reply.allow = allow;
+  return reply;
+}
+
+}  // namespace
+
+Route route_of(verb method, std::string_view target) {
+  const std::string path = path_of(target);
+  if (path.starts_with(kPublishPath) && path.size() > kPublishPath.size()) {
+    if (method != verb::post) return not_allowed("Publish with POST", "POST");
+    return PublishOn{path.substr(kPublishPath.size())};
+  }
+  const auto* const page = std::ranges::find(kPages, path, &Page::path);
+  if (page == std::end(kPages)) return admin_error(404, "not_found", what_there_is());
+  if (method != verb::get && method != verb::head) {
+    return not_allowed("Read it with GET", "GET, HEAD");
+  }
+  return page;
+}
+
+}  // namespace broadcast

@@ -1,0 +1,31 @@
+#pragma once
+// Which request to the admin listener goes where: one table of what can be read, and the one thing
+// that is written. Knows no sockets; [main].
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include <boost/beast/http/verb.hpp>
+
+#include "host/admin/admin_reply.hpp"
+#include "host/admin/operator_view.hpp"
+
+namespace broadcast {
+
+/// What can be read, and how.
+struct Page {
+  std::string_view path;
+  bool is_open;  ///< to whoever reaches the listener, tokens or not: for probes
+  AdminReply (*reply)(const HostView&, std::string_view target);
+};
+
+struct PublishOn {
+  std::string topic;
+};
+
+/// Or the refusal: 404 says what there is, 405 which methods are allowed.
+using Route = std::variant<AdminReply, const Page*, PublishOn>;
+[[nodiscard]] Route route_of(boost::beast::http::verb method, std::string_view target);
+
+}  // namespace broadcast
