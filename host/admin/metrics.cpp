@@ -38,7 +38,8 @@ constexpr const char* kConflatedHelp =
 constexpr const char* kRefused = "broadcast_publish_refused_total";
 constexpr const char* kRefusedHelp = "What broadcasters published and the host refused, by reason.";
 constexpr const char* kProducer = "broadcast_producer_messages_total";
-constexpr const char* kProducerHelp = "Messages of producers, by the broadcaster's verdict.";
+constexpr const char* kProducerHelp =
+    "Messages of producers, by verdict; the host refuses as well.";
 constexpr const char* kLimit = "broadcast_limit_reached_total";
 constexpr const char* kLimitHelp = "How often somebody met a limit, by its key under limits.";
 
@@ -87,6 +88,9 @@ constexpr CounterRow kRows[] = {
     {Counter::kLimitAccepts, kLimit, kLimitHelp, "limit", "accepts_per_second"},
 };
 
+constexpr const char* kOwnProducer = "broadcast_broadcaster_producer_messages_total";
+constexpr const char* kOwnProducerHelp =
+    "Messages of producers that reached this broadcaster, by its verdict.";
 constexpr const char* kOwnRefused = "broadcast_broadcaster_publish_refused_total";
 constexpr const char* kOwnRefusedHelp =
     "What this broadcaster published and the host refused, by reason.";
@@ -98,6 +102,9 @@ constexpr CounterRow kBroadcasterRows[] = {
     {Counter::kPublishBusy, kOwnRefused, kOwnRefusedHelp, "reason", "busy"},
     {Counter::kPublishInvalid, kOwnRefused, kOwnRefusedHelp, "reason", "invalid"},
     {Counter::kPublishDenied, kOwnRefused, kOwnRefusedHelp, "reason", "denied"},
+    {Counter::kProducerAccepted, kOwnProducer, kOwnProducerHelp, "verdict", "accepted"},
+    {Counter::kProducerRefused, kOwnProducer, kOwnProducerHelp, "verdict", "refused"},
+    {Counter::kProducerUnavailable, kOwnProducer, kOwnProducerHelp, "verdict", "unavailable"},
     {Counter::kPluginExceptions, "broadcast_broadcaster_exceptions_total",
      "Exceptions that left this broadcaster's code."},
     {Counter::kPluginErrors, "broadcast_broadcaster_errors_total",
@@ -152,17 +159,17 @@ void add_host(Families& all, const HostView& host) {
   for (const CounterRow& row : kRows) add_row(all, row, host.count(row.counter));
 }
 
-/// The type goes into the name where two broadcasters mean different things by it.
+/// The broadcaster goes into the name where an earlier one means another kind by it.
 void add_plugin_metric(Families& all, const std::string& broadcaster, const MetricView& metric) {
   static constexpr MetricType kTypes[] = {MetricType::Counter, MetricType::Gauge,
                                           MetricType::Histogram};
-  static constexpr const char* kWords[] = {"_counted_total", "_gauge", "_histogram"};
-  const auto kind = static_cast<std::size_t>(metric.kind);
-  std::string name = "broadcast_plugin_" + metric.name;
-  const bool is_counter = metric.kind == MetricKind::kCounter;
-  if (is_counter && !name.ends_with("_total")) name += "_total";
+  const MetricType type = kTypes[static_cast<std::size_t>(metric.kind)];
+  const std::string own = metric.name + (metric.kind == MetricKind::kCounter ? "_total" : "");
+  std::string name = "broadcast_plugin_" + own;
   const auto known = std::ranges::find(all, name, &MetricFamily::name);
-  if (known != all.end() && known->type != kTypes[kind]) name += kWords[kind];
+  if (known != all.end() && known->type != type) {
+    name = "broadcast_plugin_" + broadcaster + "_" + own;
+  }
   ClientMetric one;
   one.label = {{"broadcaster", broadcaster}};
   one.counter.value = one.gauge.value = one.histogram.sample_sum = metric.value;
@@ -172,7 +179,7 @@ void add_plugin_metric(Families& all, const std::string& broadcaster, const Metr
         {one.histogram.sample_count,
          i < kMetricBuckets.size() ? kMetricBuckets[i] : std::numeric_limits<double>::infinity()});
   }
-  family(all, name, metric.help.empty() ? metric.name : metric.help, kTypes[kind])
+  family(all, name, metric.help.empty() ? metric.name : metric.help, type)
       .metric.push_back(std::move(one));
 }
 

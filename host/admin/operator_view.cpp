@@ -31,14 +31,17 @@ std::map<std::string, TopicHub::StatusView> statuses_of(const TopicHub& hub) {
   return by_name;
 }
 
-/// Before its first report a broadcaster is starting.
+/// Until its START has returned a broadcaster is starting, whatever it reports meanwhile; what it
+/// was refused or failed with stays.
 Json status_json(const std::map<std::string, TopicHub::StatusView>& statuses,
                  const BroadcasterView& one) {
   const auto found = statuses.find(one.name);
   if (found == statuses.end()) return {{"name", one.name}, {"state", "starting"}};
   const TopicHub::StatusView& status = found->second;
+  const bool is_starting = !one.running && (status.state == BroadcasterState::kOk ||
+                                            status.state == BroadcasterState::kDegraded);
   return {{"name", one.name},
-          {"state", to_string(status.state)},
+          {"state", is_starting ? "starting" : to_string(status.state)},
           {"detail", status.detail},
           {"since", status.since}};
 }
@@ -65,6 +68,9 @@ Json counts_json(const Counters::Values& counts) {
           {"publish_busy", count(Counter::kPublishBusy)},
           {"publish_invalid", count(Counter::kPublishInvalid)},
           {"publish_denied", count(Counter::kPublishDenied)},
+          {"producer_accepted", count(Counter::kProducerAccepted)},
+          {"producer_refused", count(Counter::kProducerRefused)},
+          {"producer_unavailable", count(Counter::kProducerUnavailable)},
           {"exceptions", count(Counter::kPluginExceptions)},
           {"errors", count(Counter::kPluginErrors)},
           {"restarts", count(Counter::kPluginRestarts)}};

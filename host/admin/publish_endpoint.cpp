@@ -38,18 +38,6 @@ AdminReply reply_of(const Verdict& verdict) {
   return {.status = 200, .body = std::move(body)};
 }
 
-Counter counter_of(const Verdict& verdict) {
-  switch (verdict.outcome) {
-    case Verdict::Outcome::kAccepted:
-      return Counter::kProducerAccepted;
-    case Verdict::Outcome::kRefused:
-      return Counter::kProducerRefused;
-    case Verdict::Outcome::kUnavailable:
-      break;
-  }
-  return Counter::kProducerUnavailable;
-}
-
 }  // namespace
 
 PublishEndpoint::PublishEndpoint(const TopicHub& hub, const std::vector<AdminToken>& tokens,
@@ -80,7 +68,7 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
   }
   owner->post_message({.topic = topic, .source = "http", .payload = std::move(body)},
                       [&counters = counters_, done = std::move(done)](const Verdict& verdict) {
-                        counters.add(counter_of(verdict));
+                        counters.add(counter_of(verdict.outcome));
                         done(reply_of(verdict));
                       });
 }

@@ -22,7 +22,7 @@ inline constexpr std::array<double, 12> kMetricBuckets = {0.0001, 0.0005, 0.001,
 
 /// A number that a broadcaster keeps of itself (bc.metrics/1).
 struct MetricView {
-  std::string name;
+  std::string name;  ///< a counter's without _total
   std::string help;
   MetricKind kind = MetricKind::kGauge;
   double value = 0;  ///< of a histogram: the sum of what was observed

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "host/base/counters.hpp"
+
 namespace broadcast {
 
 enum class Delivery : std::uint8_t {
@@ -57,6 +59,17 @@ struct Verdict {
   Published last;             ///< the last of them
   std::chrono::milliseconds retry_after{0};  ///< with kUnavailable, if known
 };
+[[nodiscard]] constexpr Counter counter_of(Verdict::Outcome outcome) {
+  switch (outcome) {
+    case Verdict::Outcome::kAccepted:
+      return Counter::kProducerAccepted;
+    case Verdict::Outcome::kRefused:
+      return Counter::kProducerRefused;
+    case Verdict::Outcome::kUnavailable:
+      break;
+  }
+  return Counter::kProducerUnavailable;
+}
 
 /// Who a topic belongs to. Outlives the hub's use of it.
 class TopicOwner {

@@ -1,6 +1,7 @@
 #include "host/loader/plugin_metrics.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 #include <optional>
@@ -13,12 +14,19 @@ namespace broadcast {
 namespace {
 
 constexpr std::size_t kMaxNameBytes = 64;
+constexpr std::string_view kTotal = "_total";
 
 bool is_metric_name(std::string_view name) {
   const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
   const auto fits = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
   return !name.empty() && name.size() <= kMaxNameBytes && is_letter(name.front()) &&
          std::ranges::all_of(name, fits);
+}
+
+/// Ends as the samples of counters and histograms do: beside one of those it would be taken for it.
+bool has_reserved_end(std::string_view name) {
+  return std::ranges::any_of(std::array<std::string_view, 4>{kTotal, "_bucket", "_count", "_sum"},
+                             [&](std::string_view end) { return name.ends_with(end); });
 }
 
 std::optional<MetricKind> kind_of(std::int32_t kind) {
@@ -44,6 +52,11 @@ bc_status PluginMetrics::define(std::uint32_t id, std::int32_t kind, std::string
                                 std::string_view help) {
   const auto known_kind = kind_of(kind);
   if (!known_kind || !is_metric_name(name)) return BC_E_INVALID;
+  if (known_kind == MetricKind::kCounter) {
+    if (name.ends_with(kTotal)) name.remove_suffix(kTotal.size());  // "ticks_total" is "ticks"
+  } else if (has_reserved_end(name)) {
+    return BC_E_INVALID;
+  }
   return state_.with_lock([&](State& state) -> bc_status {
     if (state.by_id.contains(id)) return BC_E_INVALID;
     const auto same = std::ranges::find(state.metrics, name, &MetricView::name);
@@ -60,7 +73,7 @@ bc_status PluginMetrics::define(std::uint32_t id, std::int32_t kind, std::string
 }
 
 void PluginMetrics::record(std::uint32_t id, double value) {
-  if (std::isnan(value)) return;
+  if (!std::isfinite(value)) return;
   state_.with_lock([&](State& state) {
     const auto found = state.by_id.find(id);
     if (found == state.by_id.end()) return;

@@ -22,11 +22,12 @@ class PluginMetrics {
   /// Forgets which id stands for which, before a new generation.
   void begin_generation();
   /// BC_E_INVALID: a kind that there is not, a name that is not a-z, 0-9 and _ or longer than 64
-  /// bytes, an id given twice, or a name that is defined as another kind. BC_E_BUSY: kMost are
-  /// there.
+  /// bytes, or ends in _total, _bucket, _count or _sum without being a counter's; an id given
+  /// twice, or a name that is defined as another kind. BC_E_BUSY: kMost are there. A counter is the
+  /// same one with and without _total.
   [[nodiscard]] bc_status define(std::uint32_t id, std::int32_t kind, std::string_view name,
                                  std::string_view help);
-  /// Without effect: an id that was not defined, NaN, a counter that would go down.
+  /// Without effect: an id that was not defined, NaN and infinity, a counter that would go down.
   void record(std::uint32_t id, double value);
 
   [[nodiscard]] std::vector<MetricView> view() const;

@@ -77,7 +77,10 @@ bool PluginRunner::stop_within(std::chrono::nanoseconds duration) {
 }
 
 void PluginRunner::post_message(ProducerMessage message, std::function<void(Verdict)> done) {
-  inbox_.post_message(std::move(message), std::move(done));
+  inbox_.post_message(std::move(message), [this, done = std::move(done)](Verdict verdict) {
+    counters_.add(counter_of(verdict.outcome));
+    done(std::move(verdict));
+  });
 }
 
 void PluginRunner::post_demand(std::string_view topic, std::int64_t subscribers) {

@@ -62,6 +62,13 @@ TEST_F(MetricsTest, ABroadcasterIsInOneState) {
   EXPECT_THAT(text(), HasSubstr("broadcast_broadcaster_running{broadcaster=\"price\"} 1\n"));
 }
 
+TEST_F(MetricsTest, ProducersAreCountedByBroadcaster) {
+  BroadcasterView& vcp = host.add("vcp_signal", BroadcasterState::kOk);
+  vcp.counts[static_cast<std::size_t>(Counter::kProducerRefused)] = 3;
+  EXPECT_THAT(text(), HasSubstr("broadcast_broadcaster_producer_messages_total{"
+                                "broadcaster=\"vcp_signal\",verdict=\"refused\"} 3\n"));
+}
+
 TEST_F(MetricsTest, WhatWasRefusedHasNoNumbersOfItsOwn) {
   host.views.push_back({.name = "price", .refusal = "truncated"});
   EXPECT_THAT(text(), HasSubstr("broadcast_broadcaster_running{broadcaster=\"price\"} 0\n"));
@@ -91,7 +98,7 @@ TEST_F(MetricsTest, OneNameOfTwoKindsBecomesTwoFamilies) {
   host.add("b", BroadcasterState::kOk).metrics = {
       {.name = "depth", .kind = MetricKind::kHistogram}};
   EXPECT_THAT(text(), HasSubstr("# TYPE broadcast_plugin_depth gauge\n"));
-  EXPECT_THAT(text(), HasSubstr("# TYPE broadcast_plugin_depth_histogram histogram\n"));
+  EXPECT_THAT(text(), HasSubstr("# TYPE broadcast_plugin_b_depth histogram\n"));
 }
 
 }  // namespace

@@ -54,6 +54,13 @@ TEST_F(OperatorViewTest, IsNotReadyWhileOneIsDownStaleOrStarting) {
   EXPECT_THAT(ready(503).at("reasons"), ElementsAre("vcp_signal: starting"));
 }
 
+TEST_F(OperatorViewTest, OneThatReportsBeforeItsStartReturnedIsStillStarting) {
+  host.add("price", BroadcasterState::kOk, "serving sim").running = false;
+  const Json answer = ready(503);
+  EXPECT_THAT(answer.at("reasons"), ElementsAre("price: starting: serving sim"));
+  EXPECT_EQ(answer.at("broadcasters").at(0).at("state"), "starting");
+}
+
 TEST_F(OperatorViewTest, WhatIsSwitchedOffDoesNotCount) {
   topics.hub.report_status("price", BroadcasterState::kDisabled, "switched off");
   host.views.push_back({.name = "price", .enabled = false});
@@ -87,6 +94,7 @@ TEST_F(OperatorViewTest, ListsWhatABroadcasterIsAndCounted) {
   EXPECT_EQ(one.at("uptime_seconds"), 1.5);
   EXPECT_EQ(one.at("last_error").at("message"), "exception in TIMER");
   EXPECT_EQ(one.at("counters").at("published"), 42);
+  EXPECT_EQ(one.at("counters").at("producer_refused"), 0);
 }
 
 class OperatorTopicsTest : public testing::Test {

@@ -33,6 +33,7 @@ TEST(PluginMetricsTest, WhatMakesNoSenseHasNoEffect) {
   ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
   metrics.record(1, -1);
   metrics.record(1, std::numeric_limits<double>::quiet_NaN());
+  metrics.record(1, std::numeric_limits<double>::infinity());  // no later sum would be a number
   metrics.record(7, 1);
   EXPECT_EQ(metrics.view()[0].value, 0);
 }
@@ -48,6 +49,25 @@ TEST(PluginMetricsTest, RefusesWhatPrometheusCouldNotRead) {
   ASSERT_EQ(metrics.define(1, BC_GAUGE, "depth", ""), BC_OK);
   EXPECT_EQ(metrics.define(1, BC_GAUGE, "width", ""), BC_E_INVALID) << "an id given twice";
   EXPECT_EQ(metrics.define(2, BC_COUNTER, "depth", ""), BC_E_INVALID) << "another kind";
+}
+
+TEST(PluginMetricsTest, RefusesNamesThatBelongToAnotherKind) {
+  PluginMetrics metrics;
+  for (const char* name : {"depth_total", "depth_count", "depth_sum", "depth_bucket"}) {
+    EXPECT_EQ(metrics.define(1, BC_GAUGE, name, ""), BC_E_INVALID) << name;
+    EXPECT_EQ(metrics.define(1, BC_HISTOGRAM, name, ""), BC_E_INVALID) << name;
+  }
+  EXPECT_EQ(metrics.define(1, BC_COUNTER, "depth_total", ""), BC_OK);
+}
+
+TEST(PluginMetricsTest, ACounterIsTheSameWithAndWithoutTotal) {
+  PluginMetrics metrics;
+  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
+  ASSERT_EQ(metrics.define(2, BC_COUNTER, "ticks_total", ""), BC_OK);
+  metrics.record(1, 1);
+  metrics.record(2, 1);
+  ASSERT_EQ(metrics.view().size(), 1U);
+  EXPECT_EQ(metrics.view()[0].value, 2);
 }
 
 TEST(PluginMetricsTest, HasRoomForSoMany) {

@@ -113,6 +113,9 @@ TEST_F(PluginRunnerTest, AnswersWithWhatThePluginMadeOfTheMessage) {
   EXPECT_EQ(verdict.outcome, Outcome::kUnavailable);
   EXPECT_EQ(verdict.text, "probe is busy");
   EXPECT_EQ(count(Counter::kPluginErrors), 0u);
+  EXPECT_EQ(count(Counter::kProducerAccepted), 2u);
+  EXPECT_EQ(count(Counter::kProducerRefused), 2u);
+  EXPECT_EQ(count(Counter::kProducerUnavailable), 1u);
 }
 
 TEST_F(PluginRunnerTest, CatchesAnExceptionThroughTheBorderAndRestarts) {
