@@ -159,6 +159,14 @@ void add_host(Families& all, const HostView& host) {
   for (const CounterRow& row : kRows) add_row(all, row, host.count(row.counter));
 }
 
+/// prometheus-cpp writes help as it is, and one backslash would make the whole answer unreadable.
+std::string help_of(const MetricView& metric) {
+  if (metric.help.empty()) return metric.name;
+  std::string help;
+  for (const char c : metric.help) help += c == '\\' ? "\\\\" : std::string(1, c);
+  return help;
+}
+
 /// The broadcaster goes into the name where an earlier one means another kind by it.
 void add_plugin_metric(Families& all, const std::string& broadcaster, const MetricView& metric) {
   static constexpr MetricType kTypes[] = {MetricType::Counter, MetricType::Gauge,
@@ -179,8 +187,7 @@ void add_plugin_metric(Families& all, const std::string& broadcaster, const Metr
         {one.histogram.sample_count,
          i < kMetricBuckets.size() ? kMetricBuckets[i] : std::numeric_limits<double>::infinity()});
   }
-  family(all, name, metric.help.empty() ? metric.name : metric.help, type)
-      .metric.push_back(std::move(one));
+  family(all, name, help_of(metric), type).metric.push_back(std::move(one));
 }
 
 void add_broadcasters(Families& all, const HostView& host) {

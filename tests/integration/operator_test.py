@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What an operator can ask a running host."""
 
+import http.client
 import json
 import subprocess
 import time
@@ -54,6 +55,7 @@ class OperatorTest(unittest.TestCase):
         host = self.start({**ALL, **test_plugin("probe", "probe.so")})
         self.subscribe(host, "price:005930", "signal:vcp")
         host.publish("signal:vcp", [{"ticker": "005930", "name": "x"}])
+        host.publish("probe:log", {"do": "metric"})
         checked = subprocess.run(["promtool", "check", "metrics"], input=host.metrics(), text=True,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=DEADLINE, check=False)
         self.assertEqual((checked.returncode, checked.stdout), (0, ""))
@@ -61,7 +63,8 @@ class OperatorTest(unittest.TestCase):
                      'broadcast_broadcaster_running{broadcaster="price"} 1',
                      'broadcast_broadcaster_state{broadcaster="price",state="ok"} 1',
                      'broadcast_broadcaster_published_total{broadcaster="vcp_signal"} 1',
-                     'broadcast_producer_messages_total{verdict="accepted"} 1'):
+                     'broadcast_broadcaster_producer_messages_total{broadcaster="probe",verdict="accepted"} 1',
+                     'broadcast_producer_messages_total{verdict="accepted"} 2'):
             self.assertIn("\n" + line + "\n", host.metrics())
 
     def test_a_broadcaster_that_fails_makes_it_unready_until_it_is_back(self):
@@ -105,12 +108,42 @@ class OperatorTest(unittest.TestCase):
             "active_tickers": ["005930", "123450"], "broadcaster_running": True, "heartbeat_running": True,
             "signal_broadcaster_running": True})
 
-    def test_plugins_keep_numbers_of_their_own(self):
+    def test_plugins_keep_numbers_of_their_own_across_a_restart(self):
         host = self.start(test_plugin("probe", "probe.so"))
         host.publish("probe:log", {"do": "metric"})
+        host.publish("probe:log", {"do": "throw"})
+        self.read_until(host, "/v1/broadcasters", lambda _, answer: answer["broadcasters"][0]["generation"] == 2
+                        and answer["broadcasters"][0]["running"])
         host.publish("probe:log", {"do": "metric"})
-        self.assertIn("# TYPE broadcast_plugin_orders_total counter\n"
-                      'broadcast_plugin_orders_total{broadcaster="probe"} 2\n', host.metrics())
+        metrics = host.metrics()
+        for line in ("# TYPE broadcast_plugin_orders_total counter",
+                     'broadcast_plugin_orders_total{broadcaster="probe"} 2',
+                     'broadcast_plugin_depth{broadcaster="probe"} 1',
+                     'broadcast_plugin_took_seconds_bucket{broadcaster="probe",le="+Inf"} 2',
+                     'broadcast_plugin_took_seconds_count{broadcaster="probe"} 2'):
+            self.assertIn("\n" + line + "\n", metrics)
+        self.assertNotIn("# TYPE broadcast_plugin_took_seconds_count", metrics, "its name is another's")
+
+    def test_a_source_that_is_away_degrades_and_the_host_stays_ready(self):
+        sources = [{"type": "database", "url": "sqlite:/nowhere/market.db"}, {"type": "sim"}]
+        host = self.start({"price": {"config": {"interval": "100ms", "tickers": ["005930"], "sources": sources}}})
+        ready = self.read_until(host, "/readyz", lambda _, answer: answer["status"] == "degraded")
+        self.assertEqual(self.read(host, "/readyz")["status"], "degraded")
+        self.assertRegex(ready["reasons"][0], "price: degraded: .*sim")
+        self.assertRegex(ready["broadcasters"][0]["since"], r"^\d{4}-\d\d-\d\dT")
+
+    def test_a_head_has_the_headers_of_a_get_and_no_body(self):
+        host = self.start(mirror())
+        for path in ("/livez", "/v1/topics"):
+            asked = http.client.HTTPConnection("127.0.0.1", host.admin_port, timeout=DEADLINE)
+            self.addCleanup(asked.close)
+            length = len(host.get(path)[2].encode())
+            asked.request("HEAD", path)
+            head = asked.getresponse()
+            self.assertEqual((head.status, head.getheader("content-length"), head.read()), (200, str(length), b""))
+            self.assertEqual(head.getheader("cache-control"), "no-store")
+            asked.request("GET", path)  # the same connection goes on
+            self.assertEqual(len(asked.getresponse().read()), length)
 
     def test_with_tokens_only_probes_are_open(self):
         host = self.start(mirror(), admin={"tokens": [{"token": "prometheus-secret", "scopes": ["read"]}]})
@@ -120,13 +153,17 @@ class OperatorTest(unittest.TestCase):
         self.assertEqual(host.get("/livez")[0], 200)
 
     def test_log_lines_are_json_where_that_is_asked_for(self):
-        host = self.start(mirror(), log={"format": "json", "level": "debug"})
-        host.publish("signal:vcp", {"type": "x", "text": 'a "quoted" \\ text'})
+        host = self.start(test_plugin("probe", "probe.so"), log={"format": "json", "level": "debug"})
+        host.publish("probe:log", {"do": "throw"})  # with a newline and a byte that is not UTF-8
+        host.wait_for_line("thrown")
         host.stop()
         lines = [json.loads(line) for line in host.log().splitlines()]
         self.assertTrue(lines)
         for line in lines:
             self.assertEqual(sorted(line), ["level", "message", "time"])
+        failed = [line for line in lines if "thrown" in line["message"]][0]
+        self.assertEqual((failed["level"], failed["message"]),
+                         ("error", "probe: exception in MESSAGE: thrown ? on request; next try in 1 s"))
 
 
 if __name__ == "__main__":

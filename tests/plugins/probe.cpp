@@ -29,7 +29,7 @@ int descriptor_in(std::string_view order) {
   return at == std::string_view::npos ? -1 : std::atoi(order.data() + at + 5);
 }
 
-constexpr std::uint32_t kOrders = 1;
+enum MetricId : std::uint32_t { kOrders = 1, kDepth, kTook, kRefused };
 
 struct Probe {
   const bc_host* host;
@@ -81,6 +81,24 @@ struct Probe {
     return static_cast<const bc_ext_metrics*>(host->get_extension(host, BC_EXT_METRICS));
   }
 
+  /// One of each kind, and one that the host refuses; with help that is not to spoil the others.
+  void define_metrics() const {
+    const auto define = [&](std::uint32_t id, std::int32_t kind, const char* name) {
+      metrics()->define(host, id, kind, borrow(name), borrow("\"What\" the \\probe\ncounts."));
+    };
+    define(kOrders, BC_COUNTER, "orders_total");
+    define(kDepth, BC_GAUGE, "depth");
+    define(kTook, BC_HISTOGRAM, "took_seconds");
+    define(kRefused, BC_GAUGE, "took_seconds_count");
+  }
+
+  bc_status record_all() const {
+    for (const MetricId id : {kOrders, kDepth, kTook, kRefused}) {
+      metrics()->record(host, id, 1);
+    }
+    return BC_OK;
+  }
+
   bc_status obey(std::string_view order) const {
     const auto is = [&](const char* what) {
       return order.find(std::string("\"do\":\"") + what + '"') != std::string_view::npos;
@@ -99,7 +117,7 @@ struct Probe {
       publish("probe:first", R"({"type":"probe"})");
       return publish("probe:second", R"({"type":"probe"})");
     }
-    if (is("metric")) return metrics()->record(host, kOrders, 1), BC_OK;
+    if (is("metric")) return record_all();
     if (is("post")) return host->post(host, 7, nullptr);
     if (is("timer")) return host->timer(host, 9, 0, 0);
     if (is("post_and_throw")) {
@@ -128,8 +146,7 @@ bc_status handle(void* self, const bc_event* event) {
       return probe.reach("CONFIG");
     case BC_EV_START:
       probe.tell("START");
-      probe.metrics()->define(probe.host, kOrders, BC_COUNTER, borrow("orders_total"),
-                              borrow("Orders to count."));
+      probe.define_metrics();
       return probe.reach("START");
     case BC_EV_TIMER:
       probe.tell("TIMER " + std::to_string(event->id));

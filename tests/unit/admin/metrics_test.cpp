@@ -93,6 +93,11 @@ TEST_F(MetricsTest, PluginsNumbersStandUnderTheirBroadcaster) {
   EXPECT_THAT(text(), HasSubstr("broadcast_plugin_parse_seconds_sum{broadcaster=\"price\"} 61.5"));
 }
 
+TEST_F(MetricsTest, ABackslashInHelpIsEscaped) {
+  host.add("a", BroadcasterState::kOk).metrics = {{.name = "depth", .help = R"(of C:\queue)"}};
+  EXPECT_THAT(text(), HasSubstr("# HELP broadcast_plugin_depth of C:\\\\queue\n"));
+}
+
 TEST_F(MetricsTest, OneNameOfTwoKindsBecomesTwoFamilies) {
   host.add("a", BroadcasterState::kOk).metrics = {{.name = "depth", .kind = MetricKind::kGauge}};
   host.add("b", BroadcasterState::kOk).metrics = {

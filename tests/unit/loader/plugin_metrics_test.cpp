@@ -3,6 +3,8 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -89,6 +91,31 @@ TEST(PluginMetricsTest, ANewGenerationGoesOnFromTheNumbersOfTheOneBefore) {
   metrics.record(9, 1);
   ASSERT_EQ(metrics.view().size(), 1U);
   EXPECT_EQ(metrics.view()[0].value, 6);
+}
+
+TEST(PluginMetricsTest, ThreadsRecordAtOnceWhileSomebodyReads) {
+  constexpr int kTimes = 2000;
+  PluginMetrics metrics;
+  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
+  ASSERT_EQ(metrics.define(2, BC_HISTOGRAM, "took_seconds", ""), BC_OK);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int n = 0; n < kTimes; ++n) {
+        metrics.record(1, 1);
+        metrics.record(2, 0.002);
+      }
+    });
+  }
+  double before = 0;
+  for (int n = 0; n < kTimes; ++n) {
+    const double now = metrics.view()[0].value;
+    EXPECT_GE(now, before);
+    before = now;
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(metrics.view()[0].value, 4 * kTimes);
+  EXPECT_EQ(metrics.view()[1].buckets[3], 4U * kTimes);
 }
 
 }  // namespace
