@@ -31,19 +31,23 @@ std::map<std::string, TopicHub::StatusView> statuses_of(const TopicHub& hub) {
   return by_name;
 }
 
-/// Until its START has returned a broadcaster is starting, whatever it reports meanwhile; what it
-/// was refused or failed with stays.
+/// While a broadcaster does not run it is starting, or down if it has failed, whatever it reported
+/// last: a failure is there a moment before its status is.
 Json status_json(const std::map<std::string, TopicHub::StatusView>& statuses,
                  const BroadcasterView& one) {
   const auto found = statuses.find(one.name);
   if (found == statuses.end()) return {{"name", one.name}, {"state", "starting"}};
   const TopicHub::StatusView& status = found->second;
-  const bool is_starting = !one.running && (status.state == BroadcasterState::kOk ||
-                                            status.state == BroadcasterState::kDegraded);
-  return {{"name", one.name},
-          {"state", is_starting ? "starting" : to_string(status.state)},
-          {"detail", status.detail},
-          {"since", status.since}};
+  Json json{{"name", one.name},
+            {"state", to_string(status.state)},
+            {"detail", status.detail},
+            {"since", status.since}};
+  const bool claims_to_serve =
+      status.state == BroadcasterState::kOk || status.state == BroadcasterState::kDegraded;
+  if (one.running || !claims_to_serve) return json;
+  json["state"] = one.last_error.empty() ? "starting" : "down";
+  if (!one.last_error.empty()) json["detail"] = one.last_error;
+  return json;
 }
 
 std::string reason_of(const Json& status) {

@@ -134,6 +134,7 @@ class OperatorTest(unittest.TestCase):
 
     def test_a_head_has_the_headers_of_a_get_and_no_body(self):
         host = self.start(mirror())
+        self.read_until(host, "/readyz", lambda status, _: status == 200)  # no more topics come from now on
         for path in ("/livez", "/v1/topics"):
             asked = http.client.HTTPConnection("127.0.0.1", host.admin_port, timeout=DEADLINE)
             self.addCleanup(asked.close)

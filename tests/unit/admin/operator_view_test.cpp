@@ -61,6 +61,14 @@ TEST_F(OperatorViewTest, OneThatReportsBeforeItsStartReturnedIsStillStarting) {
   EXPECT_EQ(answer.at("broadcasters").at(0).at("state"), "starting");
 }
 
+TEST_F(OperatorViewTest, OneThatHasFailedIsDownThoughItsStatusIsStillGood) {
+  BroadcasterView& price = host.add("price", BroadcasterState::kOk, "serving sim");
+  price.running = false;
+  price.last_error = "exception in TIMER: no such table";
+  EXPECT_THAT(ready(503).at("reasons"),
+              ElementsAre("price: down: exception in TIMER: no such table"));
+}
+
 TEST_F(OperatorViewTest, WhatIsSwitchedOffDoesNotCount) {
   topics.hub.report_status("price", BroadcasterState::kDisabled, "switched off");
   host.views.push_back({.name = "price", .enabled = false});
