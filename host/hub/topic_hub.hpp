@@ -32,6 +32,7 @@ namespace broadcast {
 /// A broadcaster's condition as its subscribers see it on status:{broadcaster}.
 enum class BroadcasterState : std::uint8_t { kOk, kDegraded, kStale, kDown, kDisabled };
 [[nodiscard]] std::string_view to_string(BroadcasterState state);
+inline constexpr std::string_view kStatusPrefix = "status:";
 
 class TopicHub {
  public:
