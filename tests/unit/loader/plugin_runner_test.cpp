@@ -133,7 +133,9 @@ TEST_F(PluginRunnerTest, CatchesAnExceptionThroughTheBorderAndRestarts) {
 }
 
 TEST_F(PluginRunnerTest, ShowsOperatorsWhatBecameOfIt) {
-  make(options());
+  PluginRunner::Options patient = options();
+  patient.restart = {.first = 1h, .longest = 1h, .healthy = 1h};  // so that it can be seen
+  make(patient);
   BroadcasterView view = runner->view();
   EXPECT_EQ(view.name, "probe");
   EXPECT_EQ(view.abi, "1.0");
@@ -152,10 +154,17 @@ TEST_F(PluginRunnerTest, ShowsOperatorsWhatBecameOfIt) {
   EXPECT_EQ(view.last_error, "exception in MESSAGE: thrown ? on request");
   EXPECT_FALSE(view.last_error_at.empty());
   EXPECT_EQ(view.counts[static_cast<std::size_t>(Counter::kPluginExceptions)], 1u);
+}
+
+TEST_F(PluginRunnerTest, ShowsOperatorsItsNextLife) {
+  start();
   ASSERT_TRUE(listening.wait_for({R"("state":"ok")"}));
-  view = runner->view();
+  static_cast<void>(ask(*runner, R"({"do":"throw"})"));
+  ASSERT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  const BroadcasterView view = runner->view();
   EXPECT_TRUE(view.running);
   EXPECT_EQ(view.generation, 2u);
+  EXPECT_FALSE(view.last_error.empty());
 }
 
 TEST_F(PluginRunnerTest, CatchesWhatIsNoExceptionToo) {
