@@ -9,6 +9,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <poll.h>
 #include <spdlog/spdlog.h>
 
 #include "host/net/shard.hpp"
@@ -198,10 +199,11 @@ void Listener::accept_when_allowed(MonoTime now) {
   if (rate == 0) return accept();
   const std::chrono::nanoseconds wait = accepts_.take(rate, accepts_at_once(options_), now);
   if (wait == std::chrono::nanoseconds(0)) return accept();
-  shard_.counters().add(Counter::kLimitAccepts);
   next_accept_.expires_at(now + wait);
   next_accept_.async_wait([this](error_code error) {
-    if (!error) accept_when_allowed(mono_now());
+    if (error) return;
+    if (somebody_waits()) shard_.counters().add(Counter::kLimitAccepts);
+    accept_when_allowed(mono_now());
   });
 }
 
@@ -217,6 +219,11 @@ void Listener::accept() {
     welcome(std::move(socket));
     accept_when_allowed(mono_now());
   });
+}
+
+bool Listener::somebody_waits() {
+  pollfd waiting{.fd = acceptor_.native_handle(), .events = POLLIN, .revents = 0};
+  return ::poll(&waiting, 1, 0) > 0;
 }
 
 void Listener::welcome(tcp::socket socket) {

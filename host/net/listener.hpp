@@ -45,6 +45,7 @@ class Listener {
  private:
   void accept();
   void accept_when_allowed(MonoTime now);
+  [[nodiscard]] bool somebody_waits();
   void welcome(boost::asio::ip::tcp::socket socket);
 
   boost::asio::io_context& io_;

@@ -21,6 +21,21 @@ constexpr std::chrono::seconds kLongestBackOff{30};
 constexpr std::string_view kPatience = "connect_timeout=3&tcp_user_timeout=5000";
 constexpr const char* kStatementPatience = "SET statement_timeout = 5000";
 
+/// Before libpq repeats a part of it, maybe the password, in an error that is logged.
+void refuse_unless_libpq_can_read(const std::string& url) {
+  const std::size_t authority = url.find("//") + 2;
+  const std::size_t end = std::min(url.find_first_of("/?#", authority), url.size());
+  const auto ats = std::count(url.begin() + static_cast<std::ptrdiff_t>(authority), url.end(), '@');
+  const bool is_plain = ats == 0 || (ats == 1 && url.find('@') < end);
+  PQconninfoOption* const parsed = is_plain ? PQconninfoParse(url.c_str(), nullptr) : nullptr;
+  if (parsed == nullptr) {
+    throw std::invalid_argument(
+        "expected postgresql://user:password@host:port/name, with @ / : ? # % in user and password "
+        "written as %40 %2F %3A %3F %23 %25");
+  }
+  PQconninfoFree(parsed);
+}
+
 }  // namespace
 
 DatabaseUrl DatabaseUrl::parse(const std::string& url) {
@@ -31,11 +46,7 @@ DatabaseUrl DatabaseUrl::parse(const std::string& url) {
     return {Kind::kSqlite, "dbname=\"" + file + "\" readonly=1 timeout=5"};
   }
   if (url.starts_with("postgresql://") || url.starts_with("postgres://")) {
-    const std::string_view authority(url.begin() + static_cast<std::ptrdiff_t>(url.find("//") + 2),
-                                     url.end());
-    if (std::ranges::count(authority.substr(0, authority.find('/')), '@') > 1) {
-      throw std::invalid_argument("write @ in user and password as %40");  // or libpq would log it
-    }
+    refuse_unless_libpq_can_read(url);
     const char joint = url.find('?') == std::string::npos ? '?' : '&';
     return {Kind::kPostgresql, url + joint + std::string(kPatience)};
   }
@@ -95,7 +106,7 @@ std::function<void()> Database::answer_of(const Order& order) {
   }
   if (now >= next_try_) {
     back_off_ = std::clamp(back_off_ * 2, std::chrono::seconds(1), kLongestBackOff);
-    next_try_ = now + back_off_;
+    next_try_ = std::chrono::steady_clock::now() + back_off_;
   }
   disconnect();
   return [failed = order.failed, why = last_error_] { failed(why); };

@@ -1,6 +1,7 @@
 // market-gate: whether the market is one to trade in. What producers send, and where a database is
 // configured, its newest row of `market_status` as often as that changes.
 
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,7 +91,7 @@ std::optional<Json> MarketGate::newest_row(soci::session& session) {
     double value = 0;
     soci::indicator indicator{};
     [[nodiscard]] Json json() const {
-      return indicator == soci::i_ok ? Json(value) : Json(nullptr);
+      return indicator == soci::i_ok && std::isfinite(value) ? Json(value) : Json(nullptr);
     }
   };
   std::string status;
@@ -117,7 +118,11 @@ std::optional<Json> MarketGate::newest_row(soci::session& session) {
             {"kosdaq", kosdaq.json()},
             {"kosdaq_change_pct", kosdaq_change.json()}};
   if (has_sectors == soci::i_ok) {
-    data["sectors"] = Json::parse(sectors, nullptr, /*allow_exceptions=*/false);
+    try {
+      data["sectors"] = parse_json(sectors);
+    } catch (const Refused&) {
+      data["sectors"] = sectors;  // which is refused as no list, and once
+    }
   }
   return data;
 }

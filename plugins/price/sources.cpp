@@ -26,6 +26,9 @@ void Sources::poll(const Wanted& wanted) {
 }
 
 void Sources::forget(const std::string& ticker) {
+  // Who is still to be asked for it would remember it for good.
+  std::erase(rest_.tickers, ticker);
+  next_tickers_.erase(ticker);
   for (const Member& member : members_) member.source->forget(ticker);
 }
 

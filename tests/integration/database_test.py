@@ -106,8 +106,7 @@ class PostgresTest(DatabaseTest):
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         gate = await self.subscribe(host, "status:market_gate")
         await subscriber.next_of("price_update", source="database")
-        before = await subscriber.next_of("status", broadcaster="price", state="ok")
-        self.assertEqual(before["detail"], "serving database")
+        before = await subscriber.next_of("status", state="ok", detail="serving database")
         self.database.kill()
         away = await subscriber.next_of("status", broadcaster="price", state="degraded")
         self.assertEqual(away["detail"], "database does not answer, serving sim")
@@ -252,6 +251,10 @@ class SqliteTest(DatabaseTest):
         self.run_sql("UPDATE market_status SET sector_scores = '[{' WHERE gate = 'GREEN'")
         host = self.start(self.url)
         host.wait_for_line("market_gate: market_status: newest row left out: sectors")
+        subscriber = await self.subscribe(host, "price:005930")
+        for _ in range(20):  # as many looks at the row, about
+            await subscriber.next_of("price_update")
+        self.assertEqual(host.log().count("newest row left out"), 1)
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class LimitsTest(unittest.TestCase):
         self.counted(host, "write_stall")
 
     def test_handshake(self):
-        host = self.start(handshake="100ms")
+        host = self.start(handshake="500ms")
         client = self.enterContext(RawSocket(host.port))
         client.send(b"GET /ws HTTP/1.1\r\n")
         self.assertEqual(client.rest(), b"")
@@ -159,10 +159,12 @@ class LimitsTest(unittest.TestCase):
 
     def test_accepts_per_second_makes_the_others_wait_and_loses_none(self):
         host = self.start(accepts_per_second=2)
+        begun = time.monotonic()
         clients = [self.enterContext(RawSocket(host.port)) for _ in range(5)]  # in the kernel's backlog
         for client in clients:
             client.send(client.request(host.path))
         self.assertEqual([client.response()[0] for client in clients], [101] * 5)
+        self.assertGreater(time.monotonic() - begun, 0.9, "three at once, and two that wait half a second each")
         self.counted(host, "accepts_per_second")
 
 

@@ -110,7 +110,8 @@ TEST_F(DatabaseSourceTest, AloneAndAwayItSaysThatThereAreNoPrices) {
 
 TEST(DatabaseUrlTest, RefusesWhatIsNoneWithoutRepeatingIt) {
   for (const char* url : {"", "sqlite:", "mysql://u:secret@h/d", "postgresql://u:sec@ret@h/d",
-                          "/var/lib/x.sqlite", "sqlite:a\"b"}) {
+                          "postgresql://u:50%secret@h/d", "postgresql://u:se/secret@h/d",
+                          "postgresql://u:p?secret@h/d", "/var/lib/x.sqlite", "sqlite:a\"b"}) {
     try {
       static_cast<void>(DatabaseUrl::parse(url));
       ADD_FAILURE() << url;
