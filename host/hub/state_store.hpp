@@ -1,0 +1,86 @@
+#pragma once
+// The seam to what survives a restart: committed messages, numbers and epochs of `all` topics, last
+// values of `latest` ones, and how far producers' streams were handled. Implemented by host/store;
+// used by TopicHub. Committed, then delivered, then acknowledged (publish.md, rule 4).
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/hub/message.hpp"
+#include "host/hub/topic.hpp"
+
+namespace broadcast {
+
+struct StoredMessage {
+  std::uint64_t seq = 0;
+  std::int64_t published_ns = 0;  ///< since 1970 UTC
+  std::string text;               ///< as it was sent, envelope included
+};
+
+struct StoredTopic {
+  std::string name;
+  std::string epoch;
+  Delivery delivery = Delivery::kAll;
+  std::uint64_t seq = 0;                ///< of the newest message
+  std::vector<StoredMessage> messages;  ///< oldest first; of a `latest` topic the last one
+};
+
+/// How far a producer's stream was handled.
+struct StreamPosition {
+  std::string stream;  ///< empty: the message came from no stream
+  std::string id;
+};
+
+/// One numbered message on its way into the store.
+struct PendingMessage {
+  TopicPtr topic;
+  MessagePtr message;
+  std::int64_t published_ns = 0;
+  StreamPosition position;  ///< kept in the same transaction
+};
+
+/// What becomes of appended messages. [store], each message once, in the order of try_append().
+class CommitListener {
+ public:
+  virtual ~CommitListener() = default;
+  virtual void on_committed(std::span<const PendingMessage> messages) = 0;
+  /// The commit failed, and with it everything that was appended since; try_append() refuses until
+  /// this has returned.
+  virtual void on_lost(std::span<const PendingMessage> messages) = 0;
+};
+
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+
+  /// [main] before start(): what was kept, and no more than the history that is asked for.
+  [[nodiscard]] virtual std::vector<StoredTopic> load() = 0;
+  /// [main] `listener` outlives stop().
+  virtual void start(CommitListener& listener) = 0;
+  /// [main] Commits what waits, tells the listener, and ends the thread.
+  virtual void stop() = 0;
+
+  /// [any] Queues a message of an `all` topic for the next commit and returns its ticket; 0: full,
+  /// failing or stopped. Called under the topic's lock: locks nothing but the queue.
+  [[nodiscard]] virtual std::uint64_t try_append(PendingMessage message) = 0;
+  /// [any] Calls `done` once, after the listener was told: true if everything up to `ticket` is
+  /// committed. On [store], or at once if that is past.
+  virtual void when_committed(std::uint64_t ticket, std::function<void(bool)> done) = 0;
+
+  /// [any] Last values of `latest` topics, to be written with a later commit; of one topic only the
+  /// newest is kept.
+  virtual void post_latest(std::vector<PendingMessage> messages) = 0;
+
+  /// [any] Queues a position alone, for an entry that caused no message. False: as try_append().
+  [[nodiscard]] virtual bool try_keep_position(StreamPosition position) = 0;
+  /// [main] before start().
+  [[nodiscard]] virtual std::optional<std::string> position_of(std::string_view stream) = 0;
+};
+
+}  // namespace broadcast
