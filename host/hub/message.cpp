@@ -13,8 +13,13 @@ std::size_t header_bytes_for(std::size_t payload_bytes) {
   return payload_bytes <= 0xFFFF ? 4 : 10;
 }
 
-void write_header(char* to, Opcode opcode, std::size_t payload_bytes, std::size_t header_bytes) {
-  to[0] = static_cast<char>(0x80U | static_cast<unsigned>(opcode));  // FIN; a server never masks
+constexpr unsigned kFin = 0x80;
+constexpr unsigned kRsv1 = 0x40;  // deflated (RFC 7692)
+
+/// A server never masks.
+void write_header(char* to, unsigned first_byte, std::size_t payload_bytes,
+                  std::size_t header_bytes) {
+  to[0] = static_cast<char>(first_byte);
   if (header_bytes == 2) {
     to[1] = static_cast<char>(payload_bytes);
     return;
@@ -50,13 +55,21 @@ struct Message::Made {
 };
 
 Message::Made Message::make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
-                            std::uint64_t seq, Delivery delivery) {
+                            std::uint64_t seq, Delivery delivery, std::string_view deflated) {
   const std::size_t header_bytes = header_bytes_for(payload_bytes);
   const std::size_t frame_bytes = header_bytes + payload_bytes;
-  void* memory = ::operator new(sizeof(Message) + frame_bytes);
-  auto* message = new (memory) Message(topic_id, seq, delivery, header_bytes, frame_bytes);
+  const std::size_t deflated_bytes = deflated.empty() ? 0 : Message::frame_bytes(deflated.size());
+  void* memory = ::operator new(sizeof(Message) + frame_bytes + deflated_bytes);
+  auto* message =
+      new (memory) Message(topic_id, seq, delivery, header_bytes, frame_bytes, deflated_bytes);
   char* frame = static_cast<char*>(memory) + sizeof(Message);
-  write_header(frame, opcode, payload_bytes, header_bytes);
+  const unsigned first_byte = kFin | static_cast<unsigned>(opcode);
+  write_header(frame, first_byte, payload_bytes, header_bytes);
+  if (!deflated.empty()) {
+    const std::size_t header = header_bytes_for(deflated.size());
+    write_header(frame + frame_bytes, first_byte | kRsv1, deflated.size(), header);
+    append(frame + frame_bytes + header, deflated);
+  }
   return {MessagePtr(message), frame + header_bytes};
 }
 
@@ -75,14 +88,26 @@ std::size_t Message::publication_bytes(std::uint64_t seq, std::string_view head,
 }
 
 MessagePtr Message::publication(std::uint64_t topic_id, Delivery delivery, std::uint64_t seq,
-                                std::string_view head, std::string_view payload) {
+                                std::string_view head, std::string_view payload,
+                                const Compressor& compressor) {
   const Digits digits = digits_of(seq);
-  const Made made =
-      make(Opcode::kText, head.size() + digits.count + payload.size(), topic_id, seq, delivery);
-  char* to = append(made.payload, head);
-  to = append(to, {digits.text, digits.count});
-  *to++ = ',';
-  append(to, payload.substr(1));
+  const auto write = [&](char* to) {
+    to = append(to, head);
+    to = append(to, {digits.text, digits.count});
+    *to++ = ',';
+    append(to, payload.substr(1));
+  };
+  const std::size_t bytes = head.size() + digits.count + payload.size();
+  thread_local std::string deflated;
+  deflated.clear();
+  if (compressor) {
+    thread_local std::string text;
+    text.resize(bytes);
+    write(text.data());
+    if (!compressor(text, deflated)) deflated.clear();
+  }
+  const Made made = make(Opcode::kText, bytes, topic_id, seq, delivery, deflated);
+  write(made.payload);
   return made.message;
 }
 

@@ -1,11 +1,13 @@
 #pragma once
-// One published event or reply: immutable, encoded once as a complete WebSocket frame, in one
-// allocation, shared by every Outbox it waits in. Made by TopicHub (any thread) or a Session (its
-// shard); [any].
+// One published event or reply: immutable, encoded once as a complete WebSocket frame, and at most
+// once more deflated, in one allocation, shared by every Outbox it waits in. Made by TopicHub (any
+// thread) or a Session (its shard); [any].
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <string_view>
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
@@ -27,13 +29,23 @@ enum class Opcode : std::uint8_t {
   kPong = 0xA
 };
 
+/// How a connection takes its frames.
+enum class FrameForm : std::uint8_t {
+  kPlain,
+  kDeflated,  ///< permessage-deflate was negotiated; what is not worth it comes plain
+};
+
+/// [any] Deflates one message's text as RFC 7692 wants it in a frame. False: not worth it.
+using Compressor = std::function<bool(std::string_view text, std::string& deflated)>;
+
 class Message {
  public:
-  /// A publication: `head` + seq + `,` + `payload` without its opening brace. `topic_id` is never
-  /// 0.
+  /// A publication: `head` + seq + `,` + `payload` without its opening brace; with a `compressor`
+  /// also its deflated frame. `topic_id` is never 0.
   [[nodiscard]] static MessagePtr publication(std::uint64_t topic_id, Delivery delivery,
                                               std::uint64_t seq, std::string_view head,
-                                              std::string_view payload);
+                                              std::string_view payload,
+                                              const Compressor& compressor = nullptr);
   /// Bytes of the text that publication() would make.
   [[nodiscard]] static std::size_t publication_bytes(std::uint64_t seq, std::string_view head,
                                                      std::string_view payload);
@@ -50,7 +62,12 @@ class Message {
 
   /// The whole frame, header included, as it goes to the socket.
   [[nodiscard]] std::string_view frame() const { return {bytes(), frame_bytes_}; }
-  /// The frame's payload.
+  /// The deflated one if that is what the connection takes and there is one.
+  [[nodiscard]] std::string_view frame(FrameForm form) const {
+    if (form == FrameForm::kPlain || deflated_bytes_ == 0) return frame();
+    return {bytes() + frame_bytes_, deflated_bytes_};
+  }
+  /// The plain frame's payload.
   [[nodiscard]] std::string_view payload() const { return frame().substr(header_bytes_); }
   /// 0: no topic.
   [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
@@ -66,24 +83,26 @@ class Message {
   }
 
   Message(std::uint64_t topic_id, std::uint64_t seq, Delivery delivery, std::size_t header_bytes,
-          std::size_t frame_bytes)
+          std::size_t frame_bytes, std::size_t deflated_bytes)
       : topic_id_(topic_id),
         seq_(seq),
-        frame_bytes_(frame_bytes),
+        frame_bytes_(static_cast<std::uint32_t>(frame_bytes)),
+        deflated_bytes_(static_cast<std::uint32_t>(deflated_bytes)),
         header_bytes_(static_cast<std::uint8_t>(header_bytes)),
         delivery_(delivery) {}
   ~Message() = default;
 
   struct Made;
   static Made make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
-                   std::uint64_t seq, Delivery delivery);
+                   std::uint64_t seq, Delivery delivery, std::string_view deflated = {});
   static void destroy(const Message* message) noexcept;
   [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
 
   mutable std::atomic<std::uint32_t> references_{0};
   const std::uint64_t topic_id_;
   const std::uint64_t seq_;
-  const std::size_t frame_bytes_;
+  const std::uint32_t frame_bytes_;
+  const std::uint32_t deflated_bytes_;  // of the second frame, behind the first; 0: none
   const std::uint8_t header_bytes_;
   const Delivery delivery_;
 };

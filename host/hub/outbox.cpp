@@ -32,8 +32,9 @@ MessagePtr close_frame(const CloseReason& reason) {
 
 }  // namespace
 
-Outbox::Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer)
-    : limits_(limits), counters_(counters), touched_(touched), writer_(writer) {}
+Outbox::Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer,
+               FrameForm form)
+    : limits_(limits), counters_(counters), touched_(touched), writer_(writer), form_(form) {}
 
 Outbox::~Outbox() {
   if (is_touched_) std::erase(touched_, &writer_);
@@ -46,11 +47,11 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
     counters_.add(Counter::kConflated);
     return;
   }
-  if (pending_bytes_ + message->frame().size() > limits_.bytes) {
+  if (pending_bytes_ + frame_of(*message).size() > limits_.bytes) {
     overflow();
     return;
   }
-  ticket = append(message, message->frame().size());
+  ticket = append(message, frame_of(*message).size());
   counters_.add(Counter::kDeliveries);
 }
 
@@ -59,11 +60,18 @@ void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
   ticket = append(message, 0);
 }
 
-void Outbox::charge_snapshot(Ticket ticket) {
-  Item* const item = waiting(ticket);
-  if (closing_ || item == nullptr || item->cost > 0) return;
-  item->cost = item->message->frame().size();
-  pending_bytes_ += item->cost;
+void Outbox::push_recovered(const MessagePtr& message, Ticket& ticket) {
+  if (!closing_) ticket = append(message, 0);
+}
+
+void Outbox::charge(const std::function<bool(std::uint64_t)>& is_over) {
+  if (closing_) return;
+  for (std::size_t i = first_whole(); i < items_.size(); ++i) {
+    Item& item = items_[i];
+    if (item.cost > 0 || !is_over(item.message->topic_id())) continue;
+    item.cost = frame_of(*item.message).size();
+    pending_bytes_ += item.cost;
+  }
   if (pending_bytes_ > limits_.bytes) overflow();
 }
 
@@ -111,9 +119,8 @@ Outbox::Ticket Outbox::append(MessagePtr message, std::size_t cost) {
 }
 
 Outbox::Item* Outbox::waiting(Ticket ticket) {
-  const std::size_t first_whole = head_ + (head_sent_ > 0 ? 1 : 0);
   const bool is_there =
-      ticket >= first_ticket_ + first_whole && ticket < first_ticket_ + items_.size();
+      ticket >= first_ticket_ + first_whole() && ticket < first_ticket_ + items_.size();
   return is_there ? &items_[static_cast<std::size_t>(ticket - first_ticket_)] : nullptr;
 }
 
@@ -124,8 +131,8 @@ bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
   if (message->delivery() == Delivery::kAll) return false;
   if (item->cost > 0) {
     const std::size_t others = pending_bytes_ - item->cost;
-    if (others + message->frame().size() > limits_.bytes) return false;
-    item->cost = message->frame().size();
+    if (others + frame_of(*message).size() > limits_.bytes) return false;
+    item->cost = frame_of(*message).size();
     pending_bytes_ = others + item->cost;
   }
   item->message = message;
@@ -133,9 +140,7 @@ bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
 }
 
 void Outbox::drop_unsent() {
-  const std::size_t keep =
-      head_ + (head_sent_ > 0 ? 1 : 0);  // a frame cut in the middle breaks the stream
-  while (items_.size() > keep) {
+  while (items_.size() > first_whole()) {  // a frame cut in the middle breaks the stream
     pending_bytes_ -= items_.back().cost;
     items_.pop_back();
   }
@@ -143,16 +148,16 @@ void Outbox::drop_unsent() {
 
 std::size_t Outbox::gather(std::span<std::string_view> pieces) const {
   const std::size_t count = std::min(pieces.size(), items_.size() - head_);
-  for (std::size_t i = 0; i < count; ++i) pieces[i] = items_[head_ + i].message->frame();
+  for (std::size_t i = 0; i < count; ++i) pieces[i] = frame_of(*items_[head_ + i].message);
   if (count > 0) pieces[0].remove_prefix(head_sent_);
   return count;
 }
 
 void Outbox::consume(std::size_t bytes) {
   head_sent_ += bytes;
-  while (head_ < items_.size() && head_sent_ >= items_[head_].message->frame().size()) {
+  while (head_ < items_.size() && head_sent_ >= frame_of(*items_[head_].message).size()) {
     Item& item = items_[head_++];
-    const std::size_t size = item.message->frame().size();
+    const std::size_t size = frame_of(*item.message).size();
     head_sent_ -= size;
     pending_bytes_ -= item.cost;
     item.message.reset();

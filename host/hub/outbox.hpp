@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,8 @@ class Outbox {
   using Ticket = std::uint64_t;
 
   /// All four outlive the outbox; `writer` is put on `touched` when something is pushed.
-  Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer);
+  Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer,
+         FrameForm form = FrameForm::kPlain);
   ~Outbox();
   Outbox(const Outbox&) = delete;
   Outbox& operator=(const Outbox&) = delete;
@@ -47,9 +49,11 @@ class Outbox {
   /// A topic's last value for a new subscriber. Does not count against the limit; one that still
   /// waits for the same ticket is replaced.
   void push_snapshot(const MessagePtr& message, Ticket& ticket);
-  /// The subscription is over: a snapshot that still waits for it counts from now on, or coming
-  /// and going would pile them up.
-  void charge_snapshot(Ticket ticket);
+  /// A message that a subscriber of an `all` topic has missed. Does not count against the limit.
+  void push_recovered(const MessagePtr& message, Ticket& ticket);
+  /// Subscriptions are over: what still waits for their topics without counting counts from now
+  /// on, or coming and going would pile it up.
+  void charge(const std::function<bool(std::uint64_t topic_id)>& is_over);
   /// A reply or control frame: never dropped, but it counts, with what it costs beside its bytes.
   void push_reply(MessagePtr message);
   /// A reply that takes the place of the one before, while that waits.
@@ -58,6 +62,7 @@ class Outbox {
   /// close frame. `reason.text` is copied. The first call wins.
   void close(const CloseReason& reason);
 
+  [[nodiscard]] FrameForm form() const { return form_; }
   [[nodiscard]] bool closing() const { return closing_; }
   [[nodiscard]] const CloseReason& close_reason() const { return close_reason_; }
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
@@ -81,8 +86,13 @@ class Outbox {
     std::size_t cost;  // against the limit; 0: a snapshot whose subscription lives
   };
 
+  [[nodiscard]] std::string_view frame_of(const Message& message) const {
+    return message.frame(form_);
+  }
   [[nodiscard]] Ticket append(MessagePtr message, std::size_t cost);
   void overflow();
+  /// The first that has not begun to be written.
+  [[nodiscard]] std::size_t first_whole() const { return head_ + (head_sent_ > 0 ? 1 : 0); }
   /// What was put there and has not begun to be written; null: it has, or is gone.
   [[nodiscard]] Item* waiting(Ticket ticket);
   [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);
@@ -100,6 +110,7 @@ class Outbox {
   std::uint64_t first_ticket_ = 1;  // ticket of items_[0]
   CloseReason close_reason_;
   bool closing_ = false;
+  const FrameForm form_;
   bool blocked_ = false;
   bool is_touched_ = false;
 };

@@ -26,6 +26,7 @@ struct Topic {
     MessagePtr last;
     std::vector<PerShard> shards;
     std::uint32_t subscribers = 0;  // the sum of shards[i].subscribers
+    std::uint32_t deflating = 0;    // of them, who take deflated frames
     bool demanded = false;          // what the owner was told last
     bool lingering = false;         // stands in the hub's list of topics to be told 0
     MonoTime empty_since{};

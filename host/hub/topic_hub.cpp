@@ -197,7 +197,9 @@ void TopicHub::publish_to(Topic& topic, std::string_view payload, Published& res
     if (delivery == Delivery::kAll && !try_reserve(state, Message::frame_bytes(text_bytes))) {
       return PublishStatus::kBusy;
     }
-    MessagePtr message = Message::publication(topic.id, delivery, seq, topic.head, payload);
+    MessagePtr message =
+        Message::publication(topic.id, delivery, seq, topic.head, payload,
+                             state.deflating > 0 ? options_.compressor : Compressor());
     for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
       Topic::PerShard& there = state.shards[shard];
       if (there.subscribers == 0) continue;
@@ -293,7 +295,7 @@ std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
   return demand;
 }
 
-TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard) {
+TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, FrameForm form) {
   JoinResult result;
   const TopicPtr topic = find_or_create(name, result.error);
   if (!topic) return result;
@@ -301,6 +303,7 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard) {
   topic->state.with_lock([&](Topic::State& state) {
     ++state.shards[shard].subscribers;
     ++state.subscribers;
+    if (form == FrameForm::kDeflated) ++state.deflating;
     joined.seq = state.seq;
     joined.last = state.last;
     TopicOwner* const owner = topic->owner;
@@ -312,9 +315,10 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard) {
   return result;
 }
 
-void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now) {
+void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form) {
   const bool lingers = topic->state.with_lock([&](Topic::State& state) {
     --state.shards[shard].subscribers;
+    if (form == FrameForm::kDeflated) --state.deflating;
     if (--state.subscribers > 0) return false;
     state.empty_since = now;
     return !std::exchange(state.lingering, true);

@@ -43,6 +43,7 @@ class TopicHub {
     bool accept_unknown = false;  ///< topics.unknown: accept
     bool strict = false;          ///< plugins.strict: parse what broadcasters publish, whole
     std::chrono::nanoseconds demand_linger = std::chrono::seconds(30);
+    Compressor compressor;  ///< called under the topic's lock; null: nothing is deflated
   };
 
   /// What a subscriber joins a topic with: everything up to `seq` is in `last` or gone, everything
@@ -114,16 +115,18 @@ class TopicHub {
   [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> demand_of(
       const TopicOwner& owner) const;
 
-  /// [shard] One more subscriber on `shard`. `Joined` holds the number and last value of that very
-  /// moment.
+  /// [shard] One more subscriber on `shard`, who takes frames in `form`. `Joined` holds the number
+  /// and last value of that very moment.
   struct JoinResult {
     std::optional<Joined> joined;
     JoinError error = JoinError::kUnknownTopic;  ///< meaningful only without `joined`
   };
-  [[nodiscard]] JoinResult join(std::string_view topic, std::size_t shard);
+  [[nodiscard]] JoinResult join(std::string_view topic, std::size_t shard,
+                                FrameForm form = FrameForm::kPlain);
 
   /// [shard] One subscriber less on `shard`.
-  void leave(const TopicPtr& topic, std::size_t shard, MonoTime now);
+  void leave(const TopicPtr& topic, std::size_t shard, MonoTime now,
+             FrameForm form = FrameForm::kPlain);
 
   /// Number and last value of a topic that somebody on this shard is subscribed to already.
   [[nodiscard]] Joined look(const TopicPtr& topic) const;

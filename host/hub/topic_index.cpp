@@ -45,7 +45,7 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
     const Subscriptions::Entry entry = who.entries_[*index];
     return {.view = view_again(*entry.row, entry.row->subscribers[entry.slot])};
   }
-  TopicHub::JoinResult result = hub_.join(topic, shard_);
+  TopicHub::JoinResult result = hub_.join(topic, shard_, who.outbox_.form());
   if (!result.joined) return {.view = std::nullopt, .error = result.error};
   TopicHub::Joined& joined = *result.joined;
   TopicRow& row = rows_[joined.topic->id];
@@ -75,7 +75,8 @@ bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTim
   const auto index = find(who, topic);
   if (!index) return false;
   const Subscriptions::Entry entry = who.entries_[*index];
-  who.outbox_.charge_snapshot(entry.row->subscribers[entry.slot].ticket);
+  const std::uint64_t id = entry.row->topic->id;
+  who.outbox_.charge([id](std::uint64_t topic_id) { return topic_id == id; });
   remove(who, *index, now);
   return true;
 }
@@ -102,7 +103,7 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
   who.entries_.pop_back();
   const TopicPtr topic = entry.row->topic;
   if (subscribers.empty()) rows_.erase(topic->id);
-  hub_.leave(topic, shard_, now);
+  hub_.leave(topic, shard_, now, who.outbox_.form());
 }
 
 std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {

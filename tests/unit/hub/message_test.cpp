@@ -74,6 +74,34 @@ TEST(MessageTest, IsOneAllocationHoweverManyHoldIt) {
   EXPECT_EQ(allocations() - before_reply, 1U);
 }
 
+TEST(MessageTest, CarriesItsDeflatedFrameInTheSameAllocation) {
+  std::string compressed(200, 'z');
+  std::string seen;
+  const Compressor compressor = [&](std::string_view text, std::string& deflated) {
+    seen = text;
+    deflated = compressed;
+    return true;
+  };
+  static_cast<void>(
+      Message::publication(7, Delivery::kLatest, 1, kHead, R"({"type":"x"})", compressor));
+  const std::size_t before = allocations();
+  const MessagePtr message =
+      Message::publication(7, Delivery::kLatest, 2, kHead, R"({"type":"y"})", compressor);
+  EXPECT_EQ(allocations() - before, 1U);
+  EXPECT_EQ(seen, message->payload());
+  EXPECT_EQ(message->frame(FrameForm::kDeflated), bytes({0xC1, 126, 0, 200}) + compressed);
+  EXPECT_EQ(message->frame(FrameForm::kPlain), message->frame());
+}
+
+TEST(MessageTest, IsPlainForEverybodyIfDeflatingIsNotWorthIt) {
+  const MessagePtr message = Message::publication(7, Delivery::kLatest, 1, kHead, R"({"type":"x"})",
+                                                  [](std::string_view, std::string& deflated) {
+                                                    deflated = "longer than it was";
+                                                    return false;
+                                                  });
+  EXPECT_EQ(message->frame(FrameForm::kDeflated), message->frame());
+}
+
 TEST(MessageTest, LivesAsLongAsSomebodyHoldsIt) {
   MessagePtr last;
   {

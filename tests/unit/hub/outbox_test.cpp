@@ -229,13 +229,37 @@ TEST_F(OutboxTest, ASnapshotThatWaitsAlreadyIsNotDoubled) {
 TEST_F(OutboxTest, ASnapshotThatOutlivesItsSubscriptionCounts) {
   const MessagePtr value = numbered(Delivery::kLatest, 5, kTopic, 400);
   push_snapshot(value);
-  outbox_.charge_snapshot(tickets_[kTopic]);
-  outbox_.charge_snapshot(tickets_[kTopic]);
+  const auto is_over = [](std::uint64_t topic) { return topic == kTopic; };
+  outbox_.charge([](std::uint64_t topic) { return topic == kTopic + 1; });
+  EXPECT_EQ(outbox_.pending_bytes(), 0U);
+  outbox_.charge(is_over);
+  outbox_.charge(is_over);
   EXPECT_EQ(outbox_.pending_bytes(), value->frame().size());
   EXPECT_THAT(read(), ElementsAre("7#5"));
   EXPECT_EQ(outbox_.pending_bytes(), 0U);
-  outbox_.charge_snapshot(tickets_[kTopic]);
+  outbox_.charge(is_over);
   EXPECT_EQ(outbox_.pending_bytes(), 0U) << "written: nothing to count";
+}
+
+TEST_F(OutboxTest, RecoveredMessagesAllWaitAndCountOnceTheirSubscriptionIsOver) {
+  Outbox::Ticket ticket = 0;
+  for (std::uint64_t seq = 1; seq <= 3; ++seq) outbox_.push_recovered(all(seq), ticket);
+  EXPECT_EQ(outbox_.pending_bytes(), 0U);
+  outbox_.charge([](std::uint64_t) { return true; });
+  EXPECT_EQ(outbox_.pending_bytes(), 3 * all(1)->frame().size());
+  EXPECT_THAT(read(), ElementsAre("7#1", "7#2", "7#3"));
+}
+
+TEST_F(OutboxTest, WritesTheDeflatedFrameToWhoTakesItAndChargesItsBytes) {
+  Outbox deflating(limits_, counters_, touched_, writer_, FrameForm::kDeflated);
+  const auto message = Message::publication(
+      kTopic, Delivery::kAll, 1, "7#", R"({"f":"long text"})",
+      [](std::string_view, std::string& deflated) { return deflated = "short", true; });
+  Outbox::Ticket ticket = 0;
+  deflating.push(message, ticket);
+  EXPECT_EQ(deflating.pending_bytes(), message->frame(FrameForm::kDeflated).size());
+  EXPECT_EQ(write_all(deflating, 3), message->frame(FrameForm::kDeflated));
+  EXPECT_TRUE(deflating.empty());
 }
 
 TEST_F(OutboxTest, ANewerMessageReplacesAWaitingSnapshotOfALatestTopicOnly) {
