@@ -171,7 +171,7 @@ void Server::arm_tick() {
   tick_.expires_after(kTick);
   tick_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    hub_.on_tick(mono_now());
+    hub_.on_tick(mono_now(), wall_now_ns());
     arm_tick();
   });
 }

@@ -52,6 +52,13 @@ Inbox::Push Inbox::push_latest(MessagePtr message, Place& place) {
   });
 }
 
+Inbox::Push Inbox::push_always(MessagePtr message) {
+  return state_.with_lock([&](State& state) {
+    state.bytes += message->frame().size();
+    return append(state, std::move(message));
+  });
+}
+
 void Inbox::take(std::vector<MessagePtr>& messages) {
   state_.with_lock([&](State& state) {
     std::swap(state.waiting, messages);

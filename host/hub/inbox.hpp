@@ -51,6 +51,8 @@ class Inbox {
   /// [any] Appends, or replaces the topic's waiting message when full. `place` belongs to the
   /// topic.
   [[nodiscard]] Push push_latest(MessagePtr message, Place& place);
+  /// [any] Appends beyond the bounds: announcements, of which there are as many as topics.
+  [[nodiscard]] Push push_always(MessagePtr message);
   /// [any]
   void wake() { wake_(); }
 

@@ -111,6 +111,17 @@ MessagePtr Message::publication(std::uint64_t topic_id, Delivery delivery, std::
   return made.message;
 }
 
+MessagePtr Message::announcement(std::uint64_t topic_id, std::string_view name) {
+  const Made made = make(Opcode::kContinuation, name.size(), topic_id, 0, Delivery::kAll);
+  append(made.payload, name);
+  return made.message;
+}
+
+bool Message::is_announcement() const {
+  return static_cast<unsigned char>(*bytes()) ==
+         (kFin | static_cast<unsigned>(Opcode::kContinuation));
+}
+
 MessagePtr Message::frame_of(Opcode opcode, std::string_view payload) {
   const Made made = make(opcode, payload.size(), 0, 0, Delivery::kAll);
   append(made.payload, payload);

@@ -46,6 +46,9 @@ class Message {
                                               std::uint64_t seq, std::string_view head,
                                               std::string_view payload,
                                               const Compressor& compressor = nullptr);
+  /// Tells shards of a topic that was made under a pattern they watch: number 0, the name as
+  /// payload. Never sent to a client.
+  [[nodiscard]] static MessagePtr announcement(std::uint64_t topic_id, std::string_view name);
   /// Bytes of the text that publication() would make.
   [[nodiscard]] static std::size_t publication_bytes(std::uint64_t seq, std::string_view head,
                                                      std::string_view payload);
@@ -72,6 +75,7 @@ class Message {
   /// 0: no topic.
   [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
   [[nodiscard]] std::uint64_t seq() const { return seq_; }
+  [[nodiscard]] bool is_announcement() const;
   [[nodiscard]] Delivery delivery() const { return delivery_; }
 
  private:

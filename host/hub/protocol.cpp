@@ -17,6 +17,8 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kMaxIdBytes = 128;
 constexpr std::size_t kMaxQuotedBytes = 128;  // of a client's text in an answer
+constexpr double kMinRate = 0.001;            // of max_rate: messages a second
+constexpr double kMaxRate = 1000;
 
 ErrorReply bad_message(std::string message) {
   return {.code = ErrorCode::kBadMessage, .message = std::move(message)};
@@ -72,13 +74,53 @@ std::optional<ErrorReply> read_topics(const Json& json, const ProtocolLimits& li
   return check_topic_name(command.topics.front(), limits);
 }
 
-/// Fields of later protocol versions: naming them beats ignoring what the client relies on.
-std::optional<ErrorReply> refuse_unsupported(const Json& json) {
-  for (const char* field : {"since", "max_rate"}) {
-    if (json.contains(field)) {
-      return bad_message('"' + std::string(field) + "\" is not supported by this server");
-    }
+ErrorReply bad_since(const std::string& where) {
+  return bad_message(where + " must be {\"epoch\": text, \"seq\": a number of 0 or more}");
+}
+
+std::optional<Since> since_of(const Json& json) {
+  if (!json.is_object() || json.size() != 2) return std::nullopt;
+  const auto epoch = json.find("epoch");
+  const auto seq = json.find("seq");
+  if (epoch == json.end() || !epoch->is_string() || seq == json.end() ||
+      !seq->is_number_unsigned()) {
+    return std::nullopt;
   }
+  return Since{epoch->get<std::string>(), seq->get<std::uint64_t>()};
+}
+
+/// `{epoch, seq}` for a request of one topic, or `{topic: {epoch, seq}}`.
+std::optional<ErrorReply> read_since(const Json& json, Command& command) {
+  const auto since = json.find("since");
+  if (since == json.end()) return std::nullopt;
+  if (!since->is_object()) return bad_since("\"since\"");
+  const auto epoch = since->find("epoch");
+  if (epoch != since->end() && !epoch->is_object()) {
+    auto one = since_of(*since);
+    if (!one) return bad_since("\"since\"");
+    if (command.topics.size() != 1 || command.topics.front().ends_with('*')) {
+      return bad_message("\"since\" of several topics must be {topic: {epoch, seq}}");
+    }
+    command.since.emplace(command.topics.front(), *std::move(one));
+    return std::nullopt;
+  }
+  for (const auto& [topic, value] : since->items()) {
+    auto one = since_of(value);
+    if (!one)
+      return bad_since("\"since\" of \"" + std::string(cut_utf8(topic, kMaxQuotedBytes)) + '"');
+    command.since.emplace(topic, *std::move(one));
+  }
+  return std::nullopt;
+}
+
+std::optional<ErrorReply> read_max_rate(const Json& json, Command& command) {
+  const auto rate = json.find("max_rate");
+  if (rate == json.end()) return std::nullopt;
+  const double per_second = rate->is_number() ? rate->get<double>() : 0;
+  if (!(per_second >= kMinRate && per_second <= kMaxRate)) {
+    return bad_message("\"max_rate\" must be a number of messages a second from 0.001 to 1000");
+  }
+  command.interval = std::chrono::nanoseconds(static_cast<std::int64_t>(1e9 / per_second));
   return std::nullopt;
 }
 
@@ -111,13 +153,13 @@ std::optional<ErrorReply> read_command(const Json& json, const ProtocolLimits& l
         .message = "Unknown message type: " + std::string(cut_utf8(name, kMaxQuotedBytes))};
   }
   command.kind = *kind;
-  if (*kind == Command::Kind::kSubscribe) {
-    if (auto error = refuse_unsupported(json)) return error;
+  if (*kind != Command::Kind::kSubscribe && *kind != Command::Kind::kUnsubscribe) {
+    return std::nullopt;
   }
-  if (*kind == Command::Kind::kSubscribe || *kind == Command::Kind::kUnsubscribe) {
-    return read_topics(json, limits, command);
-  }
-  return std::nullopt;
+  if (auto error = read_topics(json, limits, command)) return error;
+  if (*kind == Command::Kind::kUnsubscribe) return std::nullopt;
+  if (auto error = read_since(json, command)) return error;
+  return read_max_rate(json, command);
 }
 
 /// `,"name":"text"`; the first member of an object is written by hand.
@@ -140,6 +182,18 @@ void append_numbers(std::string& out, const SubscriptionText& one) {
   append_member(out, "delivery", to_string(one.delivery));
 }
 
+void append_recovered(std::string& out, const SubscriptionText& one) {
+  out += one.recovered ? ",\"recovered\":true" : ",\"recovered\":false";
+}
+
+void append_topic(std::string& out, const SubscriptionText& one) {
+  out += R"({"topic":)";
+  append_quoted(out, one.topic);
+  append_numbers(out, one);
+  append_recovered(out, one);
+  out += '}';
+}
+
 /// `[{..},{..}]`
 template <class Items, class Write>
 void append_list(std::string& out, const Items& items, Write write) {
@@ -149,6 +203,10 @@ void append_list(std::string& out, const Items& items, Write write) {
     write(item);
   }
   out += ']';
+}
+
+void append_topics(std::string& out, const std::vector<SubscriptionText>& topics) {
+  append_list(out, topics, [&](const SubscriptionText& one) { append_topic(out, one); });
 }
 
 std::string count_of_topics(std::size_t count) {
@@ -165,7 +223,10 @@ std::string_view to_string(ErrorCode code) {
 }
 
 std::optional<ErrorReply> check_topic_name(std::string_view topic, const ProtocolLimits& limits) {
-  if (is_topic_name(topic, limits.topic_name_bytes)) return std::nullopt;
+  if (is_topic_name(topic, limits.topic_name_bytes) ||
+      !prefix_of_pattern(topic, limits.topic_name_bytes).empty()) {
+    return std::nullopt;
+  }
   if (!is_utf8(topic)) {  // a query string may hold any bytes
     return ErrorReply{.code = ErrorCode::kInvalidTopic, .message = "A topic is not UTF-8"};
   }
@@ -178,16 +239,10 @@ std::optional<ErrorReply> check_topic_name(std::string_view topic, const Protoco
                       .topic = shown,
                       .limit = Counter::kLimitTopicName};
   }
-  if (topic.ends_with(":*")) {
-    return ErrorReply{
-        .code = ErrorCode::kBadMessage,
-        .message = "\"topic\": patterns such as \"" + shown + "\" are not supported by this server",
-        .topic = shown};
-  }
   return ErrorReply{.code = ErrorCode::kInvalidTopic,
                     .message = "\"" + shown + "\" is not a topic: expected 1 to " +
                                std::to_string(limits.topic_name_bytes) +
-                               " letters, digits or _ - . : /",
+                               " letters, digits or _ - . : / , or a pattern such as price:*",
                     .topic = shown};
 }
 
@@ -213,26 +268,33 @@ std::string write_connected(std::string_view client_id) {
   return out += '}';
 }
 
-std::string write_subscribed(const SubscriptionText& one, std::string_view id) {
+std::string write_subscribed(const SubscribedText& one, std::string_view id) {
   std::string out = R"({"type":"subscribed")";
-  append_member(out, "topic", one.topic);
-  append_member(out, "message", "Subscribed to " + std::string(one.topic));
-  append_numbers(out, one);
-  out += R"(,"recovered":false)";
+  append_member(out, "topic", one.name);
+  append_member(out, "message", "Subscribed to " + std::string(one.name));
+  if (one.is_pattern) {
+    out += R"(,"topics":)";
+    append_topics(out, one.topics);
+  } else {
+    append_numbers(out, one.topics.front());
+    append_recovered(out, one.topics.front());
+  }
   append_id(out, id);
   return out += '}';
 }
 
-std::string write_subscribed(const std::vector<SubscriptionText>& many,
+std::string write_subscribed(const std::vector<SubscribedText>& many,
                              const std::vector<ErrorReply>& rejected, std::string_view id) {
   std::string out = R"({"type":"subscribed")";
   append_member(out, "message", "Subscribed to " + count_of_topics(many.size()));
   out += R"(,"topics":)";
-  append_list(out, many, [&](const SubscriptionText& one) {
+  append_list(out, many, [&](const SubscribedText& one) {
+    if (!one.is_pattern) return append_topic(out, one.topics.front());
     out += R"({"topic":)";
-    append_quoted(out, one.topic);
-    append_numbers(out, one);
-    out += R"(,"recovered":false})";
+    append_quoted(out, one.name);
+    out += R"(,"topics":)";
+    append_topics(out, one.topics);
+    out += '}';
   });
   out += R"(,"rejected":)";
   append_list(out, rejected, [&](const ErrorReply& error) {
@@ -263,7 +325,8 @@ std::string write_unsubscribed(const std::vector<std::string>& topics, std::stri
   return out += '}';
 }
 
-std::string write_subscriptions(const std::vector<SubscriptionText>& all, std::string_view id) {
+std::string write_subscriptions(const std::vector<SubscriptionText>& all,
+                                const std::vector<std::string>& patterns, std::string_view id) {
   std::string out = R"({"type":"subscriptions","topics":)";
   append_list(out, all, [&](const SubscriptionText& one) {
     out += R"({"topic":)";
@@ -271,6 +334,8 @@ std::string write_subscriptions(const std::vector<SubscriptionText>& all, std::s
     append_numbers(out, one);
     out += '}';
   });
+  out += R"(,"patterns":)";
+  append_list(out, patterns, [&](const std::string& pattern) { append_quoted(out, pattern); });
   append_id(out, id);
   return out += '}';
 }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/base/counters.hpp"
+#include "host/hub/history.hpp"
 #include "host/hub/topic_owner.hpp"
 
 namespace broadcast {
@@ -30,9 +31,11 @@ enum class ErrorCode : std::uint8_t {
 struct Command {
   enum class Kind : std::uint8_t { kSubscribe, kUnsubscribe, kPing, kPong, kList };
   Kind kind = Kind::kPong;
-  bool many = false;  ///< `topics` was sent, so one reply answers all
-  std::vector<std::string> topics;
-  std::string id;  ///< JSON text of the client's id, empty without one
+  bool many = false;                    ///< `topics` was sent, so one reply answers all
+  std::vector<std::string> topics;      ///< or patterns such as price:*
+  SinceByTopic since;                   ///< how far the client had come
+  std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
+  std::string id;                       ///< JSON text of the client's id, empty without one
 };
 
 struct ErrorReply {
@@ -53,7 +56,7 @@ struct ProtocolLimits {
 [[nodiscard]] std::variant<Command, ErrorReply> parse_command(std::string_view text,
                                                               const ProtocolLimits& limits);
 
-/// Nothing if `topic` can be subscribed to by its name; otherwise what is wrong with it.
+/// Nothing if `topic` is the name of a topic or a pattern; otherwise what is wrong with it.
 [[nodiscard]] std::optional<ErrorReply> check_topic_name(std::string_view topic,
                                                          const ProtocolLimits& limits);
 
@@ -63,17 +66,25 @@ struct SubscriptionText {
   std::string_view epoch;
   std::uint64_t seq = 0;
   Delivery delivery = Delivery::kLatest;
+  bool recovered = false;
+};
+/// What became of one name in a request: its topic, or of a pattern the topics that exist.
+struct SubscribedText {
+  std::string_view name;
+  bool is_pattern = false;
+  std::vector<SubscriptionText> topics;
 };
 
 [[nodiscard]] std::string write_connected(std::string_view client_id);
-[[nodiscard]] std::string write_subscribed(const SubscriptionText& one, std::string_view id);
-[[nodiscard]] std::string write_subscribed(const std::vector<SubscriptionText>& many,
+[[nodiscard]] std::string write_subscribed(const SubscribedText& one, std::string_view id);
+[[nodiscard]] std::string write_subscribed(const std::vector<SubscribedText>& many,
                                            const std::vector<ErrorReply>& rejected,
                                            std::string_view id);
 [[nodiscard]] std::string write_unsubscribed(std::string_view topic, std::string_view id);
 [[nodiscard]] std::string write_unsubscribed(const std::vector<std::string>& topics,
                                              std::string_view id);
 [[nodiscard]] std::string write_subscriptions(const std::vector<SubscriptionText>& all,
+                                              const std::vector<std::string>& patterns,
                                               std::string_view id);
 [[nodiscard]] std::string write_pong(std::string_view id);
 [[nodiscard]] std::string write_error(const ErrorReply& error);

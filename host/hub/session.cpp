@@ -11,20 +11,41 @@ constexpr std::size_t kMaxErrors = 20;
 constexpr std::chrono::seconds kErrorWindow{10};
 
 SubscriptionText text_of(const TopicIndex::View& view) {
-  return {.topic = view.topic, .epoch = view.epoch, .seq = view.seq, .delivery = view.delivery};
+  return {.topic = view.topic,
+          .epoch = view.epoch,
+          .seq = view.seq,
+          .delivery = view.delivery,
+          .recovered = view.recovered};
 }
 
-ErrorReply join_error(TopicHub::JoinError error, const std::string& topic) {
+std::vector<SubscriptionText> texts_of(const std::vector<TopicIndex::View>& views) {
+  std::vector<SubscriptionText> texts;
+  texts.reserve(views.size());
+  for (const TopicIndex::View& view : views) texts.push_back(text_of(view));
+  return texts;
+}
+
+SubscribedText subscribed_text(std::string_view name, const std::vector<TopicIndex::View>& views) {
+  return {.name = name, .is_pattern = name.ends_with('*'), .topics = texts_of(views)};
+}
+
+ErrorReply subscribe_error(TopicIndex::SubscribeError error, const std::string& topic) {
+  using Error = TopicIndex::SubscribeError;
   switch (error) {
-    case TopicHub::JoinError::kInvalidName:
+    case Error::kInvalidName:
       return {.code = ErrorCode::kInvalidTopic,
               .message = "\"" + topic + "\" is not a topic",
               .topic = topic};
-    case TopicHub::JoinError::kTooManyTopics:
+    case Error::kTooManyTopics:
       return {.code = ErrorCode::kTooManyTopics,
               .message = "The server holds as many topics as it may; try again later",
               .topic = topic};
-    case TopicHub::JoinError::kUnknownTopic:
+    case Error::kRateOfAll:
+      return {.code = ErrorCode::kBadMessage,
+              .message = "\"max_rate\" is for topics of which only the newest value counts; of \"" +
+                         topic + "\" nothing is skipped",
+              .topic = topic};
+    case Error::kUnknownTopic:
       break;
   }
   return {.code = ErrorCode::kUnknownTopic,
@@ -98,8 +119,8 @@ void Session::on_closed(MonoTime now) { index_.unsubscribe_all(subscriptions_, n
 void Session::handle(const Command& command, MonoTime now) {
   switch (command.kind) {
     case Command::Kind::kSubscribe:
-      return command.many ? subscribe_many(command)
-                          : subscribe_one(command.topics.front(), command.id, now);
+      return command.many ? subscribe_many(command, now)
+                          : subscribe_one(command.topics.front(), command, now);
     case Command::Kind::kUnsubscribe:
       return unsubscribe(command, now);
     case Command::Kind::kPing:
@@ -111,7 +132,9 @@ void Session::handle(const Command& command, MonoTime now) {
   }
 }
 
-std::variant<TopicIndex::View, ErrorReply> Session::try_subscribe(const std::string& topic) {
+std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::string& topic,
+                                                                const Command& command,
+                                                                MonoTime now) {
   if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
   if (subscriptions_.size() >= limits_.topics_per_connection &&
       !index_.is_subscribed(subscriptions_, topic)) {
@@ -121,46 +144,60 @@ std::variant<TopicIndex::View, ErrorReply> Session::try_subscribe(const std::str
                       .topic = topic,
                       .limit = Counter::kLimitTopicsPerConnection};
   }
-  TopicIndex::Answer answer = index_.subscribe(subscriptions_, topic);
-  if (!answer.view) return join_error(answer.error, topic);
-  return *std::move(answer.view);
+  const TopicIndex::Wish wish{.since = &command.since, .interval = command.interval, .now = now};
+  const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
+  TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
+                                             : index_.subscribe_under(subscriptions_, prefix, wish);
+  if (answer.error) return subscribe_error(*answer.error, topic);
+  return std::move(answer.views);
 }
 
-void Session::subscribe_one(const std::string& topic, const std::string& id, MonoTime now) {
-  auto result = try_subscribe(topic);
+void Session::subscribe_one(const std::string& topic, const Command& command, MonoTime now) {
+  auto result = try_subscribe(topic, command, now);
   if (auto* error = std::get_if<ErrorReply>(&result)) {
-    error->id = id;
+    error->id = command.id;
     fail(*error, now);
     return;
   }
-  const auto& view = std::get<TopicIndex::View>(result);
-  reply(write_subscribed(text_of(view), id));
-  index_.send_snapshot(subscriptions_, view);
+  const auto& views = std::get<Views>(result);
+  reply(write_subscribed(subscribed_text(topic, views), command.id));
+  for (const TopicIndex::View& view : views) index_.send(subscriptions_, view, now);
 }
 
-void Session::subscribe_many(const Command& command) {
-  std::vector<TopicIndex::View> views;
+void Session::subscribe_many(const Command& command, MonoTime now) {
+  std::vector<Views> answers;
+  std::vector<std::string_view> names;
   std::vector<ErrorReply> rejected;
   for (const std::string& topic : command.topics) {
-    auto result = try_subscribe(topic);
+    auto result = try_subscribe(topic, command, now);
     if (auto* error = std::get_if<ErrorReply>(&result)) {
       if (error->limit) counters_.add(*error->limit);
       rejected.push_back(std::move(*error));
     } else {
-      views.push_back(std::move(std::get<TopicIndex::View>(result)));
+      names.push_back(topic);
+      answers.push_back(std::move(std::get<Views>(result)));
     }
   }
-  std::vector<SubscriptionText> texts;
-  texts.reserve(views.size());
-  for (const TopicIndex::View& view : views) texts.push_back(text_of(view));
+  std::vector<SubscribedText> texts;
+  texts.reserve(answers.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    texts.push_back(subscribed_text(names[i], answers[i]));
+  }
   reply(write_subscribed(texts, rejected, command.id));
-  for (const TopicIndex::View& view : views) index_.send_snapshot(subscriptions_, view);
+  for (const Views& views : answers) {
+    for (const TopicIndex::View& view : views) index_.send(subscriptions_, view, now);
+  }
 }
 
 void Session::unsubscribe(const Command& command, MonoTime now) {
   for (const std::string& topic : command.topics) {
-    index_.unsubscribe(subscriptions_, topic,
-                       now);  // not subscribed: what was asked for holds already
+    // Not subscribed: what was asked for holds already.
+    const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
+    if (prefix.empty()) {
+      index_.unsubscribe(subscriptions_, topic, now);
+    } else {
+      index_.unsubscribe_under(subscriptions_, prefix, now);
+    }
   }
   reply(command.many ? write_unsubscribed(command.topics, command.id)
                      : write_unsubscribed(command.topics.front(), command.id));
@@ -168,10 +205,7 @@ void Session::unsubscribe(const Command& command, MonoTime now) {
 
 void Session::list(const std::string& id) {
   const std::vector<TopicIndex::View> views = index_.list(subscriptions_);
-  std::vector<SubscriptionText> texts;
-  texts.reserve(views.size());
-  for (const TopicIndex::View& view : views) texts.push_back(text_of(view));
-  reply(write_subscriptions(texts, id));
+  reply(write_subscriptions(texts_of(views), index_.list_patterns(subscriptions_), id));
 }
 
 /// A frontend opens with a `subscribe` a topic: how many is topics_per_connection's business.

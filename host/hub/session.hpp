@@ -47,11 +47,13 @@ class Session final : public Client {
   };
 
   void handle(const Command& command, MonoTime now);
-  void subscribe_one(const std::string& topic, const std::string& id, MonoTime now);
-  void subscribe_many(const Command& command);
+  void subscribe_one(const std::string& topic, const Command& command, MonoTime now);
+  void subscribe_many(const Command& command, MonoTime now);
   void unsubscribe(const Command& command, MonoTime now);
   void list(const std::string& id);
-  [[nodiscard]] std::variant<TopicIndex::View, ErrorReply> try_subscribe(const std::string& topic);
+  using Views = std::vector<TopicIndex::View>;
+  [[nodiscard]] std::variant<Views, ErrorReply> try_subscribe(const std::string& topic,
+                                                              const Command& command, MonoTime now);
 
   [[nodiscard]] bool is_free(const Command* command) const;
   void reply(std::string_view text);

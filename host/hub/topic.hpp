@@ -1,6 +1,6 @@
 #pragma once
-// One topic: its name and rules, and under its lock the numbers, the last value and who listens.
-// Owned by TopicHub's table and shared with the shards that subscribe to it.
+// One topic: its name and rules, and under its lock the numbers, the last value, the history and
+// who listens. Owned by TopicHub's table and shared with the shards that subscribe to it.
 
 #include <atomic>
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/guarded.hpp"
+#include "host/hub/history.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/message.hpp"
 #include "host/hub/topic_owner.hpp"
@@ -22,8 +23,11 @@ struct Topic {
     Inbox::Place place;
   };
   struct State {
-    std::uint64_t seq = 0;
-    MessagePtr last;
+    std::uint64_t seq = 0;             // given last
+    std::uint64_t delivered_seq = 0;   // below it only while a message waits for the store
+    std::uint64_t kept_seq = 0;        // `latest`: of the value that the store was given last
+    MessagePtr last;                   // the newest that was delivered, or restored
+    std::unique_ptr<History> history;  // `all`, once something was delivered
     std::vector<PerShard> shards;
     std::uint32_t subscribers = 0;  // the sum of shards[i].subscribers
     std::uint32_t deflating = 0;    // of them, who take deflated frames

@@ -1,7 +1,6 @@
 #include "host/hub/topic_hub.hpp"
 
 #include <algorithm>
-#include <bitset>
 #include <random>
 #include <utility>
 
@@ -14,8 +13,6 @@
 namespace broadcast {
 
 namespace {
-
-constexpr std::size_t kMaxShards = 256;
 
 /// Eight letters and digits that say: these numbers continue nothing.
 std::string new_epoch() {
@@ -81,6 +78,7 @@ std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::st
     }
     adopt_unknown(table);
     for (const TopicPattern& pattern : patterns) {
+      restore_claimed(table, pattern, owner);
       // There from the start, so that clients cannot fill the table before a broadcaster publishes.
       if (pattern.has_placeholder() || table.topics.contains(pattern.text())) continue;
       insert(table, pattern.text(), pattern.delivery(), &owner, false);
@@ -120,14 +118,24 @@ void TopicHub::adopt_unknown(Table& table) {
 
 TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                           bool evictable) {
+  const auto restorable = table.restorable.extract(std::string(name));
+  const StoredTopic* const stored = !restorable.empty() && restorable.mapped().delivery == delivery
+                                        ? &restorable.mapped()
+                                        : nullptr;
+  // Numbers of `all` topics go on; those of `latest` ones were not all kept.
+  const bool goes_on = stored != nullptr && delivery == Delivery::kAll;
   TopicPtr topic(new Topic{.id = ++table.last_id,
                            .name = std::string(name),
                            .head = head_of(name),
-                           .epoch = new_epoch(),
+                           .epoch = goes_on ? stored->epoch : new_epoch(),
                            .delivery = delivery,
                            .owner = owner,
-                           .evictable = evictable});
-  topic->state.with_lock([&](Topic::State& state) { state.shards.resize(inboxes_.size()); });
+                           .evictable = evictable && !goes_on});
+  topic->state.with_lock([&](Topic::State& state) {
+    state.shards.resize(inboxes_.size());
+    if (stored != nullptr) restore(*topic, state, *stored);
+    announce(table, *topic, state);
+  });
   table.topics.emplace(topic->name, topic);
   if (!evictable) ++table.fixed;
   return topic;
@@ -179,61 +187,114 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
     result.status = PublishStatus::kDenied;
     return result;
   }
-  publish_to(*found, payload, result);
+  publish_to(found, payload, result);
   return result;
 }
 
-void TopicHub::publish_to(Topic& topic, std::string_view payload, Published& result) {
-  std::bitset<kMaxShards> to_wake;
-  std::uint64_t replaced = 0;
-  result.status = topic.state.with_lock([&](Topic::State& state) {
-    const std::uint64_t seq = state.seq + 1;
-    const Delivery delivery = topic.delivery;
-    const std::size_t text_bytes = Message::publication_bytes(seq, topic.head, payload);
-    if (text_bytes > options_.publish_bytes) {
-      counters_.add(Counter::kLimitPublish);
-      return PublishStatus::kInvalid;
-    }
-    if (delivery == Delivery::kAll && !try_reserve(state, Message::frame_bytes(text_bytes))) {
-      return PublishStatus::kBusy;
-    }
-    MessagePtr message =
-        Message::publication(topic.id, delivery, seq, topic.head, payload,
-                             state.deflating > 0 ? options_.compressor : Compressor());
-    for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
-      Topic::PerShard& there = state.shards[shard];
-      if (there.subscribers == 0) continue;
-      Inbox& inbox = *inboxes_[shard];
-      const Inbox::Push push = delivery == Delivery::kAll ? inbox.push_reserved(message)
-                                                          : inbox.push_latest(message, there.place);
-      if (push == Inbox::Push::kWake) to_wake.set(shard);
-      if (push == Inbox::Push::kReplaced) ++replaced;
-    }
-    if (delivery == Delivery::kAll) topic.evictable = false;  // its numbers must go on
-    state.seq = seq;
-    state.last = std::move(message);
-    result.seq = seq;
-    result.subscribers = state.subscribers;
-    return PublishStatus::kOk;
-  });
-  for (std::size_t shard = 0; to_wake.any() && shard < inboxes_.size(); ++shard) {
-    if (to_wake.test(shard)) inboxes_[shard]->wake();
-  }
+void TopicHub::publish_to(const TopicPtr& topic, std::string_view payload, Published& result) {
+  ShardSet to_wake;
+  result.status = topic->state.with_lock(
+      [&](Topic::State& state) { return number(topic, state, payload, result, to_wake); });
+  wake(to_wake);
   if (result.status == PublishStatus::kOk) counters_.add(Counter::kMessagesPublished);
   if (result.status == PublishStatus::kBusy) counters_.add(Counter::kPublishBusy);
   if (result.status == PublishStatus::kInvalid) counters_.add(Counter::kPublishInvalid);
-  if (replaced > 0) counters_.add(Counter::kInboxConflated, replaced);
 }
 
-bool TopicHub::try_reserve(const Topic::State& state, std::size_t bytes) {
-  for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
-    if (state.shards[shard].subscribers == 0 || inboxes_[shard]->try_reserve(bytes)) continue;
-    while (shard-- > 0) {
-      if (state.shards[shard].subscribers > 0) inboxes_[shard]->cancel(bytes);
+/// Under the topic's lock: numbering and hand-over are one step.
+PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::string_view payload,
+                               Published& result, ShardSet& to_wake) {
+  const std::uint64_t seq = state.seq + 1;
+  const Delivery delivery = topic->delivery;
+  const std::size_t text_bytes = Message::publication_bytes(seq, topic->head, payload);
+  if (text_bytes > options_.publish_bytes) {
+    counters_.add(Counter::kLimitPublish);
+    return PublishStatus::kInvalid;
+  }
+  const bool durable = is_durable(*topic);
+  // Who joins before the commit must find a place as well.
+  const ShardSet wanted = durable ? all_shards() : shards_of(state);
+  const std::size_t frame_bytes = Message::frame_bytes(text_bytes);
+  if (delivery == Delivery::kAll && !try_reserve(wanted, frame_bytes)) return PublishStatus::kBusy;
+  MessagePtr message =
+      Message::publication(topic->id, delivery, seq, topic->head, payload,
+                           state.deflating > 0 ? options_.compressor : Compressor());
+  const std::int64_t wall_ns = wall_ns_.load(std::memory_order_relaxed);
+  if (durable) {
+    result.commit = store_->try_append(
+        {.topic = topic, .message = std::move(message), .published_ns = wall_ns, .position = {}});
+    if (result.commit == 0) {
+      cancel(wanted, frame_bytes);
+      return PublishStatus::kBusy;
     }
-    return false;
+  } else {
+    deliver(*topic, state, std::move(message), wall_ns, to_wake);
+  }
+  if (delivery == Delivery::kAll) topic->evictable = false;  // its numbers must go on
+  state.seq = seq;
+  result.durable = durable;
+  result.seq = seq;
+  result.subscribers = state.subscribers;
+  return PublishStatus::kOk;
+}
+
+/// Under the topic's lock. An `all` message has its places.
+void TopicHub::deliver(const Topic& topic, Topic::State& state, MessagePtr message,
+                       std::int64_t published_ns, ShardSet& to_wake) {
+  const bool is_all = message->delivery() == Delivery::kAll;
+  for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
+    Topic::PerShard& there = state.shards[shard];
+    if (there.subscribers == 0) continue;
+    const Inbox::Push push = is_all ? inboxes_[shard]->push_reserved(message)
+                                    : inboxes_[shard]->push_latest(message, there.place);
+    if (push == Inbox::Push::kWake) to_wake.set(shard);
+    if (push == Inbox::Push::kReplaced) counters_.add(Counter::kInboxConflated);
+  }
+  if (is_all && topic.owner != nullptr) {
+    if (!state.history) state.history = std::make_unique<History>();
+    state.history->push(message, published_ns, options_.history);
+  }
+  state.delivered_seq = message->seq();
+  state.last = std::move(message);
+}
+
+void TopicHub::wake(const ShardSet& shards) const {
+  for (std::size_t shard = 0; shards.any() && shard < inboxes_.size(); ++shard) {
+    if (shards.test(shard)) inboxes_[shard]->wake();
+  }
+}
+
+bool TopicHub::try_reserve(const ShardSet& wanted, std::size_t bytes) {
+  ShardSet reserved;
+  for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) {
+    if (!wanted.test(shard)) continue;
+    if (!inboxes_[shard]->try_reserve(bytes)) {
+      cancel(reserved, bytes);
+      return false;
+    }
+    reserved.set(shard);
   }
   return true;
+}
+
+void TopicHub::cancel(const ShardSet& reserved, std::size_t bytes) {
+  for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) {
+    if (reserved.test(shard)) inboxes_[shard]->cancel(bytes);
+  }
+}
+
+TopicHub::ShardSet TopicHub::shards_of(const Topic::State& state) const {
+  ShardSet shards;
+  for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
+    if (state.shards[shard].subscribers > 0) shards.set(shard);
+  }
+  return shards;
+}
+
+TopicHub::ShardSet TopicHub::all_shards() const {
+  ShardSet shards;
+  for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) shards.set(shard);
+  return shards;
 }
 
 std::vector<TopicHub::TopicView> TopicHub::topics() const {
@@ -252,7 +313,7 @@ std::vector<TopicHub::TopicView> TopicHub::topics() const {
                   .delivery = topic->delivery,
                   .epoch = topic->epoch});
     topic->state.with_lock([&](const Topic::State& state) {
-      view.seq = state.seq;
+      view.seq = state.delivered_seq;
       view.subscribers = state.subscribers;
     });
   }
@@ -269,73 +330,9 @@ TopicOwner* TopicHub::owner_of(std::string_view topic) const {
   });
 }
 
-std::int64_t TopicHub::subscribers(std::string_view topic) const {
-  const TopicPtr found = find(topic);
-  if (!found) return 0;
-  return found->state.with_lock(
-      [](const Topic::State& state) { return static_cast<std::int64_t>(state.subscribers); });
-}
-
-std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
-    const TopicOwner& owner) const {
-  std::vector<TopicPtr> owned;
-  table_.with_lock([&](const Table& table) {
-    for (const auto& [name, topic] : table.topics) {
-      if (topic->owner == &owner) owned.push_back(topic);
-    }
-  });
-  std::vector<std::pair<std::string, std::int64_t>> demand;
-  for (const TopicPtr& topic : owned) {
-    topic->state.with_lock([&](const Topic::State& state) {
-      if (!state.demanded) return;
-      // A lingering topic counts as one: who comes back to it is not told to the owner again.
-      demand.emplace_back(topic->name, std::max<std::int64_t>(state.subscribers, 1));
-    });
-  }
-  return demand;
-}
-
-TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, FrameForm form) {
-  JoinResult result;
-  const TopicPtr topic = find_or_create(name, result.error);
-  if (!topic) return result;
-  Joined joined{.topic = topic};
-  topic->state.with_lock([&](Topic::State& state) {
-    ++state.shards[shard].subscribers;
-    ++state.subscribers;
-    if (form == FrameForm::kDeflated) ++state.deflating;
-    joined.seq = state.seq;
-    joined.last = state.last;
-    TopicOwner* const owner = topic->owner;
-    if (!std::exchange(state.demanded, true) && owner != nullptr) {
-      owner->post_demand(topic->name, state.subscribers);
-    }
-  });
-  result.joined = std::move(joined);
-  return result;
-}
-
-void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form) {
-  const bool lingers = topic->state.with_lock([&](Topic::State& state) {
-    --state.shards[shard].subscribers;
-    if (form == FrameForm::kDeflated) --state.deflating;
-    if (--state.subscribers > 0) return false;
-    state.empty_since = now;
-    return !std::exchange(state.lingering, true);
-  });
-  if (lingers) table_.with_lock([&](Table& table) { table.lingering.push_back(topic); });
-}
-
-TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
-  Joined joined{.topic = topic};
-  topic->state.with_lock([&](const Topic::State& state) {
-    joined.seq = state.seq;
-    joined.last = state.last;
-  });
-  return joined;
-}
-
-void TopicHub::on_tick(MonoTime now) {
+void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
+  wall_ns_.store(wall_ns, std::memory_order_relaxed);
+  if (store_ != nullptr) keep_last_values();
   expire_demand(now);
   table_.with_lock([&](Table& table) {
     if (table.counted() < options_.topics - options_.topics / 10) return;
@@ -343,26 +340,6 @@ void TopicHub::on_tick(MonoTime now) {
     std::erase_if(table.topics, [](const auto& entry) {
       return entry.second->evictable && entry.second.use_count() == 1;
     });
-  });
-}
-
-void TopicHub::expire_demand(MonoTime now) {
-  std::vector<TopicPtr> lingering;
-  table_.with_lock([&](Table& table) { std::swap(lingering, table.lingering); });
-  std::erase_if(lingering, [&](const TopicPtr& topic) {
-    return topic->state.with_lock([&](Topic::State& state) {
-      const bool waits = state.subscribers == 0 && now - state.empty_since < options_.demand_linger;
-      if (waits) return false;
-      state.lingering = false;
-      if (state.subscribers == 0) {
-        state.demanded = false;
-        if (TopicOwner* const owner = topic->owner) owner->post_demand(topic->name, 0);
-      }
-      return true;
-    });
-  });
-  table_.with_lock([&](Table& table) {
-    table.lingering.insert(table.lingering.end(), lingering.begin(), lingering.end());
   });
 }
 

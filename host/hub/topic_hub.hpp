@@ -1,13 +1,17 @@
 #pragma once
 // Takes published messages from any thread: numbers them, builds ONE Message each, keeps the last
-// value, and hands it to the inbox of every shard that has subscribers. Knows who owns which topic
-// and how many subscribers it has (demand). Owned by app/server; outlives shards, runners and
-// admin. All [any].
+// value and the history, and hands it to the inbox of every shard that has subscribers, with a
+// store only once it is committed. Knows who owns which topic and how many subscribers it has
+// (demand). Owned by app/server; outlives shards, runners and admin. All [any].
+// In topic_hub.cpp: the table and publishing; _join.cpp: who listens; _state.cpp: what survives a
+// restart; _status.cpp: the broadcasters' condition.
 //
-// Lock order: the topics table is released before a topic is locked; under a topic's lock only
-// leaves are locked: the shards' inboxes and, in post_demand(), the owner's queue. report_status()
-// holds statuses above.
+// Lock order: the topics table is released before a topic is locked, but for one that nobody else
+// knows yet; under a topic's lock only leaves are locked: the shards' inboxes, the store's queue
+// and, in post_demand(), the owner's queue. report_status() holds statuses above.
 
+#include <atomic>
+#include <bitset>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +27,7 @@
 #include "host/base/guarded.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/message.hpp"
+#include "host/hub/state_store.hpp"
 #include "host/hub/topic.hpp"
 #include "host/hub/topic_owner.hpp"
 #include "host/hub/topic_pattern.hpp"
@@ -34,7 +39,7 @@ enum class BroadcasterState : std::uint8_t { kOk, kDegraded, kStale, kDown, kDis
 [[nodiscard]] std::string_view to_string(BroadcasterState state);
 inline constexpr std::string_view kStatusPrefix = "status:";
 
-class TopicHub {
+class TopicHub final : private CommitListener {
  public:
   struct Options {
     std::size_t publish_bytes = 256 * 1024;  ///< largest message text, envelope included
@@ -44,25 +49,38 @@ class TopicHub {
     bool strict = false;          ///< plugins.strict: parse what broadcasters publish, whole
     std::chrono::nanoseconds demand_linger = std::chrono::seconds(30);
     Compressor compressor;  ///< called under the topic's lock; null: nothing is deflated
+    History::Limits history;
   };
 
-  /// What a subscriber joins a topic with: everything up to `seq` is in `last` or gone, everything
-  /// after comes through the shard's inbox.
+  /// What a subscriber joins a topic with: everything up to `seq` is in `last` or `missed`, or
+  /// gone; everything after comes through the shard's inbox.
   struct Joined {
     TopicPtr topic;
     std::uint64_t seq = 0;
-    MessagePtr last;  ///< null while nothing was published
+    MessagePtr last;         ///< null while nothing was published
+    bool recovered = false;  ///< `missed` is everything since then; nothing else is to be sent
+    std::vector<MessagePtr> missed;
   };
   enum class JoinError : std::uint8_t { kInvalidName, kUnknownTopic, kTooManyTopics };
 
   TopicHub(const Options& options, Counters& counters);
-  ~TopicHub();
+  ~TopicHub() override;
   TopicHub(const TopicHub&) = delete;
   TopicHub& operator=(const TopicHub&) = delete;
 
   /// Adds a shard's inbox and returns the shard's number. REQUIRES: before the first claim,
   /// report, publish or join; outlives the hub's use.
   std::size_t add_shard(Inbox& inbox);
+
+  /// [main] Takes in what `store` has kept, and from now on commits to it what is published on
+  /// `all` topics before it is delivered. REQUIRES: after the last add_shard(), before the first
+  /// claim. `store` outlives close_store().
+  void open_store(StateStore& store);
+  /// [main] Commits what waits; afterwards `all` topics are busy. REQUIRES: open_store().
+  void close_store();
+  /// Calls `done` once the message that got `commit` is committed and delivered (true), or is lost.
+  /// At once if there is nothing to wait for.
+  void when_committed(std::uint64_t commit, std::function<void(bool)> done);
 
   /// Gives `patterns` to `owner`, from now on, and with them the topics accepted as unknown: who
   /// listens there already, demand_of() tells. Refused with the other owner's name and pattern when
@@ -115,25 +133,41 @@ class TopicHub {
   [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> demand_of(
       const TopicOwner& owner) const;
 
+  /// [any] The topic, made if it may be; null, and `error` says why.
+  [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error);
+
   /// [shard] One more subscriber on `shard`, who takes frames in `form`. `Joined` holds the number
-  /// and last value of that very moment.
+  /// and the last value of that very moment, or what was missed after `since`.
   struct JoinResult {
     std::optional<Joined> joined;
     JoinError error = JoinError::kUnknownTopic;  ///< meaningful only without `joined`
   };
   [[nodiscard]] JoinResult join(std::string_view topic, std::size_t shard,
-                                FrameForm form = FrameForm::kPlain);
+                                FrameForm form = FrameForm::kPlain, const Since* since = nullptr);
+  [[nodiscard]] Joined join(const TopicPtr& topic, std::size_t shard, FrameForm form,
+                            const Since* since);
 
   /// [shard] One subscriber less on `shard`.
   void leave(const TopicPtr& topic, std::size_t shard, MonoTime now,
              FrameForm form = FrameForm::kPlain);
 
+  /// [shard] The topics under `prefix` (such as "price:"), and from now on every one that is made
+  /// under it is announced in the shard's inbox by Message::announcement() and counts a subscriber
+  /// there, until leave() is called for it. Nothing: nobody could ever serve one.
+  [[nodiscard]] std::optional<std::vector<TopicPtr>> watch(std::string_view prefix,
+                                                           std::size_t shard);
+  void unwatch(std::string_view prefix, std::size_t shard);
+  /// [shard] The topic that `announcement` is about; null: it was forgotten meanwhile.
+  [[nodiscard]] TopicPtr announced(const Message& announcement) const;
+
   /// Number and last value of a topic that somebody on this shard is subscribed to already.
   [[nodiscard]] Joined look(const TopicPtr& topic) const;
 
   /// [main] About once a second: tells owners about topics whose last subscriber left longer than
-  /// `demand_linger` ago, and forgets idle topics when nine tenths of the table are used.
-  void on_tick(MonoTime now);
+  /// `demand_linger` ago, forgets idle topics when nine tenths of the table are used, and gives the
+  /// store the last values that have changed. `wall_ns`, since 1970 UTC, is what messages are
+  /// dated with until the next tick.
+  void on_tick(MonoTime now, std::int64_t wall_ns);
 
  private:
   struct TextHash {
@@ -147,9 +181,16 @@ class TopicHub {
     TopicOwner* owner;
     std::string library;
   };
+  static constexpr std::size_t kMaxShards = 256;
+  using ShardSet = std::bitset<kMaxShards>;
+  template <class Value>
+  using ByName = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+
   struct Table {
-    std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics;
+    ByName<TopicPtr> topics;
     std::vector<Claim> claims;
+    ByName<ShardSet> watches;        // by prefix
+    ByName<StoredTopic> restorable;  // what the store had, until the topic is made
     std::vector<TopicPtr> lingering;
     std::uint64_t last_id = 0;
     std::size_t fixed = 0;  // topics that manifests and the host name: outside limits.topics
@@ -163,18 +204,39 @@ class TopicHub {
   };
 
   [[nodiscard]] TopicPtr find(std::string_view topic) const;
-  [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error);
   [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
   static void adopt_unknown(Table& table);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
-  void publish_to(Topic& topic, std::string_view payload, Published& result);
-  [[nodiscard]] bool try_reserve(const Topic::State& state, std::size_t bytes);
+  void publish_to(const TopicPtr& topic, std::string_view payload, Published& result);
+  [[nodiscard]] PublishStatus number(const TopicPtr& topic, Topic::State& state,
+                                     std::string_view payload, Published& result,
+                                     ShardSet& to_wake);
+  void deliver(const Topic& topic, Topic::State& state, MessagePtr message,
+               std::int64_t published_ns, ShardSet& to_wake);
+  void wake(const ShardSet& shards) const;
+  /// A place on each shard in `wanted` for a message of an `all` topic, or on none.
+  [[nodiscard]] bool try_reserve(const ShardSet& wanted, std::size_t bytes);
+  void cancel(const ShardSet& reserved, std::size_t bytes);
+  [[nodiscard]] ShardSet shards_of(const Topic::State& state) const;
+  [[nodiscard]] ShardSet all_shards() const;
+  [[nodiscard]] bool is_durable(const Topic& topic) const;
+
+  static void recover(const Topic& topic, const Topic::State& state, const Since& since,
+                      Joined& joined);
+  void announce(Table& table, const Topic& topic, Topic::State& state);
+  void restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner);
+  void restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const;
   void expire_demand(MonoTime now);
+  void keep_last_values();
+  void on_committed(std::span<const PendingMessage> messages) override;
+  void on_lost(std::span<const PendingMessage> messages) override;
 
   const Options options_;
   Counters& counters_;
   std::vector<Inbox*> inboxes_;
+  StateStore* store_ = nullptr;
+  std::atomic<std::int64_t> wall_ns_{0};
   Guarded<Table> table_;
   Guarded<std::unordered_map<std::string, Status>> statuses_;
 };

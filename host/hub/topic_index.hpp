@@ -4,13 +4,16 @@
 // message. Owned by the shard; [shard].
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "host/hub/outbox.hpp"
+#include "host/hub/rate_slots.hpp"
 #include "host/hub/topic_hub.hpp"
 
 namespace broadcast {
@@ -20,17 +23,31 @@ class Subscriptions;
 
 /// One subscriber in a topic's row.
 struct Subscriber {
+  Outbox* outbox;
   Subscriptions* who;
   std::uint32_t back;       // where the row stands among the session's subscriptions
+  bool is_direct;           // asked for by its name; otherwise only through a pattern
   std::uint64_t given_seq;  // messages up to this one are not for this subscriber
   Outbox::Ticket ticket;
+  std::unique_ptr<RateSlot> slot;  // null: every message
 };
 
 /// One topic on one shard.
 struct TopicRow {
   TopicPtr topic;
   std::uint64_t delivered_seq = 0;  // of the last message walked here
+  bool in_order = true;             // subscribers stand as their outboxes lie in memory
   std::vector<Subscriber> subscribers;
+};
+
+/// One pattern on one shard.
+struct PatternRow {
+  struct Member {
+    Subscriptions* who;
+    std::chrono::nanoseconds interval;  // 0: every message
+  };
+  std::vector<TopicPtr> topics;
+  std::vector<Member> members;
 };
 
 /// What one session is subscribed to. Part of the session; used through TopicIndex.
@@ -39,7 +56,8 @@ class Subscriptions {
   explicit Subscriptions(Outbox& outbox) : outbox_(outbox) {}
   Subscriptions(const Subscriptions&) = delete;
   Subscriptions& operator=(const Subscriptions&) = delete;
-  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+  /// Topics asked for by name, and patterns.
+  [[nodiscard]] std::size_t size() const { return direct_ + prefixes_.size(); }
 
  private:
   friend class TopicIndex;
@@ -47,24 +65,42 @@ class Subscriptions {
     TopicRow* row;
     std::uint32_t slot;  // where this session stands among the topic's subscribers
   };
+  [[nodiscard]] bool is_under_pattern(std::string_view topic) const;
+
   Outbox& outbox_;
   std::vector<Entry> entries_;
+  std::vector<std::string> prefixes_;  // of its patterns
+  std::size_t direct_ = 0;             // of entries_
 };
 
 class TopicIndex {
  public:
+  /// What a client asks for. `since` outlives the call.
+  struct Wish {
+    const SinceByTopic* since = nullptr;  ///< how far it had come, by topic
+    std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
+    MonoTime now{};
+  };
   /// What a client is told about one of its subscriptions.
   struct View {
     std::string topic;
     std::string epoch;
     std::uint64_t seq = 0;  ///< of the newest message that this subscriber has been given
     Delivery delivery = Delivery::kLatest;
-    MessagePtr snapshot;  ///< to be sent after the answer; may be null
+    bool recovered = false;
+    MessagePtr snapshot;             ///< to be sent after the answer; may be null
+    std::vector<MessagePtr> missed;  ///< or these, oldest first
+    std::size_t entry = 0;           ///< among the session's subscriptions, until it changes them
+  };
+  enum class SubscribeError : std::uint8_t {
+    kInvalidName,
+    kUnknownTopic,
+    kTooManyTopics,
+    kRateOfAll  ///< max_rate on an `all` topic
   };
   struct Answer {
-    std::optional<View> view;
-    TopicHub::JoinError error =
-        TopicHub::JoinError::kUnknownTopic;  ///< meaningful only without `view`
+    std::vector<View> views;                ///< one; of a pattern as many as there are topics
+    std::optional<SubscribeError> error{};  ///< then there are no views
   };
 
   /// `hub` outlives the index; `shard` is the index's number there.
@@ -75,30 +111,54 @@ class TopicIndex {
 
   /// Joins, or answers again if subscribed already. Live messages follow the returned number
   /// without a gap.
-  [[nodiscard]] Answer subscribe(Subscriptions& who, std::string_view topic);
-  /// Sends a view's snapshot through the subscriber's outbox, behind what waits there already.
-  void send_snapshot(Subscriptions& who, const View& view);
-  [[nodiscard]] bool is_subscribed(const Subscriptions& who, std::string_view topic) const {
-    return find(who, topic).has_value();
-  }
-  /// False: was not subscribed.
+  [[nodiscard]] Answer subscribe(Subscriptions& who, std::string_view topic, const Wish& wish);
+  /// The same for all topics under `prefix`, those that come later too.
+  [[nodiscard]] Answer subscribe_under(Subscriptions& who, std::string_view prefix,
+                                       const Wish& wish);
+  /// Sends a view's messages through the subscriber's outbox, behind what waits there already.
+  void send(Subscriptions& who, const View& view, MonoTime now);
+  /// By its name; `topic` may be a pattern.
+  [[nodiscard]] bool is_subscribed(const Subscriptions& who, std::string_view topic) const;
+  /// False: was not subscribed by that name.
   bool unsubscribe(Subscriptions& who, std::string_view topic, MonoTime now);
+  bool unsubscribe_under(Subscriptions& who, std::string_view prefix, MonoTime now);
   void unsubscribe_all(Subscriptions& who, MonoTime now);
+  /// What was asked for by name, sorted.
   [[nodiscard]] std::vector<View> list(const Subscriptions& who) const;
+  /// Its patterns, sorted.
+  [[nodiscard]] std::vector<std::string> list_patterns(const Subscriptions& who) const;
 
-  /// One drained publication to everybody here who has not had it.
-  void deliver(const MessagePtr& message);
+  /// One drained message: a publication to everybody here who has not had it, or the announcement
+  /// of a topic under a pattern.
+  void deliver(const MessagePtr& message, MonoTime now);
+  /// Sends the values whose slot (`max_rate`) has come.
+  void on_time(MonoTime now) { slots_.on_time(now); }
+  /// When on_time() has something to do; nothing: nothing waits for its slot.
+  [[nodiscard]] std::optional<MonoTime> next_due() const { return slots_.next_due(); }
 
  private:
+  using Rows = std::unordered_map<std::uint64_t, TopicRow>;  // by topic id; nodes do not move
+
   [[nodiscard]] std::optional<std::size_t> find(const Subscriptions& who,
                                                 std::string_view topic) const;
-  [[nodiscard]] View view_of(const TopicRow& row, const Subscriber& subscriber) const;
-  [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber) const;
-  void remove(Subscriptions& who, std::size_t index, MonoTime now);
+  [[nodiscard]] static View view_of(const TopicRow& row, const Subscriber& subscriber);
+  [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Since* since) const;
+  /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
+  Subscriber& add(Subscriptions& who, const TopicPtr& topic, std::uint64_t given_seq);
+  [[nodiscard]] View join(Subscriptions& who, const TopicPtr& topic, const Wish& wish);
+  void make_direct(Subscriptions& who, std::size_t entry);
+  void set_interval(Subscriber& subscriber, std::chrono::nanoseconds interval);
+  void remove(Subscriptions& who, std::size_t entry, MonoTime now);
+  void leave_pattern(Subscriptions& who, const std::string& prefix);
+  void announce(const Message& announcement, MonoTime now);
+  static void put_in_order(TopicRow& row);
 
   TopicHub& hub_;
   const std::size_t shard_;
-  std::unordered_map<std::uint64_t, TopicRow> rows_;  // by topic id; nodes do not move
+  Rows rows_;
+  std::unordered_map<std::string_view, TopicRow*> by_name_;
+  std::unordered_map<std::string, PatternRow> patterns_;  // by prefix
+  RateSlots slots_;
 };
 
 }  // namespace broadcast

@@ -25,9 +25,10 @@ enum class PublishStatus : std::uint8_t {
   kOk,
   kInvalid,  ///< not a JSON object by its first and last byte, not UTF-8, or larger than
              ///< limits.publish
-  kBusy,  ///< a shard's inbox is full (`all` topics only): nothing was numbered, nothing delivered
-  kFull,  ///< a topic more than limits.topics; nothing was numbered
-  kDenied,  ///< the publisher does not own the topic
+  kBusy,     ///< a shard's inbox or the store is full (`all` topics only): nothing was numbered,
+             ///< nothing delivered
+  kFull,     ///< a topic more than limits.topics; nothing was numbered
+  kDenied,   ///< the publisher does not own the topic
 };
 
 /// What publishing one message came to.
@@ -36,7 +37,8 @@ struct Published {
   std::string topic;
   std::uint64_t seq = 0;        ///< 0 unless kOk
   std::size_t subscribers = 0;  ///< on all shards, at the moment of numbering
-  bool durable = false;         ///< committed to a store before it was delivered
+  bool durable = false;         ///< committed to a store before it is delivered
+  std::uint64_t commit = 0;     ///< for TopicHub::when_committed(); 0: nothing to wait for
 };
 
 /// One message on its way to a topic's owner.

@@ -32,6 +32,12 @@ bool is_topic_name(std::string_view name, std::size_t max_bytes) {
   return !name.empty() && name.size() <= max_bytes && std::ranges::all_of(name, is_topic_char);
 }
 
+std::string_view prefix_of_pattern(std::string_view name, std::size_t max_bytes) {
+  if (!name.ends_with(":*")) return {};
+  const std::string_view prefix = name.substr(0, name.size() - 1);
+  return is_topic_name(prefix, max_bytes) ? prefix : std::string_view();
+}
+
 TopicPattern::TopicPattern(std::string pattern, std::string_view match, Delivery delivery)
     : text_(std::move(pattern)), delivery_(delivery) {
   const std::size_t brace = text_.find('{');
@@ -69,6 +75,11 @@ bool TopicPattern::accepts(std::string_view topic) const {
   if (topic.size() <= prefix_.size() || !topic.starts_with(prefix_)) return false;
   const std::string_view rest = topic.substr(prefix_.size());
   return !match_ || std::regex_match(rest.begin(), rest.end(), *match_);
+}
+
+bool TopicPattern::may_begin_with(std::string_view prefix) const {
+  if (prefix_.starts_with(prefix)) return true;
+  return has_placeholder_ && prefix.starts_with(prefix_);
 }
 
 bool TopicPattern::overlaps(const TopicPattern& other) const {

@@ -15,6 +15,10 @@ namespace broadcast {
 /// Letters, digits and _ - . : / ; 1 to `max_bytes` bytes. What a topic may be called.
 [[nodiscard]] bool is_topic_name(std::string_view name, std::size_t max_bytes);
 
+/// What a client subscribes to a whole branch with: "price:*" gives "price:"; empty for anything
+/// that does not end in ":*" behind a topic's characters.
+[[nodiscard]] std::string_view prefix_of_pattern(std::string_view name, std::size_t max_bytes);
+
 class TopicPattern {
  public:
   /// `pattern` as in a manifest ("price:{ticker}"), `match` an ECMAScript regex without
@@ -27,6 +31,8 @@ class TopicPattern {
   [[nodiscard]] bool has_placeholder() const { return has_placeholder_; }
   /// Is `topic` one of mine?
   [[nodiscard]] bool accepts(std::string_view topic) const;
+  /// Could one of mine begin with `prefix`?
+  [[nodiscard]] bool may_begin_with(std::string_view prefix) const;
   /// Could a topic belong to both?
   [[nodiscard]] bool overlaps(const TopicPattern& other) const;
 

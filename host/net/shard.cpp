@@ -28,7 +28,8 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
       index_(hub, hub.add_shard(inbox_)),
       receive_buffer_(kReceiveBufferBytes),
       listener_(io_, *this, listener, admission),
-      tick_(io_) {}
+      tick_(io_),
+      slots_(io_) {}
 
 Shard::~Shard() {
   io_.stop();
@@ -100,6 +101,7 @@ bool Shard::deliver_lot() {
   }
   const std::size_t end = std::min(drained_.size(), delivered_ + kLot);
   std::size_t unflushed_bytes = 0;
+  const MonoTime now = mono_now();
   for (; delivered_ < end; ++delivered_) {
     const MessagePtr message = std::move(drained_[delivered_]);
     // A burst larger than an outbox must not close readers that keep up.
@@ -109,12 +111,13 @@ bool Shard::deliver_lot() {
       unflushed_bytes = message->frame().size();
     }
     if (message->topic_id() != 0) {
-      index_.deliver(message);
+      index_.deliver(message, now);
     } else {
       for_each_connection([&](Connection& connection) { connection.outbox().push_reply(message); });
     }
   }
   flush_touched(mono_now());
+  arm_slots();
   // What came since the take has woken us for a drain of its own; that one may have been this.
   return !takes || delivered_ < drained_.size();
 }
@@ -135,6 +138,21 @@ void Shard::for_each_connection(F use) {
   all.reserve(connections_.size());
   for (const auto& [key, connection] : connections_) all.push_back(connection);
   for (const auto& connection : all) use(*connection);
+}
+
+void Shard::arm_slots() {
+  const std::optional<MonoTime> due = index_.next_due();
+  if (!due || *due >= slots_at_) return;
+  slots_at_ = *due;
+  slots_.expires_at(slots_at_);
+  slots_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    slots_at_ = MonoTime::max();
+    const MonoTime now = mono_now();
+    index_.on_time(now);
+    flush_touched(now);
+    arm_slots();
+  });
 }
 
 void Shard::arm_tick() {

@@ -78,6 +78,8 @@ class Shard {
   void drain();
   /// Delivers a lot of what the inbox has. True: there may be more.
   [[nodiscard]] bool deliver_lot();
+  /// For the values that wait for their slot (max_rate).
+  void arm_slots();
   void arm_tick();
   void on_tick();
   void shut_down(MonoTime deadline);
@@ -99,6 +101,8 @@ class Shard {
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
   Listener listener_;
   boost::asio::steady_timer tick_;
+  boost::asio::steady_timer slots_;
+  MonoTime slots_at_ = MonoTime::max();  // what it is armed for
   MonoTime deadline_ = MonoTime::max();  // of a shutdown in progress
   std::mt19937 random_{std::random_device{}()};
   std::thread thread_;

@@ -139,6 +139,16 @@ Dialogue parse_dialogue(std::string_view text, std::string name) {
   return dialogue;
 }
 
+std::string bound(std::string text, const Bindings& bindings) {
+  for (const auto& [name, value] : bindings) {
+    const std::string quoted = '"' + name + '"';
+    for (std::size_t at = 0; (at = text.find(quoted, at)) != std::string::npos;) {
+      text.replace(at, quoted.size(), value.dump());
+    }
+  }
+  return text;
+}
+
 std::string difference(const Json& expected, const Json& got, Bindings& bindings,
                        const std::string& path) {
   if (expected == "*") return {};

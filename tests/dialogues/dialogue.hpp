@@ -55,6 +55,8 @@ struct Dialogue {
 
 /// What `$name` stood for where it was met first.
 using Bindings = std::map<std::string, nlohmann::json>;
+/// `text` with the values in place of `"$name"`.
+[[nodiscard]] std::string bound(std::string text, const Bindings& bindings);
 
 /// Where `got` is not what `expected` says, or nothing. "*" is any value; "$name" any value the
 /// first time, and the same one from then on. Objects have the same keys, no more.

@@ -112,6 +112,8 @@ class Player:
         if verb == "open":
             self.clients[number] = await self._open(rest)
         elif verb[0] == ">":
+            for name, value in self.bindings.items():
+                rest = rest.replace(f'"{name}"', json.dumps(value))
             self._send(self.clients[number], verb, times, rest)
         elif verb == "<close":
             await self._expect_close(self.clients[number], int(rest))

@@ -174,7 +174,7 @@ class SessionPlayer {
             std::make_unique<DialogueClient>(shard_of(step.client), settings_, step.first, now_);
         return;
       case Step::Kind::kText:
-        return client_of(step).hand_on([&](Session& to) { to.on_text(step.rest, now_); });
+        return client_of(step).hand_on([&](Session& to) { to.on_text(bound(step.rest, bindings_), now_); });
       case Step::Kind::kBinary:
         return client_of(step).hand_on(
             [&](Session& to) { to.on_binary(bytes_of_hex(step.rest), now_); });
@@ -189,7 +189,7 @@ class SessionPlayer {
         return client_of(step).stall(false);
       default:
         act(step);
-        for (TestShard& shard : shards_) shard.drain();
+        for (TestShard& shard : shards_) shard.drain(now_);
     }
   }
 
@@ -203,7 +203,7 @@ class SessionPlayer {
         return hub_.report_status("mirror", state_of(step.first), step.rest);
       case Step::Kind::kAdvance:
         now_ += parse_duration(step.first).value();
-        return hub_.on_tick(now_);
+        return hub_.on_tick(now_, now_.time_since_epoch().count());
       case Step::Kind::kSendAll:
         for (auto& [number, client] : clients_) client->send_all(step.rest);
         return;

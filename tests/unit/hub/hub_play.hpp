@@ -109,10 +109,11 @@ class TestShard {
   explicit TestShard(TopicHub& hub)
       : inbox_([this] { ++wakes_; }), index_(hub, hub.add_shard(inbox_)) {}
 
-  void drain() {
+  void drain(MonoTime now = at(0s)) {
     std::vector<MessagePtr> messages;
     inbox_.take(messages);
-    for (const MessagePtr& message : messages) index_.deliver(message);
+    index_.on_time(now);
+    for (const MessagePtr& message : messages) index_.deliver(message, now);
   }
   /// The texts that wait, taken out and delivered to nobody.
   [[nodiscard]] std::vector<std::string> take() {

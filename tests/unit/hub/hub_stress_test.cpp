@@ -56,9 +56,9 @@ class Reader {
       ASSERT_TRUE(index_.unsubscribe(wants_, topic, MonoTime{}));
       return;
     }
-    const auto answer = index_.subscribe(wants_, topic);
-    ASSERT_TRUE(answer.view);
-    reached_[std::string(topic)] = answer.view->seq;
+    const auto answer = index_.subscribe(wants_, topic, {});
+    ASSERT_FALSE(answer.error);
+    reached_[std::string(topic)] = answer.views.at(0).seq;
   }
 
   void read() {
@@ -134,7 +134,7 @@ class StressShard {
   void drain() {
     std::vector<MessagePtr> messages;
     inbox_.take(messages);
-    for (const MessagePtr& message : messages) index_.deliver(message);
+    for (const MessagePtr& message : messages) index_.deliver(message, MonoTime{});
     for (const auto& reader : readers_) reader->read();
   }
   void check_the_end() {
@@ -180,7 +180,7 @@ class HubStressTest : public testing::Test {
   void look_on() {
     MonoTime now{};
     while (!publishers_done_.load()) {
-      hub_.on_tick(now += std::chrono::seconds(1));
+      hub_.on_tick(now += std::chrono::seconds(1), 0);
       static_cast<void>(hub_.demand_of(owner_));
       static_cast<void>(hub_.subscribers("all:a"));
       static_cast<void>(hub_.owner_of("latest:zzz"));
@@ -231,7 +231,7 @@ TEST(HubClaimStressTest, ATopicIsClaimedWhileClientsComeAndGo) {
       ASSERT_TRUE(again.joined);
       EXPECT_TRUE(!was_claimed || again.joined->topic->delivery == Delivery::kAll);
       hub.leave(again.joined->topic, 0, MonoTime{});
-      hub.on_tick(MonoTime{});
+      hub.on_tick(MonoTime{}, 0);
       inbox.take(messages);
       messages.clear();
     }

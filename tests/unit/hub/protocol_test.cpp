@@ -138,18 +138,28 @@ TEST(ProtocolTest, SaysWhatIsWrong) {
       {R"({"type":"subscribe","topic":""})", "invalid_topic", "is not a topic"},
       {R"({"type":"subscribe","topic":"a b"})", "invalid_topic", R"("a b" is not a topic)"},
       {R"({"type":"subscribe","topic":"*"})", "invalid_topic", "is not a topic"},
-      {R"({"type":"subscribe","topic":"price:*"})", "bad_message", "patterns such as \"price:*\""},
-      {R"({"type":"unsubscribe","topic":"price:*"})", "bad_message", "patterns"},
+      {R"({"type":"subscribe","topic":"price*"})", "invalid_topic", "or a pattern such as price:*"},
+      {R"({"type":"subscribe","topic":"a:*:*"})", "invalid_topic", "is not a topic"},
       {R"({"type":"subscribe","topics":[]})", "bad_message", "at least one topic"},
       {R"({"type":"subscribe","topics":"a"})", "bad_message", "must be a list"},
       {R"({"type":"subscribe","topics":["a",7]})", "bad_message",
        R"("topics[1]" must be a string)"},
       {R"({"type":"subscribe","topics":["a","b","c","d"]})", "too_many_topics",
        "has 4 entries, a request may name 3"},
-      {R"({"type":"subscribe","topic":"a","since":{"epoch":"x","seq":1}})", "bad_message",
-       R"("since" is not supported)"},
-      {R"({"type":"subscribe","topics":["a"],"max_rate":2})", "bad_message",
-       R"("max_rate" is not supported)"},
+      {R"({"type":"subscribe","topic":"a","since":7})", "bad_message", R"("since" must be)"},
+      {R"({"type":"subscribe","topic":"a","since":{"epoch":"x"}})", "bad_message",
+       R"("since" must be)"},
+      {R"({"type":"subscribe","topic":"a","since":{"epoch":"x","seq":-1}})", "bad_message",
+       "a number of 0 or more"},
+      {R"({"type":"subscribe","topic":"a","since":{"a":{"epoch":"x","seq":1.5}}})", "bad_message",
+       R"("since" of "a" must be)"},
+      {R"({"type":"subscribe","topics":["a","b"],"since":{"epoch":"x","seq":1}})", "bad_message",
+       "must be {topic: {epoch, seq}}"},
+      {R"({"type":"subscribe","topic":"a:*","since":{"epoch":"x","seq":1}})", "bad_message",
+       "must be {topic: {epoch, seq}}"},
+      {R"({"type":"subscribe","topics":["a"],"max_rate":0})", "bad_message", "from 0.001 to 1000"},
+      {R"({"type":"subscribe","topic":"a","max_rate":1e300})", "bad_message", "from 0.001 to 1000"},
+      {R"({"type":"subscribe","topic":"a","max_rate":"2"})", "bad_message", "must be a number"},
   };
   for (const auto& [text, code, words] : cases) {
     EXPECT_EQ(code_of(text), code) << text;
@@ -220,6 +230,10 @@ const SubscriptionText kVcp{
 const SubscriptionText kKospi{
     .topic = "market:kospi", .epoch = "a0b1", .seq = 0, .delivery = Delivery::kLatest};
 
+SubscribedText only(const SubscriptionText& topic) {
+  return {.name = topic.topic, .topics = {topic}};
+}
+
 TEST(ProtocolTest, WritesConnected) {
   EXPECT_EQ(
       write_connected("c-1"),
@@ -227,22 +241,51 @@ TEST(ProtocolTest, WritesConnected) {
 }
 
 TEST(ProtocolTest, WritesSubscribedForOneTopic) {
-  EXPECT_EQ(Json::parse(write_subscribed(kVcp, R"("x")")), Json::parse(R"(
+  EXPECT_EQ(Json::parse(write_subscribed(only(kVcp), R"("x")")), Json::parse(R"(
       {"type":"subscribed","topic":"signal:vcp","message":"Subscribed to signal:vcp",
        "epoch":"k3v9","seq":31,"delivery":"all","recovered":false,"id":"x"})"));
-  EXPECT_FALSE(Json::parse(write_subscribed(kVcp, "")).contains("id"));
+  EXPECT_FALSE(Json::parse(write_subscribed(only(kVcp), "")).contains("id"));
 }
 
 TEST(ProtocolTest, WritesSubscribedForManyTopics) {
   const std::vector<ErrorReply> rejected = {
       {.code = ErrorCode::kUnknownTopic, .message = "No \"x\"", .topic = "x"}};
-  EXPECT_EQ(Json::parse(write_subscribed({kVcp, kKospi}, rejected, "4")), Json::parse(R"(
+  EXPECT_EQ(Json::parse(write_subscribed({only(kVcp), only(kKospi)}, rejected, "4")),
+            Json::parse(R"(
       {"type":"subscribed","message":"Subscribed to 2 topics","topics":[
         {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all","recovered":false},
         {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest","recovered":false}],
        "rejected":[{"topic":"x","code":"unknown_topic","message":"No \"x\""}],"id":4})"));
   EXPECT_EQ(Json::parse(write_subscribed({}, {}, "")), Json::parse(R"(
       {"type":"subscribed","message":"Subscribed to 0 topics","topics":[],"rejected":[]})"));
+}
+
+TEST(ProtocolTest, WritesSubscribedForAPatternWithTheTopicsThatExist) {
+  SubscriptionText recovered = kVcp;
+  recovered.recovered = true;
+  const SubscribedText signals{.name = "signal:*", .is_pattern = true, .topics = {recovered}};
+  EXPECT_EQ(Json::parse(write_subscribed(signals, "1")), Json::parse(R"(
+      {"type":"subscribed","topic":"signal:*","message":"Subscribed to signal:*","topics":[
+        {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all","recovered":true}],"id":1})"));
+  const SubscribedText none{.name = "price:*", .is_pattern = true, .topics = {}};
+  EXPECT_EQ(Json::parse(write_subscribed({none, only(kKospi)}, {}, "")), Json::parse(R"(
+      {"type":"subscribed","message":"Subscribed to 2 topics","topics":[
+        {"topic":"price:*","topics":[]},
+        {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest","recovered":false}],
+       "rejected":[]})"));
+}
+
+TEST(ProtocolTest, ReadsSinceInBothFormsAndMaxRate) {
+  const Command one = command(
+      R"({"type":"subscribe","topic":"a","since":{"epoch":"x","seq":18446744073709551615},"max_rate":0.5})");
+  EXPECT_EQ(one.since.at("a").epoch, "x");
+  EXPECT_EQ(one.since.at("a").seq, UINT64_MAX);
+  EXPECT_EQ(one.interval, std::chrono::seconds(2));
+  const Command many = command(
+      R"({"type":"subscribe","topics":["epoch","b:*"],"since":{"epoch":{"epoch":"x","seq":1},"b:1":{"epoch":"y","seq":2}}})");
+  EXPECT_EQ(many.since.at("epoch").seq, 1U);
+  EXPECT_EQ(many.since.at("b:1").epoch, "y");
+  EXPECT_EQ(many.interval, std::chrono::seconds(0));
 }
 
 TEST(ProtocolTest, WritesUnsubscribed) {
@@ -254,12 +297,13 @@ TEST(ProtocolTest, WritesUnsubscribed) {
 }
 
 TEST(ProtocolTest, WritesSubscriptions) {
-  EXPECT_EQ(Json::parse(write_subscriptions({kVcp, kKospi}, "")), Json::parse(R"(
+  EXPECT_EQ(Json::parse(write_subscriptions({kVcp, kKospi}, {"price:*"}, "")), Json::parse(R"(
       {"type":"subscriptions","topics":[
         {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all"},
-        {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest"}]})"));
-  EXPECT_EQ(Json::parse(write_subscriptions({}, "")),
-            Json::parse(R"({"type":"subscriptions","topics":[]})"));
+        {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest"}],
+       "patterns":["price:*"]})"));
+  EXPECT_EQ(Json::parse(write_subscriptions({}, {}, "")),
+            Json::parse(R"({"type":"subscriptions","topics":[],"patterns":[]})"));
 }
 
 TEST(ProtocolTest, WritesPongAndShutdown) {

@@ -118,15 +118,15 @@ TEST_F(SessionTest, ManyTopicsAreAnsweredByOneReplyWithTheirValuesBehind) {
   publish("market:kospi");
   TestClient client(play.a);
   const std::vector<Json> texts = client.ask(
-      R"({"type":"subscribe","topics":["note:a","market:kospi","signal:foo","price:*"],"id":3})");
+      R"({"type":"subscribe","topics":["note:a","market:kospi","signal:foo","price:*","x:*"],"id":3})");
   ASSERT_THAT(words_of(texts), ElementsAre("subscribed", "market:kospi#1"));
   EXPECT_EQ(texts[0].at("id"), 3);
-  ASSERT_THAT(texts[0].at("topics"), SizeIs(2));
+  ASSERT_THAT(texts[0].at("topics"), SizeIs(3));
   EXPECT_EQ(texts[0].at("topics")[0].at("topic"), "note:a");
   EXPECT_EQ(texts[0].at("topics")[1].at("seq"), 1);
   ASSERT_THAT(texts[0].at("rejected"), SizeIs(2));
   EXPECT_EQ(texts[0].at("rejected")[0].at("code"), "unknown_topic");
-  EXPECT_EQ(texts[0].at("rejected")[1].at("code"), "bad_message");
+  EXPECT_EQ(texts[0].at("rejected")[1].at("code"), "unknown_topic");
 }
 
 TEST_F(SessionTest, ATopicNamedTwiceInARequestIsSentOnce) {

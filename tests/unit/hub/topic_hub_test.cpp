@@ -324,7 +324,7 @@ TEST_F(ClaimedLateTest, ATopicAcceptedAsUnknownGoesToTheOwnerThatClaimsIt) {
 TEST_F(ClaimedLateTest, ItsOwnerHearsWhenNobodyListensAnyMore) {
   subscribe_and_claim("late:x", "late:{x}");
   client.send(R"({"type":"unsubscribe","topic":"late:x"})");
-  play.hub.on_tick(at(30s));
+  play.hub.on_tick(at(30s), 0);
   EXPECT_THAT(late.take_told(), ElementsAre(Pair("late:x", 0)));
 }
 
@@ -336,7 +336,7 @@ TEST_F(ClaimedLateTest, ATopicThatAManifestNamesIsKeptAndCountsNoMore) {
   ASSERT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").seq, 1U);
   client.send(R"({"type":"unsubscribe","topic":"signal:foo"})");
   EXPECT_TRUE(play.hub.join("price:000099", kShardA).joined);
-  play.hub.on_tick(at(30s));
+  play.hub.on_tick(at(30s), 0);
   EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").seq, 2U);
 }
 
@@ -354,11 +354,11 @@ TEST_F(TopicHubTest, TheOwnerIsToldAboutTheLastLeaverAfterTheLinger) {
   const TopicHub::Joined joined = join("price:005930");
   static_cast<void>(play.price.take_told());
   leave(joined, at(10s));
-  hub.on_tick(at(40s - 1ns));
+  hub.on_tick(at(40s - 1ns), 0);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
-  hub.on_tick(at(40s));
+  hub.on_tick(at(40s), 0);
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 0)));
-  hub.on_tick(at(80s));
+  hub.on_tick(at(80s), 0);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
 }
 
@@ -366,12 +366,12 @@ TEST_F(TopicHubTest, ComingBackWithinTheLingerTellsNothing) {
   leave(join("price:005930"), at(0s));
   static_cast<void>(play.price.take_told());
   const TopicHub::Joined back = join("price:005930");
-  hub.on_tick(at(60s));
+  hub.on_tick(at(60s), 0);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
   leave(back, at(100s));
-  hub.on_tick(at(130s - 1ns));
+  hub.on_tick(at(130s - 1ns), 0);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
-  hub.on_tick(at(130s));
+  hub.on_tick(at(130s), 0);
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 0)));
 }
 
@@ -379,15 +379,15 @@ TEST_F(TopicHubTest, TheLingerCountsFromTheLastLeaver) {
   leave(join("price:005930"), at(0s));
   leave(join("price:005930"), at(20s));
   static_cast<void>(play.price.take_told());
-  hub.on_tick(at(30s));
+  hub.on_tick(at(30s), 0);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
-  hub.on_tick(at(50s));
+  hub.on_tick(at(50s), 0);
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 0)));
 }
 
 TEST_F(TopicHubTest, ComingBackAfterTheLingerIsDemandAgain) {
   leave(join("price:005930"), at(0s));
-  hub.on_tick(at(30s));
+  hub.on_tick(at(30s), 0);
   static_cast<void>(play.price.take_told());
   const TopicHub::Joined back = join("price:005930");
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 1)));
@@ -399,7 +399,7 @@ TEST_F(TopicHubTest, ARestartedBroadcasterLearnsWhatIsInDemand) {
   const TopicHub::Joined kospi = join("market:kospi");
   const TopicHub::Joined other = join("note:a");
   leave(join("price:000660"), at(0s));
-  hub.on_tick(at(30s));
+  hub.on_tick(at(30s), 0);
   EXPECT_THAT(hub.demand_of(play.price),
               UnorderedElementsAre(Pair("price:005930", 2), Pair("market:kospi", 1)));
 }
@@ -452,16 +452,16 @@ TEST_F(SmallHubTest, ClientsCannotTakeThePlaceOfATopicThatAManifestNames) {
 TEST_F(SmallHubTest, ForgetsIdleTopicsWhenNineTenthsAreUsed) {
   for (const std::string& ticker : tickers) join_and_leave(ticker);
   EXPECT_FALSE(can_join("price:000099"));
-  play.hub.on_tick(at(29s));
+  play.hub.on_tick(at(29s), 0);
   EXPECT_FALSE(can_join("price:000099")) << "in demand until the linger is over";
-  play.hub.on_tick(at(30s));
+  play.hub.on_tick(at(30s), 0);
   EXPECT_TRUE(can_join("price:000099"));
 }
 
 TEST_F(SmallHubTest, KeepsIdleTopicsWhileThereIsRoom) {
   const std::string epoch = epoch_of("price:000042");
   for (std::size_t i = 0; i < 7; ++i) join_and_leave(tickers[i]);
-  play.hub.on_tick(at(30s));
+  play.hub.on_tick(at(30s), 0);
   EXPECT_EQ(epoch_of("price:000042"), epoch);
 }
 
@@ -472,7 +472,7 @@ TEST_F(SmallHubTest, NeverForgetsSubscribersAllTopicsOrLiterals) {
   ASSERT_EQ(play.publish("note:a").seq, 1U);
   ASSERT_EQ(play.publish("market:kospi").seq, 1U);
   for (std::size_t i = 1; i < 7; ++i) join_and_leave(tickers[i]);
-  play.hub.on_tick(at(30s));
+  play.hub.on_tick(at(30s), 0);
   EXPECT_EQ(epoch_of(tickers[0]), kept);
   for (const char* topic : {"signal:vcp", "note:a", "market:kospi"}) {
     EXPECT_EQ(play.publish(topic).seq, 2U) << topic;

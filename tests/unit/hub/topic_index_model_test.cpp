@@ -105,9 +105,9 @@ class ModelRun {
     if (is_new || topic.starts_with("price:")) {  // `all`: what waits is still to come
       entry->second = {seqs_[topic], seqs_[topic]};
     }
-    const auto answer = pair.shard.index().subscribe(pair.real, topic);
-    ASSERT_TRUE(answer.view);
-    EXPECT_EQ(answer.view->seq, entry->second.reached);
+    const auto answer = pair.shard.index().subscribe(pair.real, topic, {});
+    ASSERT_FALSE(answer.error);
+    EXPECT_EQ(answer.views.at(0).seq, entry->second.reached);
   }
   void unsubscribe(Pair& pair, const std::string& topic) {
     EXPECT_EQ(pair.shard.index().unsubscribe(pair.real, topic, at(0s)),

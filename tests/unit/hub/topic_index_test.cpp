@@ -27,8 +27,8 @@ class Reader {
 
   /// As a session does it: a snapshot follows at once.
   TopicIndex::View subscribe(std::string_view topic) {
-    TopicIndex::View view = shard_.index().subscribe(wants_, topic).view.value();
-    shard_.index().send_snapshot(wants_, view);
+    TopicIndex::View view = shard_.index().subscribe(wants_, topic, {}).views.at(0);
+    shard_.index().send(wants_, view, at(0s));
     return view;
   }
   bool unsubscribe(std::string_view topic) {
@@ -188,9 +188,9 @@ TEST_F(TopicIndexTest, ARefusedTopicLeavesNoTrace) {
   SilentWriter writer;
   Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
   Subscriptions wants(outbox);
-  const TopicIndex::Answer answer = play.a.index().subscribe(wants, "signal:foo");
-  EXPECT_FALSE(answer.view);
-  EXPECT_EQ(answer.error, TopicHub::JoinError::kUnknownTopic);
+  const TopicIndex::Answer answer = play.a.index().subscribe(wants, "signal:foo", {});
+  EXPECT_TRUE(answer.views.empty());
+  EXPECT_EQ(answer.error, TopicIndex::SubscribeError::kUnknownTopic);
   EXPECT_EQ(wants.size(), 0U);
 }
 
@@ -215,7 +215,7 @@ TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
         Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
         Subscriptions wants(outbox);
         TopicIndex index(play.hub, 0);
-        static_cast<void>(index.subscribe(wants, "signal:vcp"));
+        static_cast<void>(index.subscribe(wants, "signal:vcp", TopicIndex::Wish{}));
       },
       "while sessions still subscribe");
 }

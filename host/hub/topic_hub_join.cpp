@@ -1,0 +1,165 @@
+// TopicHub: who listens to what, and what their owners are told of it.
+
+#include <algorithm>
+#include <utility>
+
+#include "host/hub/topic_hub.hpp"
+
+namespace broadcast {
+
+TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, FrameForm form,
+                                    const Since* since) {
+  JoinResult result;
+  const TopicPtr topic = find_or_create(name, result.error);
+  if (topic) result.joined = join(topic, shard, form, since);
+  return result;
+}
+
+TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameForm form,
+                                const Since* since) {
+  Joined joined{.topic = topic};
+  const std::int64_t oldest =
+      wall_ns_.load(std::memory_order_relaxed) - options_.history.age.count();
+  topic->state.with_lock([&](Topic::State& state) {
+    ++state.shards[shard].subscribers;
+    ++state.subscribers;
+    if (form == FrameForm::kDeflated) ++state.deflating;
+    joined.seq = state.delivered_seq;
+    joined.last = state.last;
+    if (since != nullptr && state.history) {
+      state.history->drop_older_than(oldest);
+      recover(*topic, state, *since, joined);
+    }
+    TopicOwner* const owner = topic->owner;
+    if (!std::exchange(state.demanded, true) && owner != nullptr) {
+      owner->post_demand(topic->name, state.subscribers);
+    }
+  });
+  return joined;
+}
+
+void TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
+                       Joined& joined) {
+  if (since.epoch != topic.epoch) return;
+  auto missed = state.history->after(since.seq, state.delivered_seq);
+  if (!missed) return;
+  joined.recovered = true;
+  joined.missed = *std::move(missed);
+  joined.last.reset();
+}
+
+void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form) {
+  const bool lingers = topic->state.with_lock([&](Topic::State& state) {
+    --state.shards[shard].subscribers;
+    if (form == FrameForm::kDeflated) --state.deflating;
+    if (--state.subscribers > 0) return false;
+    state.empty_since = now;
+    return !std::exchange(state.lingering, true);
+  });
+  if (lingers) table_.with_lock([&](Table& table) { table.lingering.push_back(topic); });
+}
+
+TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
+  Joined joined{.topic = topic};
+  topic->state.with_lock([&](const Topic::State& state) {
+    joined.seq = state.delivered_seq;
+    joined.last = state.last;
+  });
+  return joined;
+}
+
+std::optional<std::vector<TopicPtr>> TopicHub::watch(std::string_view prefix, std::size_t shard) {
+  return table_.with_lock([&](Table& table) -> std::optional<std::vector<TopicPtr>> {
+    std::vector<TopicPtr> under;
+    for (const auto& [name, topic] : table.topics) {
+      if (name.starts_with(prefix)) under.push_back(topic);
+    }
+    const bool is_served = options_.accept_unknown || !under.empty() ||
+                           std::ranges::any_of(table.claims, [&](const Claim& claim) {
+                             return claim.pattern.may_begin_with(prefix);
+                           });
+    if (!is_served) return std::nullopt;
+    table.watches[std::string(prefix)].set(shard);
+    return under;
+  });
+}
+
+void TopicHub::unwatch(std::string_view prefix, std::size_t shard) {
+  table_.with_lock([&](Table& table) {
+    const auto found = table.watches.find(prefix);
+    if (found != table.watches.end() && found->second.reset(shard).none()) {
+      table.watches.erase(found);
+    }
+  });
+}
+
+/// Under the table's lock, before anybody else knows the topic: its first message comes behind.
+void TopicHub::announce(Table& table, const Topic& topic, Topic::State& state) {
+  ShardSet watching;
+  for (const auto& [prefix, shards] : table.watches) {
+    if (topic.name.starts_with(prefix)) watching |= shards;
+  }
+  if (watching.none()) return;
+  const MessagePtr announcement = Message::announcement(topic.id, topic.name);
+  for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) {
+    if (!watching.test(shard)) continue;
+    ++state.shards[shard].subscribers;
+    ++state.subscribers;
+    if (inboxes_[shard]->push_always(announcement) == Inbox::Push::kWake) inboxes_[shard]->wake();
+  }
+  state.demanded = true;
+  if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
+}
+
+TopicPtr TopicHub::announced(const Message& announcement) const {
+  TopicPtr topic = find(announcement.payload());
+  return topic && topic->id == announcement.topic_id() ? topic : nullptr;
+}
+
+std::int64_t TopicHub::subscribers(std::string_view topic) const {
+  const TopicPtr found = find(topic);
+  if (!found) return 0;
+  return found->state.with_lock(
+      [](const Topic::State& state) { return static_cast<std::int64_t>(state.subscribers); });
+}
+
+std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
+    const TopicOwner& owner) const {
+  std::vector<TopicPtr> owned;
+  table_.with_lock([&](const Table& table) {
+    for (const auto& [name, topic] : table.topics) {
+      if (topic->owner == &owner) owned.push_back(topic);
+    }
+  });
+  std::vector<std::pair<std::string, std::int64_t>> demand;
+  for (const TopicPtr& topic : owned) {
+    topic->state.with_lock([&](const Topic::State& state) {
+      if (!state.demanded) return;
+      // A lingering topic counts as one: who comes back to it is not told to the owner again.
+      demand.emplace_back(topic->name, std::max<std::int64_t>(state.subscribers, 1));
+    });
+  }
+  return demand;
+}
+
+void TopicHub::expire_demand(MonoTime now) {
+  std::vector<TopicPtr> lingering;
+  table_.with_lock([&](Table& table) { std::swap(lingering, table.lingering); });
+  std::erase_if(lingering, [&](const TopicPtr& topic) {
+    return topic->state.with_lock([&](Topic::State& state) {
+      const bool waits = state.subscribers == 0 && now - state.empty_since < options_.demand_linger;
+      if (waits) return false;
+      state.lingering = false;
+      if (state.subscribers == 0) {
+        state.demanded = false;
+        if (TopicOwner* const owner = topic->owner) owner->post_demand(topic->name, 0);
+      }
+      return true;
+    });
+  });
+  table_.with_lock([&](Table& table) {
+    table.lingering.insert(table.lingering.end(), lingering.begin(), lingering.end());
+  });
+}
+
+}  // namespace broadcast

@@ -1,0 +1,128 @@
+// TopicHub: what survives a restart. Committed, then delivered, then acknowledged.
+
+#include <algorithm>
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
+#include "host/base/assert.hpp"
+#include "host/hub/topic_hub.hpp"
+
+namespace broadcast {
+
+namespace {
+
+/// What was published: the text without the envelope that the host has written in front.
+std::string payload_of(std::string_view text, std::string_view head) {
+  if (!text.starts_with(head)) return {};
+  const std::size_t comma = text.find(',', head.size());
+  if (comma == std::string_view::npos) return {};
+  return "{" + std::string(text.substr(comma + 1));
+}
+
+}  // namespace
+
+void TopicHub::open_store(StateStore& store) {
+  std::vector<StoredTopic> stored = store.load();
+  table_.with_lock([&](Table& table) {
+    BROADCAST_ASSERT(table.claims.empty(), "the store is opened before topics are claimed");
+    for (StoredTopic& topic : stored) {
+      std::string name = topic.name;
+      table.restorable.insert_or_assign(std::move(name), std::move(topic));
+    }
+  });
+  store_ = &store;
+  store.start(*this);
+}
+
+void TopicHub::close_store() {
+  keep_last_values();
+  store_->stop();
+}
+
+void TopicHub::when_committed(std::uint64_t commit, std::function<void(bool)> done) {
+  if (commit == 0) return done(true);
+  store_->when_committed(commit, std::move(done));
+}
+
+bool TopicHub::is_durable(const Topic& topic) const {
+  return store_ != nullptr && topic.delivery == Delivery::kAll && topic.owner != nullptr;
+}
+
+/// Those under a pattern are there again at once, so that who subscribes to `price:*` finds them.
+void TopicHub::restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner) {
+  if (!pattern.has_placeholder()) return;
+  std::vector<std::string> names;
+  for (const auto& [name, stored] : table.restorable) {
+    if (stored.delivery == pattern.delivery() && pattern.accepts(name) &&
+        !table.topics.contains(name)) {
+      names.push_back(name);
+    }
+  }
+  for (const std::string& name : names) {
+    if (table.counted() >= options_.topics) return;
+    insert(table, name, pattern.delivery(), &owner, true);
+  }
+}
+
+void TopicHub::restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const {
+  const bool goes_on = stored.delivery == Delivery::kAll;
+  if (goes_on) state.seq = state.delivered_seq = stored.seq;
+  for (const StoredMessage& kept : stored.messages) {
+    const std::string payload = payload_of(kept.text, topic.head);
+    if (payload.empty()) {
+      spdlog::error("state: message {} of {} is not as this host writes them, left out", kept.seq,
+                    topic.name);
+      state.history.reset();  // what stands before it would not be whole
+      continue;
+    }
+    // A restored last value is a snapshot in the new epoch: below its first number.
+    state.last = Message::publication(topic.id, stored.delivery, goes_on ? kept.seq : 0, topic.head,
+                                      payload);
+    if (!goes_on) continue;
+    if (!state.history) state.history = std::make_unique<History>();
+    state.history->push(state.last, kept.published_ns, options_.history);
+  }
+}
+
+void TopicHub::on_committed(std::span<const PendingMessage> messages) {
+  ShardSet to_wake;
+  for (const PendingMessage& pending : messages) {
+    pending.topic->state.with_lock([&](Topic::State& state) {
+      cancel(all_shards() & ~shards_of(state), pending.message->frame().size());
+      deliver(*pending.topic, state, pending.message, pending.published_ns, to_wake);
+    });
+  }
+  wake(to_wake);
+}
+
+/// Their numbers were given to nobody: the next messages get them.
+void TopicHub::on_lost(std::span<const PendingMessage> messages) {
+  for (const PendingMessage& pending : messages) {
+    pending.topic->state.with_lock([&](Topic::State& state) {
+      cancel(all_shards(), pending.message->frame().size());
+      state.seq = state.delivered_seq;
+    });
+  }
+}
+
+void TopicHub::keep_last_values() {
+  std::vector<TopicPtr> owned;
+  table_.with_lock([&](const Table& table) {
+    for (const auto& [name, topic] : table.topics) {
+      if (topic->owner != nullptr && topic->delivery == Delivery::kLatest) owned.push_back(topic);
+    }
+  });
+  std::vector<PendingMessage> changed;
+  const std::int64_t wall_ns = wall_ns_.load(std::memory_order_relaxed);
+  for (const TopicPtr& topic : owned) {
+    topic->state.with_lock([&](Topic::State& state) {
+      if (std::exchange(state.kept_seq, state.delivered_seq) == state.delivered_seq) return;
+      changed.push_back(
+          {.topic = topic, .message = state.last, .published_ns = wall_ns, .position = {}});
+    });
+  }
+  if (!changed.empty()) store_->post_latest(std::move(changed));
+}
+
+}  // namespace broadcast

@@ -1,0 +1,248 @@
+// What of a TopicHub survives a restart, with a store whose commits are made by hand.
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hub_play.hpp"
+
+namespace broadcast {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+/// Keeps everything in memory, and outlives the hubs that use it.
+class HandStore final : public StateStore {
+ public:
+  std::vector<StoredTopic> load() override {
+    std::vector<StoredTopic> topics;
+    for (const auto& [name, topic] : kept_) topics.push_back(topic);
+    return topics;
+  }
+  void start(CommitListener& listener) override { listener_ = &listener; }
+  void stop() override { commit(); }
+  std::uint64_t try_append(PendingMessage message) override {
+    if (refuses) return 0;
+    waiting_.push_back(std::move(message));
+    return ++ticket_;
+  }
+  void when_committed(std::uint64_t ticket, std::function<void(bool)> done) override {
+    if (ticket <= committed_) return done(true);
+    waiters_.emplace_back(std::move(done));
+  }
+  void post_latest(std::vector<PendingMessage> messages) override {
+    for (const PendingMessage& message : messages) keep(message);
+  }
+  bool try_keep_position(StreamPosition) override { return false; }
+  std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
+
+  void commit() {
+    const std::vector<PendingMessage> batch = std::exchange(waiting_, {});
+    for (const PendingMessage& message : batch) keep(message);
+    listener_->on_committed(batch);
+    finish(true);
+  }
+  void lose() {
+    refuses = true;
+    listener_->on_lost(std::exchange(waiting_, {}));
+    refuses = false;
+    finish(false);
+  }
+  void damage(const std::string& topic) { kept_.at(topic).messages.front().text = "???"; }
+
+  bool refuses = false;
+
+ private:
+  void finish(bool kept) {
+    committed_ = ticket_;
+    for (const auto& done : std::exchange(waiters_, {})) done(kept);
+  }
+  void keep(const PendingMessage& pending) {
+    StoredTopic& topic = kept_[pending.topic->name];
+    topic.name = pending.topic->name;
+    topic.epoch = pending.topic->epoch;
+    topic.delivery = pending.message->delivery();
+    topic.seq = pending.message->seq();
+    if (topic.delivery == Delivery::kLatest) topic.messages.clear();
+    topic.messages.push_back({.seq = topic.seq,
+                              .published_ns = pending.published_ns,
+                              .text = std::string(pending.message->payload())});
+  }
+
+  CommitListener* listener_ = nullptr;
+  std::vector<PendingMessage> waiting_;
+  std::vector<std::function<void(bool)>> waiters_;
+  std::uint64_t ticket_ = 0;
+  std::uint64_t committed_ = 0;
+  std::map<std::string, StoredTopic> kept_;
+};
+
+/// One life of a host.
+struct Life {
+  explicit Life(StateStore& store) : shard(hub) {
+    hub.on_tick(at(0s), 0);
+    hub.open_store(store);
+    EXPECT_FALSE(hub.try_claim(
+        owner, "libx.so",
+        {{"signal:vcp", "", Delivery::kAll}, {"price:{ticker}", "", Delivery::kLatest}}));
+  }
+  ~Life() { hub.close_store(); }
+  Life(const Life&) = delete;
+  Life& operator=(const Life&) = delete;
+
+  Published publish(std::string_view topic, int n) {
+    return hub.publish(owner, topic, R"({"type":"x","n":)" + std::to_string(n) + "}");
+  }
+  Counters counters;
+  FakeOwner owner{"x"};
+  TopicHub hub{{}, counters};
+  TestShard shard;
+};
+
+std::string text(std::string_view topic, int seq, int n) {
+  return R"({"topic":")" + std::string(topic) + R"(","seq":)" + std::to_string(seq) +
+         R"(,"type":"x","n":)" + std::to_string(n) + "}";
+}
+
+class TopicHubStateTest : public testing::Test {
+ protected:
+  HandStore store;
+};
+
+TEST_F(TopicHubStateTest, AMessageIsDeliveredAndAcknowledgedOnceItIsCommitted) {
+  Life life(store);
+  const TopicPtr topic = life.hub.join("signal:vcp", 0).joined->topic;
+  std::vector<std::string> story;
+  const Published published = life.publish("signal:vcp", 1);
+  life.hub.when_committed(published.commit, [&](bool kept) {
+    story.push_back(kept ? "acknowledged" : "lost");
+    story.insert(story.begin(), std::to_string(life.shard.take().size()) + " delivered");
+  });
+  EXPECT_EQ(published.seq, 1U);
+  EXPECT_TRUE(published.durable);
+  EXPECT_THAT(life.shard.take(), IsEmpty());
+  EXPECT_EQ(life.hub.look(topic).seq, 0U);
+  store.commit();
+  EXPECT_THAT(story, ElementsAre("1 delivered", "acknowledged"));
+  EXPECT_EQ(life.hub.look(topic).seq, 1U);
+  life.hub.leave(topic, 0, at(0s));
+}
+
+TEST_F(TopicHubStateTest, WhoJoinsBeforeTheCommitGetsTheMessageLive) {
+  Life life(store);
+  life.publish("signal:vcp", 1);
+  const auto joined = life.hub.join("signal:vcp", 0).joined.value();
+  EXPECT_EQ(joined.seq, 0U);
+  EXPECT_FALSE(joined.last);
+  store.commit();
+  EXPECT_THAT(life.shard.take(), ElementsAre(text("signal:vcp", 1, 1)));
+  life.hub.leave(joined.topic, 0, at(0s));
+}
+
+TEST_F(TopicHubStateTest, ALostMessageWasSeenByNobodyAndItsNumberIsUsedAgain) {
+  Life life(store);
+  const TopicPtr topic = life.hub.join("signal:vcp", 0).joined->topic;
+  life.publish("signal:vcp", 1);
+  store.commit();
+  bool kept = true;
+  life.publish("signal:vcp", 2);
+  life.hub.when_committed(life.publish("signal:vcp", 3).commit, [&](bool is) { kept = is; });
+  store.lose();
+  EXPECT_FALSE(kept);
+  EXPECT_EQ(life.publish("signal:vcp", 4).seq, 2U);
+  store.commit();
+  EXPECT_THAT(life.shard.take(), ElementsAre(text("signal:vcp", 1, 1), text("signal:vcp", 2, 4)));
+  life.hub.leave(topic, 0, at(0s));
+}
+
+TEST_F(TopicHubStateTest, AStoreThatIsFullMakesThePublisherBusyAndLeavesNoTrace) {
+  Life life(store);
+  life.shard.inbox().set_bounds({.messages = 2});
+  store.refuses = true;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(life.publish("signal:vcp", i).status, PublishStatus::kBusy);
+  }
+  store.refuses = false;
+  EXPECT_EQ(life.publish("signal:vcp", 1).seq, 1U) << "places were given back";
+  store.commit();
+  EXPECT_EQ(life.publish("signal:vcp", 1).status, PublishStatus::kOk);
+  EXPECT_EQ(life.publish("signal:vcp", 1).status, PublishStatus::kOk);
+  EXPECT_EQ(life.publish("signal:vcp", 1).status, PublishStatus::kBusy) << "two places a shard";
+  store.lose();
+  EXPECT_EQ(life.publish("signal:vcp", 1).status, PublishStatus::kOk);
+}
+
+TEST_F(TopicHubStateTest, NumbersEpochAndHistoryOfAllTopicsGoOnAfterARestart) {
+  std::string epoch;
+  {
+    Life life(store);
+    for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
+    store.commit();
+    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch;
+  }
+  Life life(store);
+  const Since since{epoch, 1};
+  const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
+  EXPECT_EQ(joined.topic->epoch, epoch);
+  EXPECT_EQ(joined.seq, 3U);
+  ASSERT_TRUE(joined.recovered);
+  ASSERT_EQ(joined.missed.size(), 2U);
+  EXPECT_EQ(joined.missed[0]->payload(), text("signal:vcp", 2, 2));
+  EXPECT_EQ(life.publish("signal:vcp", 4).seq, 4U);
+}
+
+TEST_F(TopicHubStateTest, LastValuesAreSnapshotsInANewEpoch) {
+  std::string epoch;
+  {
+    Life life(store);
+    for (int i = 1; i <= 3; ++i) life.publish("price:a", i);
+    epoch = life.hub.join("price:a", 0).joined->topic->epoch;
+  }
+  Life life(store);
+  EXPECT_EQ(life.hub.watch("price:", 0)->size(), 1U) << "those under a pattern are there";
+  const Since since{epoch, 3};
+  const auto joined = life.hub.join("price:a", 0, FrameForm::kPlain, &since).joined.value();
+  EXPECT_NE(joined.topic->epoch, epoch);
+  EXPECT_EQ(joined.seq, 0U);
+  EXPECT_FALSE(joined.recovered);
+  EXPECT_EQ(joined.last->payload(), text("price:a", 0, 3));
+  EXPECT_EQ(life.publish("price:a", 4).seq, 1U);
+  life.hub.unwatch("price:", 0);
+}
+
+TEST_F(TopicHubStateTest, LastValuesAreGivenToTheStoreOnceATickAndOnlyIfTheyChanged) {
+  Life life(store);
+  life.publish("price:a", 1);
+  EXPECT_THAT(store.load(), IsEmpty());
+  life.hub.on_tick(at(1s), 1);
+  EXPECT_EQ(store.load().at(0).messages.at(0).text, text("price:a", 1, 1));
+  store.damage("price:a");
+  life.hub.on_tick(at(2s), 2);
+  EXPECT_EQ(store.load().at(0).messages.at(0).text, "???") << "written again without a change";
+}
+
+TEST_F(TopicHubStateTest, AKeptMessageThatCannotBeReadIsNoPartOfARecovery) {
+  std::string epoch;
+  {
+    Life life(store);
+    for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
+    store.commit();
+    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch;
+  }
+  store.damage("signal:vcp");
+  Life life(store);
+  const Since gone{epoch, 0};
+  EXPECT_FALSE(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &gone).joined->recovered);
+  const Since there{epoch, 1};
+  EXPECT_EQ(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &there).joined->missed.size(), 2U);
+}
+
+}  // namespace
+}  // namespace broadcast
