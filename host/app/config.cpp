@@ -22,6 +22,7 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kMiB = 1024 * kKiB;
@@ -183,6 +184,25 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   check_limits(map, limits);
 }
 
+void read_history(YamlReader& map, HistoryConfig& history) {
+  map.count("messages", history.messages, {0, kMillion});
+  map.duration("age", history.age, {seconds(1), hours(24 * 365)});
+  map.size("bytes", history.bytes, {kKiB, 1024 * kMiB});
+}
+
+void read_state(YamlReader& map, StateConfig& state) {
+  map.scalar("path", [&](const std::string& text) -> std::string {
+    const bool is_file = !text.ends_with('/') && text.find('\0') == std::string::npos;
+    if (!is_file) return "the path of a file such as /var/lib/broadcast/state.db";
+    state.path = text;
+    return {};
+  });
+  map.choice(
+      "synchronous", state.synchronous,
+      {{"full", Synchronous::kFull}, {"normal", Synchronous::kNormal}, {"off", Synchronous::kOff}});
+  map.duration("latest_every", state.latest_every, {milliseconds(10), hours(1)});
+}
+
 void read_log(YamlReader& map, LogConfig& log) {
   map.choice<std::string>("level", log.level,
                           {{"trace", "trace"},
@@ -297,6 +317,8 @@ Config read_config(const YamlNode& root, YamlFindings& findings) {
     map.section("topics", [&](YamlReader& topics) {
       topics.choice("unknown", config.topics.accept_unknown, {{"reject", false}, {"accept", true}});
     });
+    map.section("history", [&](YamlReader& history) { read_history(history, config.history); });
+    map.section("state", [&](YamlReader& state) { read_state(state, config.state); });
     map.section("log", [&](YamlReader& log) { read_log(log, config.log); });
     map.section("plugins", [&](YamlReader& plugins) { read_plugins(plugins, config.plugins); });
     map.named_maps("broadcasters", expected_name, [&](const std::string& name, YamlReader& one) {

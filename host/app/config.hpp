@@ -14,6 +14,7 @@
 
 #include "host/app/yaml_json.hpp"
 #include "host/base/log.hpp"
+#include "host/store/synchronous.hpp"
 
 namespace broadcast {
 
@@ -71,6 +72,22 @@ struct TopicsConfig {
   bool operator==(const TopicsConfig&) const = default;
 };
 
+/// What of an `all` topic is kept for those who ask `since`.
+struct HistoryConfig {
+  std::size_t messages = 256;  ///< 0: none
+  std::chrono::nanoseconds age = std::chrono::hours(24);
+  std::size_t bytes = 8 * 1024 * 1024;
+  bool operator==(const HistoryConfig&) const = default;
+};
+
+/// Where numbers, history and last values survive a restart.
+struct StateConfig {
+  std::string path;  ///< empty: nowhere
+  Synchronous synchronous = Synchronous::kFull;
+  std::chrono::nanoseconds latest_every = std::chrono::seconds(1);
+  bool operator==(const StateConfig&) const = default;
+};
+
 struct LogConfig {
   std::string level = "info";
   LogFormat format = LogFormat::kText;
@@ -97,6 +114,8 @@ struct Config {
   AdminConfig admin;
   LimitsConfig limits;
   TopicsConfig topics;
+  HistoryConfig history;
+  StateConfig state;
   LogConfig log;
   PluginsConfig plugins;
   std::map<std::string, BroadcasterConfig> broadcasters;  ///< by name

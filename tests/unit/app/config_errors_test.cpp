@@ -190,6 +190,27 @@ TEST(ConfigErrorsTest, LimitsFitEachOther) {
   });
 }
 
+TEST(ConfigErrorsTest, BadValuesOfHistoryAndState) {
+  expect_problems({
+      {"history: {messages: 1000001}",
+       "f.yaml:1:11: history.messages: expected a whole number from 0 to 1000000, found 1000001"},
+      {"history: {age: 0s}",
+       "f.yaml:1:11: history.age: expected a duration from 1s to 8760h, found 0s"},
+      {"history: {bytes: 1023}",
+       "f.yaml:1:11: history.bytes: expected a size from 1KiB to 1GiB, found 1023"},
+      {"history: {size: 5}",
+       "f.yaml:1:11: history.size: unknown key; known here: messages, age, bytes"},
+      {"state: {path: /var/lib/}",
+       "f.yaml:1:9: state.path: expected the path of a file such as /var/lib/broadcast/state.db, "
+       "found /var/lib/"},
+      {"state: {path: [a]}", "f.yaml:1:9: state.path: expected a single value, found a list"},
+      {"state: {synchronous: true}",
+       "f.yaml:1:9: state.synchronous: expected one of full, normal, off, found true"},
+      {"state: {latest_every: 9ms}",
+       "f.yaml:1:9: state.latest_every: expected a duration from 10ms to 1h, found 9ms"},
+  });
+}
+
 TEST(ConfigErrorsTest, BroadcastersHaveNamesLibrariesAndPermissions) {
   const std::string name =
       ": expected a name of a-z, 0-9 and _ that begins with a letter, at most 64 long, found ";

@@ -24,6 +24,8 @@ TEST(ConfigTest, AnEmptyFileHasAllDefaultsAndNoBroadcasters) {
     EXPECT_EQ(config.admin, AdminConfig{});
     EXPECT_EQ(config.limits, LimitsConfig{});
     EXPECT_EQ(config.topics, TopicsConfig{});
+    EXPECT_EQ(config.history, HistoryConfig{});
+    EXPECT_EQ(config.state, StateConfig{});
     EXPECT_EQ(config.log, LogConfig{});
     EXPECT_EQ(config.plugins, PluginsConfig{});
     EXPECT_THAT(config.broadcasters, IsEmpty());
@@ -70,6 +72,16 @@ TEST(ConfigTest, ReadsEveryLimit) {
                               .connections_per_address = 2,
                               .accepts_per_second = 50};
   EXPECT_EQ(limits, expected);
+}
+
+TEST(ConfigTest, ReadsHistoryAndState) {
+  const Config config = configured(
+      "history: {messages: 0, age: 90s, bytes: 1MiB}\n"
+      "state: {path: /var/lib/broadcast/state.db, synchronous: normal, latest_every: 100ms}\n");
+  EXPECT_EQ(config.history, (HistoryConfig{0, seconds(90), 1 << 20}));
+  EXPECT_EQ(config.state,
+            (StateConfig{"/var/lib/broadcast/state.db", Synchronous::kNormal, milliseconds(100)}));
+  EXPECT_EQ(configured("state: {synchronous: off}").state.synchronous, Synchronous::kOff);
 }
 
 TEST(ConfigTest, ReadsTopicsLogAndPlugins) {

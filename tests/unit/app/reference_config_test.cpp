@@ -48,6 +48,8 @@ TEST(ReferenceConfigTest, HasTheDefaults) {
   EXPECT_EQ(config.admin, defaults.admin);
   EXPECT_EQ(config.limits, defaults.limits);
   EXPECT_EQ(config.topics, defaults.topics);
+  EXPECT_EQ(config.history, defaults.history);
+  EXPECT_EQ(config.state, defaults.state);
   EXPECT_EQ(config.log, defaults.log);
   EXPECT_EQ(config.plugins, defaults.plugins);
 }
