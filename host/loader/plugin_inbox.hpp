@@ -20,8 +20,8 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/wake.hpp"
 #include "host/hub/topic_owner.hpp"
-#include "host/loader/wake.hpp"
 
 namespace broadcast {
 

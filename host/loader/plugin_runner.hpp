@@ -24,6 +24,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/wake.hpp"
 #include "host/hub/broadcaster_control.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
@@ -33,7 +34,6 @@
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_library.hpp"
 #include "host/loader/plugin_metrics.hpp"
-#include "host/loader/wake.hpp"
 
 namespace broadcast {
 
