@@ -40,6 +40,9 @@ constexpr const char* kRefusedHelp = "What broadcasters published and the host r
 constexpr const char* kProducer = "broadcast_producer_messages_total";
 constexpr const char* kProducerHelp =
     "Messages of producers, by verdict; the host refuses as well.";
+constexpr const char* kStoreRefused = "broadcast_store_refused_total";
+constexpr const char* kStoreRefusedHelp =
+    "What the store did not take: too much waits for a commit, or it cannot be written.";
 constexpr const char* kLimit = "broadcast_limit_reached_total";
 constexpr const char* kLimitHelp = "How often somebody met a limit, by its key under limits.";
 
@@ -73,6 +76,15 @@ constexpr CounterRow kRows[] = {
     {Counter::kProducerAccepted, kProducer, kProducerHelp, "verdict", "accepted"},
     {Counter::kProducerRefused, kProducer, kProducerHelp, "verdict", "refused"},
     {Counter::kProducerUnavailable, kProducer, kProducerHelp, "verdict", "unavailable"},
+    {Counter::kStoreCommits, "broadcast_store_commits_total", "Commits of the state file."},
+    {Counter::kStoreCommitted, "broadcast_store_messages_total",
+     "Messages of all topics that were committed."},
+    {Counter::kStoreFailed, "broadcast_store_failures_total",
+     "Commits that failed, and tries to go on after one."},
+    {Counter::kStoreLost, "broadcast_store_lost_total",
+     "Messages that went with a commit that failed: not published, and their producers were told."},
+    {Counter::kStoreFull, kStoreRefused, kStoreRefusedHelp, "reason", "full"},
+    {Counter::kStoreUnavailable, kStoreRefused, kStoreRefusedHelp, "reason", "unavailable"},
     {Counter::kLimitMessage, kLimit, kLimitHelp, "limit", "message"},
     {Counter::kLimitOutbox, kLimit, kLimitHelp, "limit", "outbox"},
     {Counter::kLimitPublish, kLimit, kLimitHelp, "limit", "publish"},

@@ -37,6 +37,12 @@ enum class Counter : std::size_t {
   kProducerAccepted,
   kProducerRefused,
   kProducerUnavailable,
+  kStoreCommits,
+  kStoreCommitted,
+  kStoreFailed,
+  kStoreLost,
+  kStoreFull,
+  kStoreUnavailable,
   // One for each key of `limits` in the YAML: how often somebody met it.
   kLimitMessage,
   kLimitOutbox,

@@ -1,0 +1,32 @@
+#include "host/store/file_lock.hpp"
+
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace broadcast {
+
+FileLock::FileLock(const std::string& path) {
+  const std::string file = path + ".lock";
+  descriptor_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (descriptor_ < 0) {
+    const int error = errno;
+    throw std::runtime_error(
+        error == ENOENT ? "its directory does not exist; create it"
+                        : file + " cannot be opened: " + std::generic_category().message(error));
+  }
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error = errno;
+  ::close(descriptor_);
+  throw std::runtime_error(
+      error == EWOULDBLOCK ? "in use by another host; stop that one, or give each a file of its own"
+                           : file + " cannot be locked: " + std::generic_category().message(error));
+}
+
+FileLock::~FileLock() { ::close(descriptor_); }
+
+}  // namespace broadcast

@@ -1,0 +1,22 @@
+#pragma once
+// The right to a file, for one process: a lock on `<path>.lock`, held while this lives and given up
+// by the kernel when the process dies. SQLite's own lock would go with the file when an unreadable
+// one is moved aside.
+
+#include <string>
+
+namespace broadcast {
+
+class FileLock {
+ public:
+  /// Throws with the reason: the directory, the permissions, or another process that holds it.
+  explicit FileLock(const std::string& path);
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int descriptor_;
+};
+
+}  // namespace broadcast

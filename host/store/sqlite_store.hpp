@@ -1,0 +1,119 @@
+#pragma once
+// StateStore in one SQLite file. A thread of its own commits whatever has gathered while the last
+// commit went to the disk, so that a thousand waiting messages cost one wait. Owned by app/server;
+// outlives the hub's use of it.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "host/base/clock.hpp"
+#include "host/base/counters.hpp"
+#include "host/base/guarded.hpp"
+#include "host/base/wake.hpp"
+#include "host/hub/state_store.hpp"
+#include "host/store/state_file.hpp"
+#include "host/store/synchronous.hpp"
+
+namespace broadcast {
+
+class SqliteStore final : public StateStore {
+ public:
+  struct Options {
+    std::string path;
+    Synchronous synchronous = Synchronous::kFull;
+    /// Last values and positions without a message wait for a commit so long, then cause one.
+    std::chrono::nanoseconds latest_every = std::chrono::seconds(1);
+    HistoryBounds history{};
+    /// What may wait for a commit, in messages and in bytes of their texts; a commit under way has
+    /// at most as much again.
+    std::size_t queue_messages = 16 * 1024;
+    std::size_t queue_bytes = 64 * 1024 * 1024;
+  };
+
+  /// Opens the file, or throws std::runtime_error: "state.path: /x/state.db: in use by another
+  /// host; ...". `counters` outlives the store.
+  SqliteStore(const Options& options, Counters& counters);
+  /// Stops, if that was not done.
+  ~SqliteStore() override;
+  SqliteStore(const SqliteStore&) = delete;
+  SqliteStore& operator=(const SqliteStore&) = delete;
+
+  [[nodiscard]] std::vector<StoredTopic> load() override { return file_.take_topics(); }
+  void start(CommitListener& listener) override;
+  void stop() override;
+  [[nodiscard]] std::uint64_t try_append(PendingMessage message) override;
+  void when_committed(std::uint64_t ticket, std::function<void(bool)> done) override;
+  void post_latest(std::vector<PendingMessage> messages) override;
+  [[nodiscard]] bool try_keep_position(StreamPosition position) override;
+  [[nodiscard]] std::optional<std::string> position_of(std::string_view stream) override {
+    return file_.position_of(stream);
+  }
+
+ private:
+  struct Waiter {
+    std::uint64_t ticket;
+    std::function<void(bool)> done;
+  };
+  /// Tickets whose messages were lost, both ends included.
+  struct Lost {
+    std::uint64_t first;
+    std::uint64_t last;
+  };
+  struct Shared {
+    StateBatch gathered;
+    std::size_t bytes = 0;               // of gathered.messages
+    std::uint64_t issued = 0;            // the newest ticket
+    std::uint64_t settled = 0;           // up to here the listener was told
+    std::deque<Lost> lost;               // of the settled ones
+    std::vector<Waiter> waiters;         // for those that are not settled
+    std::optional<MonoTime> lazy_since;  // since when something waits that can
+    bool is_open = false;                // between start() and stop()
+    bool is_failing = false;
+  };
+  /// What the thread does next: commit, wait until a time or for ever, or end.
+  struct Turn {
+    std::optional<StateBatch> batch;
+    std::uint64_t last_ticket = 0;
+    std::optional<MonoTime> until;
+    bool is_last = false;
+  };
+
+  void run();
+  [[nodiscard]] bool is_open();
+  [[nodiscard]] Turn next_turn(MonoTime now);
+  bool commit(Turn& turn);
+  void on_failed(Turn& turn, const std::string& why);
+  void settle(std::uint64_t last_ticket, bool is_committed);
+  void back_off();
+  bool recover();
+  void checkpoint();
+
+  const Options options_;
+  Counters& counters_;
+  Wake wake_;
+  Guarded<Shared> shared_;
+
+  // [main]
+  std::thread thread_;
+
+  // [store]
+  StateFile file_;
+  CommitListener* listener_ = nullptr;
+  MonoTime retry_at_{};
+  std::chrono::milliseconds back_off_{0};
+  std::uint64_t failures_ = 0;  // since it was last well
+  bool is_failing_ = false;     // as in Shared
+  bool is_checkpoint_failing_ = false;
+};
+
+}  // namespace broadcast

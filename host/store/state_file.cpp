@@ -1,0 +1,259 @@
+#include "host/store/state_file.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "host/base/clock.hpp"
+#include "host/base/utf8.hpp"
+#include "host/store/state_format.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr int kCheckpointPages = 1'000;    // 4 MiB
+constexpr int kMostWalPages = 64 * 1'024;  // 256 MiB: no commit beyond without a checkpoint
+
+std::int64_t signed_of(std::uint64_t seq) { return static_cast<std::int64_t>(seq); }
+
+bool is_text(std::string_view text) {
+  Utf8Check check;
+  return text.starts_with('{') && check.feed(text) && check.complete();
+}
+
+}  // namespace
+
+struct StateFile::Statements {
+  explicit Statements(const SqliteDatabase& database)
+      : put_topic(database,
+                  "INSERT INTO topics (id, name, epoch, delivery, seq) VALUES (?1, ?2, ?3, ?4, ?5) "
+                  "ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, "
+                  "delivery = excluded.delivery, seq = excluded.seq"),
+        put_message(database,
+                    "INSERT INTO messages (topic, seq, published_ns, text) "
+                    "VALUES (?1, ?2, ?3, ?4)"),
+        prune(database, "DELETE FROM messages WHERE topic = ?1 AND seq <= ?2"),
+        forget(database, "DELETE FROM messages WHERE topic = ?1"),
+        put_position(database,
+                     "INSERT INTO positions (stream, id) VALUES (?1, ?2) "
+                     "ON CONFLICT (stream) DO UPDATE SET id = excluded.id") {}
+
+  SqliteStatement put_topic;
+  SqliteStatement put_message;
+  SqliteStatement prune;
+  SqliteStatement forget;
+  SqliteStatement put_position;
+};
+
+StateFile::StateFile(std::string path, Synchronous synchronous, const HistoryBounds& history)
+    : path_(std::move(path)), history_(history), lock_(path_) {
+  try {
+    open(synchronous);
+  } catch (const StateUnreadable& unreadable) {
+    statements_.reset();
+    database_.reset();
+    const std::string aside = move_state_aside(path_);
+    spdlog::error(
+        "state: {} cannot be used ({}) and is now {}; the host starts without it: new epochs, no "
+        "history, streams from their beginning",
+        path_, unreadable.what(), aside);
+    open(synchronous);
+  }
+}
+
+StateFile::~StateFile() {
+  statements_.reset();
+  try {
+    close_state(*database_);
+  } catch (const SqliteError& error) {
+    spdlog::warn("state: {} was not closed in order ({}); nothing committed is lost", path_,
+                 error.what());
+  }
+}
+
+void StateFile::open(Synchronous synchronous) {
+  database_.emplace(open_state(path_, synchronous));
+  sqlite3_wal_hook(
+      database_->handle(),
+      [](void* pages, sqlite3*, const char*, int now) {
+        *static_cast<int*>(pages) = now;
+        return SQLITE_OK;
+      },
+      &wal_pages_);
+  try {
+    statements_ = std::make_unique<Statements>(*database_);
+    read_marks();
+    prune_all();
+    read_topics();
+  } catch (const SqliteError& error) {
+    if (is_damage(error)) throw StateUnreadable(error.what());
+    throw std::runtime_error(std::string("cannot be used: ") + error.what());
+  }
+}
+
+std::optional<std::string> StateFile::position_of(std::string_view stream) const {
+  const auto found = positions_.find(stream);
+  return found == positions_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void StateFile::read_marks() {
+  kept_.clear();
+  touched_.clear();
+  next_row_ = 1;
+  std::unordered_map<std::int64_t, Kept*> by_row;
+  SqliteStatement topics(*database_, "SELECT id, name, epoch, delivery, seq FROM topics");
+  while (topics.step()) {
+    Kept& kept = kept_[topics.text(1)];
+    kept.row = topics.number(0);
+    kept.epoch = topics.text(2);
+    kept.delivery = topics.number(3) == 0 ? Delivery::kLatest : Delivery::kAll;
+    kept.seq = static_cast<std::uint64_t>(topics.number(4));
+    by_row[kept.row] = &kept;
+    next_row_ = std::max(next_row_, kept.row + 1);
+  }
+  SqliteStatement messages(
+      *database_,
+      "SELECT topic, seq, published_ns, length(text) FROM messages ORDER BY topic, seq");
+  while (messages.step()) {
+    const auto kept = by_row.find(messages.number(0));
+    if (kept == by_row.end()) throw StateUnreadable("messages of a topic that is not there");
+    const Mark mark{static_cast<std::uint64_t>(messages.number(1)), messages.number(2),
+                    static_cast<std::size_t>(messages.number(3))};
+    std::deque<Mark>& marks = kept->second->marks;
+    if (!marks.empty() && mark.seq != marks.back().seq + 1) throw StateUnreadable("messages miss");
+    marks.push_back(mark);
+    kept->second->bytes += mark.bytes;
+  }
+  for (const auto& [name, kept] : kept_) {
+    const bool is_newest = kept.marks.empty() || kept.marks.back().seq == kept.seq;
+    if (!is_newest) throw StateUnreadable("the newest message of " + name + " misses");
+  }
+}
+
+void StateFile::prune_all() {
+  database_->execute("BEGIN IMMEDIATE");
+  for (auto& [name, kept] : kept_) prune(kept, wall_now_ns());
+  database_->execute("COMMIT");
+}
+
+void StateFile::read_topics() {
+  std::unordered_map<std::int64_t, std::size_t> by_row;
+  for (const auto& [name, kept] : kept_) {
+    by_row[kept.row] = topics_.size();
+    topics_.push_back({.name = name,
+                       .epoch = kept.epoch,
+                       .delivery = kept.delivery,
+                       .seq = kept.seq,
+                       .messages = {}});
+  }
+  SqliteStatement messages(
+      *database_, "SELECT topic, seq, published_ns, text FROM messages ORDER BY topic, seq");
+  while (messages.step()) {
+    StoredTopic& topic = topics_[by_row.at(messages.number(0))];
+    topic.messages.push_back({.seq = static_cast<std::uint64_t>(messages.number(1)),
+                              .published_ns = messages.number(2),
+                              .text = messages.text(3)});
+    if (!is_text(topic.messages.back().text)) throw StateUnreadable("a message is not text");
+  }
+  SqliteStatement positions(*database_, "SELECT stream, id FROM positions");
+  while (positions.step()) positions_[positions.text(0)] = positions.text(1);
+}
+
+void StateFile::commit(const StateBatch& batch) {
+  if (wal_pages_ >= kMostWalPages) checkpoint();
+  database_->execute("BEGIN IMMEDIATE");
+  for (const auto& [id, message] : batch.latest) put(message);
+  for (const PendingMessage& message : batch.messages) put(message);
+  write_touched();
+  for (const auto& [stream, id] : batch.positions) {
+    statements_->put_position.bind(std::string_view(stream), std::string_view(id)).run();
+  }
+  database_->execute("COMMIT");
+}
+
+void StateFile::recover() {
+  if (sqlite3_get_autocommit(database_->handle()) == 0) database_->execute("ROLLBACK");
+  read_marks();
+}
+
+void StateFile::checkpoint_if_due() {
+  if (wal_pages_ >= kCheckpointPages) checkpoint();
+}
+
+void StateFile::checkpoint() {
+  database_->check(sqlite3_wal_checkpoint_v2(database_->handle(), nullptr,
+                                             SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr));
+  wal_pages_ = 0;  // the next commit begins the WAL anew
+}
+
+StateFile::Kept& StateFile::kept_of(const Topic& topic) {
+  const auto [found, is_new] = kept_.try_emplace(topic.name);
+  Kept& kept = found->second;
+  if (is_new) {
+    kept.row = next_row_++;
+    kept.epoch = topic.epoch;
+  } else if (kept.epoch != topic.epoch) {
+    forget(kept);
+    kept.epoch = topic.epoch;
+    kept.seq = 0;
+  }
+  if (!kept.is_touched) touched_.push_back(&*found);
+  kept.is_touched = true;
+  return kept;
+}
+
+void StateFile::put(const PendingMessage& pending) {
+  const Message& message = *pending.message;
+  Kept& kept = kept_of(*pending.topic);
+  kept.delivery = message.delivery();
+  const bool is_late = kept.delivery == Delivery::kLatest && message.seq() <= kept.seq;
+  if (is_late) return;
+  // A history is whole or it is none.
+  if (message.seq() != kept.seq + 1) forget(kept);
+  statements_->put_message
+      .bind(kept.row, signed_of(message.seq()), pending.published_ns, SqliteBlob{message.payload()})
+      .run();
+  kept.seq = message.seq();
+  kept.marks.push_back({message.seq(), pending.published_ns, message.payload().size()});
+  kept.bytes += message.payload().size();
+}
+
+void StateFile::forget(Kept& kept) {
+  if (kept.marks.empty()) return;
+  statements_->forget.bind(kept.row).run();
+  kept.marks.clear();
+  kept.bytes = 0;
+}
+
+bool StateFile::is_over(const Kept& kept, std::int64_t now_ns) const {
+  if (kept.marks.empty()) return false;
+  if (kept.delivery == Delivery::kLatest) return kept.marks.size() > 1;
+  return kept.marks.size() > history_.messages || kept.bytes > history_.bytes ||
+         kept.marks.front().published_ns < now_ns - history_.age.count();
+}
+
+void StateFile::prune(Kept& kept, std::int64_t now_ns) {
+  std::uint64_t upto = 0;
+  while (is_over(kept, now_ns)) {
+    upto = kept.marks.front().seq;
+    kept.bytes -= kept.marks.front().bytes;
+    kept.marks.pop_front();
+  }
+  if (upto != 0) statements_->prune.bind(kept.row, signed_of(upto)).run();
+}
+
+void StateFile::write_touched() {
+  for (Topics::value_type* topic : touched_) {
+    auto& [name, kept] = *topic;
+    if (!kept.marks.empty()) prune(kept, kept.marks.back().published_ns);
+    statements_->put_topic
+        .bind(kept.row, std::string_view(name), std::string_view(kept.epoch),
+              std::int64_t{kept.delivery == Delivery::kLatest ? 0 : 1}, signed_of(kept.seq))
+        .run();
+    kept.is_touched = false;
+  }
+  touched_.clear();
+}
+
+}  // namespace broadcast

@@ -1,0 +1,142 @@
+#include "host/store/state_format.hpp"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/chrono.h>
+
+namespace broadcast {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::int64_t kApplication = 0x62637374;  // "bcst"
+constexpr std::int64_t kVersion = 1;
+
+// Texts are blobs: SQLite then knows their size without reading them.
+constexpr const char* kTables = R"sql(
+BEGIN IMMEDIATE;
+CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL,
+  delivery INTEGER NOT NULL, seq INTEGER NOT NULL) STRICT;
+CREATE TABLE messages (topic INTEGER NOT NULL, seq INTEGER NOT NULL,
+  published_ns INTEGER NOT NULL, text BLOB NOT NULL, PRIMARY KEY (topic, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE positions (stream TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE unclean (boot TEXT NOT NULL) STRICT;
+PRAGMA application_id = 0x62637374;
+PRAGMA user_version = 1;
+COMMIT;
+)sql";
+
+/// Changes when the machine starts, not when the host does.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  file >> id;
+  return id;
+}
+
+void check_format(SqliteDatabase& database) {
+  const std::int64_t application = database.number("PRAGMA application_id");
+  const std::int64_t version = database.number("PRAGMA user_version");
+  const bool is_new =
+      application == 0 && database.number("SELECT count(*) FROM sqlite_schema") == 0;
+  if (is_new) return;
+  if (application != kApplication) {
+    throw std::runtime_error(
+        "a database of another program, left as it is; name a file for the host alone");
+  }
+  if (version > kVersion) {
+    throw std::runtime_error(fmt::format(
+        "written by a newer host (format {}, this one reads {}); start that one, or name another "
+        "file",
+        version, kVersion));
+  }
+  if (version != kVersion) throw StateUnreadable(fmt::format("format {}", version));
+  const std::string finding = database.text("PRAGMA quick_check(1)");
+  if (finding != "ok") throw StateUnreadable(finding);
+}
+
+/// With less than `full` a power failure may take commits back, and numbers would be given twice:
+/// as long as such a host runs, the file says in which life of the machine that is.
+void check_power_failure(SqliteDatabase& database, Synchronous synchronous) {
+  const std::string now = boot_id();
+  const std::string before = database.text("SELECT boot FROM unclean");
+  if (!before.empty() && before != now) {
+    throw StateUnreadable(
+        "the machine went down while state.synchronous was not full, and the last commits may be "
+        "missing");
+  }
+  database.execute("BEGIN IMMEDIATE");
+  database.execute("DELETE FROM unclean");
+  if (synchronous != Synchronous::kFull) {
+    SqliteStatement(database, "INSERT INTO unclean VALUES (?1)").bind(std::string_view(now)).run();
+  }
+  database.execute("COMMIT");
+}
+
+const char* pragma_of(Synchronous synchronous) {
+  switch (synchronous) {
+    case Synchronous::kFull:
+      return "PRAGMA synchronous = FULL";
+    case Synchronous::kNormal:
+      return "PRAGMA synchronous = NORMAL";
+    case Synchronous::kOff:
+      return "PRAGMA synchronous = OFF";
+  }
+  return "";
+}
+
+SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
+  SqliteDatabase database(path);
+  // No other program may hold up a checkpoint; and no shared memory beside the file.
+  database.execute("PRAGMA locking_mode = EXCLUSIVE");
+  check_format(database);  // before anything is written
+  database.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL");
+  database.execute("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216");
+  if (database.number("PRAGMA user_version") == 0) database.execute(kTables);
+  check_power_failure(database, synchronous);
+  database.execute(pragma_of(synchronous));
+  return database;
+}
+
+}  // namespace
+
+bool is_damage(const SqliteError& error) {
+  return error.code() == SQLITE_CORRUPT || error.code() == SQLITE_NOTADB;
+}
+
+SqliteDatabase open_state(const std::string& path, Synchronous synchronous) {
+  if (fs::is_directory(path)) throw std::runtime_error("a directory; name a file");
+  try {
+    return opened(path, synchronous);
+  } catch (const SqliteError& error) {
+    if (is_damage(error)) throw StateUnreadable(error.what());
+    if (error.code() == SQLITE_BUSY) {
+      throw std::runtime_error("in use by another program; close it there");
+    }
+    throw std::runtime_error(std::string("cannot be opened: ") + error.what());
+  }
+}
+
+void close_state(SqliteDatabase& database) {
+  database.execute("PRAGMA synchronous = FULL");
+  database.execute("DELETE FROM unclean");
+  database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
+std::string move_state_aside(const std::string& path) {
+  const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+  const std::string name = fmt::format("{}.unreadable-{:%Y%m%dT%H%M%SZ}", path, fmt::gmtime(now));
+  std::string aside = name;
+  for (int i = 2; fs::exists(aside); ++i) aside = fmt::format("{}-{}", name, i);
+  // The WAL first: without its file it is nothing, but a new file must not find it.
+  for (const char* suffix : {"-wal", "-journal", "-shm"}) {
+    if (fs::exists(path + suffix)) fs::rename(path + suffix, aside + suffix);
+  }
+  fs::rename(path, aside);
+  return aside;
+}
+
+}  // namespace broadcast

@@ -1,0 +1,33 @@
+#pragma once
+// What a state file must be to be read, and what becomes of one that is not: a newer host's and
+// another program's are refused and left alone, an unreadable one is moved aside. [main] at start.
+
+#include <stdexcept>
+#include <string>
+
+#include "host/store/sqlite.hpp"
+#include "host/store/synchronous.hpp"
+
+namespace broadcast {
+
+/// The file is a state that nobody can go on with; what() says why.
+class StateUnreadable : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Opens or creates `path` with its tables, in WAL mode, locked against every other program, and
+/// checked whole. Throws StateUnreadable, or std::runtime_error where the file is not ours to
+/// touch.
+[[nodiscard]] SqliteDatabase open_state(const std::string& path, Synchronous synchronous);
+
+/// Says that everything committed is on the disk; the last that is done with the file.
+void close_state(SqliteDatabase& database);
+
+/// Renames `path`, with what SQLite keeps beside it, and returns the new name.
+std::string move_state_aside(const std::string& path);
+
+/// SqliteError of a file that is damaged, not of a disk that is full or fails.
+[[nodiscard]] bool is_damage(const SqliteError& error);
+
+}  // namespace broadcast
