@@ -38,7 +38,22 @@ TopicHub::Options hub_options(const Config& config) {
           .topics = config.limits.topics,
           .topic_name_bytes = config.limits.topic_name_bytes,
           .accept_unknown = config.topics.accept_unknown,
-          .strict = config.plugins.strict};
+          .strict = config.plugins.strict,
+          .history = {.messages = config.history.messages,
+                      .age = config.history.age,
+                      .bytes = config.history.bytes}};
+}
+
+std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters) {
+  if (config.state.path.empty()) return nullptr;
+  return std::make_unique<SqliteStore>(
+      SqliteStore::Options{.path = config.state.path,
+                           .synchronous = config.state.synchronous,
+                           .latest_every = config.state.latest_every,
+                           .history = {.messages = config.history.messages,
+                                       .age = config.history.age,
+                                       .bytes = config.history.bytes}},
+      counters);
 }
 
 SessionLimits session_limits(const Config& config) {
@@ -94,6 +109,7 @@ Server::Server(const Config& config, BroadcasterPlan plan)
     : config_(config),
       signals_(io_, SIGTERM, SIGINT),
       tick_(io_),
+      store_(open_state(config, counters_)),
       hub_(hub_options(config), counters_),
       session_limits_(session_limits(config)),
       shards_(hub_, net_options(config),
@@ -103,6 +119,8 @@ Server::Server(const Config& config, BroadcasterPlan plan)
               }),
       broadcasters_({.hub = hub_, .clients = &shards_}) {
   std::signal(SIGPIPE, SIG_IGN);
+  hub_.on_tick(mono_now(), wall_now_ns());
+  if (store_) hub_.open_store(*store_);
   add_broadcasters(std::move(plan));
   admin_ = std::make_unique<AdminServer>(
       io_,
@@ -184,6 +202,7 @@ bool Server::stop() {
   admin_->stop_accepting();
   shards_.stop_accepting();
   const bool all_stopped = broadcasters_.stop(plugins_until);
+  if (store_) hub_.close_store();
   // Every verdict is there now: the broadcaster's, or that it has stopped.
   io_.restart();
   while (admin_->is_answering() && io_.run_one_for(plugins_until + kAnswer - mono_now()) > 0) {

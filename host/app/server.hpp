@@ -19,6 +19,7 @@
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/net/shard_group.hpp"
+#include "host/store/sqlite_store.hpp"
 
 namespace broadcast {
 
@@ -49,6 +50,7 @@ class Server {
   boost::asio::signal_set signals_;
   boost::asio::steady_timer tick_;
   Counters counters_;
+  std::unique_ptr<SqliteStore> store_;  // null: nothing survives a restart
   TopicHub hub_;
   const SessionLimits session_limits_;
   ShardGroup shards_;

@@ -63,7 +63,7 @@ class StateStore {
   [[nodiscard]] virtual std::vector<StoredTopic> load() = 0;
   /// [main] `listener` outlives stop().
   virtual void start(CommitListener& listener) = 0;
-  /// [main] Commits what waits, tells the listener, and ends the thread.
+  /// [main] Commits what waits, tells the listener, and ends the thread. May be called again.
   virtual void stop() = 0;
 
   /// [any] Queues a message of an `all` topic for the next commit and returns its ticket; 0: full,

@@ -53,7 +53,9 @@ bool is_an_envelope(std::string_view payload) {
 TopicHub::TopicHub(const Options& options, Counters& counters)
     : options_(options), counters_(counters) {}
 
-TopicHub::~TopicHub() = default;
+TopicHub::~TopicHub() {
+  if (store_ != nullptr) store_->stop();  // its thread must not tell who is gone
+}
 
 std::size_t TopicHub::add_shard(Inbox& inbox) {
   BROADCAST_ASSERT(inboxes_.size() < kMaxShards, "more shards than the hub can address");

@@ -12,6 +12,12 @@ namespace broadcast {
 
 namespace {
 
+Verdict not_kept() {
+  return {.outcome = Verdict::Outcome::kUnavailable,
+          .text = "the message could not be written to the state file; try again later",
+          .last = {}};
+}
+
 /// What a failed instance is given to put its things in order before it is destroyed.
 constexpr std::chrono::seconds kStopAfterFailure(5);
 
@@ -122,7 +128,12 @@ void Generation::serve_message(PluginInbox::Message& message) {
   const Outcome outcome = handle(event);
   Verdict verdict = verdict_of(outcome);
   services_->end_message(verdict);
-  message.done(std::move(verdict));
+  const std::uint64_t commit = verdict.last.commit;
+  parts_.services.hub.when_committed(
+      commit, [done = std::move(message.done), verdict = std::move(verdict)](bool kept) mutable {
+        if (!kept) verdict = not_kept();
+        done(std::move(verdict));
+      });
   // A refusal is the producer's fault, and BUSY is nobody's.
   const bool is_failure = outcome.status == BC_E_EXCEPTION || outcome.status == BC_E_RESTART;
   if (is_failure) judge("MESSAGE", outcome);

@@ -194,6 +194,7 @@ bc_status HostServices::publish(const bc_publish* caller) {
   parts_.counters.add(counter_of(status));
   if (status == BC_OK && is_plugin_thread() && is_handling_) {
     ++published_;
+    published.commit = std::max(published.commit, last_.commit);  // the verdict waits for all
     last_ = std::move(published);
   }
   return status;

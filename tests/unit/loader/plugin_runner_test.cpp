@@ -257,7 +257,7 @@ TEST_F(PluginRunnerTest, TellsDemandAsItChangesAndAgainAfterARestart) {
   listening.subscribe("probe:late");
   EXPECT_TRUE(listening.wait_for_event("DEMAND probe:late 1"));
   listening.unsubscribe(early);
-  listening.hub().on_tick(mono_now() + 1s);
+  listening.hub().on_tick(mono_now() + 1s, 0);
   EXPECT_TRUE(listening.wait_for_event("DEMAND probe:early 0"));
   static_cast<void>(ask(*runner, R"({"do":"throw"})"));
   EXPECT_TRUE(listening.wait_for_event("DEMAND probe:late 1 replay"));
