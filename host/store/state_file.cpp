@@ -17,9 +17,10 @@ constexpr int kMostWalPages = 64 * 1'024;  // 256 MiB: no commit beyond without 
 
 std::int64_t signed_of(std::uint64_t seq) { return static_cast<std::int64_t>(seq); }
 
-bool is_text(std::string_view text) {
+/// As clients can be sent it.
+bool is_object(std::string_view text) {
   Utf8Check check;
-  return text.starts_with('{') && check.feed(text) && check.complete();
+  return text.starts_with('{') && text.ends_with('}') && check.feed(text) && check.complete();
 }
 
 }  // namespace
@@ -121,13 +122,14 @@ void StateFile::read_marks() {
     const Mark mark{static_cast<std::uint64_t>(messages.number(1)), messages.number(2),
                     static_cast<std::size_t>(messages.number(3))};
     std::deque<Mark>& marks = kept->second->marks;
-    if (!marks.empty() && mark.seq != marks.back().seq + 1) throw StateUnreadable("messages miss");
+    if (!marks.empty() && mark.seq != marks.back().seq + 1)
+      throw StateUnreadable("a message is missing");
     marks.push_back(mark);
     kept->second->bytes += mark.bytes;
   }
   for (const auto& [name, kept] : kept_) {
     const bool is_newest = kept.marks.empty() || kept.marks.back().seq == kept.seq;
-    if (!is_newest) throw StateUnreadable("the newest message of " + name + " misses");
+    if (!is_newest) throw StateUnreadable("the newest message of " + name + " is missing");
   }
 }
 
@@ -138,6 +140,8 @@ void StateFile::prune_all() {
 }
 
 void StateFile::read_topics() {
+  topics_.clear();
+  positions_.clear();
   std::unordered_map<std::int64_t, std::size_t> by_row;
   for (const auto& [name, kept] : kept_) {
     by_row[kept.row] = topics_.size();
@@ -154,7 +158,7 @@ void StateFile::read_topics() {
     topic.messages.push_back({.seq = static_cast<std::uint64_t>(messages.number(1)),
                               .published_ns = messages.number(2),
                               .text = messages.text(3)});
-    if (!is_text(topic.messages.back().text)) throw StateUnreadable("a message is not text");
+    if (!is_object(topic.messages.back().text)) throw StateUnreadable("a message is not text");
   }
   SqliteStatement positions(*database_, "SELECT stream, id FROM positions");
   while (positions.step()) positions_[positions.text(0)] = positions.text(1);

@@ -1,0 +1,238 @@
+// Which files a host starts with, which it moves aside, and which it leaves alone.
+
+#include <csignal>
+#include <random>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/base/captured_log.hpp"
+#include "tests/unit/store/store_play.hpp"
+
+namespace broadcast {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+class StateFileTest : public testing::Test {
+ protected:
+  void write(std::string_view bytes) const {
+    std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+  }
+  /// A good file with some messages.
+  void make_state() const {
+    RunningStore store(file);
+    for (std::uint64_t seq = 1; seq <= 40; ++seq) {
+      for (const char* topic : {"a", "b"}) {
+        EXPECT_NE(store->try_append(message_of(topic_of(topic), seq, 300)), 0U);
+      }
+    }
+  }
+  /// As another program would.
+  void execute(const std::string& sql) const {
+    sqlite3* database = nullptr;
+    ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(database);
+    sqlite3_close(database);
+  }
+  /// Why a host does not start with it.
+  [[nodiscard]] static std::string problem(const std::string& path) {
+    Counters counters;
+    try {
+      SqliteStore store({.path = path}, counters);
+      return "no problem";
+    } catch (const std::runtime_error& error) {
+      return error.what();
+    }
+  }
+  [[nodiscard]] std::vector<std::string> aside() const {
+    return directory.files("state.db.unreadable-");
+  }
+  /// A host starts afresh, keeps the bytes aside, says so in a line, and can be used.
+  void expect_moved_aside(const std::string& bytes, const std::string& why) {
+    test::CapturedLog log;
+    {
+      RunningStore store(file);
+      EXPECT_THAT(store.topics(), IsEmpty());
+      EXPECT_TRUE(store.commit(message_of(topic_of("c"), 1)));
+    }
+    EXPECT_THAT(RunningStore(file).seqs("c"), ElementsAre(1));
+    ASSERT_THAT(aside(), SizeIs(1));
+    EXPECT_EQ(content_of(aside()[0]), bytes);
+    EXPECT_THAT(log.text(), HasSubstr("error state: " + file + " cannot be used (" + why));
+    EXPECT_THAT(log.text(), HasSubstr("is now " + aside()[0] + "; the host starts without it"));
+    std::filesystem::remove(aside()[0]);
+  }
+
+  Directory directory;
+  const std::string file = directory.file("state.db");
+};
+
+TEST_F(StateFileTest, ASecondHostIsRefusedAndTheFirstGoesOn) {
+  RunningStore first(file);
+  EXPECT_EQ(problem(file), "state.path: " + file +
+                               ": in use by another host; stop that one, or give each a file of "
+                               "its own");
+  EXPECT_TRUE(first.commit(message_of(topic_of("a"), 1)));
+  EXPECT_THAT(aside(), IsEmpty());
+}
+
+TEST_F(StateFileTest, AFileThatAnotherProgramReadsIsRefused) {
+  make_state();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(file.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM topics", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  EXPECT_EQ(problem(file), "state.path: " + file + ": in use by another program; close it there");
+  sqlite3_close(other);
+  EXPECT_EQ(problem(file), "no problem");
+}
+
+TEST_F(StateFileTest, AMissingDirectoryIsNamed) {
+  const std::string path = directory.file("none/state.db");
+  EXPECT_EQ(problem(path), "state.path: " + path + ": its directory does not exist; create it");
+  EXPECT_THAT(problem("/proc/self/state.db"), StartsWith("state.path: /proc/self/state.db: "));
+  std::filesystem::create_directory(file);
+  EXPECT_EQ(problem(file), "state.path: " + file + ": a directory; name a file");
+}
+
+TEST_F(StateFileTest, SqlitesOwnNamesAreFilesLikeOthers) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(directory.file(""));
+  { RunningStore(":memory:").commit(message_of(topic_of("a"), 1)); }
+  EXPECT_THAT(RunningStore(":memory:").seqs("a"), ElementsAre(1));
+  std::filesystem::current_path(before);
+}
+
+TEST_F(StateFileTest, AnEmptyFileIsANewOne) {
+  write("");
+  { EXPECT_TRUE(RunningStore(file).commit(message_of(topic_of("a"), 1))); }
+  EXPECT_THAT(RunningStore(file).seqs("a"), ElementsAre(1));
+  EXPECT_THAT(aside(), IsEmpty());
+}
+
+TEST_F(StateFileTest, GarbageIsMovedAside) {
+  write("this is not a database, and longer than the header of one: " + std::string(500, 'x'));
+  expect_moved_aside(content_of(file), "file is not a database");
+  write("short");
+  expect_moved_aside("short", "file is not a database");
+}
+
+TEST_F(StateFileTest, ATruncatedFileIsMovedAside) {
+  make_state();
+  const std::string whole = content_of(file);
+  ASSERT_GT(whole.size(), 5U * 4096);
+  for (const std::size_t bytes : {std::size_t{50}, std::size_t{100}, std::size_t{4096},
+                                  std::size_t{5000}, whole.size() / 2, whole.size() - 4096}) {
+    SCOPED_TRACE(bytes);
+    write(whole.substr(0, bytes));
+    expect_moved_aside(whole.substr(0, bytes), "");
+    std::filesystem::remove(file);
+  }
+}
+
+TEST_F(StateFileTest, WhateverIsFlippedInAFileAHostStartsOrMovesItAside) {
+  make_state();
+  const std::string whole = content_of(file);
+  const unsigned seed = std::random_device{}();
+  std::mt19937 random(seed);
+  for (int i = 0; i < 60; ++i) {
+    std::string bytes = whole;
+    const std::size_t at = random() % bytes.size();
+    bytes[at] = static_cast<char>(static_cast<unsigned char>(bytes[at]) ^ (1U + random() % 255U));
+    SCOPED_TRACE("seed " + std::to_string(seed) + ", byte " + std::to_string(at));
+    write(bytes);
+    test::CapturedLog log;
+    const std::string why = problem(file);
+    EXPECT_TRUE(why == "no problem" || why.find("newer host") != std::string::npos ||
+                why.find("another program") != std::string::npos)
+        << why;
+  }
+}
+
+TEST_F(StateFileTest, AMessageThatIsNoTextMovesItAside) {
+  make_state();
+  execute("UPDATE messages SET text = x'7BFF7D' WHERE topic = 1 AND seq = 7");
+  expect_moved_aside(content_of(file), "a message is not text");
+}
+
+TEST_F(StateFileTest, AMissingMessageMovesItAside) {
+  make_state();
+  execute("DELETE FROM messages WHERE topic = 1 AND seq = 7");
+  expect_moved_aside(content_of(file), "a message is missing");
+  std::filesystem::remove(file);
+  make_state();
+  execute("UPDATE topics SET seq = 41 WHERE id = 1");
+  expect_moved_aside(content_of(file), "the newest message of a is missing");
+}
+
+TEST_F(StateFileTest, WhatANewerHostWroteIsLeftAlone) {
+  make_state();
+  execute("PRAGMA user_version = 2");
+  const std::string before = content_of(file);
+  EXPECT_EQ(problem(file),
+            "state.path: " + file +
+                ": written by a newer host (format 2, this one reads 1); start that one, or name "
+                "another file");
+  EXPECT_EQ(content_of(file), before);
+  EXPECT_THAT(aside(), IsEmpty());
+}
+
+TEST_F(StateFileTest, AnotherProgramsDatabaseIsLeftAlone) {
+  execute("CREATE TABLE market (ticker TEXT)");
+  const std::string before = content_of(file);
+  EXPECT_EQ(problem(file),
+            "state.path: " + file +
+                ": a database of another program, left as it is; name a file for the host alone");
+  EXPECT_EQ(content_of(file), before);
+  EXPECT_THAT(aside(), IsEmpty());
+}
+
+/// A process of its own that commits one message and dies without a word.
+void commit_and_die(const SqliteStore::Options& options, std::uint64_t seq) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    RunningStore store(options);
+    if (!store.commit(message_of(topic_of("a"), seq))) ::_exit(1);
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+TEST_F(StateFileTest, ACrashOfTheHostLosesNothingWhateverIsSynchronous) {
+  std::uint64_t seq = 0;
+  for (const Synchronous synchronous :
+       {Synchronous::kFull, Synchronous::kNormal, Synchronous::kOff}) {
+    ++seq;
+    commit_and_die({.path = file, .synchronous = synchronous}, seq);
+    EXPECT_THAT(RunningStore(file).seqs("a"), SizeIs(seq));
+  }
+}
+
+TEST_F(StateFileTest, APowerFailureWithoutFullSyncsBeginsAnew) {
+  commit_and_die({.path = file, .synchronous = Synchronous::kNormal}, 1);
+  execute("UPDATE unclean SET boot = 'of another life'");
+  expect_moved_aside(content_of(file), "the machine went down while");
+}
+
+TEST_F(StateFileTest, APowerFailureAfterAnOrderlyEndOrWithFullSyncsIsNone) {
+  for (const Synchronous synchronous : {Synchronous::kFull, Synchronous::kNormal}) {
+    { RunningStore store(SqliteStore::Options{.path = file, .synchronous = synchronous}); }
+    execute("UPDATE unclean SET boot = 'of another life'");
+    EXPECT_EQ(problem(file), "no problem");
+    EXPECT_THAT(aside(), IsEmpty());
+  }
+}
+
+}  // namespace
+}  // namespace broadcast
