@@ -15,7 +15,10 @@ SqliteDatabase::SqliteDatabase(const std::string& path) {
 
 void SqliteDatabase::check(int code) const {
   if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) return;
-  throw SqliteError(code, handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code));
+  std::string what = handle_ ? sqlite3_errmsg(handle_.get()) : sqlite3_errstr(code);
+  // Which call failed; what the system said is gone by now.
+  if ((code & 0xFF) == SQLITE_IOERR) what += ", SQLite's code " + std::to_string(code);
+  throw SqliteError(code, what);
 }
 
 void SqliteDatabase::execute(const char* sql) {

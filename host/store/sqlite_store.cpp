@@ -187,7 +187,7 @@ bool SqliteStore::commit(Turn& turn) {
   counters_.add(Counter::kStoreCommits);
   counters_.add(Counter::kStoreCommitted, messages.size());
   if (failures_ > 0) {
-    spdlog::info("state: {} can be written again, after {} failures", options_.path, failures_);
+    spdlog::info("state: {} can be written again; failed tries: {}", options_.path, failures_);
   }
   failures_ = 0;
   back_off_ = {};
@@ -214,7 +214,7 @@ void SqliteStore::on_failed(Turn& turn, const std::string& why) {
   });
   if (failures_ == 0) {
     spdlog::error(
-        "state: {} cannot be written ({}): {} messages were not published, and no message of an "
+        "state: {} cannot be written ({}); messages that were not published: {}, and none of an "
         "all topic is until it can be written again",
         options_.path, why, lost.size());
   }

@@ -91,25 +91,17 @@ inline PendingMessage message_of(const TopicPtr& topic, std::uint64_t seq,
 class FakeListener final : public CommitListener {
  public:
   void on_committed(std::span<const PendingMessage> messages) override {
-    std::unique_lock lock(mutex_);
-    is_held_ = true;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return !hold_; });
-    is_held_ = false;
-    for (const PendingMessage& one : messages) committed_.push_back(name_of(one));
+    take(messages, committed_);
   }
-  void on_lost(std::span<const PendingMessage> messages) override {
-    const std::lock_guard lock(mutex_);
-    for (const PendingMessage& one : messages) lost_.push_back(name_of(one));
-  }
+  void on_lost(std::span<const PendingMessage> messages) override { take(messages, lost_); }
 
-  /// From now on the store's thread stays in on_committed().
+  /// From now on the store's thread stays in here.
   void hold() { set_hold(true); }
   void release() { set_hold(false); }
   void wait_until_held() {
     std::unique_lock lock(mutex_);
     const bool was_held = changed_.wait_for(lock, kDeadline, [this] { return hold_ && is_held_; });
-    if (!was_held) throw std::runtime_error("nothing was committed");
+    if (!was_held) throw std::runtime_error("nothing was committed or lost");
   }
 
   /// "a1": number 1 of topic a.
@@ -119,6 +111,14 @@ class FakeListener final : public CommitListener {
  private:
   using Names = std::vector<std::string>;
 
+  void take(std::span<const PendingMessage> messages, Names& names) {
+    std::unique_lock lock(mutex_);
+    is_held_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return !hold_; });
+    is_held_ = false;
+    for (const PendingMessage& one : messages) names.push_back(name_of(one));
+  }
   static std::string name_of(const PendingMessage& one) {
     return one.topic->name + std::to_string(one.message->seq());
   }
