@@ -232,10 +232,12 @@ void SqliteStore::settle(std::uint64_t last_ticket, bool is_committed) {
       if (shared.lost.size() > kMostLost) shared.lost.pop_front();
     }
     shared.settled = last_ticket;
-    const auto rest = std::ranges::stable_partition(
-        shared.waiters, [&](const Waiter& waiter) { return waiter.ticket <= last_ticket; });
-    told.assign(std::move_iterator(shared.waiters.begin()), std::move_iterator(rest.begin()));
-    shared.waiters.erase(shared.waiters.begin(), rest.begin());
+    auto& waiters = shared.waiters;  // clang 14 cannot take what std::ranges answers here
+    const auto rest =
+        std::stable_partition(waiters.begin(), waiters.end(),
+                              [&](const Waiter& waiter) { return waiter.ticket <= last_ticket; });
+    told.assign(std::move_iterator(waiters.begin()), std::move_iterator(rest));
+    waiters.erase(waiters.begin(), rest);
   });
   for (const Waiter& waiter : told) waiter.done(is_committed);
 }
