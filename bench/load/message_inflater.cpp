@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t kMaxTextBytes = 1024 * 1024;
 constexpr std::string_view kTail("\x00\x00\xFF\xFF", 4);  // RFC 7692 leaves it out
+constexpr int kBetweenBlocks = 128;                       // of zlib's data_type
 
 std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(' ');
@@ -43,6 +44,10 @@ bool MessageInflater::feed(std::string_view bytes) {
   stream.avail_in = static_cast<uInt>(bytes.size());
   while (true) {
     const int status = ::inflate(&stream, Z_SYNC_FLUSH);
+    if (status == Z_STREAM_END) {  // a last block, behind which RFC 7692 has a zero byte
+      ended_ = true;
+      return stream.avail_in <= 1;
+    }
     if (status != Z_OK && status != Z_BUF_ERROR) return false;
     if (stream.avail_out > 0) return stream.avail_in == 0;
     const std::size_t used = text_.size();
@@ -58,7 +63,9 @@ std::optional<std::string_view> MessageInflater::inflate(std::string_view payloa
   if (!answer.keeps_context) inflateReset(stream_.get());
   stream_->next_out = reinterpret_cast<Bytef*>(text_.data());
   stream_->avail_out = static_cast<uInt>(text_.size());
-  if (!feed(payload) || !feed(kTail)) return std::nullopt;
+  ended_ = false;
+  if (!feed(payload) || (ended_ && answer.keeps_context)) return std::nullopt;
+  if (!ended_ && (!feed(kTail) || (stream_->data_type & kBetweenBlocks) == 0)) return std::nullopt;
   return std::string_view(text_.data(), text_.size() - stream_->avail_out);
 }
 

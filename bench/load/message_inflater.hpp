@@ -38,6 +38,7 @@ class MessageInflater {
 
   std::unique_ptr<z_stream, End> stream_;
   std::string text_;
+  bool ended_ = false;
 };
 
 }  // namespace broadcast

@@ -1,5 +1,6 @@
-// Topics that publish as often as they are told, each message with the time and a number of its
-// own; every other topic of its patterns is silent.
+// Topics that publish at the start, so that there is a snapshot, and then as often as they are
+// told, each message with the time and a number of its own. Every other topic of its patterns is
+// silent.
 
 #include <algorithm>
 #include <array>
@@ -35,11 +36,13 @@ class BenchFeed : public Broadcaster {
   }
 
   void on_start() override {
-    if (feeds_.empty() || rate_ == 0) return;
     begin_ns_ = mono_ns();
+    for (Feed& feed : feeds_) static_cast<void>(try_publish(feed));
+    if (feeds_.empty() || rate_ == 0) return;
     if (tick_.count() > 0) {
-      every(tick_,
-            [this] { publish_due((mono_ns() - begin_ns_) / tick_.count() * tick_.count()); });
+      every(tick_, [this] {
+        static_cast<void>(publish_due((mono_ns() - begin_ns_) / tick_.count() * tick_.count()));
+      });
     } else {
       wait_for_next();
     }
@@ -66,23 +69,31 @@ class BenchFeed : public Broadcaster {
   }
 
   void wait_for_next() {
-    const std::int64_t left_ns = due_ns(published_ + 1) - (mono_ns() - begin_ns_);
-    after(std::chrono::nanoseconds(left_ns), [this] {
-      publish_due(mono_ns() - begin_ns_);
-      wait_for_next();
+    wait(std::chrono::nanoseconds(due_ns(published_ + 1) - (mono_ns() - begin_ns_)));
+  }
+  void wait(std::chrono::nanoseconds delay) {
+    after(delay, [this] {
+      if (publish_due(mono_ns() - begin_ns_)) return wait_for_next();
+      wait(std::chrono::milliseconds(1));
     });
   }
 
-  /// Everything that is due, in turn of all topics: who wakes late loses nothing.
-  void publish_due(std::int64_t elapsed_ns) {
+  /// Everything that is due, in turn of all topics: who wakes late loses nothing. False: the host
+  /// is full.
+  [[nodiscard]] bool publish_due(std::int64_t elapsed_ns) {
     while (!stopping() && due_ns(published_ + 1) <= elapsed_ns) {
-      Feed& feed = feeds_[published_ % feeds_.size()];
-      write(feed);
-      // Full: the rest when the timer fires again.
-      if (publish(feed.topic, payload_) == PublishResult::kBusy) return;
-      ++feed.number;
+      if (!try_publish(feeds_[published_ % feeds_.size()])) return false;
       ++published_;
     }
+    return true;
+  }
+
+  /// False: the host is full.
+  [[nodiscard]] bool try_publish(Feed& feed) {
+    write(feed);
+    if (publish(feed.topic, payload_) == PublishResult::kBusy) return false;
+    ++feed.number;
+    return true;
   }
 
   /// The host writes topic and seq in front: with them it is payload_bytes long, as long as its
@@ -112,7 +123,7 @@ class BenchFeed : public Broadcaster {
   std::string pad_;
   std::string payload_;
   std::int64_t begin_ns_ = 0;
-  std::uint64_t published_ = 0;  // of all topics
+  std::uint64_t published_ = 0;  // by all topics since the start
 };
 
 }  // namespace broadcast
@@ -132,7 +143,7 @@ BROADCAST_PLUGIN(broadcast::BenchFeed, "bench_feed", "1.0.0",
 "description":"and so many more: topic_prefix with a number from 0"},
 "topic_prefix":{"type":"string","default":"t"},
 "rate":{"type":"number","minimum":0,"maximum":1000000,"default":100,
-"description":"messages a second of each topic; 0: silence"},
+"description":"messages a second of each topic; 0: none but the first"},
 "tick":{"type":"string","format":"duration","default":"0ms",
 "description":"what is due is published together so often; 0ms: each at its own time"},
 "payload_bytes":{"type":"integer","minimum":128,"maximum":262144,"default":300,
