@@ -174,7 +174,8 @@ class SessionPlayer {
             std::make_unique<DialogueClient>(shard_of(step.client), settings_, step.first, now_);
         return;
       case Step::Kind::kText:
-        return client_of(step).hand_on([&](Session& to) { to.on_text(bound(step.rest, bindings_), now_); });
+        return client_of(step).hand_on(
+            [&](Session& to) { to.on_text(bound(step.rest, bindings_), now_); });
       case Step::Kind::kBinary:
         return client_of(step).hand_on(
             [&](Session& to) { to.on_binary(bytes_of_hex(step.rest), now_); });
