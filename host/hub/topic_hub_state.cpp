@@ -17,7 +17,9 @@ std::string payload_of(std::string_view text, std::string_view head) {
   if (!text.starts_with(head)) return {};
   const std::size_t comma = text.find(',', head.size());
   if (comma == std::string_view::npos) return {};
-  return "{" + std::string(text.substr(comma + 1));
+  std::string payload(text.substr(comma));
+  payload.front() = '{';
+  return payload;
 }
 
 }  // namespace
