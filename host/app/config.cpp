@@ -85,6 +85,10 @@ void read_server(YamlReader& map, ServerConfig& server) {
     server.threads = threads;
     return {};
   });
+  map.choice("flush", server.flush,
+             {{"auto", FlushMode::kAuto},
+              {"sendmsg", FlushMode::kSendmsg},
+              {"io_uring", FlushMode::kIoUring}});
   map.scalars("origins", [&](const std::string& text) -> std::string {
     if (!std::ranges::all_of(text, is_visible) || !is_origin_pattern(text)) {
       return "https://host, https://host:port, https://*.host or *";

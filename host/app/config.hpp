@@ -14,6 +14,7 @@
 
 #include "host/app/yaml_json.hpp"
 #include "host/base/log.hpp"
+#include "host/net/flush_mode.hpp"
 #include "host/store/synchronous.hpp"
 
 namespace broadcast {
@@ -31,7 +32,8 @@ struct ListenAddress {
 struct ServerConfig {
   ListenAddress listen{"0.0.0.0", 5111};
   std::string path = "/ws";
-  std::size_t threads = 0;           ///< 0: auto
+  std::size_t threads = 0;  ///< 0: auto
+  FlushMode flush = FlushMode::kAuto;
   std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
   bool demo_page = false;            ///< a page that shows the topics, at `/`
   std::chrono::nanoseconds drain = std::chrono::seconds(30);

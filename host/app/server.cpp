@@ -69,6 +69,7 @@ NetOptions net_options(const Config& config) {
       config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256);
   return {.listen = endpoint_of(config.server.listen),
           .shards = shards,
+          .flush = config.server.flush,
           .listener = {.path = config.server.path,
                        .origins = config.server.origins,
                        .handshake = config.limits.handshake,

@@ -11,19 +11,16 @@
 #include <string_view>
 #include <vector>
 
-#include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/hub/close_reason.hpp"
 #include "host/hub/message.hpp"
 
 namespace broadcast {
 
-/// The seam to whoever writes an outbox to its socket.
+/// Whoever writes an outbox to its socket, as what the list below names it by.
 class OutboxWriter {
- public:
-  virtual ~OutboxWriter() = default;
-  /// Writes what waits, as far as the socket takes it.
-  virtual void flush(MonoTime now) = 0;
+ protected:
+  ~OutboxWriter() = default;
 };
 
 /// Those whose outbox got something since the last flush; one list a shard.
@@ -77,8 +74,9 @@ class Outbox {
   [[nodiscard]] std::size_t gather(std::span<std::string_view> pieces) const;
   /// `bytes` from the front are written.
   void consume(std::size_t bytes);
-  /// The writer left the touched list.
+  /// The writer left the touched list, or stands on it from now on.
   void untouch() { is_touched_ = false; }
+  void touch();
 
  private:
   struct Item {
@@ -97,7 +95,6 @@ class Outbox {
   [[nodiscard]] Item* waiting(Ticket ticket);
   [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);
   void drop_unsent();
-  void touch();
 
   const Limits& limits_;
   Counters& counters_;

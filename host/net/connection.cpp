@@ -1,7 +1,6 @@
 #include "host/net/connection.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <exception>
 #include <utility>
@@ -10,7 +9,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include "host/net/shard.hpp"
 
@@ -21,7 +19,6 @@ namespace {
 using boost::system::error_code;
 using Socket = boost::asio::ip::tcp::socket;
 
-constexpr std::size_t kPiecesPerWrite = 64;
 /// Answers to pings that wait: a client that floods must not keep its neighbours from their turn.
 constexpr std::uint32_t kMaxPongs = 32;
 /// How long the peer may take to answer a close frame that it has, and a slow one to take it.
@@ -152,9 +149,9 @@ bool Connection::make_room(MonoTime now) {
   return !finished_;
 }
 
-void Connection::flush(MonoTime now) {
+bool Connection::begin_flush(MonoTime now) {
   outbox_.untouch();
-  if (finished_) return;
+  if (finished_ || outbox_.empty()) return false;
   if (outbox_.closing() && give_up_at_ == MonoTime{}) {
     const bool is_slow = outbox_.close_reason().counter == Counter::kClosedSlow;
     give_up_at_ = now + (is_shut_down_ ? limits_.drain
@@ -162,35 +159,27 @@ void Connection::flush(MonoTime now) {
                                        : limits_.write_stall);
   }
   // The armed wait goes on from here, unless it comes too late for a burst.
-  if (outbox_.blocked() && !is_half_full()) return;
-  std::array<std::string_view, kPiecesPerWrite> pieces;
-  std::array<iovec, kPiecesPerWrite> parts;
-  while (!outbox_.empty()) {
-    const std::size_t count = outbox_.gather(pieces);
-    for (std::size_t i = 0; i < count; ++i) {
-      parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
-    }
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      outbox_.set_blocked(true);
-      wait_writable();
-      return;
-    }
-    if (sent < 0) {
-      finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
-      return;
-    }
-    last_progress_ = now;
-    outbox_.consume(static_cast<std::size_t>(sent));
+  return !outbox_.blocked() || is_half_full();
+}
+
+bool Connection::on_sent(ssize_t result, MonoTime now) {
+  if (result == -EINTR) return true;
+  if (result == -EAGAIN || result == -EWOULDBLOCK) {
+    outbox_.set_blocked(true);
+    wait_writable();
+    return false;
+  }
+  if (result < 0) {
+    finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
+    return false;
   }
   last_progress_ = now;
+  outbox_.consume(static_cast<std::size_t>(result));
+  if (!outbox_.empty()) return true;
   outbox_.set_blocked(false);
   pongs_ = 0;
   if (outbox_.closing()) end_of_sending(now);
+  return false;
 }
 
 void Connection::wait_writable() {
@@ -199,9 +188,8 @@ void Connection::wait_writable() {
     if (self->finished_ || error) return;
     self->waits_writable_ = false;
     self->outbox_.set_blocked(false);
-    const MonoTime now = mono_now();
-    self->flush(now);
-    self->shard_.flush_touched(now);
+    self->outbox_.touch();
+    self->shard_.flush_touched(mono_now());
   });
 }
 

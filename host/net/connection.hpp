@@ -27,16 +27,24 @@ struct ConnectionLimits {
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
 };
 
-class Connection final : public std::enable_shared_from_this<Connection>, private OutboxWriter {
+class Connection final : public std::enable_shared_from_this<Connection>, public OutboxWriter {
  public:
   /// `socket` has finished its handshake. `shard` and `limits` outlive the connection.
   Connection(Shard& shard, boost::asio::ip::tcp::socket socket, Admission::Place place,
              const ConnectionLimits& limits);
-  ~Connection() override;
+  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] Outbox& outbox() { return outbox_; }
+
+  // What a Flusher writes it with.
+
+  /// It left the touched list. True: something waits, and the socket may take it.
+  [[nodiscard]] bool begin_flush(MonoTime now);
+  [[nodiscard]] int native_handle() { return socket_.native_handle(); }
+  /// What came of sending what waits at the front: bytes, or an errno below zero. True: go on.
+  [[nodiscard]] bool on_sent(ssize_t result, MonoTime now);
 
   /// Starts to read. `first_bytes` came with the handshake request.
   void open(std::unique_ptr<Client> client, std::span<char> first_bytes, MonoTime now);
@@ -52,7 +60,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
  private:
   friend class FrameSink;
 
-  void flush(MonoTime now) override;
   void wait_readable();
   void on_readable(MonoTime now);
   /// False: the connection is over.

@@ -21,11 +21,12 @@ constexpr std::chrono::milliseconds kRetryLast{5000};
 }  // namespace
 
 Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-             Admission& admission, const ClientFactory& factory)
+             Admission& admission, const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
     : limits_(limits),
       factory_(factory),
       inbox_([this] { boost::asio::post(io_, [this] { drain(); }); }),
       index_(hub, hub.add_shard(inbox_)),
+      flusher_(std::move(flusher)),
       receive_buffer_(kReceiveBufferBytes),
       listener_(io_, *this, listener, admission),
       tick_(io_),
@@ -127,7 +128,7 @@ void Shard::flush_touched(MonoTime now) {
   // Flushing may end a connection, and that may touch others.
   while (!touched_.empty()) {
     std::swap(flushing_, touched_);
-    for (OutboxWriter* writer : flushing_) writer->flush(now);
+    flusher_->flush(flushing_, now);
     flushing_.clear();
   }
 }

@@ -22,6 +22,7 @@
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
 #include "host/net/connection.hpp"
+#include "host/net/flusher.hpp"
 #include "host/net/listener.hpp"
 
 namespace broadcast {
@@ -34,7 +35,7 @@ class Shard {
 
   /// [main] All references outlive the shard. Registers its inbox with `hub`.
   Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-        Admission& admission, const ClientFactory& factory);
+        Admission& admission, const ClientFactory& factory, std::unique_ptr<Flusher> flusher);
   /// [main]
   ~Shard();
   Shard(const Shard&) = delete;
@@ -95,6 +96,7 @@ class Shard {
   Counters counters_;
   TouchedList touched_;
   TouchedList flushing_;
+  const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
   std::vector<MessagePtr> drained_;
   std::size_t delivered_ = 0;  // of them

@@ -27,9 +27,9 @@ void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
 
 ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory)
     : options_(std::move(options)), factory_(std::move(factory)), admission_(options_.admission) {
-  for (std::size_t i = 0; i < options_.shards; ++i) {
-    shards_.push_back(
-        std::make_unique<Shard>(hub, options_.connection, options_.listener, admission_, factory_));
+  for (auto& flusher : make_flushers(options_.flush, options_.shards)) {
+    shards_.push_back(std::make_unique<Shard>(hub, options_.connection, options_.listener,
+                                              admission_, factory_, std::move(flusher)));
   }
 }
 

@@ -15,6 +15,7 @@ namespace broadcast {
 struct NetOptions {
   boost::asio::ip::tcp::endpoint listen;
   std::size_t shards = 1;
+  FlushMode flush = FlushMode::kAuto;
   ListenerOptions listener;
   ConnectionLimits connection;
   Admission::Limits admission;

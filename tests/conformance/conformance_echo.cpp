@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ namespace {
 
 struct Settings {
   std::uint16_t port = 0;
+  FlushMode flush = FlushMode::kAuto;
   std::size_t handshake_ms = 4000;
   std::vector<std::string> origins;
   std::string path;
@@ -32,6 +34,7 @@ struct Settings {
 
 NetOptions net_options(Settings settings) {
   NetOptions options = echo_options(settings.port);
+  options.flush = settings.flush;
   options.listener = {.path = std::move(settings.path),
                       .origins = std::move(settings.origins),
                       .handshake = std::chrono::milliseconds(settings.handshake_ms)};
@@ -56,11 +59,17 @@ void serve(Settings settings) {
 }  // namespace broadcast
 
 int main(int argc, char** argv) {
+  using broadcast::FlushMode;
+  static const std::map<std::string, FlushMode> kFlush{{"auto", FlushMode::kAuto},
+                                                       {"sendmsg", FlushMode::kSendmsg},
+                                                       {"io_uring", FlushMode::kIoUring}};
   broadcast::Settings settings;
   CLI::App app("Echoes WebSocket messages up to 64 MiB", "conformance-echo");
   app.add_option("--port", settings.port, "on 127.0.0.1; 0: any free one")->required();
   app.add_option("--path", settings.path, "of the endpoint; without it any");
   app.add_option("--origin", settings.origins, "an origin that may connect; may be repeated");
+  app.add_option("--flush", settings.flush, "how sockets are written: auto, sendmsg, io_uring")
+      ->transform(CLI::Transformer(kFlush));
   app.add_option("--handshake-ms", settings.handshake_ms, "how long a handshake may take");
   CLI11_PARSE(app, argc, argv);
   try {

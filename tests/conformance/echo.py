@@ -9,7 +9,8 @@ class Echo(Process):
     """`with Echo() as echo:` listening when the block begins."""
 
     def __init__(self, *arguments):
-        super().__init__(os.environ["BROADCAST_ECHO"], "--port", "0", *arguments)
+        flush = os.environ.get("BROADCAST_FLUSH", "auto")
+        super().__init__(os.environ["BROADCAST_ECHO"], "--port", "0", "--flush", flush, *arguments)
 
     def __enter__(self):
         try:

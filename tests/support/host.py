@@ -10,6 +10,7 @@ from process import DEADLINE, Process, run
 HOST_BINARY = os.environ["BROADCAST_HOST"]  # set by ctest, as the next ones
 PLUGINS = os.environ["BROADCAST_PLUGINS"]
 TEST_PLUGINS = os.environ["BROADCAST_TEST_PLUGINS"]
+FLUSH = os.environ.get("BROADCAST_FLUSH")  # for the tests that ctest runs with both flushers
 
 
 def test_plugin(name, library=None, **more):
@@ -26,6 +27,8 @@ def complete(config):
     """`config` on free ports; what it says itself comes first."""
     full = {"server": {"listen": "127.0.0.1:0"}, "admin": {"listen": "127.0.0.1:0"},
             "plugins": {"directory": PLUGINS}}
+    if FLUSH:
+        full["server"]["flush"] = FLUSH
     for section, values in config.items():
         full.setdefault(section, {}).update(values)
     return full
@@ -59,9 +62,9 @@ def run_host(config, *arguments):
 class Host(Process):
     """`with Host({"broadcasters": mirror()}) as host:` listening when the block begins."""
 
-    def __init__(self, config, **how):
+    def __init__(self, config, launcher=(), **how):
         self._file = ConfigFile(config)
-        super().__init__(HOST_BINARY, "--config", self._file.path, **how)
+        super().__init__(*launcher, HOST_BINARY, "--config", self._file.path, **how)
 
     def __enter__(self):
         try:

@@ -26,9 +26,9 @@ TEST(ConfigErrorsTest, UnknownKeysComeWithTheNearestKnownOne) {
        "f.yaml:1:10: limits.topics_per_conection: unknown key; did you mean "
        "\"topics_per_connection\"?"},
       {"log: {colour: red}\n", "f.yaml:1:7: log.colour: unknown key; known here: level, format"},
-      {"server: {flush: auto}\n",
-       "f.yaml:1:10: server.flush: unknown key; known here: listen, path, threads, origins, "
-       "demo_page, drain"},
+      {"server: {backlog: 5}\n",
+       "f.yaml:1:10: server.backlog: unknown key; known here: listen, path, threads, flush, "
+       "origins, demo_page, drain"},
       {"broadcasters:\n  price: {enable: true}\n",
        "f.yaml:2:11: broadcasters.price.enable: unknown key; did you mean \"enabled\"?"},
       {"admin: {tokens: [{token: a, scopes: [admin], scope: x}]}",
@@ -85,6 +85,8 @@ TEST(ConfigErrorsTest, BadValuesOfTheServer) {
        "f.yaml:1:10: server.threads: expected auto or a number from 1 to 256, found 257"},
       {"server: {threads: many}",
        "f.yaml:1:10: server.threads: expected auto or a number from 1 to 256, found many"},
+      {"server: {flush: writev}",
+       "f.yaml:1:10: server.flush: expected one of auto, sendmsg, io_uring, found writev"},
       {"server: {drain: 30}",
        "f.yaml:1:10: server.drain: expected a duration from 0s to 1h, found 30"},
       {"server: {drain: 2h}",

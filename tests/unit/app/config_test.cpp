@@ -34,7 +34,7 @@ TEST(ConfigTest, AnEmptyFileHasAllDefaultsAndNoBroadcasters) {
 
 TEST(ConfigTest, ReadsServerAndAdmin) {
   const Config config = configured(
-      "server: {listen: \"[::1]:0\", path: /live, threads: 3, drain: 250ms,\n"
+      "server: {listen: \"[::1]:0\", path: /live, threads: 3, flush: sendmsg, drain: 250ms,\n"
       "         origins: [\"https://*.example.com\", \"http://a.b:8080\", \"*\"]}\n"
       "admin:\n"
       "  listen: 0.0.0.0:65535\n"
@@ -43,6 +43,7 @@ TEST(ConfigTest, ReadsServerAndAdmin) {
   EXPECT_EQ(config.server.listen, (ListenAddress{"::1", 0}));
   EXPECT_EQ(config.server.path, "/live");
   EXPECT_EQ(config.server.threads, 3U);
+  EXPECT_EQ(config.server.flush, FlushMode::kSendmsg);
   EXPECT_EQ(config.server.drain, milliseconds(250));
   EXPECT_THAT(config.server.origins, ElementsAre("https://*.example.com", "http://a.b:8080", "*"));
   EXPECT_EQ(config.admin.listen, (ListenAddress{"0.0.0.0", 65535}));
