@@ -44,7 +44,7 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
   if (closing_) return;
   const bool latest = message->delivery() == Delivery::kLatest;
   if (latest && blocked_ && try_replace(message, ticket)) {
-    counters_.add(Counter::kConflated);
+    counters_.add_alone(Counter::kConflated);
     return;
   }
   if (pending_bytes_ + frame_of(*message).size() > limits_.bytes) {
@@ -52,7 +52,7 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
     return;
   }
   ticket = append(message, frame_of(*message).size());
-  counters_.add(Counter::kDeliveries);
+  counters_.add_alone(Counter::kDeliveries);
 }
 
 void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {

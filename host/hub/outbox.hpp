@@ -34,7 +34,8 @@ class Outbox {
   /// Which place in the queue a topic's last message took; kept by the subscription. 0: none.
   using Ticket = std::uint64_t;
 
-  /// All four outlive the outbox; `writer` is put on `touched` when something is pushed.
+  /// All four outlive the outbox, and only its thread writes to `counters`; `writer` is put on
+  /// `touched` when something is pushed.
   Outbox(const Limits& limits, Counters& counters, TouchedList& touched, OutboxWriter& writer,
          FrameForm form = FrameForm::kPlain);
   ~Outbox();

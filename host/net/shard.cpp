@@ -90,6 +90,9 @@ void Shard::remove(Connection& connection) {
 }
 
 void Shard::drain() {
+  // Who publishes a burst from this core is let finish it: 20 messages to 1,000 connections then
+  // cost one write each instead of one and a half.
+  std::this_thread::yield();
   if (deliver_lot()) boost::asio::post(io_, [this] { drain(); });
 }
 

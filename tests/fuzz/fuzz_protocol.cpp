@@ -42,20 +42,24 @@ void check_error(const ErrorReply& error) {
 /// As a session does with every topic that it is asked for.
 bool is_accepted(std::string_view topic) {
   const std::optional<ErrorReply> error = check_topic_name(topic, kLimits);
-  require_equal(!error, is_topic_name(topic, kLimits.topic_name_bytes),
-                "what is accepted is a topic");
+  const std::string_view prefix = prefix_of_pattern(topic, kLimits.topic_name_bytes);
+  require_equal(!error, is_topic_name(topic, kLimits.topic_name_bytes) || !prefix.empty(),
+                "what is accepted is a topic or a pattern");
+  require(prefix.empty() || std::string(prefix) + '*' == topic, "a pattern is its prefix and *");
   if (error) check_error(*error);
   return !error;
 }
 
 void check_replies(const Command& command) {
-  std::vector<SubscriptionText> taken;
+  std::vector<SubscribedText> taken;
   std::vector<ErrorReply> refused;
   for (const std::string& topic : command.topics) {
     if (auto error = check_topic_name(topic, kLimits)) {
       refused.push_back(*std::move(error));
     } else {
-      taken.push_back({.topic = topic, .epoch = "e", .seq = UINT64_MAX});
+      taken.push_back({.name = topic,
+                       .is_pattern = topic.ends_with('*'),
+                       .topics = {{.topic = topic, .epoch = "e", .seq = UINT64_MAX}}});
     }
   }
   const json id = id_of(command.id);
@@ -80,6 +84,12 @@ void check_command(const Command& command) {
   require(command.many || command.topics.size() <= 1, "without `topics` there is one at most");
   const json id = id_of(command.id);
   require(id.is_null() || id.is_string() || id.is_number_integer(), "ids are texts or integers");
+  const bool is_subscribe = command.kind == Command::Kind::kSubscribe;
+  require(is_subscribe || (command.since.empty() && command.interval.count() == 0),
+          "only subscribing has `since` and `max_rate`");
+  require(command.interval.count() == 0 || (command.interval >= std::chrono::milliseconds(1) &&
+                                            command.interval <= std::chrono::seconds(1000)),
+          "rates are bounded");
   check_replies(command);
 }
 

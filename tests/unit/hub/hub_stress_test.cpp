@@ -47,15 +47,37 @@ class Reader {
   Reader(const Reader&) = delete;
   Reader& operator=(const Reader&) = delete;
 
+  /// Leaves the topic, or comes back to where it has been in it.
   void toggle(std::string_view topic) {
     read();
-    if (reached_.erase(std::string(topic)) == 1) {
+    const std::string name(topic);
+    if (const auto left = reached_.extract(name)) {
       ASSERT_TRUE(index_.unsubscribe(wants_, topic, MonoTime{}));
+      since_[name].seq = left.mapped();
       return;
     }
-    const auto answer = index_.subscribe(wants_, topic, {});
+    const auto answer = index_.subscribe(wants_, topic, {.since = &since_});
     ASSERT_FALSE(answer.error);
-    reached_[std::string(topic)] = answer.views.at(0).seq;
+    const TopicIndex::View& view = answer.views.at(0);
+    const bool recovered = view.recovered && since_[name].seq > 0;
+    reached_[name] = recovered ? since_[name].seq : view.seq;
+    since_[name].epoch = view.epoch;
+    recovered_ += view.missed.size();
+    if (recovered) index_.send(wants_, view, MonoTime{});
+  }
+
+  /// Everything under `prefix`, also what is made later; or no longer.
+  void toggle_under(std::string_view prefix) {
+    read();
+    if (index_.unsubscribe_under(wants_, prefix, MonoTime{})) {
+      reached_.clear();
+      follows_new_ = false;
+      return;
+    }
+    const auto answer = index_.subscribe_under(wants_, prefix, {});
+    ASSERT_FALSE(answer.error);
+    for (const TopicIndex::View& view : answer.views) reached_[view.topic] = view.seq;
+    follows_new_ = true;
   }
 
   void read() {
@@ -73,6 +95,7 @@ class Reader {
 
   [[nodiscard]] const std::map<std::string, std::uint64_t>& reached() const { return reached_; }
   [[nodiscard]] std::uint64_t received() const { return received_; }
+  [[nodiscard]] std::uint64_t recovered() const { return recovered_; }
 
  private:
   void check(std::string_view frame) {
@@ -81,6 +104,7 @@ class Reader {
     std::uint64_t seq = 0;
     const char* digits = text.data() + text.find("\"seq\":") + 6;
     std::from_chars(digits, text.data() + text.size(), seq);
+    if (follows_new_) reached_.try_emplace(topic, 0);
     const auto found = reached_.find(topic);
     ASSERT_NE(found, reached_.end()) << topic << " was not subscribed";
     ASSERT_GT(seq, found->second) << topic;
@@ -97,7 +121,10 @@ class Reader {
   Outbox outbox_;
   Subscriptions wants_;
   std::map<std::string, std::uint64_t> reached_;
+  SinceByTopic since_;  // where it was in what it left
+  bool follows_new_ = false;
   std::uint64_t received_ = 0;
+  std::uint64_t recovered_ = 0;
 };
 
 class StressShard {
@@ -112,11 +139,34 @@ class StressShard {
 
   /// [shard] Until the publishers are done; then the rest, with what is subscribed by then.
   void run(const std::atomic<bool>& publishers_done) {
+    add_readers();
+    run_until(publishers_done,
+              [this] { any_reader().toggle(kTopics[random_() % kTopics.size()]); });
+  }
+
+  /// The same with readers of everything under `prefix`; the first of them stays.
+  void run_under(const std::atomic<bool>& publishers_done, std::string_view prefix) {
+    add_readers();
+    readers_.front()->toggle_under(prefix);
+    run_until(publishers_done, [&] {
+      Reader& reader = any_reader();
+      if (&reader != readers_.front().get()) reader.toggle_under(prefix);
+    });
+  }
+
+  [[nodiscard]] std::uint64_t received() const { return received_; }
+  [[nodiscard]] std::uint64_t recovered() const { return recovered_; }
+
+ private:
+  void add_readers() {
     for (std::size_t i = 0; i < kReadersPerShard; ++i) {
       readers_.push_back(std::make_unique<Reader>(index_, counters_, touched_));
     }
+  }
+  template <class Step>
+  void run_until(const std::atomic<bool>& publishers_done, Step step) {
     while (!publishers_done.load()) {
-      any_reader().toggle(kTopics[random_() % kTopics.size()]);
+      step();
       if (wakes_.exchange(0) > 0) drain();
       std::this_thread::yield();
     }
@@ -124,10 +174,6 @@ class StressShard {
     check_the_end();
     readers_.clear();
   }
-
-  [[nodiscard]] std::uint64_t received() const { return received_; }
-
- private:
   void drain() {
     std::vector<MessagePtr> messages;
     inbox_.take(messages);
@@ -137,6 +183,7 @@ class StressShard {
   void check_the_end() {
     for (const auto& reader : readers_) {
       received_ += reader->received();
+      recovered_ += reader->recovered();
       for (const auto& [topic, seq] : reader->reached()) {
         const TopicHub::JoinResult now = hub_.join(topic, 0);
         EXPECT_EQ(seq, now.joined->seq) << topic << ": the newest message reached everybody";
@@ -155,6 +202,7 @@ class StressShard {
   TouchedList touched_;
   std::vector<std::unique_ptr<Reader>> readers_;
   std::uint64_t received_ = 0;
+  std::uint64_t recovered_ = 0;
 };
 
 class HubStressTest : public testing::Test {
@@ -208,6 +256,35 @@ TEST_F(HubStressTest, EverySubscriberSeesItsTopicsInOrderAndNothingIsLost) {
   }
   EXPECT_GT(a_.received(), 0U);
   EXPECT_GT(b_.received(), 0U);
+  EXPECT_GT(a_.recovered() + b_.recovered(), 0U);
+}
+
+TEST_F(HubStressTest, WhoSubscribesToAPatternMissesNothingOfTheTopicsMadeMeanwhile) {
+  constexpr std::uint64_t kMade = 400;
+  constexpr std::uint64_t kEach = 5;
+  std::thread shard_a([&] { a_.run_under(publishers_done_, "all:"); });
+  std::thread shard_b([&] { b_.run_under(publishers_done_, "all:"); });
+  std::vector<std::thread> publishers;
+  for (std::uint64_t publisher = 0; publisher < 2; ++publisher) {
+    publishers.emplace_back([this, publisher] {
+      for (std::uint64_t i = 0; i < kMade * kEach; ++i) {
+        const std::string topic = "all:" + std::to_string(2 * (i / kEach) + publisher);
+        while (hub_.publish(owner_, topic, R"({"type":"x"})").status == PublishStatus::kBusy) {
+          std::this_thread::yield();
+        }
+      }
+    });
+  }
+  for (std::thread& publisher : publishers) publisher.join();
+  publishers_done_ = true;
+  for (std::thread* thread : {&shard_a, &shard_b}) thread->join();
+  EXPECT_GT(a_.received(), 0U);
+  EXPECT_GT(b_.received(), 0U);
+  for (const TopicHub::TopicView& topic : hub_.topics()) {
+    if (topic.name.starts_with("all:")) {
+      EXPECT_EQ(topic.subscribers, 0U) << topic.name;
+    }
+  }
 }
 
 TEST(HubClaimStressTest, ATopicIsClaimedWhileClientsComeAndGo) {
