@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "host/net/shard.hpp"
 
@@ -16,18 +17,15 @@ namespace broadcast {
 
 namespace {
 
-using boost::system::error_code;
-using Socket = boost::asio::ip::tcp::socket;
-
 /// Answers to pings that wait: a client that floods must not keep its neighbours from their turn.
 constexpr std::uint32_t kMaxPongs = 32;
 /// How long the peer may take to answer a close frame that it has, and a slow one to take it.
 constexpr std::chrono::seconds kCloseGrace{1};
 
 /// The peer's kernel does not have it all yet.
-bool has_unacknowledged(const Socket& socket) {
+bool has_unacknowledged(int socket) {
   int bytes = 0;
-  return ::ioctl(const_cast<Socket&>(socket).native_handle(), SIOCOUTQ, &bytes) == 0 && bytes > 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
 constexpr std::uint16_t kTooLargeCode = 1009;
@@ -72,55 +70,47 @@ class FrameSink {
   const MonoTime now_;
 };
 
-Connection::Connection(Shard& shard, Socket socket, Admission::Place place,
+Connection::Connection(Shard& shard, int socket, Admission::Place place,
                        const ConnectionLimits& limits)
     : shard_(shard),
       limits_(limits),
-      place_(std::move(place)),
-      socket_(std::move(socket)),
+      socket_(socket),
       outbox_(limits.outbox, shard.counters(), shard.touched(), *this),
-      reader_(limits.message_bytes) {}
+      reader_(limits.message_bytes),
+      place_(std::move(place)) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() {
+  if (socket_ >= 0) ::close(socket_);
+}
 
 void Connection::open(std::unique_ptr<Client> client, std::span<char> first_bytes, MonoTime now) {
   client_ = std::move(client);
-  last_inbound_ = last_progress_ = now;
+  last_inbound_ = now;
+  shard_.sockets().add(socket_, *this);
   client_->on_open(now);
   if (!first_bytes.empty()) receive(first_bytes, now);
-  wait_readable();
-}
-
-void Connection::wait_readable() {
-  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](error_code error) {
-    if (self->finished_ || error) return;
-    const MonoTime now = mono_now();
-    self->on_readable(now);
-    self->shard_.flush_touched(now);
-  });
 }
 
 void Connection::on_readable(MonoTime now) {
+  if (is_over()) return;
   try {
-    if (!read_some(now)) return;
+    read_some(now);
   } catch (const std::exception& error) {
     spdlog::error("connection closed: {}", error.what());
     outbox_.close(kCloseInternal);
   }
-  wait_readable();
 }
 
-bool Connection::read_some(MonoTime now) {
+void Connection::read_some(MonoTime now) {
   // Once: then the others have their turn.
   const std::span<char> buffer = shard_.receive_buffer();
-  const ssize_t count = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-  if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return true;
+  const ssize_t count = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+  if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
   if (count <= 0) {
     finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
-    return false;
+    return;
   }
   receive(buffer.first(static_cast<std::size_t>(count)), now);
-  return !finished_;
 }
 
 void Connection::receive(std::span<char> bytes, MonoTime now) {
@@ -146,17 +136,25 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
 
 bool Connection::make_room(MonoTime now) {
   if (is_half_full()) shard_.flush_touched(now);
-  return !finished_;
+  return !is_over();
+}
+
+Connection::Waiting& Connection::waiting(MonoTime now) {
+  if (!waiting_) {
+    waiting_ = std::make_unique<Waiting>(Waiting{.progress = now});
+    shard_.put_with_waiting(*this);
+  }
+  return *waiting_;
 }
 
 bool Connection::begin_flush(MonoTime now) {
   outbox_.untouch();
-  if (finished_ || outbox_.empty()) return false;
-  if (outbox_.closing() && give_up_at_ == MonoTime{}) {
+  if (is_over() || outbox_.empty()) return false;
+  if (outbox_.closing() && waiting(now).give_up_at == MonoTime{}) {
     const bool is_slow = outbox_.close_reason().counter == Counter::kClosedSlow;
-    give_up_at_ = now + (is_shut_down_ ? limits_.drain
-                         : is_slow     ? std::chrono::nanoseconds(kCloseGrace)
-                                       : limits_.write_stall);
+    waiting_->give_up_at = now + (is_shut_down_ ? limits_.drain
+                                  : is_slow     ? std::chrono::nanoseconds(kCloseGrace)
+                                                : limits_.write_stall);
   }
   // The armed wait goes on from here, unless it comes too late for a burst.
   return !outbox_.blocked() || is_half_full();
@@ -166,14 +164,15 @@ bool Connection::on_sent(ssize_t result, MonoTime now) {
   if (result == -EINTR) return true;
   if (result == -EAGAIN || result == -EWOULDBLOCK) {
     outbox_.set_blocked(true);
-    wait_writable();
+    waiting(now);
+    set_waits_writable(true);
     return false;
   }
   if (result < 0) {
     finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
     return false;
   }
-  last_progress_ = now;
+  if (waiting_) waiting_->progress = now;
   outbox_.consume(static_cast<std::size_t>(result));
   if (!outbox_.empty()) return true;
   outbox_.set_blocked(false);
@@ -182,15 +181,17 @@ bool Connection::on_sent(ssize_t result, MonoTime now) {
   return false;
 }
 
-void Connection::wait_writable() {
-  if (std::exchange(waits_writable_, true)) return;
-  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](error_code error) {
-    if (self->finished_ || error) return;
-    self->waits_writable_ = false;
-    self->outbox_.set_blocked(false);
-    self->outbox_.touch();
-    self->shard_.flush_touched(mono_now());
-  });
+void Connection::on_writable() {
+  if (is_over()) return;
+  set_waits_writable(false);
+  outbox_.set_blocked(false);
+  outbox_.touch();
+}
+
+void Connection::set_waits_writable(bool waits) {
+  if (std::exchange(waits_writable_, waits) == waits) return;
+  shard_.sockets().set_interest(
+      socket_, *this, waits ? SocketSet::Interest::kReadAndWrite : SocketSet::Interest::kRead);
 }
 
 void Connection::end_of_sending(MonoTime now) {
@@ -199,29 +200,31 @@ void Connection::end_of_sending(MonoTime now) {
     return;
   }
   if (std::exchange(sent_close_, true)) return;
-  answer_until_ = now + kCloseGrace;
+  waiting(now).answer_until = now + kCloseGrace;
   // Half-closed, not closed: unread input would turn into a reset that overtakes our close frame.
-  error_code ignored;
-  socket_.shutdown(Socket::shutdown_send, ignored);
+  ::shutdown(socket_, SHUT_WR);
 }
 
 void Connection::on_tick(MonoTime now) {
-  if (finished_) return;
-  if (outbox_.closing()) {
-    if (give_up_at_ == MonoTime{}) return;
-    if (sent_close_ && has_unacknowledged(socket_)) answer_until_ = now + kCloseGrace;
-    if (now >= give_up_at_) return reset(now);
-    if (sent_close_ && now >= answer_until_) finish(outbox_.close_reason(), now);
-    return;
-  }
-  if (outbox_.blocked() && now - last_progress_ >= limits_.write_stall) {
+  if (outbox_.closing()) return close_in_time(now);
+  if (!outbox_.blocked()) {
+    waiting_.reset();
+    shard_.put_with_idle(*this);
+  } else if (now - waiting_->progress >= limits_.write_stall) {
     shard_.counters().add(Counter::kLimitWriteStall);
     outbox_.close(kCloseSlow);
   }
 }
 
+void Connection::close_in_time(MonoTime now) {
+  if (waiting_->give_up_at == MonoTime{}) return;
+  if (sent_close_ && has_unacknowledged(socket_)) waiting_->answer_until = now + kCloseGrace;
+  if (now >= waiting_->give_up_at) return reset(now);
+  if (sent_close_ && now >= waiting_->answer_until) finish(outbox_.close_reason(), now);
+}
+
 void Connection::shut_down(std::chrono::milliseconds retry_after) {
-  if (finished_ || outbox_.closing()) return;
+  if (is_over() || outbox_.closing()) return;
   client_->on_shutdown(retry_after);
   is_shut_down_ = true;
   outbox_.close(kCloseShutdown);
@@ -229,23 +232,22 @@ void Connection::shut_down(std::chrono::milliseconds retry_after) {
 
 void Connection::close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason,
                                MonoTime now) {
-  if (!finished_ && now - last_inbound_ >= idle) outbox_.close(reason);
+  if (!is_over() && now - last_inbound_ >= idle) outbox_.close(reason);
 }
 
 void Connection::reset(MonoTime now) {
-  if (finished_) return;
-  error_code ignored;
-  socket_.set_option(boost::asio::socket_base::linger(true, 0), ignored);
+  if (is_over()) return;
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(socket_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
   finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
 }
 
 void Connection::finish(const CloseReason& reason, MonoTime now) {
-  if (std::exchange(finished_, true)) return;
-  error_code ignored;
-  socket_.close(ignored);
+  if (is_over()) return;
+  ::close(std::exchange(socket_, -1));
   if (client_) client_->on_closed(now);
   shard_.counters().add(reason.counter);
-  shard_.remove(*this);  // may be the last reference but the caller's
+  shard_.remove(*this);
 }
 
 }  // namespace broadcast

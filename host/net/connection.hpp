@@ -1,14 +1,15 @@
 #pragma once
 // One socket and its Outbox: bytes in, bytes out, nothing about topics. Reads into its shard's one
-// receive buffer, parses frames in place and hands whole messages to its Client; writes everything
-// that waits with one gathered call. Owned by its Shard, and by its handlers in flight; [shard].
+// receive buffer, parses frames in place and hands whole messages to its Client; a Flusher writes
+// what waits. Small, because most are idle. Owned by its Shard; [shard].
 
 #include <chrono>
 #include <memory>
 #include <span>
 #include <string_view>
 
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/intrusive/list_hook.hpp>
+#include <sys/types.h>
 
 #include "host/base/clock.hpp"
 #include "host/hub/client.hpp"
@@ -27,11 +28,15 @@ struct ConnectionLimits {
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
 };
 
-class Connection final : public std::enable_shared_from_this<Connection>, public OutboxWriter {
+/// In one of its shard's lists.
+using ConnectionHook =
+    boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
+
+class Connection final : public ConnectionHook, public OutboxWriter {
  public:
-  /// `socket` has finished its handshake. `shard` and `limits` outlive the connection.
-  Connection(Shard& shard, boost::asio::ip::tcp::socket socket, Admission::Place place,
-             const ConnectionLimits& limits);
+  /// `socket` has finished its handshake, and is closed with the connection. `shard` and `limits`
+  /// outlive it.
+  Connection(Shard& shard, int socket, Admission::Place place, const ConnectionLimits& limits);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -42,13 +47,17 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
 
   /// It left the touched list. True: something waits, and the socket may take it.
   [[nodiscard]] bool begin_flush(MonoTime now);
-  [[nodiscard]] int native_handle() { return socket_.native_handle(); }
+  [[nodiscard]] int socket() const { return socket_; }
   /// What came of sending what waits at the front: bytes, or an errno below zero. True: go on.
   [[nodiscard]] bool on_sent(ssize_t result, MonoTime now);
 
   /// Starts to read. `first_bytes` came with the handshake request.
   void open(std::unique_ptr<Client> client, std::span<char> first_bytes, MonoTime now);
-  /// Twice a second: write stalls, and close handshakes that nobody answers.
+  /// Its socket has something to read, or has ended.
+  void on_readable(MonoTime now);
+  /// Its socket takes bytes again.
+  void on_writable();
+  /// Twice a second while it waits: write stalls, and close handshakes that nobody answers.
   void on_tick(MonoTime now);
   /// Tells the client, then closes with 1001.
   void shut_down(std::chrono::milliseconds retry_after);
@@ -60,10 +69,16 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
  private:
   friend class FrameSink;
 
-  void wait_readable();
-  void on_readable(MonoTime now);
-  /// False: the connection is over.
-  [[nodiscard]] bool read_some(MonoTime now);
+  /// What only those need whose socket takes no more, or who are closing.
+  struct Waiting {
+    MonoTime progress;        // when the kernel last took bytes
+    MonoTime give_up_at{};    // set once closing: then the socket is reset
+    MonoTime answer_until{};  // for the peer's close frame, once it has had ours
+  };
+  [[nodiscard]] bool is_over() const { return socket_ < 0; }
+  /// From now on it is looked at twice a second.
+  Waiting& waiting(MonoTime now);
+  void read_some(MonoTime now);
   void receive(std::span<char> bytes, MonoTime now);
   /// Many answers to one read must not fill the outbox of a client that reads: writes when it is
   /// half full. False: the connection is over.
@@ -71,28 +86,26 @@ class Connection final : public std::enable_shared_from_this<Connection>, public
   [[nodiscard]] bool is_half_full() const {
     return outbox_.pending_bytes() > limits_.outbox.bytes / 2;
   }
-  void wait_writable();
+  void set_waits_writable(bool waits);
+  void close_in_time(MonoTime now);
   void end_of_sending(MonoTime now);
   void finish(const CloseReason& reason, MonoTime now);
 
   Shard& shard_;
   const ConnectionLimits& limits_;
-  const Admission::Place place_;
-  boost::asio::ip::tcp::socket socket_;
-  Outbox outbox_;
-  FrameReader reader_;
-  std::unique_ptr<Client> client_;
-  MonoTime last_inbound_{};
-  MonoTime last_progress_{};  // when the kernel last took bytes
-  MonoTime give_up_at_{};     // set once closing: then the socket is reset
-  MonoTime answer_until_{};   // for the peer's close frame, once it has had ours
-  Outbox::Ticket pong_ = 0;   // the last one
-  std::uint32_t pongs_ = 0;   // since nothing waited
+  int socket_;  // -1: closed, the connection is over
   bool waits_writable_ = false;
   bool is_shut_down_ = false;
   bool peer_closed_ = false;  // its close frame came
   bool sent_close_ = false;   // ours is in the kernel
-  bool finished_ = false;
+  Outbox outbox_;
+  std::unique_ptr<Client> client_;
+  std::unique_ptr<Waiting> waiting_;
+  MonoTime last_inbound_{};
+  Outbox::Ticket pong_ = 0;  // the last one
+  std::uint32_t pongs_ = 0;  // since nothing waited
+  FrameReader reader_;
+  const Admission::Place place_;
 };
 
 }  // namespace broadcast

@@ -32,8 +32,7 @@ void SendmsgFlusher::send(Connection& connection, MonoTime now) {
     msghdr message{};
     message.msg_iov = parts_.data();
     message.msg_iovlen = gather(connection.outbox(), parts_);
-    const ssize_t sent =
-        ::sendmsg(connection.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::sendmsg(connection.socket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     goes_on = connection.on_sent(sent < 0 ? -errno : sent, now);
   }
 }

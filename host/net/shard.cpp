@@ -28,6 +28,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
       index_(hub, hub.add_shard(inbox_)),
       flusher_(std::move(flusher)),
       receive_buffer_(kReceiveBufferBytes),
+      sockets_(io_),
       listener_(io_, *this, listener, admission),
       tick_(io_),
       slots_(io_) {}
@@ -39,9 +40,7 @@ Shard::~Shard() {
   deadline_ = MonoTime::min();
   const MonoTime now = mono_now();
   for_each_connection([&](Connection& connection) { connection.reset(now); });
-  io_.restart();
-  io_.poll();  // the cancelled handlers, which hold the connections, while what those refer to is
-               // alive
+  free_the_gone();
 }
 
 boost::asio::ip::tcp::endpoint Shard::bind(const boost::asio::ip::tcp::endpoint& endpoint) {
@@ -50,6 +49,7 @@ boost::asio::ip::tcp::endpoint Shard::bind(const boost::asio::ip::tcp::endpoint&
 
 void Shard::start() {
   listener_.start();
+  wait_for_sockets();
   arm_tick();
   thread_ = std::thread([this] { run(); });
 }
@@ -66,27 +66,57 @@ void Shard::join() {
 
 void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
                   std::vector<std::string> first_topics, std::span<char> first_bytes) {
-  const auto connection =
-      std::make_shared<Connection>(*this, std::move(socket), std::move(place), limits_);
-  connections_.emplace(connection.get(), connection);
+  const int handle = socket.release();
+  auto connection = std::make_unique<Connection>(*this, handle, std::move(place), limits_);
+  Connection& opened = *connection;
+  idle_.push_back(*connection.release());
   ++open_;
   counters_.add(Counter::kConnectionsAccepted);
   const MonoTime now = mono_now();
   try {
-    connection->open(factory_(*this, connection->outbox(), std::move(first_topics)), first_bytes,
-                     now);
+    opened.open(factory_(*this, opened.outbox(), std::move(first_topics)), first_bytes, now);
   } catch (const std::exception& error) {
     spdlog::error("connection not opened: {}", error.what());
-    connection->reset(now);
+    opened.reset(now);
   }
   flush_touched(now);
 }
 
 void Shard::remove(Connection& connection) {
   owner_.check();
-  connections_.erase(&connection);
-  --open_;
-  if (connections_.empty() && is_closing()) io_.stop();
+  connection.unlink();
+  gone_.push_back(connection);
+  if (--open_ == 0 && is_closing()) io_.stop();
+}
+
+void Shard::put_with_waiting(Connection& connection) {
+  connection.unlink();
+  waiting_.push_back(connection);
+}
+
+void Shard::put_with_idle(Connection& connection) {
+  connection.unlink();
+  idle_.push_back(connection);
+}
+
+void Shard::free_the_gone() { gone_.clear_and_dispose(std::default_delete<Connection>()); }
+
+void Shard::wait_for_sockets() {
+  sockets_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    on_sockets();
+    wait_for_sockets();
+  });
+}
+
+void Shard::on_sockets() {
+  free_the_gone();
+  const MonoTime now = mono_now();
+  for (const SocketSet::Ready& ready : sockets_.ready()) {
+    if (ready.to_write) ready.connection->on_writable();
+    if (ready.to_read) ready.connection->on_readable(now);
+  }
+  flush_touched(mono_now());
 }
 
 void Shard::drain() {
@@ -136,12 +166,12 @@ void Shard::flush_touched(MonoTime now) {
   }
 }
 
+/// `use` may end the connection that it is given, or put it with the waiting ones.
 template <class F>
 void Shard::for_each_connection(F use) {
-  std::vector<std::shared_ptr<Connection>> all;  // `use` may remove some
-  all.reserve(connections_.size());
-  for (const auto& [key, connection] : connections_) all.push_back(connection);
-  for (const auto& connection : all) use(*connection);
+  for (Connections* list : {&waiting_, &idle_}) {
+    for (auto at = list->begin(); at != list->end();) use(*at++);
+  }
 }
 
 void Shard::arm_slots() {
@@ -173,7 +203,8 @@ void Shard::on_tick() {
     return;
   }
   listener_.on_tick(now);
-  for_each_connection([&](Connection& connection) { connection.on_tick(now); });
+  free_the_gone();
+  for (auto at = waiting_.begin(); at != waiting_.end();) (at++)->on_tick(now);
   flush_touched(now);
   arm_tick();
 }
@@ -204,7 +235,7 @@ void Shard::shut_down(MonoTime deadline) {
   }
   deadline_ = deadline;
   listener_.stop();
-  if (connections_.empty()) io_.stop();
+  if (open_ == 0) io_.stop();
   std::uniform_int_distribution<std::int64_t> spread(kRetryFirst.count(), kRetryLast.count());
   for_each_connection([&](Connection& connection) {
     connection.shut_down(std::chrono::milliseconds(spread(random_)));

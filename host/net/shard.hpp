@@ -11,11 +11,11 @@
 #include <span>
 #include <string>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
 
 #include "host/base/counters.hpp"
 #include "host/base/owner_thread.hpp"
@@ -24,6 +24,7 @@
 #include "host/net/connection.hpp"
 #include "host/net/flusher.hpp"
 #include "host/net/listener.hpp"
+#include "host/net/socket_set.hpp"
 
 namespace broadcast {
 
@@ -62,7 +63,11 @@ class Shard {
   /// Takes over a socket that has finished its handshake. REQUIRES: not is_closing().
   void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
              std::vector<std::string> first_topics, std::span<char> first_bytes);
+  /// It is over. Freed once nobody can know it any more.
   void remove(Connection& connection);
+  /// Its on_tick() is called from now on, or no more.
+  void put_with_waiting(Connection& connection);
+  void put_with_idle(Connection& connection);
   /// Takes over no more.
   [[nodiscard]] bool is_closing() const { return deadline_ != MonoTime::max(); }
   /// Flushes every connection whose outbox got something.
@@ -72,10 +77,16 @@ class Shard {
   [[nodiscard]] Counters& counters() { return counters_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }  ///< [any]
   [[nodiscard]] TouchedList& touched() { return touched_; }
+  [[nodiscard]] SocketSet& sockets() { return sockets_; }
   [[nodiscard]] std::span<char> receive_buffer() { return receive_buffer_; }
 
  private:
+  using Connections =
+      boost::intrusive::list<Connection, boost::intrusive::constant_time_size<false>>;
+
   void run();
+  void wait_for_sockets();
+  void on_sockets();
   void drain();
   /// Delivers a lot of what the inbox has. True: there may be more.
   [[nodiscard]] bool deliver_lot();
@@ -86,6 +97,7 @@ class Shard {
   void shut_down(MonoTime deadline);
   template <class F>
   void for_each_connection(F use);
+  void free_the_gone();
 
   OwnerThread owner_;
   const ConnectionLimits& limits_;
@@ -100,7 +112,10 @@ class Shard {
   std::vector<char> receive_buffer_;
   std::vector<MessagePtr> drained_;
   std::size_t delivered_ = 0;  // of them
-  std::unordered_map<Connection*, std::shared_ptr<Connection>> connections_;
+  SocketSet sockets_;
+  Connections idle_;     // nothing waits for them
+  Connections waiting_;  // those that the tick looks at
+  Connections gone_;     // removed, and freed before the next turn
   Listener listener_;
   boost::asio::steady_timer tick_;
   boost::asio::steady_timer slots_;

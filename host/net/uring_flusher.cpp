@@ -67,7 +67,7 @@ void UringFlusher::add(Connection& connection) {
   const std::span<iovec> parts = std::span(parts_).subspan(parts_used_, kPiecesPerWrite);
   const std::size_t count = gather(connection.outbox(), parts);
   if (count == 1) {
-    io_uring_prep_send(entry, connection.native_handle(), parts[0].iov_base, parts[0].iov_len,
+    io_uring_prep_send(entry, connection.socket(), parts[0].iov_base, parts[0].iov_len,
                        static_cast<int>(kFlags));
   } else {
     msghdr& header = headers_[index];
@@ -75,7 +75,7 @@ void UringFlusher::add(Connection& connection) {
     header.msg_iov = parts.data();
     header.msg_iovlen = count;
     parts_used_ += count;
-    io_uring_prep_sendmsg(entry, connection.native_handle(), &header, kFlags);
+    io_uring_prep_sendmsg(entry, connection.socket(), &header, kFlags);
   }
   entry->user_data = index;
   batch_.push_back(&connection);

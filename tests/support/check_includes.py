@@ -15,7 +15,7 @@ HOST_PARTS = {
     "store": (("base", "hub"), ("sqlite3.h",)),
     "net": (
         ("base", "hub"),
-        ("boost/asio", "boost/beast", "boost/system/", "openssl/", "zlib.h", "libdeflate.h",
+        ("boost/asio", "boost/beast", "boost/intrusive/", "boost/system/", "openssl/", "zlib.h", "libdeflate.h",
          "liburing.h"),
     ),
     "ingest": (
