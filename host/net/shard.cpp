@@ -120,8 +120,8 @@ void Shard::on_sockets() {
 }
 
 void Shard::drain() {
-  // Who publishes a burst from this core is let finish it: 20 messages to 1,000 connections then
-  // cost one write each instead of one and a half.
+  // Who publishes a burst from this core is let go on with it: pinned to one core, 20 messages a
+  // tick to 200 connections took 1.27 writes a connection instead of 1.47 (strace, 2026-11).
   std::this_thread::yield();
   if (deliver_lot()) boost::asio::post(io_, [this] { drain(); });
 }
