@@ -188,6 +188,12 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   check_limits(map, limits);
 }
 
+void read_deflate(YamlReader& map, DeflateOptions& deflate) {
+  map.flag("enabled", deflate.enabled);
+  map.size("min_bytes", deflate.min_bytes, {16, 64 * kMiB});
+  map.count("level", deflate.level, {1, 9});
+}
+
 void read_history(YamlReader& map, HistoryConfig& history) {
   map.count("messages", history.messages, {0, kMillion});
   map.duration("age", history.age, {seconds(1), hours(24 * 365)});
@@ -321,6 +327,7 @@ Config read_config(const YamlNode& root, YamlFindings& findings) {
     map.section("topics", [&](YamlReader& topics) {
       topics.choice("unknown", config.topics.accept_unknown, {{"reject", false}, {"accept", true}});
     });
+    map.section("deflate", [&](YamlReader& deflate) { read_deflate(deflate, config.deflate); });
     map.section("history", [&](YamlReader& history) { read_history(history, config.history); });
     map.section("state", [&](YamlReader& state) { read_state(state, config.state); });
     map.section("log", [&](YamlReader& log) { read_log(log, config.log); });

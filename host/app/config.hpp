@@ -14,6 +14,7 @@
 
 #include "host/app/yaml_json.hpp"
 #include "host/base/log.hpp"
+#include "host/net/deflate.hpp"
 #include "host/net/flush_mode.hpp"
 #include "host/store/synchronous.hpp"
 
@@ -115,6 +116,7 @@ struct Config {
   ServerConfig server;
   AdminConfig admin;
   LimitsConfig limits;
+  DeflateOptions deflate;
   TopicsConfig topics;
   HistoryConfig history;
   StateConfig state;

@@ -39,6 +39,7 @@ TopicHub::Options hub_options(const Config& config) {
           .topic_name_bytes = config.limits.topic_name_bytes,
           .accept_unknown = config.topics.accept_unknown,
           .strict = config.plugins.strict,
+          .compressor = make_compressor(config.deflate),
           .history = {.messages = config.history.messages,
                       .age = config.history.age,
                       .bytes = config.history.bytes}};
@@ -75,6 +76,7 @@ NetOptions net_options(const Config& config) {
                        .handshake = config.limits.handshake,
                        .accepts_per_second =
                            config.limits.accepts_per_second / static_cast<double>(shards),
+                       .deflate = config.deflate.enabled,
                        .page = config.server.demo_page ? demo_page(config.server.path) : ""},
           .connection = {.message_bytes = config.limits.message_bytes,
                          .outbox = {.bytes = config.limits.outbox_bytes},

@@ -42,6 +42,13 @@ Digits digits_of(std::uint64_t number) {
   return digits;
 }
 
+/// Empty: not worth it. Until the next call.
+std::string_view deflated_by(const Compressor& compressor, std::string_view text) {
+  thread_local std::string deflated;
+  if (!compressor || !compressor(text, deflated)) return {};
+  return deflated;
+}
+
 char* append(char* to, std::string_view text) {
   std::memcpy(to, text.data(), text.size());
   return to + text.size();
@@ -98,14 +105,12 @@ MessagePtr Message::publication(std::uint64_t topic_id, Delivery delivery, std::
     append(to, payload.substr(1));
   };
   const std::size_t bytes = head.size() + digits.count + payload.size();
-  thread_local std::string deflated;
-  deflated.clear();
+  thread_local std::string text;
   if (compressor) {
-    thread_local std::string text;
     text.resize(bytes);
     write(text.data());
-    if (!compressor(text, deflated)) deflated.clear();
   }
+  const std::string_view deflated = deflated_by(compressor, text);
   const Made made = make(Opcode::kText, bytes, topic_id, seq, delivery, deflated);
   write(made.payload);
   return made.message;
@@ -122,8 +127,10 @@ bool Message::is_announcement() const {
          (kFin | static_cast<unsigned>(Opcode::kContinuation));
 }
 
-MessagePtr Message::frame_of(Opcode opcode, std::string_view payload) {
-  const Made made = make(opcode, payload.size(), 0, 0, Delivery::kAll);
+MessagePtr Message::frame_of(Opcode opcode, std::string_view payload,
+                             const Compressor& compressor) {
+  const Made made =
+      make(opcode, payload.size(), 0, 0, Delivery::kAll, deflated_by(compressor, payload));
   append(made.payload, payload);
   return made.message;
 }

@@ -55,7 +55,8 @@ class Message {
   /// Bytes of the frame around a payload.
   [[nodiscard]] static std::size_t frame_bytes(std::size_t payload_bytes);
   /// Anything without a topic: replies, control frames, text for every client.
-  [[nodiscard]] static MessagePtr frame_of(Opcode opcode, std::string_view payload);
+  [[nodiscard]] static MessagePtr frame_of(Opcode opcode, std::string_view payload,
+                                           const Compressor& compressor = nullptr);
   [[nodiscard]] static MessagePtr text_of(std::string_view text) {
     return frame_of(Opcode::kText, text);
   }

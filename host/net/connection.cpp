@@ -71,12 +71,13 @@ class FrameSink {
 };
 
 Connection::Connection(Shard& shard, int socket, Admission::Place place,
-                       const ConnectionLimits& limits)
+                       const DeflateTerms* deflate, const ConnectionLimits& limits)
     : shard_(shard),
       limits_(limits),
       socket_(socket),
-      outbox_(limits.outbox, shard.counters(), shard.touched(), *this),
-      reader_(limits.message_bytes),
+      outbox_(limits.outbox, shard.counters(), shard.touched(), *this,
+              deflate != nullptr ? deflate->form : FrameForm::kPlain),
+      reader_(limits.message_bytes, deflate != nullptr ? &shard.inflater() : nullptr),
       place_(std::move(place)) {}
 
 Connection::~Connection() {

@@ -15,6 +15,7 @@
 #include "host/hub/client.hpp"
 #include "host/hub/outbox.hpp"
 #include "host/net/admission.hpp"
+#include "host/net/deflate_offer.hpp"
 #include "host/net/frame_reader.hpp"
 
 namespace broadcast {
@@ -22,7 +23,7 @@ namespace broadcast {
 class Shard;
 
 struct ConnectionLimits {
-  std::size_t message_bytes = 64 * 1024;  ///< what a client may send in one message
+  std::size_t message_bytes = 64 * 1024;  ///< what a client may send in one message, as sent
   Outbox::Limits outbox;
   std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
@@ -34,9 +35,10 @@ using ConnectionHook =
 
 class Connection final : public ConnectionHook, public OutboxWriter {
  public:
-  /// `socket` has finished its handshake, and is closed with the connection. `shard` and `limits`
-  /// outlive it.
-  Connection(Shard& shard, int socket, Admission::Place place, const ConnectionLimits& limits);
+  /// `socket` has finished its handshake, and is closed with the connection. `deflate` are the
+  /// terms it agreed on, null if none. `shard` and `limits` outlive it.
+  Connection(Shard& shard, int socket, Admission::Place place, const DeflateTerms* deflate,
+             const ConnectionLimits& limits);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;

@@ -58,7 +58,10 @@ FrameReader::Event FrameReader::header_fault() const {
 }
 
 FrameReader::Event FrameReader::first_byte_fault() const {
-  if ((header_[0] & 0x70U) != 0) return error(kProtocolError, "reserved bit set");
+  const bool may_be_deflated =
+      inflater_ != nullptr && (opcode() == Opcode::kText || opcode() == Opcode::kBinary);
+  const unsigned reserved = may_be_deflated ? 0x30U : 0x70U;
+  if ((header_[0] & reserved) != 0) return error(kProtocolError, "reserved bit set");
   switch (opcode()) {
     case Opcode::kContinuation:
       if (message_ != Opcode::kContinuation) return {};
@@ -103,7 +106,9 @@ std::uint64_t FrameReader::payload_bytes() const {
 void FrameReader::begin_payload() {
   payload_left_ = payload_bytes();
   std::memcpy(mask_.data(), &header_[header_bytes() - mask_.size()], mask_.size());
-  if (opcode() == Opcode::kText || opcode() == Opcode::kBinary) message_ = opcode();
+  if (opcode() != Opcode::kText && opcode() != Opcode::kBinary) return;
+  message_ = opcode();
+  is_deflated_ = (header_[0] & 0x40U) != 0;
 }
 
 void FrameReader::end_frame() {
@@ -130,7 +135,7 @@ FrameReader::Event FrameReader::take_control(std::string_view part) {
 FrameReader::Event FrameReader::take_data(std::string_view part) {
   const bool frame_ends = payload_left_ == 0;
   const bool message_ends = frame_ends && is_last();
-  if (message_ == Opcode::kText) {
+  if (message_ == Opcode::kText && !is_deflated_) {
     if (!utf8_.feed(part)) return error(kNotUtf8, "text is not UTF-8");
     if (message_ends && !utf8_.complete()) {
       return error(kNotUtf8, "text ends in the middle of a character");
@@ -146,7 +151,24 @@ FrameReader::Event FrameReader::take_data(std::string_view part) {
   const EventKind kind = message_ == Opcode::kText ? EventKind::kText : EventKind::kBinary;
   message_ = Opcode::kContinuation;
   message_bytes_ = 0;
-  return {kind, 0, in_parts ? std::string_view(kept_) : part};
+  const std::string_view message = in_parts ? std::string_view(kept_) : part;
+  return is_deflated_ ? inflated(kind, message) : Event{kind, 0, message};
+}
+
+FrameReader::Event FrameReader::inflated(EventKind kind, std::string_view message) {
+  const Inflater::Result result = inflater_->inflate(message);
+  switch (result.status) {
+    case Inflater::Status::kTooLarge:
+      return error(kTooLarge, "message too large");
+    case Inflater::Status::kBroken:
+      return error(kProtocolError, "message is not whole deflate blocks");
+    case Inflater::Status::kOk:
+      break;
+  }
+  if (kind == EventKind::kText && !is_utf8(result.bytes)) {
+    return error(kNotUtf8, "text is not UTF-8");
+  }
+  return {kind, 0, result.bytes};
 }
 
 FrameReader::Event FrameReader::closed(std::string_view payload) {
@@ -179,6 +201,7 @@ void FrameReader::unmask(std::span<char> part) {
 }
 
 void FrameReader::give_back() {
+  if (is_deflated_ && message_ == Opcode::kContinuation) inflater_->give_back();
   if (kept_.empty()) return;
   if (message_bytes_ > 0) {
     kept_.resize(message_bytes_);

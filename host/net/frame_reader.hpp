@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "host/base/utf8.hpp"
+#include "host/net/deflate.hpp"
 #include "host/net/frame.hpp"
 
 namespace broadcast {
@@ -30,8 +31,9 @@ class FrameReader {
   };
 
   /// A message of more bytes, in one frame or many, is refused with 1009 when a header announces
-  /// it.
-  explicit FrameReader(std::size_t max_message_bytes) : max_message_bytes_(max_message_bytes) {}
+  /// it. `inflater` outlives the reader; null: permessage-deflate was not negotiated.
+  explicit FrameReader(std::size_t max_message_bytes, Inflater* inflater = nullptr)
+      : max_message_bytes_(max_message_bytes), inflater_(inflater) {}
   FrameReader(const FrameReader&) = delete;
   FrameReader& operator=(const FrameReader&) = delete;
 
@@ -67,6 +69,7 @@ class FrameReader {
   void end_frame();
   [[nodiscard]] Event take_control(std::string_view part);
   [[nodiscard]] Event take_data(std::string_view part);
+  [[nodiscard]] Event inflated(EventKind kind, std::string_view message);
   void unmask(std::span<char> part);
   /// Lets go of what was delivered.
   void give_back();
@@ -90,6 +93,7 @@ class FrameReader {
   static Event closed(std::string_view payload);
 
   const std::size_t max_message_bytes_;
+  Inflater* const inflater_;
   std::string kept_;  // message_bytes_ of the message, then an incomplete control frame
   std::size_t message_bytes_ = 0;
   std::uint64_t payload_left_ = 0;  // of the current frame
@@ -98,6 +102,7 @@ class FrameReader {
   std::uint8_t header_count_ = 0;  // bytes of it that have come; all: a payload is being read
   Opcode message_ = Opcode::kContinuation;  // kContinuation: no message in progress
   MaskKey mask_{};                          // its first byte is for the next byte of payload
+  bool is_deflated_ = false;                // the message in progress
   Utf8Check utf8_;
   bool done_ = false;
 };

@@ -75,15 +75,20 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
       return refuse({503, "Try again later: " + std::string(full->text)});
     }
     if (shard_.is_closing()) return refuse({503, "The server is shutting down"});
-    accept(verdict.accept_key);
+    if (!options_.deflate) verdict.deflate.reset();
+    accept(verdict);
   }
 
-  void accept(const std::string& accept_key) {
+  void accept(const UpgradeVerdict& verdict) {
     response_.version(11);
     response_.result(http::status::switching_protocols);
     response_.set(http::field::upgrade, "websocket");
     response_.set(http::field::connection, "Upgrade");
-    response_.set(http::field::sec_websocket_accept, accept_key);
+    response_.set(http::field::sec_websocket_accept, verdict.accept_key);
+    const DeflateTerms* deflate = verdict.deflate ? &*verdict.deflate : nullptr;
+    if (deflate != nullptr) {
+      response_.set(http::field::sec_websocket_extensions, deflate->answer);
+    }
     stream_.expires_never();
     // At once, so that whoever is told 101 is a connection when the shard shuts down: a socket that
     // has sent nothing yet has room for it.
@@ -92,7 +97,7 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
     if (!error) http::write(stream_.socket(), response_, error);
     if (error) return shard_.counters().add(Counter::kHandshakesRefused);
     const auto first = buffer_.data();  // what a hasty client sent behind its request
-    shard_.adopt(stream_.release_socket(), std::get<Admission::Place>(std::move(place_)),
+    shard_.adopt(stream_.release_socket(), std::get<Admission::Place>(std::move(place_)), deflate,
                  subscribe_topics_of(parser_.get().target()),
                  {static_cast<char*>(first.data()), first.size()});
   }

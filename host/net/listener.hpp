@@ -24,6 +24,7 @@ struct ListenerOptions {
   std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
   double accepts_per_second = 0;  ///< of this listener; 0: off
+  bool deflate = true;            ///< permessage-deflate for those who offer it
   std::string page;               ///< HTML at `/`; empty: none
 };
 

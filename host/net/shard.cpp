@@ -14,6 +14,8 @@ namespace {
 constexpr std::size_t kReceiveBufferBytes = 256 * 1024;
 /// Messages delivered in a row before sockets get their turn.
 constexpr std::size_t kLot = 256;
+/// A message may become so many times the limit of what is sent.
+constexpr std::size_t kMaxInflation = 10;
 constexpr std::chrono::milliseconds kTick{500};
 constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
@@ -28,6 +30,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
       index_(hub, hub.add_shard(inbox_)),
       flusher_(std::move(flusher)),
       receive_buffer_(kReceiveBufferBytes),
+      inflater_(limits.message_bytes * kMaxInflation),
       sockets_(io_),
       listener_(io_, *this, listener, admission),
       tick_(io_),
@@ -65,9 +68,10 @@ void Shard::join() {
 }
 
 void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
-                  std::vector<std::string> first_topics, std::span<char> first_bytes) {
+                  const DeflateTerms* deflate, std::vector<std::string> first_topics,
+                  std::span<char> first_bytes) {
   const int handle = socket.release();
-  auto connection = std::make_unique<Connection>(*this, handle, std::move(place), limits_);
+  auto connection = std::make_unique<Connection>(*this, handle, std::move(place), deflate, limits_);
   Connection& opened = *connection;
   idle_.push_back(*connection.release());
   ++open_;

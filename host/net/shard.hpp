@@ -60,9 +60,11 @@ class Shard {
   [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code,
                                     std::string reason);
 
-  /// Takes over a socket that has finished its handshake. REQUIRES: not is_closing().
+  /// Takes over a socket that has finished its handshake, with the terms of permessage-deflate that
+  /// it agreed on, or null. REQUIRES: not is_closing().
   void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
-             std::vector<std::string> first_topics, std::span<char> first_bytes);
+             const DeflateTerms* deflate, std::vector<std::string> first_topics,
+             std::span<char> first_bytes);
   /// It is over. Freed once nobody can know it any more.
   void remove(Connection& connection);
   /// Its on_tick() is called from now on, or no more.
@@ -79,6 +81,7 @@ class Shard {
   [[nodiscard]] TouchedList& touched() { return touched_; }
   [[nodiscard]] SocketSet& sockets() { return sockets_; }
   [[nodiscard]] std::span<char> receive_buffer() { return receive_buffer_; }
+  [[nodiscard]] Inflater& inflater() { return inflater_; }
 
  private:
   using Connections =
@@ -110,6 +113,7 @@ class Shard {
   TouchedList flushing_;
   const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
+  Inflater inflater_;
   std::vector<MessagePtr> drained_;
   std::size_t delivered_ = 0;  // of them
   SocketSet sockets_;

@@ -30,6 +30,16 @@ std::optional<std::string_view> only(const Request& request, http::field name) {
   return request[name];
 }
 
+/// The values of a header that is a list, as one list.
+std::string all(const Request& request, http::field name) {
+  std::string list;
+  const auto [first, last] = request.equal_range(name);
+  for (auto field = first; field != last; ++field) {
+    list.append(list.empty() ? "" : ",").append(field->value());
+  }
+  return list;
+}
+
 bool is_base64_char(char c) {
   return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
          c == '/';
@@ -180,8 +190,13 @@ std::string_view take_until(std::string_view& text, char separator) {
 }  // namespace
 
 UpgradeVerdict check_upgrade(const Request& request, std::span<const std::string> origins) {
-  if (auto refusal = refuse(request, origins)) return {{}, *std::move(refusal)};
-  return {accept_key_for(request[http::field::sec_websocket_key]), {}};
+  if (auto refusal = refuse(request, origins)) return {{}, {}, *std::move(refusal)};
+  DeflateAnswer deflate =
+      answer_deflate_offers(all(request, http::field::sec_websocket_extensions));
+  if (!deflate.is_valid) {
+    return {{}, {}, {400, "Sec-WebSocket-Extensions is not a list of extensions", {}}};
+  }
+  return {accept_key_for(request[http::field::sec_websocket_key]), std::move(deflate.terms), {}};
 }
 
 bool origin_allowed(std::string_view origin, std::string_view host_header,

@@ -2,6 +2,7 @@
 // May this HTTP request become a WebSocket? The answer, and what the request's target says. Values
 // in, values out: the sockets are the listener's business. Pure; [any].
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -10,6 +11,8 @@
 
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/message.hpp>
+
+#include "host/net/deflate_offer.hpp"
 
 namespace broadcast {
 
@@ -20,14 +23,14 @@ struct UpgradeRefusal {
 };
 
 struct UpgradeVerdict {
-  std::string accept_key;  ///< Sec-WebSocket-Accept; empty: refused
+  std::string accept_key;               ///< Sec-WebSocket-Accept; empty: refused
+  std::optional<DeflateTerms> deflate;  ///< for the listener to take up
   UpgradeRefusal refusal;
 
   [[nodiscard]] bool accepted() const { return !accept_key.empty(); }
 };
 
-/// Extensions and subprotocols that the client offers are not taken up. `origins`: see
-/// origin_allowed().
+/// Subprotocols that the client offers are not taken up. `origins`: see origin_allowed().
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
                                            std::span<const std::string> origins);
 

@@ -56,6 +56,7 @@ class Peer {
     });
     websocket::permessage_deflate offer;
     offer.client_enable = true;
+    offer.compLevel = 1;
     stream_.set_option(offer);
     websocket::response_type response;
     run([&](auto done) { stream_.async_handshake(response, "127.0.0.1", "/", done); });
@@ -138,7 +139,11 @@ class BeastPeerTest : public testing::Test {
   ShardGroup shards_{hub_, echo_options(0), EchoClient::make};
 };
 
-TEST_F(BeastPeerTest, IsNotOfferedCompression) { EXPECT_EQ(Peer(server()).extensions(), ""); }
+TEST_F(BeastPeerTest, AgreesOnCompression) {
+  EXPECT_EQ(Peer(server()).extensions(),
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
+            "server_max_window_bits=15");
+}
 
 TEST_F(BeastPeerTest, GetsTextAndBinaryBack) {
   Peer peer(server());

@@ -1,6 +1,5 @@
 """RFC 6455 as a table: what a client sends, byte by byte, and exactly what must come back. The
-groups and their numbers follow Autobahn's; its groups 12 and 13 are about compression, which is not
-negotiated."""
+groups and their numbers follow Autobahn's; its groups 12 and 13 are about compression: deflate_test.py."""
 
 from dataclasses import dataclass, field
 

@@ -1,6 +1,6 @@
 #pragma once
 // What conformance is tested on: the host's own listener, shards and connections with a client that
-// sends every message back.
+// sends every message back, deflated where that was agreed on.
 
 #include <chrono>
 #include <cstdint>
@@ -24,16 +24,17 @@ class EchoClient final : public Client {
 
   void on_open(MonoTime) override {}
   void on_text(std::string_view text, MonoTime) override {
-    outbox_.push_reply(Message::frame_of(Opcode::kText, text));
+    outbox_.push_reply(Message::frame_of(Opcode::kText, text, compressor_));
   }
   void on_binary(std::string_view bytes, MonoTime) override {
-    outbox_.push_reply(Message::frame_of(Opcode::kBinary, bytes));
+    outbox_.push_reply(Message::frame_of(Opcode::kBinary, bytes, compressor_));
   }
   void on_shutdown(std::chrono::milliseconds) override {}
   void on_closed(MonoTime) override {}
 
  private:
   Outbox& outbox_;
+  const Compressor compressor_ = make_compressor({.min_bytes = 16});
 };
 
 /// Any path, messages up to 64 MiB and room to send some of them back; on 127.0.0.1.

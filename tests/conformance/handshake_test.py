@@ -46,8 +46,8 @@ class HandshakeTest(unittest.TestCase):
         self.assertEqual(headers["upgrade"].lower(), "websocket")
         self.assertEqual(headers["connection"].lower(), "upgrade")
 
-    def test_negotiates_nothing(self):
-        status, headers = self.answer_to(Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits",
+    def test_negotiates_nothing_that_it_does_not_know(self):
+        status, headers = self.answer_to(Sec_WebSocket_Extensions="x-webkit-deflate-frame, foo; bar",
                                          Sec_WebSocket_Protocol="chat, superchat")
         self.assertEqual(status, 101)
         self.assertNotIn("sec-websocket-extensions", headers)

@@ -5,6 +5,7 @@ import asyncio
 import unittest
 
 import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from echo import Echo
 from process import DEADLINE
@@ -14,6 +15,8 @@ SIZES = (0, 1, 125, 126, 127, 65535, 65536, MIB)
 
 
 class WebsocketsPeerTest(unittest.IsolatedAsyncioTestCase):
+    compression = {"compression": None}
+
     @classmethod
     def setUpClass(cls):
         cls.echo = cls.enterClassContext(Echo())
@@ -21,15 +24,15 @@ class WebsocketsPeerTest(unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
         self.client = await websockets.connect(
             f"ws://127.0.0.1:{self.echo.port}/", max_size=None, ping_interval=None,
-            open_timeout=DEADLINE, close_timeout=DEADLINE)
+            open_timeout=DEADLINE, close_timeout=DEADLINE, **self.compression)
         self.addAsyncCleanup(self.client.close)
 
     async def echoed(self, message):
         await self.client.send(message)
         return await asyncio.wait_for(self.client.recv(), DEADLINE)
 
-    async def test_compression_is_not_negotiated(self):
-        self.assertEqual(self.client.extensions, [])
+    async def test_compression_is_negotiated_if_offered(self):
+        self.assertEqual(bool(self.client.extensions), self.compression != {"compression": None})
         self.assertIsNone(self.client.subprotocol)
 
     async def test_echoes_text(self):
@@ -84,6 +87,21 @@ class WebsocketsPeerTest(unittest.IsolatedAsyncioTestCase):
                     await asyncio.wait_for(client.recv(), DEADLINE)
                 self.assertEqual(client.close_code, 1001)
             await asyncio.to_thread(echo.expect_end)
+
+
+class DeflateTest(WebsocketsPeerTest):
+    compression = {}  # what the library offers of itself: permessage-deflate; client_max_window_bits
+
+
+class SmallWindowsTest(WebsocketsPeerTest):
+    compression = {"compression": None, "extensions": [
+        ClientPerMessageDeflateFactory(server_max_window_bits=9, client_max_window_bits=9)]}
+
+
+class NoContextTakeoverTest(WebsocketsPeerTest):
+    compression = {"compression": None, "extensions": [
+        ClientPerMessageDeflateFactory(server_no_context_takeover=True, client_no_context_takeover=True,
+                                       server_max_window_bits=15)]}
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ class Player:
         # It offers permessage-deflate, as browsers do.
         client = await websockets.connect(self.host.url(target), ping_interval=None, max_size=None,
                                           open_timeout=DEADLINE, close_timeout=DEADLINE)
-        if client.extensions:
-            raise Differs(f"extensions were negotiated: {client.extensions}")
+        if not client.extensions:
+            raise Differs("permessage-deflate was not negotiated")
         return client
 
     @staticmethod

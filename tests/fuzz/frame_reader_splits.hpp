@@ -2,9 +2,9 @@
 // What the fuzzer asks of the frame reader, and what the committed corpus is replayed through: the
 // same bytes must say the same, however they are cut.
 //
-// Input: byte 0 chooses the message limit (low five bits) and after how many messages the sink
-// stops (high three bits, 0: never); bytes 1 and 2 are two chunk sizes that take turns; the rest is
-// what the client sends.
+// Input: byte 0 chooses the message limit (low five bits), after how many messages the sink stops
+// (the next two, 0: never) and whether permessage-deflate was negotiated (the last); bytes 1 and 2
+// are two chunk sizes that take turns; the rest is what the client sends.
 
 #include <cstddef>
 #include <string>
@@ -21,7 +21,8 @@ namespace broadcast {
     return static_cast<std::size_t>(static_cast<unsigned char>(input[i]));
   };
   FramePlay::Options options{.max_message_bytes = std::size_t{1} << (byte(0) & 0x1FU)};
-  if (byte(0) >> 5U != 0) options.stop_after = byte(0) >> 5U;
+  if ((byte(0) >> 5U & 3U) != 0) options.stop_after = byte(0) >> 5U & 3U;
+  options.deflate = (byte(0) & 0x80U) != 0;
   const std::string_view wire = input.substr(3);
   const std::string at_once = played_at_once(wire, options);
   const std::string turns = played_in_chunks(wire, {byte(1) + 1, byte(2) + 1}, options);

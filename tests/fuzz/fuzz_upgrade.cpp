@@ -57,9 +57,18 @@ void check_refusal(const UpgradeRefusal& refusal) {
   require_equal(parser.get().body(), refusal.text, "a refusal arrives as it was meant");
 }
 
+/// What we answer is an offer of the same terms.
+void check_deflate(const UpgradeVerdict& verdict) {
+  if (!verdict.deflate) return;
+  const DeflateAnswer again = answer_deflate_offers(verdict.deflate->answer);
+  require(again.is_valid && again.terms, "an answer is a list: " + verdict.deflate->answer);
+  require_equal(again.terms->answer, verdict.deflate->answer, "an answer keeps to the offer");
+}
+
 void check_verdict(const UpgradeVerdict& verdict) {
   if (verdict.accepted()) {
     require_equal(verdict.accept_key.size(), 28U, "an accept key is a SHA-1 in base64");
+    check_deflate(verdict);
   } else {
     check_refusal(verdict.refusal);
   }

@@ -19,10 +19,13 @@ class FramePlay {
   struct Options {
     std::size_t max_message_bytes = 1024;
     std::size_t stop_after = SIZE_MAX;  ///< messages and pings, then the sink says stop
+    bool deflate = false;               ///< was negotiated
   };
 
   explicit FramePlay(const Options& options)
-      : reader_(options.max_message_bytes), left_(options.stop_after) {}
+      : inflater_(10 * options.max_message_bytes),
+        reader_(options.max_message_bytes, options.deflate ? &inflater_ : nullptr),
+        left_(options.stop_after) {}
 
   /// Each chunk has memory of its own, gone after the call, as far as the sanitizer can tell.
   void feed(std::string_view chunk) {
@@ -61,6 +64,7 @@ class FramePlay {
     said_ += ')';
   }
 
+  Inflater inflater_;
   FrameReader reader_;
   std::size_t left_;
   std::string said_;

@@ -50,9 +50,9 @@ struct Row {
   std::string said;
 };
 
-void expect_the_same_at_every_split(const Row& row) {
+void expect_the_same_at_every_split(const Row& row, const FramePlay::Options& options = {
+                                                        .max_message_bytes = kLimit}) {
   SCOPED_TRACE(row.name);
-  const FramePlay::Options options{.max_message_bytes = kLimit};
   EXPECT_EQ(played_at_once(row.wire, options), row.said);
   EXPECT_EQ(played_in_chunks(row.wire, {1}, options), row.said) << "byte by byte";
   for (std::size_t first = 1; first < row.wire.size(); ++first) {
@@ -297,6 +297,56 @@ TEST(FrameReaderTest, GivesItsMemoryBackAtAnError) {
   play.feed(binary(std::string(900, 'x'), Fragment::kMore));
   play.feed(raw({0x83}));
   EXPECT_EQ(play.reader().heap_bytes(), 0U);
+}
+
+/// "Hello" of RFC 7692 7.2.3.1, and what of it stands in a frame.
+const std::string kDeflatedHello = "\xf2\x48\xcd\xc9\xc9\x07\x00"s;
+
+std::string rsv1(std::string frame) {
+  frame[0] = static_cast<char>(frame[0] | 0x40);
+  return frame;
+}
+
+std::string deflated(std::string_view payload) {
+  std::string out;
+  EXPECT_TRUE(make_compressor({.min_bytes = 16})(payload, out));
+  return out;
+}
+
+TEST(FrameReaderTest, InflatesWhatWasNegotiated) {
+  const std::string_view hello = kDeflatedHello;
+  const std::string all(10 * kLimit, 'a');
+  const std::string not_utf8 = std::string(100, 'a') + "\xED\xA0\x80";
+  const std::string whole = "error 1002(message is not whole deflate blocks)";
+  const Row rows[] = {
+      {"text", rsv1(text(hello)), "text(Hello)"},
+      {"binary", rsv1(binary(hello)), "binary(Hello)"},
+      {"plain and deflated", text("one") + rsv1(text(hello)) + text("two"),
+       "text(one) text(Hello) text(two)"},
+      {"fragments, with a ping between them",
+       rsv1(text(hello.substr(0, 3), Fragment::kMore)) + more("", Fragment::kMore) + ping("p") +
+           more(hello.substr(3), Fragment::kLast),
+       "ping(p) text(Hello)"},
+      {"no text", rsv1(text(std::string(1, '\0'))), "text()"},
+      {"ten times the limit", rsv1(text(deflated(all))),
+       "text(10240 bytes, hash " + std::to_string(std::hash<std::string_view>{}(all)) + ")"},
+      {"a byte more", rsv1(text(deflated(all + "a"))), "error 1009(message too large)"},
+      {"text that is not UTF-8", rsv1(text(deflated(not_utf8))), "error 1007(text is not UTF-8)"},
+      {"binary need not be", rsv1(binary(deflated(not_utf8))), "binary(" + not_utf8 + ")"},
+      {"text cut in a character", rsv1(text(deflated(std::string(100, 'a') + "\xEC\x82"))),
+       "error 1007(text is not UTF-8)"},
+      {"not deflated at all", rsv1(text("\xFF\xFF")), whole},
+      {"cut", rsv1(text(hello.substr(0, 4))), whole},
+      {"nothing", rsv1(text("")), whole},
+      {"RSV1 on a continuation", rsv1(text(hello, Fragment::kMore)) + raw({0xC0}),
+       "error 1002(reserved bit set)"},
+      {"RSV1 on a ping", raw({0xC9}), "error 1002(reserved bit set)"},
+      {"RSV1 on a close", raw({0xC8}), "error 1002(reserved bit set)"},
+      {"RSV2 beside it", raw({0xE1}), "error 1002(reserved bit set)"},
+  };
+  for (const Row& row : rows) {
+    expect_the_same_at_every_split(row, {.max_message_bytes = kLimit, .deflate = true});
+  }
 }
 
 TEST(FrameReaderTest, ReadsLargeMessagesInTheShardsChunks) {

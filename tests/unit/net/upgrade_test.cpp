@@ -95,6 +95,7 @@ TEST(UpgradeTest, RefusesEverythingElse) {
       {"key not base64", 400,
        kGet + kHost + kUpgrade + kConnection + kVersion + name + "dGhlIHNhbXBsZSBub25j*Q==\r\n"},
       {"foreign origin", 403, kGood + "Origin: http://evil.example\r\n"},
+      {"extensions that are no list", 400, kGood + "Sec-WebSocket-Extensions: foo; ;\r\n"},
       {"origin null", 403, kGood + "Origin: null\r\n"},
       {"two origins", 403,
        kGood + "Origin: http://example.com:5111\r\nOrigin: http://evil.example\r\n"},
@@ -105,6 +106,19 @@ TEST(UpgradeTest, RefusesEverythingElse) {
     EXPECT_EQ(verdict.refusal.status, row.status) << row.what << ": " << verdict.refusal.text;
     EXPECT_FALSE(verdict.refusal.text.empty()) << row.what;
   }
+}
+
+TEST(UpgradeTest, TakesUpTheFirstGoodOfferOfDeflate) {
+  const std::string name = "Sec-WebSocket-Extensions: ";
+  EXPECT_FALSE(verdict_on(kGood).deflate);
+  EXPECT_FALSE(verdict_on(kGood + name + "foo\r\n").deflate);
+  const UpgradeVerdict two_lines =
+      verdict_on(kGood + name + "foo, permessage-deflate; bar\r\n" + name +
+                 "permessage-deflate; server_max_window_bits=10\r\n");
+  ASSERT_TRUE(two_lines.deflate);
+  EXPECT_EQ(two_lines.deflate->form, FrameForm::kPlain);
+  EXPECT_FALSE(verdict_on(kGet + kHost + name + "permessage-deflate\r\n").deflate)
+      << "nor with a refusal";
 }
 
 TEST(UpgradeTest, SaysInHeadersWhatItWouldTake) {
