@@ -114,37 +114,40 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
       return answer(
           admin_error(403, "forbidden", "Requests from web pages need a token (admin.tokens)"));
     }
-    if (const auto* const page = std::get_if<const Page*>(&route)) return answer(read_page(**page));
+    if (const auto* const page = std::get_if<const Page*>(&route)) return read_page(**page);
     wait_for_verdict(std::get<PublishOn>(route).topic, std::move(request.body()),
                      request[http::field::authorization]);
   }
 
-  [[nodiscard]] AdminReply read_page(const Page& page) const {
+  void read_page(const Page& page) {
     const auto& request = parser_->get();
     if (!page.is_open) {
       const auto refusal = refuse_read(core_->options.tokens, request[http::field::authorization]);
-      if (refusal) return *refusal;
+      if (refusal) return answer(*refusal);
     }
-    return page.reply(core_->host, request.target());
+    page.reply(core_->host, request.target(), answer_in_time("A shard has not answered yet"));
   }
 
   void wait_for_verdict(const std::string& topic, std::string body,
                         std::string_view authorization) {
+    core_->publish.handle(topic, std::move(body), authorization,
+                          answer_in_time("The broadcaster has not answered yet"));
+  }
+
+  /// What takes the answer, on [any]; after a while that is 504 with `reason`.
+  std::function<void(AdminReply)> answer_in_time(std::string_view reason) {
     stream_.expires_never();
     answered_ = false;
     const std::uint64_t turn = ++turn_;
     timer_.expires_after(core_->options.answer_within);
-    timer_.async_wait([self = shared_from_this(), turn](error_code error) {
-      if (error) return;
-      self->answer_turn(turn, admin_error(504, "timeout", "The broadcaster has not answered yet"));
+    timer_.async_wait([self = shared_from_this(), turn, reason](error_code error) {
+      if (!error) self->answer_turn(turn, admin_error(504, "timeout", reason));
     });
-    core_->publish.handle(
-        topic, std::move(body), authorization,
-        [weak = weak_from_this(), io = &core_->io, turn](AdminReply reply) {  // [plugin]
-          asio::post(*io, [weak, turn, reply = std::move(reply)] {
-            if (const auto self = weak.lock()) self->answer_turn(turn, reply);
-          });
-        });
+    return [weak = weak_from_this(), io = &core_->io, turn](AdminReply reply) {
+      asio::post(*io, [weak, turn, reply = std::move(reply)] {
+        if (const auto self = weak.lock()) self->answer_turn(turn, reply);
+      });
+    };
   }
 
   void answer_turn(std::uint64_t turn, const AdminReply& reply) {

@@ -98,6 +98,7 @@ constexpr CounterRow kRows[] = {
     {Counter::kLimitConnections, kLimit, kLimitHelp, "limit", "connections"},
     {Counter::kLimitConnectionsPerAddress, kLimit, kLimitHelp, "limit", "connections_per_address"},
     {Counter::kLimitAccepts, kLimit, kLimitHelp, "limit", "accepts_per_second"},
+    {Counter::kLimitHandshakes, kLimit, kLimitHelp, "limit", "handshakes"},
 };
 
 constexpr const char* kOwnProducer = "broadcast_broadcaster_producer_messages_total";
@@ -165,6 +166,7 @@ void add_host(Families& all, const HostView& host) {
   }
   gauge("broadcast_shards", "Threads that serve clients.", host.shards);
   gauge("broadcast_connections", "Clients that are connected.", host.clients.client_count());
+  gauge("broadcast_pending_bytes", "Frames that wait for clients.", host.census.pending_bytes());
   gauge("broadcast_topics", "Topics that there are.", topics.size());
   gauge("broadcast_subscriptions", "Subscriptions of all clients.", subscriptions);
   gauge("broadcast_active_tickers", "Tickers that somebody is subscribed to.", tickers);

@@ -19,6 +19,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kTopicsShown = 1000;
+constexpr std::size_t kClientsShown = 20;
+constexpr std::size_t kClientsAtMost = 1000;
+/// Names of one client's subscriptions.
+constexpr std::size_t kSubscriptionsShown = 20;
 constexpr std::string_view kPricePrefix = "price:";
 
 AdminReply reply_of(const Json& body, unsigned status = 200) {
@@ -56,14 +60,25 @@ std::string reason_of(const Json& status) {
          (detail.empty() ? "" : ": " + detail);
 }
 
-std::optional<std::size_t> limit_of(std::string_view target) {
+std::optional<std::size_t> limit_of(std::string_view target, std::size_t unless_given) {
   const std::vector<std::string> given = query_values_of(target, "limit");
-  if (given.empty()) return kTopicsShown;
+  if (given.empty()) return unless_given;
   std::size_t limit = 0;
   const std::string& text = given.back();
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), limit);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return limit;
+}
+
+Json client_json(const ClientView& client) {
+  const std::size_t shown = std::min(client.subscriptions.size(), kSubscriptionsShown);
+  const auto first = client.subscriptions.begin();
+  return {{"address", client.address},
+          {"pending_bytes", client.pending_bytes},
+          {"pending_messages", client.pending_messages},
+          {"oldest_ms", client.oldest.count()},
+          {"subscriptions", client.subscriptions.size()},
+          {"topics", std::vector(first, first + static_cast<std::ptrdiff_t>(shown))}};
 }
 
 Json counts_json(const Counters::Values& counts) {
@@ -126,7 +141,7 @@ AdminReply readyz(const HostView& host) {
 }
 
 AdminReply topics_reply(const HostView& host, std::string_view target) {
-  const std::optional<std::size_t> limit = limit_of(target);
+  const std::optional<std::size_t> limit = limit_of(target, kTopicsShown);
   if (!limit) return admin_error(400, "bad_request", "\"limit\" must be a number");
   const std::vector<std::string> prefixes = query_values_of(target, "prefix");
   const std::string prefix = prefixes.empty() ? "" : prefixes.back();
@@ -153,6 +168,24 @@ AdminReply broadcasters_reply(const HostView& host) {
     list.push_back(broadcaster_json(one, status_json(statuses, one)));
   }
   return reply_of({{"broadcasters", std::move(list)}});
+}
+
+void clients_reply(const HostView& host, std::string_view target,
+                   std::function<void(AdminReply)> done) {
+  const std::optional<std::size_t> limit = limit_of(target, kClientsShown);
+  if (!limit || *limit > kClientsAtMost) {
+    return done(admin_error(400, "bad_request", "\"limit\" must be a number up to 1000"));
+  }
+  const std::vector<std::string> sort = query_values_of(target, "sort");
+  if (!sort.empty() && sort.back() != "pending") {
+    return done(admin_error(400, "bad_request", "\"sort\" can be pending"));
+  }
+  host.census.ask_slowest(*limit, [done = std::move(done), total = host.clients.client_count()](
+                                      const std::vector<ClientView>& clients) {
+    Json list = Json::array();
+    for (const ClientView& client : clients) list.push_back(client_json(client));
+    done(reply_of({{"total", total}, {"clients", std::move(list)}}));
+  });
 }
 
 AdminReply stats_reply(const HostView& host) {

@@ -11,6 +11,7 @@
 #include "host/admin/admin_reply.hpp"
 #include "host/base/counters.hpp"
 #include "host/hub/broadcaster_control.hpp"
+#include "host/hub/client_census.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 
@@ -21,6 +22,7 @@ struct HostView {
   const TopicHub& hub;
   const BroadcasterControl& broadcasters;
   const ClientControl& clients;
+  ClientCensus& census;
   std::function<std::uint64_t(Counter)> count;  ///< of the whole process
   std::size_t shards = 0;
   std::string version;
@@ -35,6 +37,10 @@ struct HostView {
 /// Topics by name; the query `target` may have prefix= and limit= (1000).
 [[nodiscard]] AdminReply topics_reply(const HostView& host, std::string_view target);
 [[nodiscard]] AdminReply broadcasters_reply(const HostView& host);
+/// The clients that are furthest behind, when all shards have answered; the query may have limit=
+/// (20) and sort=pending. `done` is called on [any], or at once.
+void clients_reply(const HostView& host, std::string_view target,
+                   std::function<void(AdminReply)> done);
 /// What the dashboard's tooling has always read.
 [[nodiscard]] AdminReply stats_reply(const HostView& host);
 

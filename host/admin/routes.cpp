@@ -14,14 +14,26 @@ using boost::beast::http::verb;
 
 constexpr std::string_view kPublishPath = "/v1/publish/";
 
+/// For what is known at once.
+template <auto Reply>
+void at_once(const HostView& host, std::string_view target, std::function<void(AdminReply)> done) {
+  if constexpr (requires { Reply(host, target); }) {
+    done(Reply(host, target));
+  } else if constexpr (requires { Reply(host); }) {
+    done(Reply(host));
+  } else {
+    done(Reply());
+  }
+}
+
 constexpr Page kPages[] = {
-    {"/livez", true, [](const HostView&, std::string_view) { return livez(); }},
-    {"/readyz", true, [](const HostView& host, std::string_view) { return readyz(host); }},
-    {"/metrics", false, [](const HostView& host, std::string_view) { return metrics_reply(host); }},
-    {"/v1/topics", false, &topics_reply},
-    {"/v1/broadcasters", false,
-     [](const HostView& host, std::string_view) { return broadcasters_reply(host); }},
-    {"/ws/stats", false, [](const HostView& host, std::string_view) { return stats_reply(host); }},
+    {"/livez", true, at_once<livez>},
+    {"/readyz", true, at_once<readyz>},
+    {"/metrics", false, at_once<metrics_reply>},
+    {"/v1/topics", false, at_once<topics_reply>},
+    {"/v1/broadcasters", false, at_once<broadcasters_reply>},
+    {"/v1/clients", false, clients_reply},
+    {"/ws/stats", false, at_once<stats_reply>},
 };
 
 std::string what_there_is() {

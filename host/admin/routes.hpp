@@ -2,6 +2,7 @@
 // Which request to the admin listener goes where: one table of what can be read, and the one thing
 // that is written. Knows no sockets; [main].
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,7 +18,8 @@ namespace broadcast {
 struct Page {
   std::string_view path;
   bool is_open;  ///< to whoever reaches the listener, tokens or not: for probes
-  AdminReply (*reply)(const HostView&, std::string_view target);
+  /// `done` may be called at once, or later on [any].
+  void (*reply)(const HostView&, std::string_view target, std::function<void(AdminReply)> done);
 };
 
 struct PublishOn {

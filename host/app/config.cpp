@@ -185,6 +185,7 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.count("connections", limits.connections, {0, 10 * kMillion});
   map.count("connections_per_address", limits.connections_per_address, {0, 10 * kMillion});
   map.count("accepts_per_second", limits.accepts_per_second, {0, kMillion});
+  map.count("handshakes", limits.handshakes, {1, kMillion});
   check_limits(map, limits);
 }
 

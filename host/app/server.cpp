@@ -74,6 +74,7 @@ NetOptions net_options(const Config& config) {
           .listener = {.path = config.server.path,
                        .origins = config.server.origins,
                        .handshake = config.limits.handshake,
+                       .handshakes = (config.limits.handshakes + shards - 1) / shards,
                        .accepts_per_second =
                            config.limits.accepts_per_second / static_cast<double>(shards),
                        .deflate = config.deflate.enabled,
@@ -131,6 +132,7 @@ Server::Server(const Config& config, BroadcasterPlan plan)
           .hub = hub_,
           .broadcasters = broadcasters_,
           .clients = shards_,
+          .census = shards_,
           .count =
               [this](Counter counter) { return counters_.get(counter) + shards_.total(counter); },
           .shards = shards_.size(),

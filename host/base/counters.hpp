@@ -57,6 +57,7 @@ enum class Counter : std::size_t {
   kLimitConnections,
   kLimitConnectionsPerAddress,
   kLimitAccepts,
+  kLimitHandshakes,
   kCount
 };
 

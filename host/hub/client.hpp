@@ -4,7 +4,9 @@
 // Outbox they were given, and end the connection with Outbox::close().
 
 #include <chrono>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/base/clock.hpp"
 
@@ -21,6 +23,8 @@ class Client {
   virtual void on_binary(std::string_view bytes, MonoTime now) = 0;
   /// The host shuts down; the close frame follows at once.
   virtual void on_shutdown(std::chrono::milliseconds retry_after) = 0;
+  /// What it is subscribed to, by name: topics, then patterns.
+  [[nodiscard]] virtual std::vector<std::string> subscriptions() const = 0;
   /// The connection is over; nothing more is called.
   virtual void on_closed(MonoTime now) = 0;
 };

@@ -16,8 +16,14 @@ constexpr std::size_t kCompactItems = 256;
 /// A reply is nobody else's: its header, its allocation, its place in the queue.
 constexpr std::size_t kReplyOverhead = 64;
 
-std::size_t cost_of_reply(const Message& message) {
-  return message.frame().size() + kReplyOverhead;
+std::uint32_t cost_of_reply(const Message& message) {
+  return static_cast<std::uint32_t>(message.frame().size() + kReplyOverhead);
+}
+
+std::uint32_t milliseconds_of(MonoTime time) {
+  using std::chrono::milliseconds;
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count());
 }
 
 MessagePtr close_frame(const CloseReason& reason) {
@@ -37,7 +43,7 @@ Outbox::Outbox(const Limits& limits, Counters& counters, TouchedList& touched, O
     : limits_(limits), counters_(counters), touched_(touched), writer_(writer), form_(form) {}
 
 Outbox::~Outbox() {
-  if (is_touched_) std::erase(touched_, &writer_);
+  if (is_touched_) std::erase(touched_.writers, &writer_);
 }
 
 void Outbox::push(const MessagePtr& message, Ticket& ticket) {
@@ -47,11 +53,11 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
     counters_.add_alone(Counter::kConflated);
     return;
   }
-  if (pending_bytes_ + frame_of(*message).size() > limits_.bytes) {
+  if (pending_bytes_ + cost_of(*message) > limits_.bytes) {
     overflow();
     return;
   }
-  ticket = append(message, frame_of(*message).size());
+  ticket = append(message, cost_of(*message));
   counters_.add_alone(Counter::kDeliveries);
 }
 
@@ -69,7 +75,7 @@ void Outbox::charge(const std::function<bool(std::uint64_t)>& is_over) {
   for (std::size_t i = first_whole(); i < items_.size(); ++i) {
     Item& item = items_[i];
     if (item.cost > 0 || !is_over(item.message->topic_id())) continue;
-    item.cost = frame_of(*item.message).size();
+    item.cost = cost_of(*item.message);
     pending_bytes_ += item.cost;
   }
   if (pending_bytes_ > limits_.bytes) overflow();
@@ -82,7 +88,7 @@ void Outbox::push_reply(MessagePtr message) {
 
 void Outbox::push_pong(MessagePtr message, Ticket& ticket) {
   if (closing_) return;
-  const std::size_t cost = cost_of_reply(*message);
+  const std::uint32_t cost = cost_of_reply(*message);
   if (Item* item = waiting(ticket)) {
     pending_bytes_ += cost - std::exchange(item->cost, cost);
     item->message = std::move(message);
@@ -104,16 +110,21 @@ void Outbox::close(const CloseReason& reason) {
   if (closing_) return;
   if (reason.counter == Counter::kClosedSlow) drop_unsent();
   MessagePtr frame = close_frame(reason);
-  const std::size_t cost = cost_of_reply(*frame);
+  const std::uint32_t cost = cost_of_reply(*frame);
   static_cast<void>(append(std::move(frame), cost));
   closing_ = true;
   close_reason_ = reason;
   close_reason_.text = {};  // the caller's text may not live as long as the outbox
 }
 
-Outbox::Ticket Outbox::append(MessagePtr message, std::size_t cost) {
+std::chrono::milliseconds Outbox::oldest(MonoTime now) const {
+  if (empty()) return {};
+  return std::chrono::milliseconds(milliseconds_of(now) - items_[head_].since);
+}
+
+Outbox::Ticket Outbox::append(MessagePtr message, std::uint32_t cost) {
   pending_bytes_ += cost;
-  items_.push_back({std::move(message), cost});
+  items_.push_back({std::move(message), cost, milliseconds_of(touched_.now)});
   touch();
   return first_ticket_ + items_.size() - 1;
 }
@@ -131,8 +142,8 @@ bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
   if (message->delivery() == Delivery::kAll) return false;
   if (item->cost > 0) {
     const std::size_t others = pending_bytes_ - item->cost;
-    if (others + frame_of(*message).size() > limits_.bytes) return false;
-    item->cost = frame_of(*message).size();
+    if (others + cost_of(*message) > limits_.bytes) return false;
+    item->cost = cost_of(*message);
     pending_bytes_ = others + item->cost;
   }
   item->message = message;
@@ -171,7 +182,7 @@ void Outbox::consume(std::size_t bytes) {
 
 void Outbox::touch() {
   if (std::exchange(is_touched_, true)) return;
-  touched_.push_back(&writer_);
+  touched_.writers.push_back(&writer_);
 }
 
 }  // namespace broadcast

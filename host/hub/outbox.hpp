@@ -4,6 +4,7 @@
 // queues up to the limit, and beyond it the connection is closed with 4413. Replies and
 // publications keep one order. Part of a Connection; [shard].
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/hub/close_reason.hpp"
 #include "host/hub/message.hpp"
@@ -24,7 +26,10 @@ class OutboxWriter {
 };
 
 /// Those whose outbox got something since the last flush; one list a shard.
-using TouchedList = std::vector<OutboxWriter*>;
+struct TouchedList {
+  std::vector<OutboxWriter*> writers;
+  MonoTime now{};  ///< of the shard's turn
+};
 
 class Outbox {
  public:
@@ -65,6 +70,9 @@ class Outbox {
   [[nodiscard]] const CloseReason& close_reason() const { return close_reason_; }
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
+  [[nodiscard]] std::size_t pending_messages() const { return items_.size() - head_; }
+  /// How long the oldest message has waited; zero: none does.
+  [[nodiscard]] std::chrono::milliseconds oldest(MonoTime now) const;
 
   // What the Connection drains it with.
 
@@ -82,13 +90,18 @@ class Outbox {
  private:
   struct Item {
     MessagePtr message;
-    std::size_t cost;  // against the limit; 0: a snapshot whose subscription lives
+    std::uint32_t cost;   // against the limit; 0: a snapshot whose subscription lives
+    std::uint32_t since;  // milliseconds, of the clock's lower half
   };
+  static_assert(sizeof(Item) == 16, "thousands of them wait for a slow reader");
 
   [[nodiscard]] std::string_view frame_of(const Message& message) const {
     return message.frame(form_);
   }
-  [[nodiscard]] Ticket append(MessagePtr message, std::size_t cost);
+  [[nodiscard]] std::uint32_t cost_of(const Message& message) const {
+    return static_cast<std::uint32_t>(frame_of(message).size());
+  }
+  [[nodiscard]] Ticket append(MessagePtr message, std::uint32_t cost);
   void overflow();
   /// The first that has not begun to be written.
   [[nodiscard]] std::size_t first_whole() const { return head_ + (head_sent_ > 0 ? 1 : 0); }

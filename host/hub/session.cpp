@@ -114,6 +114,15 @@ void Session::on_shutdown(std::chrono::milliseconds retry_after) {
   reply(write_server_shutdown(retry_after));
 }
 
+std::vector<std::string> Session::subscriptions() const {
+  std::vector<std::string> names;
+  for (TopicIndex::View& view : index_.list(subscriptions_)) names.push_back(std::move(view.topic));
+  for (std::string& pattern : index_.list_patterns(subscriptions_)) {
+    names.push_back(std::move(pattern));
+  }
+  return names;
+}
+
 void Session::on_closed(MonoTime now) { index_.unsubscribe_all(subscriptions_, now); }
 
 void Session::handle(const Command& command, MonoTime now) {

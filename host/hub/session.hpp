@@ -37,6 +37,7 @@ class Session final : public Client {
   void on_text(std::string_view text, MonoTime now) override;
   void on_binary(std::string_view bytes, MonoTime now) override;
   void on_shutdown(std::chrono::milliseconds retry_after) override;
+  [[nodiscard]] std::vector<std::string> subscriptions() const override;
   void on_closed(MonoTime now) override;
 
  private:

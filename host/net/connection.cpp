@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <sstream>
 #include <utility>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <linux/sockios.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
@@ -26,6 +28,17 @@ constexpr std::chrono::seconds kCloseGrace{1};
 bool has_unacknowledged(int socket) {
   int bytes = 0;
   return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+/// Empty if it is gone already.
+std::string peer_of(int socket) {
+  boost::asio::ip::tcp::endpoint peer;
+  auto size = static_cast<socklen_t>(peer.capacity());
+  if (::getpeername(socket, peer.data(), &size) != 0) return {};
+  peer.resize(size);
+  std::ostringstream text;
+  text << peer;
+  return text.str();
 }
 
 constexpr std::uint16_t kTooLargeCode = 1009;
@@ -234,6 +247,14 @@ void Connection::shut_down(std::chrono::milliseconds retry_after) {
 void Connection::close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason,
                                MonoTime now) {
   if (!is_over() && now - last_inbound_ >= idle) outbox_.close(reason);
+}
+
+ClientView Connection::view(MonoTime now) const {
+  return {.address = peer_of(socket_),
+          .pending_bytes = outbox_.pending_bytes(),
+          .pending_messages = outbox_.pending_messages(),
+          .oldest = outbox_.oldest(now),
+          .subscriptions = client_->subscriptions()};
 }
 
 void Connection::reset(MonoTime now) {

@@ -13,6 +13,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/hub/client.hpp"
+#include "host/hub/client_census.hpp"
 #include "host/hub/outbox.hpp"
 #include "host/net/admission.hpp"
 #include "host/net/deflate_offer.hpp"
@@ -65,6 +66,8 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   void shut_down(std::chrono::milliseconds retry_after);
   /// Closes if no frame came for `idle`.
   void close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason, MonoTime now);
+  [[nodiscard]] std::size_t pending_bytes() const { return outbox_.pending_bytes(); }
+  [[nodiscard]] ClientView view(MonoTime now) const;
   /// Ends it at once, without another word.
   void reset(MonoTime now);
 

@@ -16,7 +16,7 @@ class Flusher {
  public:
   virtual ~Flusher() = default;
   /// Writes what waits in each of `touched`, as far as its socket takes it. All are Connections.
-  virtual void flush(const TouchedList& touched, MonoTime now) = 0;
+  virtual void flush(std::span<OutboxWriter* const> touched, MonoTime now) = 0;
 };
 
 /// [main] One for each shard, all of a kind. Without io_uring they write with sendmsg, and one line

@@ -36,12 +36,27 @@ double accepts_at_once(const ListenerOptions& options) {
   return std::max(1.0, options.accepts_per_second);
 }
 
+}  // namespace
+
 /// One socket from accept to the end of its HTTP part.
-class Handshake : public std::enable_shared_from_this<Handshake> {
+class Listener::Handshake : public std::enable_shared_from_this<Handshake> {
  public:
-  Handshake(Shard& shard, const ListenerOptions& options, tcp::socket socket,
+  Handshake(Listener& listener, tcp::socket socket,
             std::variant<Admission::Place, Admission::Refusal> place)
-      : shard_(shard), options_(options), stream_(std::move(socket)), place_(std::move(place)) {}
+      : shard_(listener.shard_),
+        options_(listener.options_),
+        progress_(listener.progress_),
+        stream_(std::move(socket)),
+        place_(std::move(place)) {
+    ++progress_->handshakes;
+  }
+  ~Handshake() {
+    if (progress_->handshakes-- == options_.handshakes && progress_->on_room) {
+      progress_->on_room();
+    }
+  }
+  Handshake(const Handshake&) = delete;
+  Handshake& operator=(const Handshake&) = delete;
 
   void read() {
     parser_.header_limit(kHeaderBytes);
@@ -155,14 +170,13 @@ class Handshake : public std::enable_shared_from_this<Handshake> {
 
   Shard& shard_;
   const ListenerOptions& options_;
+  const std::shared_ptr<Progress> progress_;
   beast::tcp_stream stream_;
   beast::flat_buffer buffer_;
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
   std::variant<Admission::Place, Admission::Refusal> place_;
 };
-
-}  // namespace
 
 Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
                    Admission& admission)
@@ -172,7 +186,11 @@ Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOpti
       admission_(admission),
       acceptor_(io),
       accepts_(accepts_at_once(options)),
-      next_accept_(io) {}
+      next_accept_(io) {
+  progress_->on_room = [this] { accept_when_allowed(mono_now()); };
+}
+
+Listener::~Listener() { progress_->on_room = nullptr; }
 
 tcp::endpoint Listener::bind(const tcp::endpoint& endpoint) {
   acceptor_.open(endpoint.protocol());
@@ -197,9 +215,12 @@ void Listener::on_tick(MonoTime now) {
   if (std::exchange(paused_, false)) accept_when_allowed(now);
 }
 
-/// Who comes beyond accepts_per_second waits in the kernel's backlog.
+/// Who comes beyond accepts_per_second or handshakes waits in the kernel's backlog.
 void Listener::accept_when_allowed(MonoTime now) {
   if (!acceptor_.is_open()) return;
+  if (progress_->handshakes >= options_.handshakes) {
+    return shard_.counters().add(Counter::kLimitHandshakes);
+  }
   const double rate = options_.accepts_per_second;
   if (rate == 0) return accept();
   const std::chrono::nanoseconds wait = accepts_.take(rate, accepts_at_once(options_), now);
@@ -236,8 +257,7 @@ void Listener::welcome(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(UnsentLimit(kUnsentBytes), ignored);
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
-  std::make_shared<Handshake>(shard_, options_, std::move(socket),
-                              admission_.try_enter(peer.address()))
+  std::make_shared<Handshake>(*this, std::move(socket), admission_.try_enter(peer.address()))
       ->read();
 }
 

@@ -4,6 +4,9 @@
 // a Shard; [shard] unless tagged.
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +26,7 @@ struct ListenerOptions {
   std::string path = "/ws";          ///< empty: any
   std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
+  std::size_t handshakes = 4096;  ///< in progress at this listener
   double accepts_per_second = 0;  ///< of this listener; 0: off
   bool deflate = true;            ///< permessage-deflate for those who offer it
   std::string page;               ///< HTML at `/`; empty: none
@@ -32,6 +36,7 @@ class Listener {
  public:
   Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
            Admission& admission);
+  ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
@@ -44,6 +49,13 @@ class Listener {
   void on_tick(MonoTime now);
 
  private:
+  /// What outlives the listener with the handshakes in progress.
+  struct Progress {
+    std::size_t handshakes = 0;
+    std::function<void()> on_room;  // accepts again
+  };
+  class Handshake;
+
   void accept();
   void accept_when_allowed(MonoTime now);
   [[nodiscard]] bool somebody_waits();
@@ -56,6 +68,7 @@ class Listener {
   boost::asio::ip::tcp::acceptor acceptor_;
   TokenBucket accepts_;
   boost::asio::steady_timer next_accept_;
+  const std::shared_ptr<Progress> progress_ = std::make_shared<Progress>();
   bool paused_ = false;
 };
 

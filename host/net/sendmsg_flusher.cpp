@@ -19,7 +19,7 @@ std::size_t gather(const Outbox& outbox, std::span<iovec> parts) {
   return count;
 }
 
-void SendmsgFlusher::flush(const TouchedList& touched, MonoTime now) {
+void SendmsgFlusher::flush(std::span<OutboxWriter* const> touched, MonoTime now) {
   for (OutboxWriter* writer : touched) {
     auto& connection = static_cast<Connection&>(*writer);
     if (connection.begin_flush(now)) send(connection, now);

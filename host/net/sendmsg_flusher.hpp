@@ -23,7 +23,7 @@ inline constexpr std::size_t kPiecesPerWrite = 64;
 
 class SendmsgFlusher final : public Flusher {
  public:
-  void flush(const TouchedList& touched, MonoTime now) override;
+  void flush(std::span<OutboxWriter* const> touched, MonoTime now) override;
   /// Sends until nothing waits or the socket takes no more. REQUIRES: something waits.
   void send(Connection& connection, MonoTime now);
 

@@ -139,7 +139,7 @@ bool Shard::deliver_lot() {
   }
   const std::size_t end = std::min(drained_.size(), delivered_ + kLot);
   std::size_t unflushed_bytes = 0;
-  const MonoTime now = mono_now();
+  const MonoTime now = touched_.now = mono_now();
   for (; delivered_ < end; ++delivered_) {
     const MessagePtr message = std::move(drained_[delivered_]);
     // A burst larger than an outbox must not close readers that keep up.
@@ -162,9 +162,10 @@ bool Shard::deliver_lot() {
 
 void Shard::flush_touched(MonoTime now) {
   owner_.check();
+  touched_.now = now;
   // Flushing may end a connection, and that may touch others.
-  while (!touched_.empty()) {
-    std::swap(flushing_, touched_);
+  while (!touched_.writers.empty()) {
+    std::swap(flushing_, touched_.writers);
     flusher_->flush(flushing_, now);
     flushing_.clear();
   }
@@ -210,6 +211,9 @@ void Shard::on_tick() {
   free_the_gone();
   for (auto at = waiting_.begin(); at != waiting_.end();) (at++)->on_tick(now);
   flush_touched(now);
+  std::size_t pending = 0;
+  for (const Connection& connection : waiting_) pending += connection.pending_bytes();
+  pending_bytes_ = pending;
   arm_tick();
 }
 
@@ -224,6 +228,21 @@ bool Shard::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code, st
     flush_touched(now);
   });
   return true;
+}
+
+void Shard::post_ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) {
+  boost::asio::post(io_, [this, most, done = std::move(done)] { done(slowest(most)); });
+}
+
+std::vector<ClientView> Shard::slowest(std::size_t most) {
+  std::vector<const Connection*> all;
+  for_each_connection([&](const Connection& connection) { all.push_back(&connection); });
+  const auto end = all.begin() + static_cast<std::ptrdiff_t>(std::min(most, all.size()));
+  std::ranges::partial_sort(all, end, std::greater(), &Connection::pending_bytes);
+  std::vector<ClientView> views;
+  const MonoTime now = mono_now();
+  for (auto at = all.begin(); at != end; ++at) views.push_back((*at)->view(now));
+  return views;
 }
 
 void Shard::post_stop_accepting() {

@@ -60,6 +60,11 @@ class Shard {
   [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code,
                                     std::string reason);
 
+  /// [any] Calls `done` on the shard's thread with the `most` clients that have the most pending.
+  void post_ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done);
+  /// [any] In all outboxes at the last tick.
+  [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
+
   /// Takes over a socket that has finished its handshake, with the terms of permessage-deflate that
   /// it agreed on, or null. REQUIRES: not is_closing().
   void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
@@ -100,6 +105,7 @@ class Shard {
   void shut_down(MonoTime deadline);
   template <class F>
   void for_each_connection(F use);
+  [[nodiscard]] std::vector<ClientView> slowest(std::size_t most);
   void free_the_gone();
 
   OwnerThread owner_;
@@ -110,7 +116,7 @@ class Shard {
   TopicIndex index_;
   Counters counters_;
   TouchedList touched_;
-  TouchedList flushing_;
+  std::vector<OutboxWriter*> flushing_;
   const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
   Inflater inflater_;
@@ -129,6 +135,7 @@ class Shard {
   std::thread thread_;
   // Shared.
   std::atomic<std::size_t> open_{0};
+  std::atomic<std::size_t> pending_bytes_{0};
   std::atomic<bool> close_idle_waits_{false};
 };
 

@@ -1,10 +1,13 @@
 #include "host/net/shard_group.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
 
+#include "host/base/guarded.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/close_reason.hpp"
 
@@ -89,6 +92,33 @@ bool ShardGroup::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t clo
   return std::ranges::count_if(shards_, [&](const auto& shard) {
            return !shard->try_close_idle(idle, close_code, std::string(reason));
          }) == 0;
+}
+
+void ShardGroup::ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) {
+  struct Found {
+    std::vector<ClientView> views;
+    std::size_t missing;
+  };
+  const auto found = std::make_shared<Guarded<Found>>(Found{{}, shards_.size()});
+  for (const auto& shard : shards_) {
+    shard->post_ask_slowest(most, [found, most, done](std::vector<ClientView> views) {
+      const bool is_last = found->with_lock([&](Found& so_far) {
+        std::ranges::move(views, std::back_inserter(so_far.views));
+        return --so_far.missing == 0;
+      });
+      if (!is_last) return;
+      auto all = found->with_lock([](Found& so_far) { return std::move(so_far.views); });
+      std::ranges::sort(all, std::greater(), &ClientView::pending_bytes);
+      all.resize(std::min(most, all.size()));
+      done(std::move(all));
+    });
+  }
+}
+
+std::size_t ShardGroup::pending_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& shard : shards_) bytes += shard->pending_bytes();
+  return bytes;
 }
 
 std::uint64_t ShardGroup::total(Counter counter) const {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "host/hub/client_census.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/net/admission.hpp"
 #include "host/net/shard.hpp"
@@ -21,7 +22,7 @@ struct NetOptions {
   Admission::Limits admission;
 };
 
-class ShardGroup final : public ClientControl {
+class ShardGroup final : public ClientControl, public ClientCensus {
  public:
   /// [main] `hub` outlives the group.
   ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory);
@@ -42,6 +43,8 @@ class ShardGroup final : public ClientControl {
   [[nodiscard]] bool try_send_all(std::string_view json) override;
   [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t close_code,
                                     std::string_view reason) override;
+  void ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) override;
+  [[nodiscard]] std::size_t pending_bytes() const override;
   /// [any] The shards' counters, added up.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
 

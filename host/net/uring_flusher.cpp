@@ -49,7 +49,7 @@ void UringFlusher::check_that_it_works() {
   io_uring_cqe_seen(&ring_, done);
 }
 
-void UringFlusher::flush(const TouchedList& touched, MonoTime now) {
+void UringFlusher::flush(std::span<OutboxWriter* const> touched, MonoTime now) {
   if (is_broken_) return rest_.flush(touched, now);
   for (OutboxWriter* writer : touched) {
     auto& connection = static_cast<Connection&>(*writer);

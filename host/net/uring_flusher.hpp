@@ -23,7 +23,7 @@ class UringFlusher final : public Flusher {
   UringFlusher(const UringFlusher&) = delete;
   UringFlusher& operator=(const UringFlusher&) = delete;
 
-  void flush(const TouchedList& touched, MonoTime now) override;
+  void flush(std::span<OutboxWriter* const> touched, MonoTime now) override;
 
  private:
   void check_that_it_works();

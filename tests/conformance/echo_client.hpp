@@ -30,6 +30,7 @@ class EchoClient final : public Client {
     outbox_.push_reply(Message::frame_of(Opcode::kBinary, bytes, compressor_));
   }
   void on_shutdown(std::chrono::milliseconds) override {}
+  [[nodiscard]] std::vector<std::string> subscriptions() const override { return {}; }
   void on_closed(MonoTime) override {}
 
  private:

@@ -157,6 +157,16 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual(status, 200)
         self.connect(host)  # while that one is still open
 
+    def test_handshakes(self):
+        host = self.start(handshakes=1, handshake="30s")
+        silent = self.enterContext(RawSocket(host.port))
+        self.counted(host, "handshakes")
+        waiting = self.enterContext(RawSocket(host.port))
+        waiting.send(waiting.request(host.path))
+        silent.socket.close()
+        self.assertEqual(waiting.response()[0], 101)
+        self.connect(host)
+
     def test_accepts_per_second_makes_the_others_wait_and_loses_none(self):
         host = self.start(accepts_per_second=2)
         begun = time.monotonic()

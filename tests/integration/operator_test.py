@@ -100,6 +100,32 @@ class OperatorTest(unittest.TestCase):
         self.assertEqual((topic["topic"], topic["owner"], topic["subscribers"], topic["delivery"]),
                          ("price:123450", "price", 2, "latest"))
 
+    def test_the_clients_that_are_furthest_behind_are_listed(self):
+        host = self.start(mirror())
+        self.subscribe(host, "price:123450")
+        slow = self.enterContext(RawSocket(host.port, receive_buffer=4096))
+        slow.upgrade(host.path + "?subscribe=signal:vcp,price:123450")
+        for _ in range(3):
+            slow.receive()
+
+        def publish_and_ask(status, answer):
+            host.publish("signal:vcp", {"type": "burst", "text": "x" * 50_000})
+            return status == 200 and answer["clients"][0]["pending_bytes"] > 100_000
+
+        answer = self.read_until(host, "/v1/clients?sort=pending&limit=1", publish_and_ask)
+        self.assertEqual((answer["total"], len(answer["clients"])), (2, 1))
+        client = answer["clients"][0]
+        self.assertEqual(client["address"], "127.0.0.1:%d" % slow.socket.getsockname()[1])
+        self.assertEqual((client["topics"], client["subscriptions"]), (["price:123450", "signal:vcp"], 2))
+        self.assertGreater(client["pending_messages"], 1)
+        self.assertGreaterEqual(client["oldest_ms"], 0)
+        self.assertEqual(len(self.read(host, "/v1/clients")["clients"]), 2)
+        until = time.monotonic() + DEADLINE
+        while "broadcast_pending_bytes 0\n" in host.metrics():
+            self.assertLess(time.monotonic(), until)
+        for query in ("limit=x", "limit=1001", "sort=age"):
+            self.read(host, "/v1/clients?" + query, status=400)
+
     def test_the_dashboards_tooling_reads_its_stats(self):
         host = self.start(ALL)
         self.subscribe(host, "price:005930", "price:123450", "signal:vcp")

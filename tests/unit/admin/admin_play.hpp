@@ -1,6 +1,7 @@
 #pragma once
 // A topic's owner whose verdicts the test gives: at once, or when it likes.
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -85,7 +86,7 @@ struct OwnedTopics {
 };
 
 /// What an operator may ask about: broadcasters as the test has them, and three clients.
-class FakeHost final : public BroadcasterControl, public ClientControl {
+class FakeHost final : public BroadcasterControl, public ClientControl, public ClientCensus {
  public:
   explicit FakeHost(OwnedTopics& topics) : topics_(topics) {}
 
@@ -95,6 +96,7 @@ class FakeHost final : public BroadcasterControl, public ClientControl {
     return {.hub = topics_.hub,
             .broadcasters = *this,
             .clients = *this,
+            .census = *this,
             .count = [this](Counter counter) { return topics_.counters.get(counter); },
             .shards = 2,
             .version = "1.2.3"};
@@ -114,6 +116,16 @@ class FakeHost final : public BroadcasterControl, public ClientControl {
                                     std::string_view) override {
     return false;
   }
+  void ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) override {
+    std::vector<ClientView> slowest{{.address = "10.0.0.7:5000",
+                                     .pending_bytes = 700,
+                                     .pending_messages = 3,
+                                     .oldest = std::chrono::milliseconds(40),
+                                     .subscriptions = std::vector<std::string>(25, "price:*")}};
+    slowest.resize(std::min(most, slowest.size()));
+    done(std::move(slowest));
+  }
+  [[nodiscard]] std::size_t pending_bytes() const override { return 700; }
 
  private:
   OwnedTopics& topics_;

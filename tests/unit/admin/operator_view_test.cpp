@@ -153,5 +153,27 @@ TEST_F(OperatorTopicsTest, TheDashboardsToolingFindsItsFields) {
   EXPECT_EQ(answer.at("signal_broadcaster_running"), true);
 }
 
+TEST_F(OperatorViewTest, ListsTheClientsThatAreFurthestBehind) {
+  const auto ask = [&](std::string_view target) {
+    AdminReply reply;
+    clients_reply(host.view(), target, [&](AdminReply came) { reply = std::move(came); });
+    return reply;
+  };
+  const Json answer = Json::parse(ask("/v1/clients?sort=pending").body);
+  EXPECT_EQ(answer.at("total"), 3);
+  const Json& client = answer.at("clients").at(0);
+  EXPECT_EQ(client.at("address"), "10.0.0.7:5000");
+  EXPECT_EQ(client.at("pending_bytes"), 700);
+  EXPECT_EQ(client.at("pending_messages"), 3);
+  EXPECT_EQ(client.at("oldest_ms"), 40);
+  EXPECT_EQ(client.at("subscriptions"), 25);
+  EXPECT_EQ(client.at("topics").size(), 20U);
+  EXPECT_EQ(Json::parse(ask("/v1/clients?limit=0").body).at("clients").size(), 0U);
+  for (const char* target :
+       {"/v1/clients?limit=-1", "/v1/clients?limit=1001", "/v1/clients?sort=x"}) {
+    EXPECT_EQ(ask(target).status, 400U) << target;
+  }
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -57,7 +57,7 @@ TEST(ConfigTest, ReadsEveryLimit) {
           "limits: {message: 2KiB, outbox: 4MiB, publish: 1MiB, write_stall: 5s, handshake: 1s,\n"
           "  topics: 500, topics_per_connection: 50, topics_per_request: 5, topic_name: 99,\n"
           "  commands_per_second: 0, connections: 10, connections_per_address: 2, "
-          "  accepts_per_second: 50}")
+          "  accepts_per_second: 50, handshakes: 7}")
           .limits;
   const LimitsConfig expected{.message_bytes = 2048,
                               .outbox_bytes = 4 << 20,
@@ -71,8 +71,14 @@ TEST(ConfigTest, ReadsEveryLimit) {
                               .commands_per_second = 0,
                               .connections = 10,
                               .connections_per_address = 2,
-                              .accepts_per_second = 50};
+                              .accepts_per_second = 50,
+                              .handshakes = 7};
   EXPECT_EQ(limits, expected);
+}
+
+TEST(ConfigTest, ReadsDeflate) {
+  EXPECT_EQ(configured("deflate: {enabled: false, min_bytes: 1KiB, level: 9}\n").deflate,
+            (DeflateOptions{.enabled = false, .min_bytes = 1024, .level = 9}));
 }
 
 TEST(ConfigTest, ReadsHistoryAndState) {

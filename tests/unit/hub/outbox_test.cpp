@@ -88,20 +88,34 @@ TEST_F(OutboxTest, GathersNoMorePiecesThanThereIsRoomFor) {
 TEST_F(OutboxTest, PutsItsWriterOnTheTouchedListOncePerFlush) {
   push(all(1));
   push(all(2));
-  EXPECT_THAT(touched_, ElementsAre(&writer_));
-  touched_.clear();
+  EXPECT_THAT(touched_.writers, ElementsAre(&writer_));
+  touched_.writers.clear();
   outbox_.untouch();
   outbox_.close(kCloseShutdown);
-  EXPECT_THAT(touched_, ElementsAre(&writer_));
+  EXPECT_THAT(touched_.writers, ElementsAre(&writer_));
+}
+
+TEST_F(OutboxTest, KnowsHowLongItsOldestMessageHasWaited) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(outbox_.oldest(MonoTime(milliseconds(7))), milliseconds(0));
+  touched_.now = MonoTime(milliseconds(0xFFFF'FFF0));  // where 32 bits end
+  push(all(1));
+  touched_.now += milliseconds(40);
+  push(all(2));
+  EXPECT_EQ(outbox_.pending_messages(), 2U);
+  EXPECT_EQ(outbox_.oldest(touched_.now), milliseconds(40));
+  outbox_.consume(all(1)->frame().size());
+  EXPECT_EQ(outbox_.pending_messages(), 1U);
+  EXPECT_EQ(outbox_.oldest(touched_.now + milliseconds(5)), milliseconds(5));
 }
 
 TEST_F(OutboxTest, LeavesTheTouchedListWhenItIsDestroyed) {
   {
     Outbox other(limits_, counters_, touched_, writer_);
     other.push_reply(Message::text_of("x"));
-    EXPECT_THAT(touched_, ElementsAre(&writer_));
+    EXPECT_THAT(touched_.writers, ElementsAre(&writer_));
   }
-  EXPECT_THAT(touched_, IsEmpty());
+  EXPECT_THAT(touched_.writers, IsEmpty());
 }
 
 TEST_F(OutboxTest, AReaderThatFallsBehindOnAnAllTopicIsClosedAndGetsOnlyTheCloseFrame) {
@@ -387,7 +401,7 @@ TEST_F(OutboxTest, AMessageOnEachOfTwentyTopicsCostsNoMemoryTheSecondTime) {
   Outbox::Ticket ticket = 0;
   for (const MessagePtr& message : messages) outbox_.push(message, ticket);
   static_cast<void>(read());
-  touched_.clear();
+  touched_.writers.clear();
   outbox_.untouch();
   const std::size_t before = allocations();
   for (const MessagePtr& message : messages) outbox_.push(message, ticket);
