@@ -1,0 +1,122 @@
+"""A row: contestants that are measured in turn, round by round, so that what disturbs the machine
+disturbs them all."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from figures import Figure, line
+from servers import Failed, Skipped, put_load_on
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    rounds: int
+    seconds: float
+    warmup: float = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Metric:
+    name: str
+    of: Callable[[dict], float | None]  # a report of the load generator
+
+
+@dataclasses.dataclass(frozen=True)
+class Contestant:
+    name: str
+    server: Callable[[], Any]  # a context manager with port, path and pid; Skipped if it is not to be had
+    load: tuple[str, ...] = ()  # arguments of the load generator
+    cores: tuple[int, ...] | None = None  # of the load
+    deliveries_per_s: float | None = None  # that it should come to
+
+
+@dataclasses.dataclass
+class Result:
+    """What became of a row; `samples[contestant][metric]` has a place for each round."""
+
+    name: str
+    title: str
+    samples: dict = dataclasses.field(default_factory=dict)
+    figures: list[Figure] = dataclasses.field(default_factory=list)
+    skipped: dict[str, str] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def lines(self):
+        return [made for figure in self.figures if (made := line(figure, self.samples))]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    name: str
+    title: str
+    contestants: Callable[[Settings], list[Contestant]]
+    metrics: tuple[Metric, ...]
+    figures: Callable[[list[str]], list[Figure]]  # of the contestants' names, in the order of the table
+
+    def run(self, settings, say):
+        result = Result(self.name, self.title)
+        try:
+            contestants = self.contestants(settings)
+        except (Failed, AssertionError) as error:
+            result.note(f"could not be measured: {first_line(error)}")
+            return result
+        result.figures = self.figures([contestant.name for contestant in contestants])
+        result.samples = {contestant.name: {metric.name: [] for metric in self.metrics}
+                          for contestant in contestants}
+        for turn in range(settings.rounds):
+            begin = turn % len(contestants)  # who comes first changes
+            for contestant in contestants[begin:] + contestants[:begin]:
+                if contestant.name in result.skipped:
+                    continue
+                say(f"{self.name}: round {turn + 1} of {settings.rounds}, {contestant.name}")
+                report = self._sample(contestant, settings, result)
+                for metric in self.metrics:
+                    result.samples[contestant.name][metric.name].append(report and metric.of(report))
+        return result
+
+    def _sample(self, contestant, settings, result):
+        """The load generator's report, or None."""
+        try:
+            with contestant.server() as server:
+                report = put_load_on(server, contestant.load, settings.seconds, settings.warmup, contestant.cores)
+        except Skipped as reason:
+            result.skipped[contestant.name] = str(reason)
+            return None
+        except (Failed, AssertionError) as error:
+            if why := no_fault_of_its_own(error):
+                result.skipped[contestant.name] = why
+            else:
+                result.note(f"{contestant.name}: a round without a figure: {first_line(error)}")
+            return None
+        for text in doubts(report, contestant):
+            result.note(f"{contestant.name}: {text}")
+        return report
+
+
+def first_line(error):
+    return str(error).strip().splitlines()[0]
+
+
+def no_fault_of_its_own(error):
+    """What this build or this machine lacks, or None."""
+    if "permessage-deflate was offered" in str(error):
+        return "the server does not deflate"
+    if "raise the hard limit" in str(error):
+        return first_line(error)
+    return None
+
+
+def doubts(report, contestant):
+    """What makes a figure mean something else than it says. Numbers are left out, so that each is said once."""
+    if report["load_cpu_s"] > 0.97 * report["seconds"] > 0:
+        yield "the load generator had no time left: latencies are its own too"
+    if report["gaps"] > 0:
+        yield "did not deliver every message"
+    wanted = contestant.deliveries_per_s
+    if wanted and report["messages"] < 0.95 * wanted * report["seconds"]:
+        yield f"came to less than 95 % of the {wanted:,.0f} deliveries a second that were asked for"

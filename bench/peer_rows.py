@@ -1,0 +1,44 @@
+"""The host beside other servers. A ratio above 1 is what the other one needs more."""
+
+import dataclasses
+
+from contest import Contestant, Row
+from figures import Figure, Target
+from peer_servers import FastApi, Load, Nats, Nchan, Node
+from rows import BURST, CPU, IDLE, PLAIN, USER, floor, host
+
+PEERS = {"nchan": (Nchan, PLAIN), "nats-server": (Nats, ("--protocol", "nats")), "ws (Node.js)": (Node, PLAIN),
+         "FastAPI": (FastApi, PLAIN)}
+
+
+def peers(load, more=(), topic="bench", deliveries_per_s=None):
+    for name, (server, arguments) in PEERS.items():
+        topics = ("--topics", topic) if server is Nats else ()
+        yield Contestant(name, lambda server=server: server(load), arguments + topics + more,
+                         deliveries_per_s=deliveries_per_s)
+
+
+def beside_the_host(metric):
+    return [Figure("host", metric.name)] + [
+        Figure(name, metric.name, "host", Target(1, at_least=True)) for name in PEERS]
+
+
+def fan_out(name, title, config, load, floor_arguments):
+    wanted = 1000 * load.rate
+    return Row(name, title,
+               lambda _: [host("host", config, deliveries_per_s=wanted),
+                          floor("epoll", *floor_arguments, deliveries_per_s=wanted),
+                          *peers(load, deliveries_per_s=wanted)],
+               (CPU, USER), lambda _: [*beside_the_host(CPU), Figure("floor_epoll", CPU.name, "host")])
+
+
+IDLE_LOAD = ("--idle", "--connections", "5000")
+
+ROWS = (
+    fan_out("steady", "1 topic, 1,000 subscribers, 100 messages a second, 300 bytes", "steady", Load(100), ()),
+    fan_out("burst", "1 topic, 1,000 subscribers, 20 messages at each tick of 50 ms", "burst", Load(400, 50), BURST),
+    Row("idle", "5,000 connections that have subscribed to one silent topic",
+        lambda _: [dataclasses.replace(host("host", "steady"), load=("--topics", "idle", *IDLE_LOAD)),
+                   *peers(Load(0), IDLE_LOAD, "idle")],
+        (IDLE,), lambda _: beside_the_host(IDLE)),
+)

@@ -1,0 +1,60 @@
+"""A FastAPI server as they are usually written: a set of clients, each awaited in turn. bench/peers.py
+starts it with BENCH_RATE messages a second, in bursts at each tick of BENCH_TICK_MS, or evenly spaced
+if that is 0. Nothing is pushed at rate 0."""
+
+import asyncio
+import os
+import time
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+RATE = float(os.environ["BENCH_RATE"])
+TICK_MS = float(os.environ["BENCH_TICK_MS"])
+BYTES = 300
+
+app = FastAPI()
+clients = set()
+running = set()  # the event loop keeps no reference of its own
+
+
+@app.websocket("/ws")
+async def subscriber(socket: WebSocket):
+    await socket.accept()
+    clients.add(socket)
+    try:
+        while True:
+            await socket.receive_text()
+    except WebSocketDisconnect:
+        clients.discard(socket)
+
+
+def message(number):
+    head = f'{{"topic":"bench","seq":{number},"type":"bench","t":{time.monotonic_ns()},"bseq":{number},"pad":"'
+    return head.ljust(BYTES - 2, "x") + '"}'
+
+
+async def broadcast(text):
+    for client in list(clients):
+        try:
+            await client.send_text(text)
+        except Exception:  # gone: whichever way its library says so
+            clients.discard(client)
+
+
+async def publish():
+    period = TICK_MS / 1000 or 1 / RATE
+    each = round(RATE * period)
+    due = time.monotonic()
+    published = 0
+    while True:
+        due += period
+        await asyncio.sleep(max(0, due - time.monotonic()))
+        for _ in range(each):
+            published += 1
+            await broadcast(message(published))
+
+
+@app.on_event("startup")
+async def start():
+    if RATE > 0:
+        running.add(asyncio.create_task(publish()))

@@ -1,0 +1,37 @@
+// A Node.js server with `ws`, as bench/peers.py starts it: RATE messages a second, in bursts at each
+// tick of TICK_MS, or evenly spaced if that is 0. Nothing is pushed at rate 0.
+import { WebSocketServer } from 'ws';
+
+const [rate, tickMs] = process.argv.slice(2).map(Number);
+const bytes = 300;
+const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
+let published = 0;
+
+function message() {
+  const number = published + 1;
+  const head = `{"topic":"bench","seq":${number},"type":"bench","t":${process.hrtime.bigint()},"bseq":${number},"pad":"`;
+  return Buffer.from(head.padEnd(bytes - 2, 'x') + '"}');
+}
+
+function publish() {
+  const text = message(); // encoded once; `ws` frames it for each client
+  for (const client of server.clients) client.send(text, { binary: false });
+  ++published;
+}
+
+// Who is late does not catch up: otherwise nobody could connect to a server that is asked for too much.
+function publishAt(due) {
+  const periodMs = tickMs || 1000 / rate;
+  const each = Math.round((rate * periodMs) / 1000);
+  const wait = Math.max(0, due - performance.now());
+  setTimeout(() => {
+    for (let i = 0; i < each; ++i) publish();
+    publishAt(Math.max(due + periodMs, performance.now()));
+  }, wait);
+}
+
+server.on('listening', () => {
+  console.log(`listening on ws://127.0.0.1:${server.address().port}/`);
+  if (rate > 0) publishAt(performance.now());
+});
+process.on('SIGTERM', () => process.exit(0));

@@ -1,0 +1,165 @@
+"""What is measured of the host, and what is asked of it."""
+
+from contest import Contestant, Metric, Row
+from figures import Figure, Target
+from servers import CORES, BenchHost, FloorServer, feed, flush, put_load_on, raise_descriptor_limit, Skipped
+
+CPU = Metric("CPU µs a delivery", lambda report: report["cpu_us_per_delivery"])
+USER = Metric("user µs a delivery", lambda report: report["user_us_per_delivery"])
+P50 = Metric("p50 µs", lambda report: report["latency_us"]["p50"])
+P99 = Metric("p99 µs", lambda report: report["latency_us"]["p99"])
+P999 = Metric("p99.9 µs", lambda report: report["latency_us"]["p999"])
+IDLE = Metric("user bytes a connection", lambda report: report["memory"]["per_connection_bytes"])
+PEAK = Metric("peak MiB", lambda report: report["memory"]["peak_kib"] / 1024)
+SERVED_MS = Metric("ms until all are served",  # the floors have no snapshots: their handshakes
+                   lambda report: 1000 * (report["snapshots_s"] or report["connect_s"]))
+
+BENCH = ("--topics", "bench")
+PLAIN = ("--protocol", "plain")
+SPREAD_OUT = ("--topic-count", "200", "--topics-each", "20")
+BURST = ("--rate", "400", "--tick-ms", "50")
+
+
+def host(name, config, changes=None, load=BENCH, deliveries_per_s=None):
+    return Contestant(name, lambda: BenchHost(config, changes), load, deliveries_per_s=deliveries_per_s)
+
+
+def floor(kind, *arguments, load=PLAIN, deliveries_per_s=None):
+    return Contestant(f"floor_{kind}", lambda: FloorServer(kind, *arguments), load,
+                      deliveries_per_s=deliveries_per_s)
+
+
+def fan_out(config, floor_arguments, deliveries_per_s):
+    return [host("host, io_uring", config, flush("io_uring"), deliveries_per_s=deliveries_per_s),
+            host("host, sendmsg", config, flush("sendmsg"), deliveries_per_s=deliveries_per_s),
+            floor("epoll", *floor_arguments, deliveries_per_s=deliveries_per_s),
+            floor("uring", *floor_arguments, deliveries_per_s=deliveries_per_s)]
+
+
+def fan_out_figures(ring, sendmsg, user=None):
+    return lambda _: [
+        Figure("host, io_uring", CPU.name, "floor_epoll", Target(ring)),
+        Figure("host, sendmsg", CPU.name, "floor_epoll", Target(sendmsg)),
+        Figure("floor_epoll", CPU.name),
+        Figure("floor_uring", CPU.name, "floor_epoll"),
+        Figure("host, io_uring", USER.name, target=user),
+        Figure("host, sendmsg", USER.name, target=user),
+        Figure("floor_epoll", USER.name),
+        Figure("floor_uring", USER.name)]
+
+
+STEADY = Row(
+    "steady", "1 topic, 1,000 subscribers, 100 messages a second, 300 bytes",
+    lambda _: fan_out("steady", (), 100_000), (CPU, USER), fan_out_figures(0.95, 1.05, Target(0.2)))
+
+BURST_ROW = Row(
+    "burst", "1 topic, 1,000 subscribers, 20 messages at each tick of 50 ms",
+    lambda _: fan_out("burst", BURST, 400_000), (CPU, USER), fan_out_figures(1.0, 1.1))
+
+TOPICS = Row(
+    "topics", "200 topics, 1,000 subscribers of 20 each, 5 messages a second and topic",
+    lambda _: [host("host", "steady", feed(topics=[], topic_count=200, rate=5), SPREAD_OUT, 100_000),
+               floor("epoll", "--topics", "200", "--rate", "5", load=PLAIN + SPREAD_OUT, deliveries_per_s=100_000)],
+    (CPU, USER),
+    lambda _: [Figure("host", CPU.name, "floor_epoll"), Figure("floor_epoll", CPU.name), Figure("host", USER.name)])
+
+DEFLATE = Row(
+    "deflate", "as steady, with permessage-deflate",
+    lambda _: [host("deflated", "deflate", load=BENCH + ("--deflate",), deliveries_per_s=100_000),
+               host("plain", "steady", deliveries_per_s=100_000)],
+    (CPU, USER),
+    lambda _: [Figure("deflated", CPU.name, "plain", Target(1.1)), Figure("plain", CPU.name)])
+
+SHARES = (10, 50, 90)  # % of the server's core
+
+
+def cpu_share(server, load, settings):
+    with server as running:
+        report = put_load_on(running, load, min(settings.seconds, 2), 0.5)
+    return 100 * (report["cpu_user_s"] + report["cpu_sys_s"]) / report["seconds"]
+
+
+def rate_for(share, server_at, load, settings):
+    """Messages a second at which the server needs `share` % of a core: what a delivery costs depends
+    on the rate, so it is found in two steps."""
+    rate = 50.0
+    for _ in range(2):
+        rate *= share / cpu_share(server_at(rate), load, settings)
+    return rate
+
+
+def at_shares(settings):
+    kinds = {"host": (lambda rate: BenchHost("steady", feed(rate=round(rate, 1))), BENCH),
+             "floor_epoll": (lambda rate: FloorServer("epoll", "--rate", f"{rate:.1f}"), PLAIN)}
+    for share in SHARES:
+        for name, (server_at, load) in kinds.items():
+            rate = rate_for(share, server_at, load, settings)
+            yield Contestant(f"{name}, {share} %", lambda at=server_at, rate=rate: at(rate), load,
+                             deliveries_per_s=1000 * rate)
+
+
+def latency_figures(_):
+    return [Figure(f"{name}, {share} %", metric.name, against and f"{against}, {share} %")
+            for share in SHARES for metric in (P50, P99, P999)
+            for name, against in (("host", "floor_epoll"), ("floor_epoll", None))]
+
+
+LATENCY = Row(
+    "latency", "publish to receive, 1,000 subscribers, at 10, 50 and 90 % of the server's core",
+    lambda settings: list(at_shares(settings)), (P50, P99, P999), latency_figures)
+
+
+def idle(connections):
+    def server():
+        if (limit := raise_descriptor_limit()) < connections + 100:
+            raise Skipped(f"{limit:,} descriptors a process are allowed, {connections + 100:,} are needed: "
+                          "raise the hard limit (ulimit -Hn)")
+        return BenchHost("steady")
+
+    return Contestant(f"host, {connections:,} connections", server,
+                      ("--topics", "idle", "--idle", "--connections", str(connections)))
+
+
+IDLE_ROW = Row(
+    "idle", "connections that have subscribed to one silent topic",
+    lambda _: [idle(5000), idle(15000)], (IDLE,),
+    lambda names: [Figure(name, IDLE.name, target=Target(1024)) for name in names])
+
+STORM_LOAD = ("--reconnect-storm", "--connections", "5000")
+STORM = Row(
+    "storm", "5,000 clients of 20 topics each connect at once",
+    lambda _: [host("host", "steady", feed(topics=[], topic_count=200, rate=0), STORM_LOAD + SPREAD_OUT),
+               floor("epoll", "--rate", "0.01", load=STORM_LOAD + PLAIN)],
+    (SERVED_MS,),
+    lambda _: [Figure("host", SERVED_MS.name, "floor_epoll", Target(2)), Figure("floor_epoll", SERVED_MS.name)])
+
+
+def stalled(topic, readers):
+    load = ("--topics", topic, "--connections", "900", *(("--stalled", "100") if readers else ()))
+    return host(f"{topic}, {'100' if readers else 'none'} stalled", "steady", feed(topics=[topic]), load, 90_000)
+
+
+STALLED = Row(
+    "stalled", "900 subscribers that read, and 100 that do not; `bench` is a latest topic, `benchall` an all topic",
+    lambda _: [stalled(topic, readers) for topic in ("bench", "benchall") for readers in (True, False)],
+    (P50, P99, PEAK),
+    lambda _: [Figure(f"{topic}, {name} stalled", metric.name,
+                      None if name == "none" else f"{topic}, none stalled",
+                      Target(1.2) if metric is P99 and name == "100" else None)
+               for topic in ("bench", "benchall") for metric in (P99, PEAK) for name in ("100", "none")])
+
+
+def shards(count):
+    cores = CORES.of_shards(2)
+    load_cores = CORES.of_load_beside(cores)
+    return Contestant(f"{count} shard{'s' if count > 1 else ''}",
+                      lambda: BenchHost("steady", {"server": {"threads": count}}, cores), BENCH,
+                      tuple(load_cores), 100_000)
+
+
+SHARDS = Row(
+    "shards", "as steady; server on two cores" + (", and the load on the same" if len(CORES.all) < 3 else ""),
+    lambda _: [shards(2), shards(1)], (CPU,),
+    lambda _: [Figure("2 shards", CPU.name, "1 shard", Target(1.1)), Figure("1 shard", CPU.name)])
+
+ROWS = (STEADY, BURST_ROW, TOPICS, DEFLATE, LATENCY, IDLE_ROW, STORM, STALLED, SHARDS)
