@@ -32,9 +32,10 @@ def bar(place, result, line):
     y = TOP + place * STEP
     figure = line.figure
     width = BAR / LONGEST * min(share_of_target(line), LONGEST)
+    colour = MET if line.met else MISSED
     against = f" × {figure.against}" if line.ratio else ""
     return [text(LABEL - 10, y + 15, f"{result.name}: {figure.contestant}, {figure.metric}", text_anchor="end"),
-            f'<rect x="{LABEL}" y="{y + 3}" width="{width:.1f}" height="{STEP - 8}" fill="{MET if line.met else MISSED}"/>',
+            f'<rect x="{LABEL}" y="{y + 3}" width="{width:.1f}" height="{STEP - 8}" fill="{colour}"/>',
             text(LABEL + BAR + 10, y + 15, f"{number(value_of(line))}{against} ({figure.target})")]
 
 

@@ -62,7 +62,7 @@ class Row:
         result = Result(self.name, self.title)
         try:
             contestants = self.contestants(settings)
-        except (Failed, AssertionError) as error:
+        except (Failed, AssertionError, OSError) as error:
             result.note(f"could not be measured: {first_line(error)}")
             return result
         result.figures = self.figures([contestant.name for contestant in contestants])
@@ -87,15 +87,20 @@ class Row:
         except Skipped as reason:
             result.skipped[contestant.name] = str(reason)
             return None
-        except (Failed, AssertionError) as error:
-            if why := no_fault_of_its_own(error):
-                result.skipped[contestant.name] = why
-            else:
-                result.note(f"{contestant.name}: a round without a figure: {first_line(error)}")
+        except (Failed, AssertionError, OSError) as error:
+            self._on_failure(contestant.name, error, result)
             return None
         for text in doubts(report, contestant):
             result.note(f"{contestant.name}: {text}")
         return report
+
+    def _on_failure(self, name, error, result):
+        if why := no_fault_of_its_own(error):
+            result.skipped[name] = why
+            return
+        result.note(f"{name}: a round without a figure: {first_line(error)}")
+        if None in result.samples[name][self.metrics[0].name]:
+            result.skipped[name] = "it has failed twice"  # each time may take minutes
 
 
 def first_line(error):

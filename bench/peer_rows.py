@@ -5,7 +5,7 @@ import dataclasses
 from contest import Contestant, Row
 from figures import Figure, Target
 from peer_servers import FastApi, Load, Nats, Nchan, Node
-from rows import BURST, CPU, IDLE, PLAIN, USER, floor, host
+from rows import BURST, CPU, IDLE, PLAIN, floor, host
 
 PEERS = {"nchan": (Nchan, PLAIN), "nats-server": (Nats, ("--protocol", "nats")), "ws (Node.js)": (Node, PLAIN),
          "FastAPI": (FastApi, PLAIN)}
@@ -29,7 +29,7 @@ def fan_out(name, title, config, load, floor_arguments):
                lambda _: [host("host", config, deliveries_per_s=wanted),
                           floor("epoll", *floor_arguments, deliveries_per_s=wanted),
                           *peers(load, deliveries_per_s=wanted)],
-               (CPU, USER), lambda _: [*beside_the_host(CPU), Figure("floor_epoll", CPU.name, "host")])
+               (CPU,), lambda _: [*beside_the_host(CPU), Figure("floor_epoll", CPU.name, "host")])
 
 
 IDLE_LOAD = ("--idle", "--connections", "5000")

@@ -153,6 +153,8 @@ class Nchan(Peer):
     listening = "using the .epoll. event method"  # which it says once it listens
 
     def __init__(self, load):
+        if not os.path.exists("/usr/lib/nginx/modules/ngx_nchan_module.so"):
+            raise Skipped("libnginx-mod-nchan is not installed")
         self._load = load
         self._folder = tempfile.TemporaryDirectory(prefix="bench-nchan-")
         self._port = free_port()
@@ -160,8 +162,6 @@ class Nchan(Peer):
         path = pathlib.Path(self._folder.name, "nginx.conf")
         path.write_text(config, encoding="utf-8")
         self.path = f"/ws?id={'bench' if load.rate else 'idle'}"
-        if not os.path.exists("/usr/lib/nginx/modules/ngx_nchan_module.so"):
-            raise Skipped("libnginx-mod-nchan is not installed")
         super().__init__("nginx", "-p", self._folder.name, "-c", str(path), "-e", "stderr")
 
     def find_port(self):
