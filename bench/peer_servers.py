@@ -15,6 +15,7 @@ from servers import CORES, ROOT, Skipped, pinned
 
 PEERS = ROOT / "bench" / "peers"
 MESSAGE_BYTES = 300
+SUBSCRIBERS = 1000  # bench_load's default; who publishes by itself waits for them
 
 
 class Load:
@@ -116,7 +117,8 @@ class Node(Peer):
     def __init__(self, load):
         if not (PEERS / "node_modules" / "ws").is_dir():
             raise Skipped("the package ws is not installed: npm ci in bench/peers")
-        super().__init__("node", str(PEERS / "ws_server.mjs"), str(load.rate), str(load.tick_ms))
+        super().__init__("node", str(PEERS / "ws_server.mjs"), str(load.rate), str(load.tick_ms),
+                         str(SUBSCRIBERS))
 
 
 class FastApi(Peer):
@@ -127,9 +129,10 @@ class FastApi(Peer):
         for package in ("fastapi", "uvicorn", "websockets"):
             if not pathlib.Path("/usr/lib/python3/dist-packages", package).is_dir():
                 raise Skipped(f"python3-{package} is not installed")
-        super().__init__("env", f"BENCH_RATE={load.rate}", f"BENCH_TICK_MS={load.tick_ms}", "/usr/bin/python3", "-B",
-                         "-m", "uvicorn", "fastapi_app:app", "--app-dir", str(PEERS), "--host", "127.0.0.1",
-                         "--port", "0", "--backlog", "4096", "--ws", "websockets", "--no-access-log")
+        super().__init__("env", f"BENCH_RATE={load.rate}", f"BENCH_TICK_MS={load.tick_ms}",
+                         f"BENCH_SUBSCRIBERS={SUBSCRIBERS}", "/usr/bin/python3", "-B", "-m", "uvicorn",
+                         "fastapi_app:app", "--app-dir", str(PEERS), "--host", "127.0.0.1", "--port", "0",
+                         "--backlog", "4096", "--ws", "websockets", "--no-access-log")
 
 
 class Nats(Peer):

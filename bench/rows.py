@@ -54,8 +54,8 @@ BURST_ROW = Row(
     "burst", "1 topic, 1,000 subscribers, 20 messages at each tick of 50 ms",
     lambda _: fan_out("burst", BURST, 400_000), (CPU,), fan_out_figures(1.0, 1.1))
 
-# The kernel counts user time by what runs at its ticks. At 100 messages a second they would meet the same few moments of
-# each; at this rate they wander over all of them.
+# The kernel counts user time by what runs at its ticks. At 100 messages a second they would meet the same few moments
+# of each; at this rate they wander over all of them.
 UNEVEN = 97.3
 
 USER_ROW = Row(
@@ -83,9 +83,9 @@ SHARES = (10, 50, 90)  # % of the server's core
 
 def rate_for(share, server_at, load, settings):
     """Messages a second at which the server needs `share` % of a core: what a delivery costs depends
-    on the rate, so it is found in two steps."""
+    on the rate, so it is found in three steps."""
     rate = 50.0
-    for _ in range(2):
+    for _ in range(3):
         with server_at(rate) as server:
             rate *= share / SHARE.of(put_load_on(server, load, min(settings.seconds, 2), 0.5))
     return rate

@@ -1,6 +1,6 @@
-"""A FastAPI server as they are usually written: a set of clients, each awaited in turn. bench/peers.py
+"""A FastAPI server as they are usually written: a set of clients, each awaited in turn. bench/peer_servers.py
 starts it with BENCH_RATE messages a second, in bursts at each tick of BENCH_TICK_MS, or evenly spaced
-if that is 0. Nothing is pushed at rate 0."""
+if that is 0, once there are BENCH_SUBSCRIBERS. Nothing is pushed at rate 0."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 RATE = float(os.environ["BENCH_RATE"])
 TICK_MS = float(os.environ["BENCH_TICK_MS"])
+SUBSCRIBERS = int(os.environ["BENCH_SUBSCRIBERS"])
 BYTES = 300
 
 app = FastAPI()
@@ -49,7 +50,7 @@ async def publish():
     while True:
         due += period
         await asyncio.sleep(max(0, due - time.monotonic()))
-        for _ in range(each):
+        for _ in range(each if len(clients) >= SUBSCRIBERS else 0):
             published += 1
             await broadcast(message(published))
 

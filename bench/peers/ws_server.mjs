@@ -1,15 +1,16 @@
-// A Node.js server with `ws`, as bench/peers.py starts it: RATE messages a second, in bursts at each
-// tick of TICK_MS, or evenly spaced if that is 0. Nothing is pushed at rate 0.
+// A Node.js server with `ws`, as bench/peer_servers.py starts it: RATE messages a second, in bursts at each
+// tick of TICK_MS, or evenly spaced if that is 0, once there are SUBSCRIBERS. Nothing is pushed at rate 0.
 import { WebSocketServer } from 'ws';
 
-const [rate, tickMs] = process.argv.slice(2).map(Number);
+const [rate, tickMs, subscribers] = process.argv.slice(2).map(Number);
 const bytes = 300;
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
 let published = 0;
 
 function message() {
   const number = published + 1;
-  const head = `{"topic":"bench","seq":${number},"type":"bench","t":${process.hrtime.bigint()},"bseq":${number},"pad":"`;
+  const time = process.hrtime.bigint();
+  const head = `{"topic":"bench","seq":${number},"type":"bench","t":${time},"bseq":${number},"pad":"`;
   return Buffer.from(head.padEnd(bytes - 2, 'x') + '"}');
 }
 
@@ -19,13 +20,14 @@ function publish() {
   ++published;
 }
 
-// Who is late does not catch up: otherwise nobody could connect to a server that is asked for too much.
+// Who is late does not catch up: otherwise nobody else would get a turn.
 function publishAt(due) {
   const periodMs = tickMs || 1000 / rate;
   const each = Math.round((rate * periodMs) / 1000);
   const wait = Math.max(0, due - performance.now());
   setTimeout(() => {
-    for (let i = 0; i < each; ++i) publish();
+    const times = server.clients.size < subscribers ? 0 : each;
+    for (let i = 0; i < times; ++i) publish();
     publishAt(Math.max(due + periodMs, performance.now()));
   }, wait);
 }
