@@ -71,9 +71,9 @@ class alignas(64) Counters {
     values_[static_cast<std::size_t>(counter)].fetch_add(by, std::memory_order_relaxed);
   }
   /// Where one thread writes to the whole table: without a locked instruction.
-  void add_alone(Counter counter) {
+  void add_alone(Counter counter, std::uint64_t by = 1) {
     auto& value = values_[static_cast<std::size_t>(counter)];
-    value.store(value.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    value.store(value.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
   }
   [[nodiscard]] std::uint64_t get(Counter counter) const {
     return values_[static_cast<std::size_t>(counter)].load(std::memory_order_relaxed);

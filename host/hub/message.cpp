@@ -127,6 +127,13 @@ bool Message::is_announcement() const {
          (kFin | static_cast<unsigned>(Opcode::kContinuation));
 }
 
+MessagePtr Message::bytes_of(std::string_view bytes) {
+  void* memory = ::operator new(sizeof(Message) + bytes.size());
+  MessagePtr message(new (memory) Message(0, 0, Delivery::kAll, 0, bytes.size(), 0));
+  append(static_cast<char*>(memory) + sizeof(Message), bytes);
+  return message;
+}
+
 MessagePtr Message::frame_of(Opcode opcode, std::string_view payload,
                              const Compressor& compressor) {
   const Made made =

@@ -57,6 +57,8 @@ class Message {
   /// Anything without a topic: replies, control frames, text for every client.
   [[nodiscard]] static MessagePtr frame_of(Opcode opcode, std::string_view payload,
                                            const Compressor& compressor = nullptr);
+  /// Bytes that are no frame: what stands before the first one.
+  [[nodiscard]] static MessagePtr bytes_of(std::string_view bytes);
   [[nodiscard]] static MessagePtr text_of(std::string_view text) {
     return frame_of(Opcode::kText, text);
   }

@@ -61,6 +61,23 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
   counters_.add_alone(Counter::kDeliveries);
 }
 
+void Outbox::push(std::span<const MessagePtr> messages, Ticket& ticket) {
+  std::size_t cost = 0;
+  for (const MessagePtr& message : messages) cost += cost_of(*message);
+  if (messages.size() == 1 || closing_ || blocked_ || pending_bytes_ + cost > limits_.bytes) {
+    for (const MessagePtr& message : messages) push(message, ticket);
+    return;
+  }
+  const std::uint32_t since = milliseconds_of(touched_.now);
+  const std::size_t size = items_.size() + messages.size();
+  if (size > items_.capacity()) items_.reserve(std::max(size, 2 * items_.capacity()));
+  for (const MessagePtr& message : messages) items_.push_back({message, cost_of(*message), since});
+  pending_bytes_ += cost;
+  ticket = first_ticket_ + items_.size() - 1;
+  counters_.add_alone(Counter::kDeliveries, messages.size());
+  touch();
+}
+
 void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
   if (closing_ || try_replace(message, ticket)) return;
   ticket = append(message, 0);

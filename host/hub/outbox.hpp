@@ -49,6 +49,8 @@ class Outbox {
 
   /// A publication. Ignored once closing.
   void push(const MessagePtr& message, Ticket& ticket);
+  /// The same for several of one topic, in order.
+  void push(std::span<const MessagePtr> messages, Ticket& ticket);
   /// A topic's last value for a new subscriber. Does not count against the limit; one that still
   /// waits for the same ticket is replaced.
   void push_snapshot(const MessagePtr& message, Ticket& ticket);

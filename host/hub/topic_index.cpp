@@ -314,19 +314,21 @@ std::vector<std::string> TopicIndex::list_patterns(const Subscriptions& who) con
   return patterns;
 }
 
-void TopicIndex::deliver(const MessagePtr& message, MonoTime now) {
-  if (message->is_announcement()) return announce(*message, now);
-  const auto found = rows_.find(message->topic_id());
+void TopicIndex::deliver(std::span<const MessagePtr> messages, MonoTime now) {
+  if (messages.front()->is_announcement()) return announce(*messages.front(), now);
+  const auto found = rows_.find(messages.front()->topic_id());
   if (found == rows_.end()) return;  // the last subscriber left while it waited
   TopicRow& row = found->second;
   if (!row.in_order) put_in_order(row);
-  row.delivered_seq = message->seq();
+  row.delivered_seq = messages.back()->seq();
   for (Subscriber& subscriber : row.subscribers) {
-    if (message->seq() <= subscriber.given_seq) continue;
+    std::span<const MessagePtr> fresh = messages;
+    while (!fresh.empty() && fresh.front()->seq() <= subscriber.given_seq) fresh = fresh.subspan(1);
+    if (fresh.empty()) continue;
     if (subscriber.slot) {
-      subscriber.slot->offer(message, now);
+      subscriber.slot->offer(fresh.back(), now);
     } else {
-      subscriber.outbox->push(message, subscriber.ticket);
+      subscriber.outbox->push(fresh, subscriber.ticket);
     }
   }
 }
@@ -365,6 +367,23 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
     }
   }
   hub_.leave(topic, shard_, now);  // what the announcement counted
+}
+
+std::size_t run_length(std::span<const MessagePtr> drained, std::size_t bytes) {
+  const auto stands_alone = [](const MessagePtr& message) {
+    return message->topic_id() == 0 || message->is_announcement();
+  };
+  const MessagePtr& first = drained.front();
+  if (stands_alone(first)) return 1;
+  std::size_t used = first->frame().size();
+  std::size_t length = 1;
+  while (length < drained.size()) {
+    const MessagePtr& next = drained[length];
+    used += next->frame().size();
+    if (next->topic_id() != first->topic_id() || stands_alone(next) || used > bytes) break;
+    ++length;
+  }
+  return length;
 }
 
 }  // namespace broadcast

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -128,9 +129,10 @@ class TopicIndex {
   /// Its patterns, sorted.
   [[nodiscard]] std::vector<std::string> list_patterns(const Subscriptions& who) const;
 
-  /// One drained message: a publication to everybody here who has not had it, or the announcement
-  /// of a topic under a pattern.
-  void deliver(const MessagePtr& message, MonoTime now);
+  /// Drained messages of one topic, in order: publications to everybody here who has not had them,
+  /// or the announcement, alone, of a topic under a pattern. Walks the subscribers once for all.
+  void deliver(std::span<const MessagePtr> messages, MonoTime now);
+  void deliver(const MessagePtr& message, MonoTime now) { deliver(std::span(&message, 1), now); }
   /// Sends the values whose slot (`max_rate`) has come.
   void on_time(MonoTime now) { slots_.on_time(now); }
   /// When on_time() has something to do; nothing: nothing waits for its slot.
@@ -160,5 +162,9 @@ class TopicIndex {
   std::unordered_map<std::string, PatternRow> patterns_;  // by prefix
   RateSlots slots_;
 };
+
+/// How many of `drained`, from its front, deliver() may be given together: messages of one topic,
+/// of no more than `bytes` in all; at least one. REQUIRES: not empty.
+[[nodiscard]] std::size_t run_length(std::span<const MessagePtr> drained, std::size_t bytes);
 
 }  // namespace broadcast

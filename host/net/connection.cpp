@@ -84,23 +84,25 @@ class FrameSink {
 };
 
 Connection::Connection(Shard& shard, int socket, Admission::Place place,
-                       const DeflateTerms* deflate, const ConnectionLimits& limits)
+                       const std::optional<DeflateTerms>& deflate, const ConnectionLimits& limits)
     : shard_(shard),
       limits_(limits),
       socket_(socket),
       outbox_(limits.outbox, shard.counters(), shard.touched(), *this,
-              deflate != nullptr ? deflate->form : FrameForm::kPlain),
-      reader_(limits.message_bytes, deflate != nullptr ? &shard.inflater() : nullptr),
+              deflate ? deflate->form : FrameForm::kPlain),
+      reader_(limits.message_bytes, deflate ? &shard.inflater() : nullptr),
       place_(std::move(place)) {}
 
 Connection::~Connection() {
   if (socket_ >= 0) ::close(socket_);
 }
 
-void Connection::open(std::unique_ptr<Client> client, std::span<char> first_bytes, MonoTime now) {
+void Connection::open(std::unique_ptr<Client> client, std::string_view response,
+                      std::span<char> first_bytes, MonoTime now) {
   client_ = std::move(client);
   last_inbound_ = now;
   shard_.sockets().add(socket_, *this);
+  outbox_.push_reply(Message::bytes_of(response));
   client_->on_open(now);
   if (!first_bytes.empty()) receive(first_bytes, now);
 }

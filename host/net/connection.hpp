@@ -37,9 +37,9 @@ using ConnectionHook =
 class Connection final : public ConnectionHook, public OutboxWriter {
  public:
   /// `socket` has finished its handshake, and is closed with the connection. `deflate` are the
-  /// terms it agreed on, null if none. `shard` and `limits` outlive it.
-  Connection(Shard& shard, int socket, Admission::Place place, const DeflateTerms* deflate,
-             const ConnectionLimits& limits);
+  /// terms it agreed on. `shard` and `limits` outlive it.
+  Connection(Shard& shard, int socket, Admission::Place place,
+             const std::optional<DeflateTerms>& deflate, const ConnectionLimits& limits);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -54,8 +54,10 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// What came of sending what waits at the front: bytes, or an errno below zero. True: go on.
   [[nodiscard]] bool on_sent(ssize_t result, MonoTime now);
 
-  /// Starts to read. `first_bytes` came with the handshake request.
-  void open(std::unique_ptr<Client> client, std::span<char> first_bytes, MonoTime now);
+  /// Sends `response`, the answer to the upgrade, and starts to read. `first_bytes` came with the
+  /// request.
+  void open(std::unique_ptr<Client> client, std::string_view response, std::span<char> first_bytes,
+            MonoTime now);
   /// Its socket has something to read, or has ended.
   void on_readable(MonoTime now);
   /// Its socket takes bytes again.

@@ -1,14 +1,15 @@
 #include "host/net/listener.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
 #include <variant>
 
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/intrusive/list.hpp>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 
@@ -26,6 +27,16 @@ using boost::system::error_code;
 using UnsentLimit = boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP_NOTSENT_LOWAT>;
 using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
+/// A handshake as the tick sees it.
+class Begun : public boost::intrusive::list_base_hook<
+                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  virtual void end_if_late(MonoTime now) = 0;
+
+ protected:
+  ~Begun() = default;
+};
+
 constexpr std::size_t kHeaderBytes = 8 * 1024;
 constexpr std::chrono::seconds kAnswerWithin{4};
 /// What waits should wait in the Outbox, where it can still be conflated, and not in the kernel.
@@ -36,45 +47,68 @@ double accepts_at_once(const ListenerOptions& options) {
   return std::max(1.0, options.accepts_per_second);
 }
 
+std::string switching_protocols(const UpgradeVerdict& verdict) {
+  std::string response =
+      "HTTP/1.1 101 Switching Protocols\r\n"
+      "Upgrade: websocket\r\n"
+      "Connection: Upgrade\r\n"
+      "Sec-WebSocket-Accept: " +
+      verdict.accept_key + "\r\n";
+  if (verdict.deflate) response += "Sec-WebSocket-Extensions: " + verdict.deflate->answer + "\r\n";
+  return response += "\r\n";
+}
+
 }  // namespace
 
+/// What outlives the listener with the handshakes in progress.
+struct Listener::Progress {
+  boost::intrusive::list<Begun, boost::intrusive::constant_time_size<false>> open;
+  std::size_t count = 0;
+  std::function<void()> on_room;  // accepts again
+};
+
 /// One socket from accept to the end of its HTTP part.
-class Listener::Handshake : public std::enable_shared_from_this<Handshake> {
+class Listener::Handshake : public Begun, public std::enable_shared_from_this<Handshake> {
  public:
   Handshake(Listener& listener, tcp::socket socket,
             std::variant<Admission::Place, Admission::Refusal> place)
       : shard_(listener.shard_),
         options_(listener.options_),
         progress_(listener.progress_),
-        stream_(std::move(socket)),
-        place_(std::move(place)) {
-    ++progress_->handshakes;
+        socket_(std::move(socket)),
+        place_(std::move(place)),
+        until_(mono_now() + options_.handshake) {
+    progress_->open.push_back(*this);
+    ++progress_->count;
   }
   ~Handshake() {
-    if (progress_->handshakes-- == options_.handshakes && progress_->on_room) {
-      progress_->on_room();
-    }
+    if (progress_->count-- == options_.handshakes && progress_->on_room) progress_->on_room();
   }
   Handshake(const Handshake&) = delete;
   Handshake& operator=(const Handshake&) = delete;
 
   void read() {
     parser_.header_limit(kHeaderBytes);
-    stream_.expires_after(options_.handshake);
     http::async_read_header(
-        stream_, buffer_, parser_,
+        socket_, buffer_, parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+  }
+
+  void end_if_late(MonoTime now) override {
+    if (now < until_) return;
+    is_late_ = true;
+    error_code ignored;
+    socket_.close(ignored);
   }
 
  private:
   void on_read(error_code error) {
     if (error == http::error::header_limit) return refuse({431, "The headers are too large"});
-    const bool is_late = error == beast::error::timeout;
-    const bool gone = error == http::error::end_of_stream || is_late ||
+    const bool gone = error == http::error::end_of_stream ||
                       error.category() == boost::asio::error::get_system_category();
     if (error && gone) {  // there is nobody to answer
       shard_.counters().add(Counter::kHandshakesRefused);
-      if (is_late) shard_.counters().add(Counter::kLimitHandshake);
+      if (is_late_) shard_.counters().add(Counter::kLimitHandshake);
       return;
     }
     if (error) return refuse({400, "Not an HTTP request: " + error.message()});
@@ -95,26 +129,13 @@ class Listener::Handshake : public std::enable_shared_from_this<Handshake> {
   }
 
   void accept(const UpgradeVerdict& verdict) {
-    response_.version(11);
-    response_.result(http::status::switching_protocols);
-    response_.set(http::field::upgrade, "websocket");
-    response_.set(http::field::connection, "Upgrade");
-    response_.set(http::field::sec_websocket_accept, verdict.accept_key);
-    const DeflateTerms* deflate = verdict.deflate ? &*verdict.deflate : nullptr;
-    if (deflate != nullptr) {
-      response_.set(http::field::sec_websocket_extensions, deflate->answer);
-    }
-    stream_.expires_never();
-    // At once, so that whoever is told 101 is a connection when the shard shuts down: a socket that
-    // has sent nothing yet has room for it.
-    error_code error;
-    stream_.socket().non_blocking(true, error);
-    if (!error) http::write(stream_.socket(), response_, error);
-    if (error) return shard_.counters().add(Counter::kHandshakesRefused);
     const auto first = buffer_.data();  // what a hasty client sent behind its request
-    shard_.adopt(stream_.release_socket(), std::get<Admission::Place>(std::move(place_)), deflate,
-                 subscribe_topics_of(parser_.get().target()),
-                 {static_cast<char*>(first.data()), first.size()});
+    shard_.adopt({.socket = socket_.release(),
+                  .place = std::get<Admission::Place>(std::move(place_)),
+                  .deflate = verdict.deflate,
+                  .response = switching_protocols(verdict),
+                  .first_topics = subscribe_topics_of(parser_.get().target()),
+                  .first_bytes = {static_cast<char*>(first.data()), first.size()}});
   }
 
   void refuse(UpgradeRefusal refusal) {
@@ -150,19 +171,19 @@ class Listener::Handshake : public std::enable_shared_from_this<Handshake> {
     response_.keep_alive(false);
     response_.prepare_payload();
     if (parser_.get().method() == http::verb::head) response_.body().clear();
-    stream_.expires_after(kAnswerWithin);
-    http::async_write(stream_, response_,
+    until_ = mono_now() + kAnswerWithin;
+    http::async_write(socket_, response_,
                       [self = shared_from_this()](error_code error, std::size_t) {
                         if (error) return;
                         error_code ignored;
-                        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+                        self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
                         self->read_out();
                       });
   }
 
   /// Unread input would turn the close into a reset that overtakes the answer.
   void read_out() {
-    stream_.async_read_some(buffer_.prepare(kHeaderBytes),
+    socket_.async_read_some(buffer_.prepare(kHeaderBytes),
                             [self = shared_from_this()](error_code error, std::size_t) {
                               if (!error) self->read_out();
                             });
@@ -171,11 +192,13 @@ class Listener::Handshake : public std::enable_shared_from_this<Handshake> {
   Shard& shard_;
   const ListenerOptions& options_;
   const std::shared_ptr<Progress> progress_;
-  beast::tcp_stream stream_;
+  tcp::socket socket_;
   beast::flat_buffer buffer_;
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
   std::variant<Admission::Place, Admission::Refusal> place_;
+  MonoTime until_;
+  bool is_late_ = false;
 };
 
 Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
@@ -186,7 +209,8 @@ Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOpti
       admission_(admission),
       acceptor_(io),
       accepts_(accepts_at_once(options)),
-      next_accept_(io) {
+      next_accept_(io),
+      progress_(std::make_shared<Progress>()) {
   progress_->on_room = [this] { accept_when_allowed(mono_now()); };
 }
 
@@ -196,6 +220,9 @@ tcp::endpoint Listener::bind(const tcp::endpoint& endpoint) {
   acceptor_.open(endpoint.protocol());
   acceptor_.set_option(tcp::acceptor::reuse_address(true));
   acceptor_.set_option(ReusePort(true));
+  // These two for what it accepts, which inherits them.
+  acceptor_.set_option(tcp::no_delay(true));
+  acceptor_.set_option(UnsentLimit(kUnsentBytes));
   acceptor_.bind(endpoint);
   return acceptor_.local_endpoint();
 }
@@ -212,13 +239,14 @@ void Listener::stop() {
 }
 
 void Listener::on_tick(MonoTime now) {
+  for (auto at = progress_->open.begin(); at != progress_->open.end();) (at++)->end_if_late(now);
   if (std::exchange(paused_, false)) accept_when_allowed(now);
 }
 
 /// Who comes beyond accepts_per_second or handshakes waits in the kernel's backlog.
 void Listener::accept_when_allowed(MonoTime now) {
   if (!acceptor_.is_open()) return;
-  if (progress_->handshakes >= options_.handshakes) {
+  if (progress_->count >= options_.handshakes) {
     return shard_.counters().add(Counter::kLimitHandshakes);
   }
   const double rate = options_.accepts_per_second;
@@ -254,8 +282,6 @@ bool Listener::somebody_waits() {
 
 void Listener::welcome(tcp::socket socket) {
   error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  socket.set_option(UnsentLimit(kUnsentBytes), ignored);
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
   std::make_shared<Handshake>(*this, std::move(socket), admission_.try_enter(peer.address()))
       ->read();

@@ -5,7 +5,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -45,16 +44,12 @@ class Listener {
   /// [main] before the shard runs: accepts from now on.
   void start();
   void stop();
-  /// Goes on after the process had run out of descriptors or memory.
+  /// Ends handshakes that take too long; goes on after the process had run out of descriptors.
   void on_tick(MonoTime now);
 
  private:
-  /// What outlives the listener with the handshakes in progress.
-  struct Progress {
-    std::size_t handshakes = 0;
-    std::function<void()> on_room;  // accepts again
-  };
   class Handshake;
+  struct Progress;
 
   void accept();
   void accept_when_allowed(MonoTime now);
@@ -68,7 +63,7 @@ class Listener {
   boost::asio::ip::tcp::acceptor acceptor_;
   TokenBucket accepts_;
   boost::asio::steady_timer next_accept_;
-  const std::shared_ptr<Progress> progress_ = std::make_shared<Progress>();
+  const std::shared_ptr<Progress> progress_;
   bool paused_ = false;
 };
 

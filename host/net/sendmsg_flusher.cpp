@@ -1,6 +1,5 @@
 #include "host/net/sendmsg_flusher.hpp"
 
-#include <algorithm>
 #include <cerrno>
 
 #include <sys/socket.h>
@@ -9,31 +8,21 @@
 
 namespace broadcast {
 
-std::size_t gather(const Outbox& outbox, std::span<iovec> parts) {
-  std::array<std::string_view, kPiecesPerWrite> pieces;
-  const std::size_t count =
-      outbox.gather(std::span(pieces).first(std::min(pieces.size(), parts.size())));
-  for (std::size_t i = 0; i < count; ++i) {
-    parts[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
-  }
-  return count;
+ssize_t send_parts(int socket, std::span<iovec> parts) {
+  constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  const ssize_t sent = parts.size() == 1
+                           ? ::send(socket, parts[0].iov_base, parts[0].iov_len, kFlags)
+                           : ::sendmsg(socket, &message, kFlags);
+  return sent < 0 ? -errno : sent;
 }
 
-void SendmsgFlusher::flush(std::span<OutboxWriter* const> touched, MonoTime now) {
-  for (OutboxWriter* writer : touched) {
-    auto& connection = static_cast<Connection&>(*writer);
-    if (connection.begin_flush(now)) send(connection, now);
-  }
-}
-
-void SendmsgFlusher::send(Connection& connection, MonoTime now) {
-  bool goes_on = true;
-  while (goes_on) {
-    msghdr message{};
-    message.msg_iov = parts_.data();
-    message.msg_iovlen = gather(connection.outbox(), parts_);
-    const ssize_t sent = ::sendmsg(connection.socket(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    goes_on = connection.on_sent(sent < 0 ? -errno : sent, now);
+void SendmsgFlusher::write(std::span<Write> batch, MonoTime now) {
+  for (const Write& one : batch) {
+    const ssize_t sent = send_parts(one.connection->socket(), one.parts);
+    if (one.connection->on_sent(sent, now)) write_rest(*one.connection, now);
   }
 }
 

@@ -20,6 +20,12 @@ constexpr std::chrono::milliseconds kTick{500};
 constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
 
+std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
+  std::size_t bytes = 0;
+  for (const MessagePtr& message : messages) bytes += message->frame().size();
+  return bytes;
+}
+
 }  // namespace
 
 Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
@@ -67,18 +73,17 @@ void Shard::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Shard::adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
-                  const DeflateTerms* deflate, std::vector<std::string> first_topics,
-                  std::span<char> first_bytes) {
-  const int handle = socket.release();
-  auto connection = std::make_unique<Connection>(*this, handle, std::move(place), deflate, limits_);
+void Shard::adopt(Upgraded upgraded) {
+  auto connection = std::make_unique<Connection>(*this, upgraded.socket, std::move(upgraded.place),
+                                                 upgraded.deflate, limits_);
   Connection& opened = *connection;
   idle_.push_back(*connection.release());
   ++open_;
   counters_.add(Counter::kConnectionsAccepted);
   const MonoTime now = mono_now();
   try {
-    opened.open(factory_(*this, opened.outbox(), std::move(first_topics)), first_bytes, now);
+    auto client = factory_(*this, opened.outbox(), std::move(upgraded.first_topics));
+    opened.open(std::move(client), upgraded.response, upgraded.first_bytes, now);
   } catch (const std::exception& error) {
     spdlog::error("connection not opened: {}", error.what());
     opened.reset(now);
@@ -140,19 +145,24 @@ bool Shard::deliver_lot() {
   const std::size_t end = std::min(drained_.size(), delivered_ + kLot);
   std::size_t unflushed_bytes = 0;
   const MonoTime now = touched_.now = mono_now();
-  for (; delivered_ < end; ++delivered_) {
-    const MessagePtr message = std::move(drained_[delivered_]);
+  while (delivered_ < end) {
+    const auto rest = std::span(drained_).subspan(delivered_, end - delivered_);
+    const auto run = rest.first(run_length(rest, limits_.outbox.bytes / 2));
+    const std::size_t run_bytes = frame_bytes_of(run);
     // A burst larger than an outbox must not close readers that keep up.
-    unflushed_bytes += message->frame().size();
-    if (unflushed_bytes > limits_.outbox.bytes / 2) {
+    if (unflushed_bytes > 0 && unflushed_bytes + run_bytes > limits_.outbox.bytes / 2) {
       flush_touched(mono_now());
-      unflushed_bytes = message->frame().size();
+      unflushed_bytes = 0;
     }
-    if (message->topic_id() != 0) {
-      index_.deliver(message, now);
+    unflushed_bytes += run_bytes;
+    if (run.front()->topic_id() != 0) {
+      index_.deliver(run, now);
     } else {
-      for_each_connection([&](Connection& connection) { connection.outbox().push_reply(message); });
+      for_each_connection(
+          [&](Connection& connection) { connection.outbox().push_reply(run.front()); });
     }
+    std::ranges::fill(run, nullptr);
+    delivered_ += run.size();
   }
   flush_touched(mono_now());
   arm_slots();

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <string>
@@ -65,11 +66,17 @@ class Shard {
   /// [any] In all outboxes at the last tick.
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
 
-  /// Takes over a socket that has finished its handshake, with the terms of permessage-deflate that
-  /// it agreed on, or null. REQUIRES: not is_closing().
-  void adopt(boost::asio::ip::tcp::socket socket, Admission::Place place,
-             const DeflateTerms* deflate, std::vector<std::string> first_topics,
-             std::span<char> first_bytes);
+  /// A socket whose upgrade was accepted.
+  struct Upgraded {
+    int socket;
+    Admission::Place place;
+    std::optional<DeflateTerms> deflate;    ///< what it agreed on
+    std::string response;                   ///< still to be sent, before anything else
+    std::vector<std::string> first_topics;  ///< of the query string
+    std::span<char> first_bytes;            ///< came behind the request
+  };
+  /// Takes it over. REQUIRES: not is_closing().
+  void adopt(Upgraded upgraded);
   /// It is over. Freed once nobody can know it any more.
   void remove(Connection& connection);
   /// Its on_tick() is called from now on, or no more.

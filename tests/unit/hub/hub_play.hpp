@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -110,7 +111,11 @@ class TestShard {
     std::vector<MessagePtr> messages;
     inbox_.take(messages);
     index_.on_time(now);
-    for (const MessagePtr& message : messages) index_.deliver(message, now);
+    for (std::span<const MessagePtr> rest = messages; !rest.empty();) {
+      const std::size_t run = run_length(rest, run_bytes_);
+      index_.deliver(rest.first(run), now);
+      rest = rest.subspan(run);
+    }
   }
   /// The texts that wait, taken out and delivered to nobody.
   [[nodiscard]] std::vector<std::string> take() {
@@ -120,6 +125,8 @@ class TestShard {
     for (const MessagePtr& message : messages) texts.emplace_back(message->payload());
     return texts;
   }
+  /// Messages are delivered together up to so many bytes.
+  void set_run_bytes(std::size_t bytes) { run_bytes_ = bytes; }
   [[nodiscard]] int wakes() const { return wakes_; }
   Inbox& inbox() { return inbox_; }
   TopicIndex& index() { return index_; }
@@ -128,6 +135,7 @@ class TestShard {
 
  private:
   int wakes_ = 0;
+  std::size_t run_bytes_ = SIZE_MAX;
   Inbox inbox_;
   TopicIndex index_;
   TouchedList touched_;

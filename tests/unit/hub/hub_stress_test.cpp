@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -177,7 +178,11 @@ class StressShard {
   void drain() {
     std::vector<MessagePtr> messages;
     inbox_.take(messages);
-    for (const MessagePtr& message : messages) index_.deliver(message, MonoTime{});
+    for (std::span<const MessagePtr> rest = messages; !rest.empty();) {
+      const std::size_t run = run_length(rest, 1 + random_() % 1024);
+      index_.deliver(rest.first(run), MonoTime{});
+      rest = rest.subspan(run);
+    }
     for (const auto& reader : readers_) reader->read();
   }
   void check_the_end() {

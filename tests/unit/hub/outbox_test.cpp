@@ -75,6 +75,35 @@ TEST_F(OutboxTest, RepliesAndPublicationsKeepOneOrder) {
   EXPECT_THAT(read(), ElementsAre("first", "7#1", "second", "8#1"));
 }
 
+/// Both, side by side: all at once, and one by one.
+TEST_F(OutboxTest, SeveralAtOnceAreAsSeveralOneByOne) {
+  for (const Delivery delivery : {Delivery::kLatest, Delivery::kAll}) {
+    const std::size_t each = numbered(delivery, 1)->frame().size();
+    for (const bool is_blocked : {false, true}) {
+      for (std::size_t waiting = 0; waiting <= limits_.bytes / each; ++waiting) {
+        Outbox together(limits_, counters_, touched_, writer_);
+        Outbox single(limits_, counters_, touched_, writer_);
+        Outbox::Ticket ticket = 0;
+        Outbox::Ticket single_ticket = 0;
+        std::vector<MessagePtr> first;
+        for (std::uint64_t seq = 1; seq <= waiting; ++seq) first.push_back(numbered(delivery, seq));
+        std::vector<MessagePtr> second;
+        for (std::uint64_t seq = 101; seq <= 103; ++seq) second.push_back(numbered(delivery, seq));
+        for (const auto& messages : {first, second}) {
+          if (!messages.empty()) together.push(messages, ticket);
+          for (const MessagePtr& message : messages) single.push(message, single_ticket);
+          together.set_blocked(is_blocked);
+          single.set_blocked(is_blocked);
+        }
+        EXPECT_EQ(ticket, single_ticket);
+        EXPECT_EQ(together.pending_bytes(), single.pending_bytes());
+        EXPECT_EQ(shortened(write_all(together)), shortened(write_all(single)))
+            << waiting << " before them" << (is_blocked ? ", blocked" : "");
+      }
+    }
+  }
+}
+
 TEST_F(OutboxTest, GathersNoMorePiecesThanThereIsRoomFor) {
   for (std::uint64_t seq = 1; seq <= 5; ++seq) push(all(seq));
   std::array<std::string_view, 3> pieces;

@@ -205,6 +205,36 @@ TEST_F(TopicIndexTest, LeavingAltogetherLeavesTheHubWithoutSubscribers) {
   EXPECT_EQ(play.hub.subscribers("market:kospi"), 0);
 }
 
+TEST_F(TopicIndexTest, MessagesOfOneTopicInARowAreDeliveredTogether) {
+  reader.subscribe("signal:vcp");
+  reader.subscribe("note:a");
+  Reader late(play.a);
+  for (int i = 0; i < 3; ++i) publish("signal:vcp");
+  late.subscribe("signal:vcp");
+  late.read();  // the third as its snapshot
+  publish("signal:vcp");
+  publish("note:a");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1", "signal:vcp#2", "signal:vcp#3",
+                                         "signal:vcp#4", "note:a#1"));
+  EXPECT_THAT(late.read(), ElementsAre("signal:vcp#4"));
+}
+
+TEST_F(TopicIndexTest, ARunEndsWithItsTopicAndWithItsBytes) {
+  reader.subscribe("note:a");
+  reader.subscribe("note:b");
+  for (const char* topic : {"note:a", "note:a", "note:b"}) publish(topic);
+  std::vector<MessagePtr> drained;
+  play.a.inbox().take(drained);
+  ASSERT_EQ(drained.size(), 3U);
+  const std::size_t one = drained.front()->frame().size();
+  EXPECT_EQ(run_length(drained, SIZE_MAX), 2U);
+  EXPECT_EQ(run_length(drained, 2 * one), 2U);
+  EXPECT_EQ(run_length(drained, 2 * one - 1), 1U);
+  EXPECT_EQ(run_length(drained, 0), 1U) << "one that is too large alone is delivered alone";
+  EXPECT_EQ(run_length(std::span(drained).subspan(2), SIZE_MAX), 1U);
+}
+
 TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
