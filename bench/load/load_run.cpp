@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace broadcast {
@@ -75,6 +76,10 @@ LoadRun::~LoadRun() { close(epoll_); }
 nlohmann::ordered_json LoadRun::run() {
   if (meter_) base_ = meter_->memory();
   connect_everybody();
+  if (options_.storm) {
+    cut_everybody_off();
+    connect_everybody();
+  }
   if (options_.idle) wait_until_quiet();
   if (meter_) connected_ = meter_->memory();
   peak_kib_ = connected_.anonymous;
@@ -112,6 +117,16 @@ void LoadRun::connect_everybody() {
                              " are connected, " + std::to_string(tally_.ready) + " subscribed, " +
                              std::to_string(tally_.complete) + " have a message of each topic");
   }
+}
+
+/// As a network that goes away: the server hears of all of them at the same time.
+void LoadRun::cut_everybody_off() {
+  for (const auto& connection : connections_) {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(connection->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
+  connections_.clear();
+  tally_ = {};
 }
 
 void LoadRun::start_one() {

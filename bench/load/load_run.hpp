@@ -32,6 +32,7 @@ class LoadRun {
   using Json = nlohmann::ordered_json;
 
   void connect_everybody();
+  void cut_everybody_off();
   void start_one();
   void wait_until_quiet();
   void measure();

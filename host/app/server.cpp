@@ -58,7 +58,8 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
 }
 
 SessionLimits session_limits(const Config& config) {
-  return {.protocol = {.topics_per_request = config.limits.topics_per_request,
+  return {.protocol = {.command_bytes = config.limits.message_bytes,
+                       .topics_per_request = config.limits.topics_per_request,
                        .topic_name_bytes = config.limits.topic_name_bytes},
           .topics_per_connection = config.limits.topics_per_connection,
           .commands_per_second = config.limits.commands_per_second};

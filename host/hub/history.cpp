@@ -5,7 +5,7 @@
 namespace broadcast {
 
 void History::push(MessagePtr message, std::int64_t published_ns, const Limits& limits) {
-  bytes_ += message->frame().size();
+  bytes_ += message->bytes_in_all();
   kept_.push_back({std::move(message), published_ns});
   while (!kept_.empty() && (kept_.size() > limits.messages || bytes_ > limits.bytes)) pop();
   drop_older_than(published_ns - limits.age.count());
@@ -29,7 +29,7 @@ void History::drop_older_than(std::int64_t published_ns) {
 }
 
 void History::pop() {
-  bytes_ -= kept_.front().message->frame().size();
+  bytes_ -= kept_.front().message->bytes_in_all();
   kept_.pop_front();
 }
 

@@ -32,8 +32,8 @@ class Inbox {
     kReplaced,  ///< an older message of the topic gave way
   };
 
-  /// `wake` schedules a drain on the shard; called from any thread, never under a topic's or an
-  /// inbox's lock.
+  /// `wake` schedules a drain on the shard; called from any thread, also under the topics' table's
+  /// lock, never under an inbox's: it locks nothing that is held longer than a queue.
   explicit Inbox(std::function<void()> wake);
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;

@@ -73,8 +73,12 @@ class Message {
     if (form == FrameForm::kPlain || deflated_bytes_ == 0) return frame();
     return {bytes() + frame_bytes_, deflated_bytes_};
   }
+  /// Of all that it carries.
+  [[nodiscard]] std::size_t bytes_in_all() const { return frame_bytes_ + deflated_bytes_; }
   /// The plain frame's payload.
   [[nodiscard]] std::string_view payload() const { return frame().substr(header_bytes_); }
+  /// False: bytes_of().
+  [[nodiscard]] bool is_frame() const { return header_bytes_ > 0; }
   /// 0: no topic.
   [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
   [[nodiscard]] std::uint64_t seq() const { return seq_; }

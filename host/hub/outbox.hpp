@@ -71,6 +71,7 @@ class Outbox {
   [[nodiscard]] bool closing() const { return closing_; }
   [[nodiscard]] const CloseReason& close_reason() const { return close_reason_; }
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
+  [[nodiscard]] std::size_t limit_bytes() const { return limits_.bytes; }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
   [[nodiscard]] std::size_t pending_messages() const { return items_.size() - head_; }
   /// How long the oldest message has waited; zero: none does.
@@ -78,8 +79,8 @@ class Outbox {
 
   // What the Connection drains it with.
 
-  /// The kernel takes no more: from now on `latest` messages conflate.
-  void set_blocked(bool blocked) { blocked_ = blocked; }
+  /// The kernel takes no more: `latest` messages conflate, those that wait and those to come.
+  void set_blocked(bool blocked);
   [[nodiscard]] bool blocked() const { return blocked_; }
   /// Fills `pieces` from the front of the queue; returns how many.
   [[nodiscard]] std::size_t gather(std::span<std::string_view> pieces) const;
@@ -97,6 +98,9 @@ class Outbox {
   };
   static_assert(sizeof(Item) == 16, "thousands of them wait for a slow reader");
 
+  /// Of a `latest` topic whose newer value waits further back: takes its place, is not written.
+  [[nodiscard]] static bool is_superseded(const Item& item) { return item.message == nullptr; }
+
   [[nodiscard]] std::string_view frame_of(const Message& message) const {
     return message.frame(form_);
   }
@@ -111,12 +115,14 @@ class Outbox {
   [[nodiscard]] Item* waiting(Ticket ticket);
   [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);
   void drop_unsent();
+  void drop_superseded();
+  void skip_superseded();
 
   const Limits& limits_;
   Counters& counters_;
   TouchedList& touched_;
   OutboxWriter& writer_;
-  std::vector<Item> items_;  // items_[head_..] wait; released whole when empty
+  std::vector<Item> items_;  // items_[head_..] wait, the first of them not superseded
   std::size_t head_ = 0;
   std::size_t head_sent_ = 0;       // bytes of items_[head_] already written
   std::size_t pending_bytes_ = 0;   // cost of what waits
@@ -125,6 +131,7 @@ class Outbox {
   bool closing_ = false;
   const FrameForm form_;
   bool blocked_ = false;
+  bool may_conflate_ = false;  // a `latest` message was queued behind others
   bool is_touched_ = false;
 };
 

@@ -248,6 +248,10 @@ std::optional<ErrorReply> check_topic_name(std::string_view topic, const Protoco
 
 std::variant<Command, ErrorReply> parse_command(std::string_view text,
                                                 const ProtocolLimits& limits) {
+  if (text.size() > limits.command_bytes) {  // it was deflated
+    return bad_message("A command may have " + std::to_string(limits.command_bytes) +
+                       " bytes, this one has " + std::to_string(text.size()));
+  }
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) {
     return ErrorReply{.code = ErrorCode::kBadJson, .message = "The message is not valid JSON"};

@@ -48,6 +48,7 @@ struct ErrorReply {
 };
 
 struct ProtocolLimits {
+  std::size_t command_bytes = 64 * 1024;  ///< once inflated
   std::size_t topics_per_request = 128;
   std::size_t topic_name_bytes = 255;
 };

@@ -29,6 +29,20 @@ SubscribedText subscribed_text(std::string_view name, const std::vector<TopicInd
   return {.name = name, .is_pattern = name.ends_with('*'), .topics = texts_of(views)};
 }
 
+/// What `subscribed` needs for them, at the most.
+std::size_t answer_bytes(const std::vector<TopicIndex::View>& views) {
+  constexpr std::size_t kAroundName = 128;
+  std::size_t bytes = 0;
+  for (const TopicIndex::View& view : views) bytes += view.topic.size() + kAroundName;
+  return bytes;
+}
+
+/// A pattern is answered with all that is under it: named again in the same request, not again.
+bool is_pattern_again(const std::vector<std::string>& topics, std::size_t at) {
+  const auto end = topics.begin() + static_cast<std::ptrdiff_t>(at);
+  return topics[at].ends_with('*') && std::find(topics.begin(), end, topics[at]) != end;
+}
+
 ErrorReply subscribe_error(TopicIndex::SubscribeError error, const std::string& topic) {
   using Error = TopicIndex::SubscribeError;
   switch (error) {
@@ -70,8 +84,8 @@ void Session::on_open(MonoTime now) {
   const std::unique_ptr<Opening> opening = std::move(opening_);
   reply(write_connected(opening->client_id));
   const std::size_t most = limits_.protocol.topics_per_request;
-  for (std::size_t i = 0; i < std::min(most, opening->topics.size()); ++i) {
-    subscribe_one(opening->topics[i], {}, now);
+  for (std::size_t i = 0; i < std::min(most, opening->topics.size()) && !outbox_.closing(); ++i) {
+    if (!is_pattern_again(opening->topics, i)) subscribe_one(opening->topics[i], {}, now);
   }
   if (opening->topics.size() > most) {
     fail({.code = ErrorCode::kTooManyTopics,
@@ -145,8 +159,8 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
                                                                 const Command& command,
                                                                 MonoTime now) {
   if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
-  if (subscriptions_.size() >= limits_.topics_per_connection &&
-      !index_.is_subscribed(subscriptions_, topic)) {
+  const bool was_subscribed = index_.is_subscribed(subscriptions_, topic);
+  if (subscriptions_.size() >= limits_.topics_per_connection && !was_subscribed) {
     return ErrorReply{.code = ErrorCode::kTooManyTopics,
                       .message = "A connection may subscribe to " +
                                  std::to_string(limits_.topics_per_connection) + " topics",
@@ -158,6 +172,14 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
   TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
                                              : index_.subscribe_under(subscriptions_, prefix, wish);
   if (answer.error) return subscribe_error(*answer.error, topic);
+  if (answer_bytes(answer.views) > outbox_.limit_bytes() / 2) {
+    if (!was_subscribed) index_.unsubscribe_under(subscriptions_, prefix, now);
+    return ErrorReply{.code = ErrorCode::kTooManyTopics,
+                      .message = "\"" + topic + "\" stands for " +
+                                 std::to_string(answer.views.size()) +
+                                 " topics, more than one answer can name; subscribe by their names",
+                      .topic = topic};
+  }
   return std::move(answer.views);
 }
 
@@ -177,7 +199,9 @@ void Session::subscribe_many(const Command& command, MonoTime now) {
   std::vector<Views> answers;
   std::vector<std::string_view> names;
   std::vector<ErrorReply> rejected;
-  for (const std::string& topic : command.topics) {
+  for (std::size_t i = 0; i < command.topics.size(); ++i) {
+    if (is_pattern_again(command.topics, i)) continue;
+    const std::string& topic = command.topics[i];
     auto result = try_subscribe(topic, command, now);
     if (auto* error = std::get_if<ErrorReply>(&result)) {
       if (error->limit) counters_.add(*error->limit);

@@ -338,9 +338,12 @@ void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
   expire_demand(now);
   table_.with_lock([&](Table& table) {
     if (table.counted() < options_.topics - options_.topics / 10) return;
-    // use_count 1: only the table knows it, and copies are only made under this lock.
+    // use_count 1: only the table knows it, and copies are only made under this lock. One that was
+    // just announced to a pattern's shards counts them as its subscribers.
     std::erase_if(table.topics, [](const auto& entry) {
-      return entry.second->evictable && entry.second.use_count() == 1;
+      const auto& topic = entry.second;
+      return topic->evictable && topic.use_count() == 1 &&
+             topic->state.with_lock([](const Topic::State& state) { return !state.demanded; });
     });
   });
 }

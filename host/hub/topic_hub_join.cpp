@@ -26,8 +26,8 @@ TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameF
     if (form == FrameForm::kDeflated) ++state.deflating;
     joined.seq = state.delivered_seq;
     joined.last = state.last;
-    if (since != nullptr && state.history) {
-      state.history->drop_older_than(oldest);
+    if (since != nullptr) {
+      if (state.history) state.history->drop_older_than(oldest);
       recover(*topic, state, *since, joined);
     }
     TopicOwner* const owner = topic->owner;
@@ -41,7 +41,13 @@ TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameF
 void TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
                        Joined& joined) {
   if (since.epoch != topic.epoch) return;
-  auto missed = state.history->after(since.seq, state.delivered_seq);
+  if (topic.delivery != Delivery::kAll) return;
+  std::optional<std::vector<MessagePtr>> missed;
+  if (since.seq == state.delivered_seq) {
+    missed.emplace();  // nothing, whatever is still kept
+  } else if (state.history) {
+    missed = state.history->after(since.seq, state.delivered_seq);
+  }
   if (!missed) return;
   joined.recovered = true;
   joined.missed = *std::move(missed);

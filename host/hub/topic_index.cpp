@@ -91,7 +91,7 @@ Subscriber& TopicIndex::add(Subscriptions& who, const TopicPtr& topic, std::uint
   }
   const auto slot = static_cast<std::uint32_t>(row.subscribers.size());
   const auto back = static_cast<std::uint32_t>(who.entries_.size());
-  if (slot > 0 && std::less<>{}(&who.outbox_, row.subscribers.back().outbox)) row.in_order = false;
+  if (slot > 0 && std::less<>{}(&who.outbox_, row.subscribers.back().outbox)) ++row.strays;
   who.entries_.push_back({.row = &row, .slot = slot});
   return row.subscribers.emplace_back(Subscriber{.outbox = &who.outbox_,
                                                  .who = &who,
@@ -279,7 +279,7 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
     subscribers[entry.slot] = std::move(subscribers.back());
     Subscriber& moved = subscribers[entry.slot];
     moved.who->entries_[moved.back].slot = entry.slot;
-    entry.row->in_order = false;
+    ++entry.row->strays;
   }
   subscribers.pop_back();
   if (index + 1 != who.entries_.size()) {
@@ -319,7 +319,8 @@ void TopicIndex::deliver(std::span<const MessagePtr> messages, MonoTime now) {
   const auto found = rows_.find(messages.front()->topic_id());
   if (found == rows_.end()) return;  // the last subscriber left while it waited
   TopicRow& row = found->second;
-  if (!row.in_order) put_in_order(row);
+  // A few cost no locality; sorting for each who comes or goes would cost more.
+  if (row.strays * 16 > row.subscribers.size()) put_in_order(row);
   row.delivered_seq = messages.back()->seq();
   for (Subscriber& subscriber : row.subscribers) {
     std::span<const MessagePtr> fresh = messages;
@@ -339,7 +340,7 @@ void TopicIndex::put_in_order(TopicRow& row) {
     const Subscriber& subscriber = row.subscribers[slot];
     subscriber.who->entries_[subscriber.back].slot = slot;
   }
-  row.in_order = true;
+  row.strays = 0;
 }
 
 /// The topic's first message comes behind its announcement, so those under a pattern miss none.

@@ -37,7 +37,7 @@ struct Subscriber {
 struct TopicRow {
   TopicPtr topic;
   std::uint64_t delivered_seq = 0;  // of the last message walked here
-  bool in_order = true;             // subscribers stand as their outboxes lie in memory
+  std::size_t strays = 0;           // subscribers that do not stand as their outboxes lie in memory
   std::vector<Subscriber> subscribers;
 };
 

@@ -62,7 +62,10 @@ class FrameSink {
   FrameSink(Connection& connection, MonoTime now) : connection_(connection), now_(now) {}
 
   bool on_message(FrameReader::MessageKind kind, std::string_view payload) {
-    if (connection_.outbox_.closing()) return true;  // only its close frame is waited for
+    if (connection_.outbox_.closing()) {  // only its close frame is waited for
+      connection_.reader_.skip_messages();
+      return true;
+    }
     if (kind == FrameReader::MessageKind::kText) {
       connection_.client_->on_text(payload, now_);
     } else {

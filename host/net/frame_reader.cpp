@@ -152,6 +152,7 @@ FrameReader::Event FrameReader::take_data(std::string_view part) {
   message_ = Opcode::kContinuation;
   message_bytes_ = 0;
   const std::string_view message = in_parts ? std::string_view(kept_) : part;
+  if (is_skipping_) return {kind, 0, {}};
   return is_deflated_ ? inflated(kind, message) : Event{kind, 0, message};
 }
 

@@ -46,6 +46,10 @@ class FrameReader {
   template <class Sink>
   [[nodiscard]] Result feed(std::span<char> bytes, Sink& sink);
 
+  /// From now on messages come without their payload, and deflated ones are not inflated: only the
+  /// end is waited for.
+  void skip_messages() { is_skipping_ = true; }
+
   [[nodiscard]] bool done() const { return done_; }
   /// Whole frames so far, fragments and control frames included.
   [[nodiscard]] std::uint32_t frames() const { return frames_; }
@@ -104,6 +108,7 @@ class FrameReader {
   MaskKey mask_{};                          // its first byte is for the next byte of payload
   bool is_deflated_ = false;                // the message in progress
   Utf8Check utf8_;
+  bool is_skipping_ = false;
   bool done_ = false;
 };
 

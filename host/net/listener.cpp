@@ -103,12 +103,16 @@ class Listener::Handshake : public Begun, public std::enable_shared_from_this<Ha
 
  private:
   void on_read(error_code error) {
+    if (is_late_) {  // closed, even if its request came in the same moment
+      shard_.counters().add(Counter::kHandshakesRefused);
+      shard_.counters().add(Counter::kLimitHandshake);
+      return;
+    }
     if (error == http::error::header_limit) return refuse({431, "The headers are too large"});
     const bool gone = error == http::error::end_of_stream ||
                       error.category() == boost::asio::error::get_system_category();
     if (error && gone) {  // there is nobody to answer
       shard_.counters().add(Counter::kHandshakesRefused);
-      if (is_late_) shard_.counters().add(Counter::kLimitHandshake);
       return;
     }
     if (error) return refuse({400, "Not an HTTP request: " + error.message()});

@@ -90,6 +90,28 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual(client.rest(), b"")
         self.counted(host, "handshake")
 
+    def test_a_request_that_comes_with_the_deadline_does_no_harm(self):
+        host = self.start(handshake="500ms")
+        clients = [self.enterContext(RawSocket(host.port)) for _ in range(300)]
+        request = clients[0].request(host.path, X_Filling="x" * 2000)  # more than is read at first
+        self.assertEqual(clients[0].rest(), b"")  # its time is over, and so is that of the others
+        for client in clients[1:]:
+            try:
+                client.send(request)
+            except OSError:
+                pass  # closed already
+        self.connect(host)
+        self.counted(host, "handshake")
+
+    def test_a_client_that_is_closed_at_once_was_told_101_before(self):
+        host = self.start(outbox="16KiB", publish="4KiB")
+        for number in range(60):
+            host.publish(f"price:{number:06}", {"type": "burst", "text": "x" * 64})
+        topics = ",".join(f"price:{number:06}" for number in range(120))
+        client = self.enterContext(RawSocket(host.port))
+        client.send(client.request(f"{host.path}?subscribe={topics}"))
+        self.assertEqual(client.response()[0], 101)
+
     def test_topics(self):
         host = self.start(topics=2, topics_per_connection=2, topics_per_request=2)
         client = self.connect(host, "price:000001", "price:000002")

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::variant<Command, ErrorReply> parse(std::string_view text) {
-  return parse_command(text, ProtocolLimits{.topics_per_request = 3});
+  return parse_command(text, ProtocolLimits{.command_bytes = 1024 * 1024, .topics_per_request = 3});
 }
 Command command(std::string_view text) {
   const auto parsed = parse(text);
@@ -48,6 +48,11 @@ std::string nested(std::size_t depth, std::string_view open, std::string_view cl
 }
 
 // What a client may say.
+
+TEST(ProtocolTest, ACommandThatWasDeflatedIsMeasuredOnceInflated) {
+  const std::string long_id(1024 * 1024, 'x');
+  EXPECT_EQ(code_of(R"({"type":"ping","id":")" + long_id + "\"}"), "bad_message");
+}
 
 TEST(ProtocolTest, ReadsEveryCommand) {
   EXPECT_EQ(command(R"({"type":"subscribe","topic":"signal:vcp"})").kind, Kind::kSubscribe);

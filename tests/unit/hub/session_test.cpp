@@ -138,6 +138,24 @@ TEST_F(SessionTest, ATopicNamedTwiceInARequestIsSentOnce) {
   EXPECT_EQ(play.hub.subscribers("market:kospi"), 1);
 }
 
+TEST_F(SessionTest, APatternNamedAgainInARequestIsAnsweredOnce) {
+  publish("note:a");
+  TestClient client(play.a, {.topics = {"note:*", "note:*"}});
+  EXPECT_THAT(words_of(client.read()), ElementsAre("connected", "subscribed", "note:a#1"));
+  const auto texts = client.ask(R"({"type":"subscribe","topics":["note:*","note:*"]})");
+  ASSERT_FALSE(texts.empty());
+  EXPECT_EQ(texts[0].at("topics").size(), 1U);
+}
+
+TEST_F(SessionTest, APatternOfMoreTopicsThanAnAnswerCanNameIsRefusedAndTheClientStays) {
+  for (int i = 0; i < 100; ++i) publish("note:" + std::to_string(i));
+  TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
+  EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error too_many_topics"));
+  EXPECT_FALSE(client.outbox().closing());
+  EXPECT_EQ(play.hub.subscribers("note:7"), 0);
+  EXPECT_THAT(words_of(client.ask(subscribe("note:7"))), ElementsAre("subscribed", "note:7#1"));
+}
+
 TEST_F(SessionTest, UnsubscribingStopsThatTopicAndNoOther) {
   TestClient client(play.a);
   client.send(R"({"type":"subscribe","topics":["note:a","note:b"]})");

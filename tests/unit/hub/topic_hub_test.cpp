@@ -465,6 +465,13 @@ TEST_F(SmallHubTest, KeepsIdleTopicsWhileThereIsRoom) {
   EXPECT_EQ(epoch_of("price:000042"), epoch);
 }
 
+TEST_F(SmallHubTest, NeverForgetsATopicWhoseAnnouncementStillWaits) {
+  ASSERT_TRUE(play.hub.watch("price:", 0));
+  for (int i = 0; i < 10; ++i) play.publish("price:00000" + std::to_string(i));
+  play.hub.on_tick(at(1s), 0);
+  EXPECT_EQ(play.hub.subscribers("price:000001"), 1);
+}
+
 TEST_F(SmallHubTest, NeverForgetsSubscribersAllTopicsOrLiterals) {
   const std::string kept = epoch_of(tickers[0]);
   const TopicPtr subscribed = play.hub.join(tickers[0], kShardA).joined->topic;
