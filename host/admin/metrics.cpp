@@ -43,6 +43,12 @@ constexpr const char* kProducerHelp =
 constexpr const char* kStoreRefused = "broadcast_store_refused_total";
 constexpr const char* kStoreRefusedHelp =
     "What the store did not take: too much waits for a commit, or it cannot be written.";
+constexpr const char* kRedisRefused = "broadcast_redis_refused_total";
+constexpr const char* kRedisRefusedHelp =
+    "Messages of Redis Pub/Sub that went to nobody, by reason.";
+constexpr const char* kStream = "broadcast_stream_entries_total";
+constexpr const char* kStreamHelp =
+    "Entries of the Redis stream, by what became of them; retried counts tries.";
 constexpr const char* kLimit = "broadcast_limit_reached_total";
 constexpr const char* kLimitHelp = "How often somebody met a limit, by its key under limits.";
 
@@ -85,6 +91,27 @@ constexpr CounterRow kRows[] = {
      "Messages that went with a commit that failed: not published, and their producers were told."},
     {Counter::kStoreFull, kStoreRefused, kStoreRefusedHelp, "reason", "full"},
     {Counter::kStoreUnavailable, kStoreRefused, kStoreRefusedHelp, "reason", "unavailable"},
+    {Counter::kRedisMessages, "broadcast_redis_messages_total", "Messages of Redis Pub/Sub."},
+    {Counter::kRedisTooLarge, kRedisRefused, kRedisRefusedHelp, "reason", "too_large"},
+    {Counter::kRedisNotJson, kRedisRefused, kRedisRefusedHelp, "reason", "not_json"},
+    {Counter::kRedisNeither, kRedisRefused, kRedisRefusedHelp, "reason", "neither_object_nor_list"},
+    {Counter::kRedisNoOwner, kRedisRefused, kRedisRefusedHelp, "reason", "no_owner"},
+    {Counter::kRedisRefused, kRedisRefused, kRedisRefusedHelp, "reason", "refused"},
+    {Counter::kRedisUnavailable, kRedisRefused, kRedisRefusedHelp, "reason", "unavailable"},
+    {Counter::kRedisReconnects, "broadcast_redis_reconnects_total",
+     "How often a connection to Redis was lost or could not be made, and was tried again."},
+    {Counter::kStreamHandled, kStream, kStreamHelp, "result", "handled"},
+    {Counter::kStreamRefused, kStream, kStreamHelp, "result", "refused"},
+    {Counter::kStreamRetried, kStream, kStreamHelp, "result", "retried"},
+    {Counter::kStreamGaps, "broadcast_stream_gaps_total",
+     "How often something of the Redis stream was gone before it was read."},
+    {Counter::kStreamMissing, "broadcast_stream_missing_entries_total",
+     "Entries of the Redis stream that were gone before they were read, at least."},
+    {Counter::kCacheDrops, "broadcast_cache_drops_total",
+     "Patterns whose keys were dropped from Redis."},
+    {Counter::kCacheKeys, "broadcast_cache_dropped_keys_total", "Keys dropped from Redis."},
+    {Counter::kCacheErrors, "broadcast_cache_errors_total",
+     "Patterns whose keys were not dropped, or not all: Redis refused, or too many waited."},
     {Counter::kLimitMessage, kLimit, kLimitHelp, "limit", "message"},
     {Counter::kLimitOutbox, kLimit, kLimitHelp, "limit", "outbox"},
     {Counter::kLimitPublish, kLimit, kLimitHelp, "limit", "publish"},
@@ -170,6 +197,10 @@ void add_host(Families& all, const HostView& host) {
   gauge("broadcast_topics", "Topics that there are.", topics.size());
   gauge("broadcast_subscriptions", "Subscriptions of all clients.", subscriptions);
   gauge("broadcast_active_tickers", "Tickers that somebody is subscribed to.", tickers);
+  for (const auto& [name, is_ready] : host.redis ? host.redis() : RedisConnections()) {
+    add(all, MetricType::Gauge, "broadcast_redis_connected",
+        "1 while this connection to Redis is ready.", is_ready ? 1 : 0, {{"connection", name}});
+  }
   for (const CounterRow& row : kRows) add_row(all, row, host.count(row.counter));
 }
 

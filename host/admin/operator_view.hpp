@@ -7,6 +7,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "host/admin/admin_reply.hpp"
 #include "host/base/counters.hpp"
@@ -17,6 +19,9 @@
 
 namespace broadcast {
 
+/// Each connection to Redis and whether it is ready.
+using RedisConnections = std::vector<std::pair<std::string, bool>>;
+
 /// Where the answers come from. References outlive the view.
 struct HostView {
   const TopicHub& hub;
@@ -26,6 +31,7 @@ struct HostView {
   std::function<std::uint64_t(Counter)> count;  ///< of the whole process
   std::size_t shards = 0;
   std::string version;
+  std::function<RedisConnections()> redis = {};  ///< empty: there is none
 };
 
 /// The process serves requests; whether it has anything to say is the next question.

@@ -13,8 +13,6 @@ namespace {
 
 /// At least; the header counts in whole seconds.
 constexpr std::chrono::seconds kRetryAfter{1};
-/// Writers of JSON recurse: what broadcasters get must not be deep enough to end their stack.
-constexpr std::size_t kMaxNesting = 64;
 
 AdminReply unavailable(const Verdict& verdict) {
   AdminReply reply = admin_error(503, "unavailable", verdict.text);

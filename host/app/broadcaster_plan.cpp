@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/app/version.hpp"
+#include "host/hub/relay.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "host/loader/schema.hpp"
@@ -25,6 +26,24 @@ std::string config_errors(const Config& config, const std::string& name, const P
   return lines;
 }
 
+/// Broadcasters come first: a branch too wide must not take the signals' topics.
+void plan_relay(const Config& config, TopicHub& hub, BroadcasterPlan& plan) {
+  Relay relay(hub);
+  for (std::size_t i = 0; i < config.relay.size(); ++i) {
+    const RelayConfig& wanted = config.relay[i];
+    TopicPattern pattern = relay_pattern(wanted.topic, wanted.delivery);
+    if (const auto conflict = hub.try_claim(relay, "relay:", {pattern})) {
+      plan.refused.push_back({std::string(Relay::kName),
+                              config.file + ": relay[" + std::to_string(i) + "]: topic \"" +
+                                  wanted.topic + "\" is already owned by " + conflict->owner +
+                                  " (" + conflict->owner_library +
+                                  "). Relay a narrower branch, or disable the broadcaster."});
+    } else {
+      plan.relay.push_back(std::move(pattern));
+    }
+  }
+}
+
 }  // namespace
 
 std::filesystem::path plugin_directory(const Config& config) {
@@ -35,7 +54,7 @@ std::filesystem::path plugin_directory(const Config& config) {
 BroadcasterPlan plan_broadcasters(const Config& config) {
   BroadcasterPlan plan;
   const std::filesystem::path directory = plugin_directory(config);
-  const HostOffer offer = Broadcasters::offer(kHostVersion);
+  const HostOffer offer = Broadcasters::offer(kHostVersion, {.cache = !config.redis.url.empty()});
   // Permissions and topics are checked as the server does, on a hub that nobody sees.
   Counters counters;
   TopicHub hub({}, counters);
@@ -67,6 +86,7 @@ BroadcasterPlan plan_broadcasters(const Config& config) {
       plan.refused.push_back({name, config.locate(name, "") + ": " + error.what()});
     }
   }
+  plan_relay(config, hub, plan);
   return plan;
 }
 

@@ -26,6 +26,7 @@ struct BroadcasterPlan {
   std::vector<Ready> ready;
   std::vector<Refused> refused;
   std::vector<std::string> disabled;
+  std::vector<TopicPattern> relay;  ///< those of `relay:` that no broadcaster owns
 };
 
 /// The directory the host looks for libraries in: plugins.directory, or plugins/ beside the

@@ -7,13 +7,16 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <stdexcept>
 #include <system_error>
 #include <utility>
 
 #include <arpa/inet.h>
 
 #include "host/app/yaml_reader.hpp"
+#include "host/hub/relay.hpp"
 #include "host/hub/topic_pattern.hpp"
+#include "host/ingest/redis_url.hpp"
 #include "host/net/upgrade.hpp"
 
 namespace broadcast {
@@ -214,6 +217,85 @@ void read_state(YamlReader& map, StateConfig& state) {
   map.duration("latest_every", state.latest_every, {milliseconds(10), hours(1)});
 }
 
+/// Where Celery and the dashboard look, too.
+std::string redis_url_of(const Environment& environment) {
+  for (const char* name : {"CELERY_BROKER_URL", "REDIS_URL"}) {
+    if (const auto value = environment(name); value && !value->empty()) return *value;
+  }
+  return {};
+}
+
+/// Problems name the place, never the URL: it may hold a password.
+void read_redis_url(YamlReader& map, const Environment& environment, std::string& url) {
+  const bool is_given = map.node("url") != nullptr;
+  map.text("url", url);
+  if (!is_given) url = redis_url_of(environment);
+  if (url.empty()) return;
+  try {
+    static_cast<void>(parse_redis_url(url));
+  } catch (const std::invalid_argument& error) {
+    map.fail({"url"}, std::string(error.what()) +
+                          (is_given ? ""
+                                    : " (CELERY_BROKER_URL or REDIS_URL of the environment; "
+                                      "url: \"\" switches Redis off)"));
+  }
+}
+
+void read_redis(YamlReader& map, const Environment& environment, RedisConfig& redis) {
+  constexpr std::size_t kMaxNameBytes = 255;
+  read_redis_url(map, environment, redis.url);
+  map.scalar("channels", [&](const std::string& text) -> std::string {
+    const bool is_pattern = text.ends_with('*') && text.size() <= kMaxNameBytes &&
+                            text.find_first_of("*?[\\") == text.size() - 1 &&
+                            std::ranges::all_of(text, is_visible);
+    if (!is_pattern && !text.empty()) return "a prefix and a star such as ws:broadcast:*";
+    redis.channels = text;
+    return {};
+  });
+  map.scalar("stream", [&](const std::string& text) -> std::string {
+    const bool is_key = text.size() <= kMaxNameBytes && std::ranges::all_of(text, is_visible);
+    if (!is_key) return "a key such as ws:stream, without spaces";
+    redis.stream = text;
+    return {};
+  });
+  map.scalar("ca", [&](const std::string& text) -> std::string {
+    if (text.find('\0') != std::string::npos) return "the path of a file";
+    redis.ca = text;
+    return {};
+  });
+}
+
+std::string take_relay(const std::string& text, RelayConfig& relay) {
+  try {
+    static_cast<void>(relay_pattern(text, relay.delivery));
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  relay.topic = text;
+  return {};
+}
+
+void read_relay(YamlReader& map, std::vector<RelayConfig>& relays) {
+  map.scalars_or_maps(
+      "relay",
+      [&](const std::string& text) {
+        RelayConfig relay;
+        const std::string expected = take_relay(text, relay);
+        if (expected.empty()) relays.push_back(std::move(relay));
+        return expected;
+      },
+      [&](YamlReader& item) {
+        RelayConfig relay;
+        item.scalar("topic", [&](const std::string& text) { return take_relay(text, relay); });
+        if (item.node("topic") == nullptr) {
+          item.fail({"topic"}, "expected a topic such as news:krx, or a branch such as news:*");
+        }
+        item.choice("delivery", relay.delivery,
+                    {{"latest", Delivery::kLatest}, {"all", Delivery::kAll}});
+        if (!relay.topic.empty()) relays.push_back(std::move(relay));
+      });
+}
+
 void read_log(YamlReader& map, LogConfig& log) {
   map.choice<std::string>("level", log.level,
                           {{"trace", "trace"},
@@ -234,7 +316,9 @@ std::string expected_name(const std::string& name) {
   const bool fits =
       name.size() <= 64 && !name.empty() && is_lower(name[0]) &&
       std::ranges::all_of(name, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
-  return fits ? "" : "a name of a-z, 0-9 and _ that begins with a letter, at most 64 long";
+  if (!fits) return "a name of a-z, 0-9 and _ that begins with a letter, at most 64 long";
+  const bool is_ours = name == Relay::kName || name == "redis" || name == "stream";
+  return is_ours ? "another name: status:" + name + " is the host's own" : "";
 }
 
 void read_broadcaster_config(YamlReader& map, BroadcasterConfig& broadcaster) {
@@ -311,13 +395,13 @@ Config parse_config(std::string_view text, const std::string& file,
                     const Environment& environment) {
   YamlFindings findings;
   const YamlNode root = read_yaml(text, environment, findings);
-  Config config = read_config(root, findings);
+  Config config = read_config(root, environment, findings);
   findings.throw_if_any(file);
   config.file = file;
   return config;
 }
 
-Config read_config(const YamlNode& root, YamlFindings& findings) {
+Config read_config(const YamlNode& root, const Environment& environment, YamlFindings& findings) {
   Config config;
   const bool is_map = root.kind == YamlNode::Kind::kMap || root.kind == YamlNode::Kind::kNull;
   if (!is_map) findings.add(root.at, "", "expected a map with keys such as server, broadcasters");
@@ -331,6 +415,8 @@ Config read_config(const YamlNode& root, YamlFindings& findings) {
     map.section("deflate", [&](YamlReader& deflate) { read_deflate(deflate, config.deflate); });
     map.section("history", [&](YamlReader& history) { read_history(history, config.history); });
     map.section("state", [&](YamlReader& state) { read_state(state, config.state); });
+    map.section("redis", [&](YamlReader& redis) { read_redis(redis, environment, config.redis); });
+    read_relay(map, config.relay);
     map.section("log", [&](YamlReader& log) { read_log(log, config.log); });
     map.section("plugins", [&](YamlReader& plugins) { read_plugins(plugins, config.plugins); });
     map.named_maps("broadcasters", expected_name, [&](const std::string& name, YamlReader& one) {

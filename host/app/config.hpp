@@ -14,6 +14,7 @@
 
 #include "host/app/yaml_json.hpp"
 #include "host/base/log.hpp"
+#include "host/hub/topic_owner.hpp"
 #include "host/net/deflate.hpp"
 #include "host/net/flush_mode.hpp"
 #include "host/store/synchronous.hpp"
@@ -92,6 +93,22 @@ struct StateConfig {
   bool operator==(const StateConfig&) const = default;
 };
 
+/// Where producers publish besides HTTP.
+struct RedisConfig {
+  std::string url;                          ///< checked; empty: nowhere
+  std::string channels = "ws:broadcast:*";  ///< of Pub/Sub; empty: none
+  std::string stream;                       ///< its key; empty: none
+  std::string ca;  ///< file with the certificates to trust with rediss://; empty: the system's
+  bool operator==(const RedisConfig&) const = default;
+};
+
+/// Topics that are passed through from producers as they come.
+struct RelayConfig {
+  std::string topic;  ///< "news:krx" or "news:*"
+  Delivery delivery = Delivery::kLatest;
+  bool operator==(const RelayConfig&) const = default;
+};
+
 struct LogConfig {
   std::string level = "info";
   LogFormat format = LogFormat::kText;
@@ -121,6 +138,8 @@ struct Config {
   TopicsConfig topics;
   HistoryConfig history;
   StateConfig state;
+  RedisConfig redis;
+  std::vector<RelayConfig> relay;
   LogConfig log;
   PluginsConfig plugins;
   std::map<std::string, BroadcasterConfig> broadcasters;  ///< by name
@@ -142,7 +161,8 @@ struct Config {
 
 /// One step of the above: fills what `root` has, adds what is wrong and every known key to
 /// `findings`.
-[[nodiscard]] Config read_config(const YamlNode& root, YamlFindings& findings);
+[[nodiscard]] Config read_config(const YamlNode& root, const Environment& environment,
+                                 YamlFindings& findings);
 
 /// This process's environment.
 [[nodiscard]] Environment process_environment();

@@ -57,6 +57,28 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
       counters);
 }
 
+/// REQUIRES: the store is not started yet.
+std::unique_ptr<Ingest> open_ingest(const Config& config, const BroadcasterPlan& plan,
+                                    TopicHub& hub, StateStore* store, Counters& counters) {
+  const RedisConfig& redis = config.redis;
+  if (redis.url.empty()) return nullptr;
+  Ingest::Options options{.url = parse_redis_url(redis.url),
+                          .channels = redis.channels,
+                          .ca = redis.ca,
+                          .payload_bytes = config.limits.publish_bytes};
+  options.has_cache = std::ranges::any_of(plan.ready, [](const BroadcasterPlan::Ready& ready) {
+    return std::ranges::find(ready.permissions, "cache") != ready.permissions.end();
+  });
+  if (!redis.stream.empty()) {
+    options.stream = {.key = redis.stream, .payload_bytes = config.limits.publish_bytes};
+    if (store != nullptr) {
+      options.stream->start = RedisStream::Start::kKept;
+      options.stream->handled = store->position_of(redis.stream).value_or("");
+    }
+  }
+  return std::make_unique<Ingest>(std::move(options), hub, counters);
+}
+
 SessionLimits session_limits(const Config& config) {
   return {.protocol = {.command_bytes = config.limits.message_bytes,
                        .topics_per_request = config.limits.topics_per_request,
@@ -122,7 +144,10 @@ Server::Server(const Config& config, BroadcasterPlan plan)
                 return std::make_unique<Session>(shard.index(), session_limits_, shard.counters(),
                                                  outbox, new_client_id(), std::move(first_topics));
               }),
-      broadcasters_({.hub = hub_, .clients = &shards_}) {
+      relay_(hub_),
+      ingest_(open_ingest(config, plan, hub_, store_.get(), counters_)),
+      broadcasters_(
+          {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}) {
   std::signal(SIGPIPE, SIG_IGN);
   hub_.on_tick(mono_now(), wall_now_ns());
   if (store_) hub_.open_store(*store_);
@@ -137,7 +162,8 @@ Server::Server(const Config& config, BroadcasterPlan plan)
           .count =
               [this](Counter counter) { return counters_.get(counter) + shards_.total(counter); },
           .shards = shards_.size(),
-          .version = kHostVersion},
+          .version = kHostVersion,
+          .redis = [this] { return ingest_ ? ingest_->connections() : RedisConnections(); }},
       admin_options(config), counters_);
   shards_.start();
 }
@@ -151,6 +177,9 @@ void Server::add_broadcasters(BroadcasterPlan plan) {
                      .host_version = kHostVersion,
                      .copies = {.directory = config_.plugins.runtime_directory}});
     if (refusal) plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
+  }
+  if (!plan.relay.empty() && hub_.try_claim(relay_, "relay:", plan.relay)) {
+    plan.refused.push_back({.name = std::string(Relay::kName), .why = "its topics are taken"});
   }
   for (const auto& [name, why] : plan.refused) {
     spdlog::error(kNotStarted, name, why);
@@ -175,6 +204,7 @@ bool Server::have_all_started() {
 
 Server::End Server::run() {
   broadcasters_.start();
+  if (ingest_) ingest_->start();
   if (config_.plugins.strict && !have_all_started()) return {.exit_code = 1, .is_stuck = !stop()};
   spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
                config_.server.path, shards_.size());
@@ -207,6 +237,7 @@ bool Server::stop() {
   const MonoTime plugins_until = begun + std::min<std::chrono::nanoseconds>(kPluginStop, drain / 2);
   admin_->stop_accepting();
   shards_.stop_accepting();
+  if (ingest_) ingest_->stop();
   const bool all_stopped = broadcasters_.stop(plugins_until);
   if (store_) hub_.close_store();
   // Every verdict is there now: the broadcaster's, or that it has stopped.

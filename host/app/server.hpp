@@ -15,8 +15,10 @@
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
 #include "host/base/counters.hpp"
+#include "host/hub/relay.hpp"
 #include "host/hub/session.hpp"
 #include "host/hub/topic_hub.hpp"
+#include "host/ingest/ingest.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/net/shard_group.hpp"
 #include "host/store/sqlite_store.hpp"
@@ -54,6 +56,8 @@ class Server {
   TopicHub hub_;
   const SessionLimits session_limits_;
   ShardGroup shards_;
+  Relay relay_;
+  std::unique_ptr<Ingest> ingest_;  // null: no Redis
   Broadcasters broadcasters_;
   std::size_t refused_ = 0;  // that are not among them
   std::unique_ptr<AdminServer> admin_;

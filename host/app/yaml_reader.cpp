@@ -112,6 +112,20 @@ void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
   }
 }
 
+void YamlReader::scalars_or_maps(std::string_view key, const Take& take, const ReadMap& read_map) {
+  const YamlNode* list = given(key, YamlNode::Kind::kList, "a list");
+  if (list == nullptr) return;
+  for (std::size_t i = 0; i < list->children.size(); ++i) {
+    const YamlNode& item = list->children[i];
+    const std::string path = item_path(key_path(path_, key), i);
+    if (item.kind == YamlNode::Kind::kMap) {
+      YamlReader::read(item, path, findings_, read_map);
+    } else {
+      take_scalar(item, path, take);
+    }
+  }
+}
+
 void YamlReader::named_maps(std::string_view key, const Take& take, const ReadNamedMap& read_map) {
   const YamlNode* maps = map(key);
   if (maps == nullptr) return;

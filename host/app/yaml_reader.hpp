@@ -71,6 +71,8 @@ class YamlReader {
 
   void section(std::string_view key, const ReadMap& read_map);
   void list_of_maps(std::string_view key, const ReadMap& read_map);
+  /// A list in which either may stand.
+  void scalars_or_maps(std::string_view key, const Take& take, const ReadMap& read_map);
   /// Keys are names, values maps; `take` refuses or accepts a name.
   void named_maps(std::string_view key, const Take& take, const ReadNamedMap& read_map);
 

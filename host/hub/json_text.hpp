@@ -10,6 +10,9 @@ namespace broadcast {
 /// Appends `text` as a JSON string, quotes included. REQUIRES: UTF-8.
 void append_quoted(std::string& out, std::string_view text);
 
+/// Writers of JSON recurse: what owners of topics get must not be deep enough to end their stack.
+inline constexpr std::size_t kMaxNesting = 64;
+
 /// How deep objects and lists stand in each other. REQUIRES: valid JSON.
 [[nodiscard]] std::size_t nesting_of(std::string_view json);
 

@@ -31,12 +31,6 @@ struct StoredTopic {
   std::vector<StoredMessage> messages;  ///< oldest first; of a `latest` topic the last one
 };
 
-/// How far a producer's stream was handled.
-struct StreamPosition {
-  std::string stream;  ///< empty: the message came from no stream
-  std::string id;
-};
-
 /// One numbered message on its way into the store.
 struct PendingMessage {
   TopicPtr topic;

@@ -168,7 +168,7 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
 }
 
 Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
-                            std::string_view payload) {
+                            std::string_view payload, StreamPosition position) {
   Published result{.topic = std::string(topic)};
   if (!looks_like_an_object(payload) || (options_.strict && !is_an_envelope(payload))) {
     counters_.add(Counter::kPublishInvalid);
@@ -189,14 +189,16 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
     result.status = PublishStatus::kDenied;
     return result;
   }
-  publish_to(found, payload, result);
+  publish_to(found, payload, std::move(position), result);
   return result;
 }
 
-void TopicHub::publish_to(const TopicPtr& topic, std::string_view payload, Published& result) {
+void TopicHub::publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
+                          Published& result) {
   ShardSet to_wake;
-  result.status = topic->state.with_lock(
-      [&](Topic::State& state) { return number(topic, state, payload, result, to_wake); });
+  result.status = topic->state.with_lock([&](Topic::State& state) {
+    return number(topic, state, payload, position, result, to_wake);
+  });
   wake(to_wake);
   if (result.status == PublishStatus::kOk) counters_.add(Counter::kMessagesPublished);
   if (result.status == PublishStatus::kBusy) counters_.add(Counter::kPublishBusy);
@@ -205,7 +207,7 @@ void TopicHub::publish_to(const TopicPtr& topic, std::string_view payload, Publi
 
 /// Under the topic's lock: numbering and hand-over are one step.
 PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::string_view payload,
-                               Published& result, ShardSet& to_wake) {
+                               StreamPosition& position, Published& result, ShardSet& to_wake) {
   const std::uint64_t seq = state.seq + 1;
   const Delivery delivery = topic->delivery;
   const std::size_t text_bytes = Message::publication_bytes(seq, topic->head, payload);
@@ -223,8 +225,10 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
                            state.deflating > 0 ? options_.compressor : Compressor());
   const std::int64_t wall_ns = wall_ns_.load(std::memory_order_relaxed);
   if (durable) {
-    result.commit = store_->try_append(
-        {.topic = topic, .message = std::move(message), .published_ns = wall_ns, .position = {}});
+    result.commit = store_->try_append({.topic = topic,
+                                        .message = std::move(message),
+                                        .published_ns = wall_ns,
+                                        .position = std::move(position)});
     if (result.commit == 0) {
       cancel(wanted, frame_bytes);
       return PublishStatus::kBusy;

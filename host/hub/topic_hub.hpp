@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -94,9 +95,16 @@ class TopicHub final : private CommitListener {
                                                   const std::vector<TopicPattern>& patterns);
 
   /// Publishes `payload`, a JSON object without top-level topic or seq, on a topic that `owner`
-  /// owns. The text is copied. Never blocks.
+  /// owns. The text is copied. Never blocks. `position` is committed together with the message, if
+  /// the store keeps that.
   [[nodiscard]] Published publish(const TopicOwner& owner, std::string_view topic,
-                                  std::string_view payload);
+                                  std::string_view payload, StreamPosition position = {});
+  /// [any] Keeps a position alone, for an entry that caused no message; without a store, or if that
+  /// is full or failing, it is not kept.
+  void keep_position(StreamPosition position);
+  /// How many of these messages, in the order of their publication, are committed. REQUIRES:
+  /// when_committed() has answered for the last of them.
+  [[nodiscard]] std::size_t count_committed(std::span<const std::uint64_t> commits);
 
   /// Publishes on status:{broadcaster} if state or detail differ from the last report. Never
   /// blocks. REQUIRES: UTF-8.
@@ -208,10 +216,11 @@ class TopicHub final : private CommitListener {
   static void adopt_unknown(Table& table);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
-  void publish_to(const TopicPtr& topic, std::string_view payload, Published& result);
+  void publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
+                  Published& result);
   [[nodiscard]] PublishStatus number(const TopicPtr& topic, Topic::State& state,
-                                     std::string_view payload, Published& result,
-                                     ShardSet& to_wake);
+                                     std::string_view payload, StreamPosition& position,
+                                     Published& result, ShardSet& to_wake);
   void deliver(const Topic& topic, Topic::State& state, MessagePtr message,
                std::int64_t published_ns, ShardSet& to_wake);
   void wake(const ShardSet& shards) const;

@@ -47,6 +47,22 @@ void TopicHub::when_committed(std::uint64_t commit, std::function<void(bool)> do
   store_->when_committed(commit, std::move(done));
 }
 
+void TopicHub::keep_position(StreamPosition position) {
+  // One that is not kept comes again with the next entry; after a crash its entry is handled again.
+  if (store_ != nullptr) static_cast<void>(store_->try_keep_position(std::move(position)));
+}
+
+std::size_t TopicHub::count_committed(std::span<const std::uint64_t> commits) {
+  std::size_t count = 0;
+  for (const std::uint64_t commit : commits) {
+    bool is_kept = false;
+    when_committed(commit, [&](bool kept) { is_kept = kept; });  // settled: answers at once
+    if (!is_kept) break;
+    ++count;
+  }
+  return count;
+}
+
 bool TopicHub::is_durable(const Topic& topic) const {
   return store_ != nullptr && topic.delivery == Delivery::kAll && topic.owner != nullptr;
 }

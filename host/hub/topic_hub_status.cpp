@@ -58,7 +58,7 @@ void TopicHub::report_status(std::string_view broadcaster, BroadcasterState stat
       return insert(table, name, Delivery::kLatest, nullptr, false);
     });
     Published result;
-    publish_to(topic, status_text(broadcaster, state, status.detail, status.since), result);
+    publish_to(topic, status_text(broadcaster, state, status.detail, status.since), {}, result);
   });
 }
 

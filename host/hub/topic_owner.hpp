@@ -41,11 +41,25 @@ struct Published {
   std::uint64_t commit = 0;     ///< for TopicHub::when_committed(); 0: nothing to wait for
 };
 
+/// How far a producer's stream was handled.
+struct StreamPosition {
+  std::string stream;  ///< empty: the message came from no stream
+  std::string id;
+};
+/// The position that is kept together with the `count`th message that an entry caused. So a crash
+/// between two of them is no doubt: when the entry comes again, its first `count` are left out.
+[[nodiscard]] inline StreamPosition position_after(const StreamPosition& entry, std::size_t count) {
+  if (entry.stream.empty()) return {};
+  return {entry.stream, entry.id + '#' + std::to_string(count)};
+}
+
 /// One message on its way to a topic's owner.
 struct ProducerMessage {
   std::string topic;
-  std::string source;   ///< "http", "redis", "stream"
-  std::string payload;  ///< JSON text, already known to parse
+  std::string source;                ///< "http", "redis", "stream"
+  std::string payload;               ///< JSON text, already known to parse
+  StreamPosition position{};         ///< of the entry that it is, if it came from a stream
+  std::size_t published_before = 0;  ///< how many messages it caused when it came before: left out
 };
 
 /// The owner's answer to one ProducerMessage (publish.md, rule 8).
@@ -57,9 +71,12 @@ struct Verdict {
   };
   Outcome outcome = Outcome::kUnavailable;
   std::string text;
-  std::size_t published = 0;  ///< how many messages the owner published while handling it
-  Published last;             ///< the last of them
+  /// How many messages the owner published while handling it, whatever the outcome; of those that
+  /// are kept in a store, the ones that were committed.
+  std::size_t published = 0;
+  Published last;                            ///< the last of them
   std::chrono::milliseconds retry_after{0};  ///< with kUnavailable, if known
+  bool has_failed_on_it = false;  ///< with kUnavailable: this very message made the owner fail
 };
 [[nodiscard]] constexpr Counter counter_of(Verdict::Outcome outcome) {
   switch (outcome) {

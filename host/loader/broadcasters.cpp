@@ -5,10 +5,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include <broadcast/abi.h>
+
 namespace broadcast {
 
-HostOffer Broadcasters::offer(std::string host_version) {
-  return {.version = std::move(host_version), .services = offered_services()};
+HostOffer Broadcasters::offer(std::string host_version, const Offered& offered) {
+  HostOffer offer{.version = std::move(host_version), .services = offered_services()};
+  if (!offered.cache) std::erase(offer.services, BC_EXT_CACHE);
+  return offer;
 }
 
 std::optional<std::string> Broadcasters::try_add(const std::shared_ptr<const PluginFile>& file,

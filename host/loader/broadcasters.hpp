@@ -19,8 +19,14 @@ class Broadcasters final : public BroadcasterControl {
   Broadcasters(const Broadcasters&) = delete;
   Broadcasters& operator=(const Broadcasters&) = delete;
 
-  /// What this host offers to plugins: for PluginFile::read().
-  [[nodiscard]] static HostOffer offer(std::string host_version);
+  /// What this host offers to plugins: for PluginFile::read(). bc.cache/1 only where Redis is.
+  struct Offered {
+    bool cache = true;
+  };
+  [[nodiscard]] static HostOffer offer(std::string host_version, const Offered& offered);
+  [[nodiscard]] static HostOffer offer(std::string host_version) {
+    return offer(std::move(host_version), Offered{});
+  }
 
   /// Takes one in: its permissions suffice and nobody else owns its topics; otherwise the refusal.
   /// None of its code runs.

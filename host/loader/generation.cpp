@@ -6,15 +6,17 @@
 
 #include <spdlog/spdlog.h>
 
-#include "host/loader/printable.hpp"
+#include "host/base/printable.hpp"
+#include "host/loader/abi_text.hpp"
 
 namespace broadcast {
 
 namespace {
 
-Verdict not_kept() {
+Verdict not_kept(std::size_t committed) {
   return {.outcome = Verdict::Outcome::kUnavailable,
           .text = "the message could not be written to the state file; try again later",
+          .published = committed,
           .last = {}};
 }
 
@@ -124,14 +126,15 @@ void Generation::serve_message(PluginInbox::Message& message) {
   event.topic = lend(message.message.topic);
   event.source = lend(message.message.source);
   event.data = lend(message.message.payload);
-  services_->begin_message();
+  services_->begin_message(message.message);
   const Outcome outcome = handle(event);
   Verdict verdict = verdict_of(outcome);
-  services_->end_message(verdict);
+  std::vector<std::uint64_t> commits = services_->end_message(verdict);
   const std::uint64_t commit = verdict.last.commit;
   parts_.services.hub.when_committed(
-      commit, [done = std::move(message.done), verdict = std::move(verdict)](bool kept) mutable {
-        if (!kept) verdict = not_kept();
+      commit, [&hub = parts_.services.hub, commits = std::move(commits),
+               done = std::move(message.done), verdict = std::move(verdict)](bool kept) mutable {
+        if (!kept) verdict = not_kept(hub.count_committed(commits));
         done(std::move(verdict));
       });
   // A refusal is the producer's fault, and BUSY is nobody's.
@@ -156,6 +159,7 @@ Verdict Generation::verdict_of(const Outcome& outcome) const {
       break;
     case BC_E_EXCEPTION:
       verdict.text = because(name + " failed on this message and is restarting");
+      verdict.has_failed_on_it = true;
       break;
     case BC_E_RESTART:
       verdict.text = because(name + " is restarting at its own request");

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/loader/host_services.hpp"
 #include "host/loader/plugin_library.hpp"

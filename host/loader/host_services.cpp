@@ -7,10 +7,11 @@
 
 #include <spdlog/spdlog.h>
 
+#include "host/base/printable.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/close_reason.hpp"
+#include "host/loader/abi_text.hpp"
 #include "host/loader/manifest.hpp"
-#include "host/loader/printable.hpp"
 
 namespace broadcast {
 
@@ -74,7 +75,7 @@ Counter counter_of(bc_status status) {
 }  // namespace
 
 std::vector<std::string> offered_services() {
-  return {BC_EXT_DEMAND, BC_EXT_STATUS, BC_EXT_METRICS, BC_EXT_CLIENTS};
+  return {BC_EXT_DEMAND, BC_EXT_STATUS, BC_EXT_METRICS, BC_EXT_CLIENTS, BC_EXT_CACHE};
 }
 
 HostServices::HostServices(const Parts& parts)
@@ -157,11 +158,15 @@ const void* HostServices::extension(std::string_view id) const {
           [](const bc_host* host, std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
             return fenced([&] { return of(host).close_idle(idle_ns, code, reason); });
           }};
+  static constexpr bc_ext_cache kCache = {.drop = [](const bc_host* host, bc_str pattern) {
+    return fenced([&] { return of(host).drop_cache(pattern); });
+  }};
   if (!may(permission_for(id))) return nullptr;
   if (id == BC_EXT_DEMAND) return &kDemand;
   if (id == BC_EXT_STATUS) return &kStatus;
   if (id == BC_EXT_METRICS) return &kMetrics;
   if (id == BC_EXT_CLIENTS && parts_.clients != nullptr) return &kClients;
+  if (id == BC_EXT_CACHE && parts_.cache != nullptr) return &kCache;
   return nullptr;
 }
 
@@ -188,12 +193,19 @@ bc_status HostServices::publish(const bc_publish* caller) {
   if (phase == Phase::kNotStarted || !is_usable(message.topic) || !is_usable(message.payload)) {
     return BC_E_INVALID;
   }
-  Published published =
-      parts_.hub.publish(parts_.owner, text_of(message.topic), text_of(message.payload));
+  const bool is_handling = is_plugin_thread() && is_handling_;
+  if (is_handling && left_out_ < to_leave_out_) {
+    ++left_out_;
+    return BC_OK;
+  }
+  StreamPosition position;
+  if (is_handling) position = position_after(position_, left_out_ + commits_.size() + 1);
+  Published published = parts_.hub.publish(parts_.owner, text_of(message.topic),
+                                           text_of(message.payload), std::move(position));
   const bc_status status = status_of(published.status);
   parts_.counters.add(counter_of(status));
-  if (status == BC_OK && is_plugin_thread() && is_handling_) {
-    ++published_;
+  if (status == BC_OK && is_handling) {
+    commits_.push_back(published.commit);
     published.commit = std::max(published.commit, last_.commit);  // the verdict waits for all
     last_ = std::move(published);
   }
@@ -249,16 +261,25 @@ bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_
              : BC_E_BUSY;
 }
 
-void HostServices::begin_message() {
+bc_status HostServices::drop_cache(bc_str pattern) {
+  if (is_revoked()) return BC_E_REVOKED;
+  if (!is_usable(pattern) || !is_cache_pattern(text_of(pattern))) return BC_E_INVALID;
+  return parts_.cache->try_drop(text_of(pattern)) ? BC_OK : BC_E_BUSY;
+}
+
+void HostServices::begin_message(const ProducerMessage& message) {
   is_handling_ = true;
-  published_ = 0;
+  position_ = message.position;
+  to_leave_out_ = message.published_before;
+  left_out_ = 0;
   last_ = {};
 }
 
-void HostServices::end_message(Verdict& verdict) {
+std::vector<std::uint64_t> HostServices::end_message(Verdict& verdict) {
   is_handling_ = false;
-  verdict.published = published_;
+  verdict.published = commits_.size();
   verdict.last = std::move(last_);
+  return std::exchange(commits_, {});
 }
 
 }  // namespace broadcast

@@ -14,6 +14,7 @@
 
 #include <broadcast/abi.h>
 
+#include "host/hub/cache_control.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/plugin_inbox.hpp"
@@ -35,6 +36,7 @@ class HostServices {
     TopicHub& hub;
     const TopicOwner& owner;
     ClientControl* clients;  ///< null where nobody listens: bc.clients/1 is not there then
+    CacheControl* cache;     ///< null without Redis: bc.cache/1 is not there then
     PluginInbox& inbox;
     Counters& counters;  ///< the broadcaster's own
     PluginMetrics& metrics;
@@ -59,10 +61,11 @@ class HostServices {
   /// The plugin said itself how it is.
   [[nodiscard]] bool has_reported() const { return has_reported_.load(std::memory_order_acquire); }
 
-  /// What the plugin's thread publishes from now on belongs to the message being handled.
-  void begin_message();
-  /// Adds it to `verdict`.
-  void end_message(Verdict& verdict);
+  /// What the plugin's thread publishes from now on belongs to `message`; what was published when
+  /// it came before is answered BC_OK and left out.
+  void begin_message(const ProducerMessage& message);
+  /// Adds it to `verdict`; what was published waits for these commits, 0 for none.
+  [[nodiscard]] std::vector<std::uint64_t> end_message(Verdict& verdict);
 
  private:
   enum class Phase : std::uint8_t { kNotStarted, kOpen, kRevoked };
@@ -83,6 +86,7 @@ class HostServices {
                                         bc_str help);
   [[nodiscard]] bc_status report(std::int32_t state, bc_str detail);
   [[nodiscard]] bc_status send_all(bc_str json);
+  [[nodiscard]] bc_status drop_cache(bc_str pattern);
   [[nodiscard]] bc_status close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason);
 
   // Constant after construction.
@@ -97,7 +101,10 @@ class HostServices {
   std::string fail_text_;
   bool is_started_ = false;
   bool is_handling_ = false;
-  std::size_t published_ = 0;
+  StreamPosition position_;
+  std::size_t left_out_ = 0;  // of the message's earlier publications
+  std::size_t to_leave_out_ = 0;
+  std::vector<std::uint64_t> commits_;  // of what it has published now
   Published last_;
 };
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "host/loader/printable.hpp"
+#include "host/base/printable.hpp"
 
 namespace broadcast {
 

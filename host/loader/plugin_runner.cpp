@@ -135,6 +135,7 @@ void PluginRunner::run_generation() {
                    .hub = surroundings_.hub,
                    .owner = *this,
                    .clients = surroundings_.clients,
+                   .cache = surroundings_.cache,
                    .inbox = inbox_,
                    .counters = counters_,
                    .metrics = metrics_},

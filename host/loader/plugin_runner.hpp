@@ -26,6 +26,7 @@
 #include "host/base/guarded.hpp"
 #include "host/base/wake.hpp"
 #include "host/hub/broadcaster_control.hpp"
+#include "host/hub/cache_control.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_owner.hpp"
@@ -53,6 +54,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   struct Surroundings {
     TopicHub& hub;
     ClientControl* clients = nullptr;
+    CacheControl* cache = nullptr;
   };
 
   [[nodiscard]] static std::shared_ptr<PluginRunner> make(std::shared_ptr<const PluginFile> file,

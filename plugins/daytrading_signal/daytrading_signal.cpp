@@ -1,5 +1,8 @@
 // signal:daytrading: day-trading signals, each with the checklist that it passed or failed.
 
+#include <string>
+#include <vector>
+
 #include <broadcast/signal_broadcaster.hpp>
 
 namespace broadcast {
@@ -15,8 +18,15 @@ class DaytradingSignal : public SignalBroadcaster {
     for (std::size_t i = 0; i < checks.value().size(); ++i) check_item(checks.at(i));
   }
 
+  void on_config(std::string_view json) override {
+    const Json config = Json::parse(json);
+    if (config.contains("drop_cache")) config.at("drop_cache").get_to(patterns_);
+  }
+
   /// The REST API caches signals: it must never answer with older ones than the socket.
-  void on_published() override { drop_cache("daytrading:signals:*"); }
+  void on_published() override {
+    for (const std::string& pattern : patterns_) drop_cache(pattern);
+  }
 
  private:
   static void check_item(const Field& item) {
@@ -27,9 +37,15 @@ class DaytradingSignal : public SignalBroadcaster {
     }
     require_number(item, "points");
   }
+
+  std::vector<std::string> patterns_ = {"daytrading:signals:*"};
 };
 
 }  // namespace broadcast
 
-BROADCAST_SIGNAL_PLUGIN(broadcast::DaytradingSignal, "daytrading_signal", "1.0.0",
-                        "signal:daytrading", "DAYTRADING")
+BROADCAST_SIGNAL_PLUGIN_WITH(broadcast::DaytradingSignal, "daytrading_signal", "1.1.0",
+                             "signal:daytrading", "DAYTRADING",
+                             R"({"type":"object","additionalProperties":false,"properties":{
+"drop_cache":{"type":"array","default":["daytrading:signals:*"],
+"items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^*?\\[\\\\]"},
+"description":"keys of Redis that are dropped after each update, as patterns of its SCAN"}}})")

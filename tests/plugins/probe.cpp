@@ -117,6 +117,10 @@ struct Probe {
       publish("probe:first", R"({"type":"probe"})");
       return publish("probe:second", R"({"type":"probe"})");
     }
+    if (is("publish_and_throw")) {
+      publish("probe:once", R"({"type":"probe"})");
+      throw std::runtime_error("having published one");
+    }
     if (is("metric")) return record_all();
     if (is("post")) return host->post(host, 7, nullptr);
     if (is("timer")) return host->timer(host, 9, 0, 0);

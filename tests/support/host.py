@@ -30,7 +30,10 @@ def complete(config):
     if FLUSH:
         full["server"]["flush"] = FLUSH
     for section, values in config.items():
-        full.setdefault(section, {}).update(values)
+        if isinstance(values, dict):
+            full.setdefault(section, {}).update(values)
+        else:
+            full[section] = values
     return full
 
 

@@ -92,7 +92,12 @@ class SignalBroadcaster : public Broadcaster {
 
 /// BROADCAST_SIGNAL_PLUGIN(Class, "name", "1.0.0", "signal:topic", "TYPE"): the whole plugin around
 /// a SignalBroadcaster that is constructed from (host, topic, type).
-#define BROADCAST_SIGNAL_PLUGIN(Class, name, version, topic, type)                    \
+#define BROADCAST_SIGNAL_PLUGIN(Class, name, version, topic, type) \
+  BROADCAST_SIGNAL_PLUGIN_WITH(Class, name, version, topic, type,  \
+                               "{\"type\":\"object\",\"additionalProperties\":false}")
+
+/// The same with the JSON Schema of its `config:`, a text.
+#define BROADCAST_SIGNAL_PLUGIN_WITH(Class, name, version, topic, type, schema)       \
   namespace {                                                                         \
   class BroadcastSignalPlugin final : public Class {                                  \
    public:                                                                            \
@@ -102,4 +107,4 @@ class SignalBroadcaster : public Broadcaster {
   BROADCAST_PLUGIN(BroadcastSignalPlugin, name, version,                              \
                    "\"topics\":[{\"pattern\":\"" topic                                \
                    "\",\"delivery\":\"all\"}],"                                       \
-                   "\"config\":{\"type\":\"object\",\"additionalProperties\":false}")
+                   "\"config\":" schema)

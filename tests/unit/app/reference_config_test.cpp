@@ -57,7 +57,7 @@ TEST(ReferenceConfigTest, HasTheDefaults) {
 TEST(ReferenceConfigTest, HasEveryKeyThatTheReaderKnowsAndNoOther) {
   YamlFindings findings;
   const YamlNode root = reference_document(findings);
-  static_cast<void>(read_config(root, findings));
+  static_cast<void>(read_config(root, test_variable, findings));
   std::set<std::string> keys;
   collect_keys(root, "", keys);
   EXPECT_EQ(keys, findings.known());

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "host/loader/printable.hpp"
+#include "host/loader/abi_text.hpp"
 #include "tests/unit/base/captured_log.hpp"
 #include "tests/unit/loader/support.hpp"
 
@@ -167,16 +167,29 @@ TEST_F(HostServicesTest, ReadsStructsOfOtherSizesByTheSizeRule) {
 TEST_F(HostServicesTest, RemembersWhatWasPublishedForAMessageOnThePluginThread) {
   services->open();
   EXPECT_EQ(publish("price:1"), BC_OK);
-  services->begin_message();
+  services->begin_message({});
   EXPECT_EQ(publish("price:2"), BC_OK);
   EXPECT_EQ(publish("price:x"), BC_E_DENIED);
   EXPECT_EQ(publish("price:3"), BC_OK);
   std::thread([&] { EXPECT_EQ(publish("price:4"), BC_OK); }).join();
   Verdict verdict;
-  services->end_message(verdict);
+  EXPECT_EQ(services->end_message(verdict).size(), 2u);
   EXPECT_EQ(verdict.published, 2u);
   EXPECT_EQ(verdict.last.topic, "price:3");
   EXPECT_EQ(verdict.last.seq, 1u);
+}
+
+TEST_F(HostServicesTest, LeavesOutWhatAMessageHasPublishedWhenItCameBefore) {
+  services->open();
+  ProducerMessage again;
+  again.published_before = 1;
+  services->begin_message(again);
+  EXPECT_EQ(publish("price:2"), BC_OK);
+  EXPECT_EQ(publish("price:3"), BC_OK);
+  Verdict verdict;
+  EXPECT_EQ(services->end_message(verdict).size(), 1u);
+  EXPECT_EQ(verdict.last.topic, "price:3");
+  EXPECT_EQ(publish("price:2"), BC_OK);  // no longer the message's
 }
 
 TEST_F(HostServicesTest, ArmsTimersOnThePluginThreadOnly) {

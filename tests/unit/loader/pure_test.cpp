@@ -1,8 +1,8 @@
 // The small pure parts: timers, back-off, texts of plugins.
 #include <gtest/gtest.h>
 
+#include "host/base/printable.hpp"
 #include "host/loader/backoff.hpp"
-#include "host/loader/printable.hpp"
 #include "host/loader/timer_table.hpp"
 
 namespace broadcast {
@@ -79,8 +79,8 @@ TEST(PrintableTest, KeepsGoodTextAndMendsTheRest) {
 }
 
 TEST(PrintableTest, CutsLongTextAtACharacter) {
-  EXPECT_EQ(printable(std::string(10'000, 'x')).size(), kMaxPluginText);
-  std::string text(kMaxPluginText - 1, 'x');
+  EXPECT_EQ(printable(std::string(10'000, 'x')).size(), kMaxPrintable);
+  std::string text(kMaxPrintable - 1, 'x');
   EXPECT_EQ(printable(text + "성성"), text);
 }
 

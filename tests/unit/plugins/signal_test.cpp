@@ -152,6 +152,13 @@ TEST_F(DaytradingTest, DropsTheCacheAfterABroadcastAndOnlyThen) {
   EXPECT_THAT(host.dropped_cache(), ElementsAre("daytrading:signals:*"));
 }
 
+TEST(DaytradingCacheTest, DropsWhatItsConfigurationNames) {
+  FakeHost host(plugin_path("daytrading_signal"), R"({"drop_cache":["a:*","b:*"]})");
+  host.start();
+  host.message(kDay, "[]");
+  EXPECT_THAT(host.dropped_cache(), ElementsAre("a:*", "b:*"));
+}
+
 TEST(DaytradingCacheTest, WorksWhereTheHostHasNoCache) {
   FakeHost host(plugin_path("daytrading_signal"), "{}", {.denied = {BC_EXT_CACHE}});
   host.start();

@@ -1,19 +1,18 @@
-#include "host/loader/printable.hpp"
+#include "host/base/printable.hpp"
 
 #include <algorithm>
 
 #include "host/base/utf8.hpp"
-#include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
-std::string printable(std::string_view text) {
-  const bool is_cut = text.size() > kMaxPluginText;
-  std::string result(text.substr(0, kMaxPluginText));
+std::string printable(std::string_view text, std::size_t max_bytes) {
+  const bool is_cut = text.size() > max_bytes;
+  std::string result(text.substr(0, max_bytes));
   // Cut at a character's boundary first, or the cut itself would look like bad UTF-8.
   if (is_cut) {
     std::size_t end = result.size();
-    while (end > result.size() - 3 && (text[end] & 0xC0) == 0x80) --end;
+    while (end > 0 && end + 3 > result.size() && (text[end] & 0xC0) == 0x80) --end;
     result.resize(end);
   }
   if (!is_utf8(result)) {

@@ -1,0 +1,98 @@
+#include "host/ingest/ingest.hpp"
+
+#include <chrono>
+#include <stdexcept>
+
+#include <boost/asio/post.hpp>
+#include <pthread.h>
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::chrono::seconds kTick{1};
+
+void trust(boost::asio::ssl::context& tls, const std::string& ca) {
+  boost::system::error_code error;
+  if (ca.empty()) {
+    tls.set_default_verify_paths(error);
+  } else {
+    tls.load_verify_file(ca, error);
+  }
+  if (!error) return;
+  throw std::runtime_error("redis.ca: " + ca + ": cannot be read as certificates in PEM (" +
+                           error.message() + "); name the file of the CA that signed Redis's");
+}
+
+}  // namespace
+
+Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
+    : options_(std::move(options)), tick_(io_) {
+  if (options_.url.transport == RedisUrl::Transport::kTls) trust(tls_, options_.ca);
+  const auto parts = [&](const char* name) {
+    return RedisConnection::Parts{.io = io_,
+                                  .url = options_.url,
+                                  .tls = tls_,
+                                  .counters = counters,
+                                  .limits = {.bulk_bytes = options_.payload_bytes},
+                                  .name = name};
+  };
+  if (!options_.channels.empty()) {
+    subscriber_ = std::make_unique<RedisSubscriber>(
+        parts("subscriber"),
+        RedisSubscriber::Options{.channels = options_.channels,
+                                 .payload_bytes = options_.payload_bytes},
+        hub);
+  }
+  if (options_.stream) {
+    stream_ = std::make_unique<RedisStream>(parts("stream"), *options_.stream, hub);
+  }
+  if (options_.has_cache) cache_ = std::make_unique<RedisCache>(parts("cache"));
+}
+
+Ingest::~Ingest() { stop(); }
+
+void Ingest::start() {
+  boost::asio::post(io_, [this] {
+    if (subscriber_) subscriber_->start();
+    if (stream_) stream_->start();
+    if (cache_) cache_->start();
+    arm_tick();
+  });
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "ingest");
+    io_.run();
+  });
+}
+
+void Ingest::stop() {
+  if (!thread_.joinable()) return;
+  boost::asio::post(io_, [this] {
+    tick_.cancel();
+    if (subscriber_) subscriber_->stop();
+    if (stream_) stream_->stop();
+    if (cache_) cache_->stop();
+    io_.stop();
+  });
+  thread_.join();
+}
+
+std::vector<std::pair<std::string, bool>> Ingest::connections() const {
+  std::vector<std::pair<std::string, bool>> all;
+  if (subscriber_) all.emplace_back("subscriber", subscriber_->connection().is_ready());
+  if (stream_) all.emplace_back("stream", stream_->connection().is_ready());
+  if (cache_) all.emplace_back("cache", cache_->connection().is_ready());
+  return all;
+}
+
+void Ingest::arm_tick() {
+  const MonoTime now = mono_now();
+  if (subscriber_) subscriber_->on_tick(now);
+  if (stream_) stream_->on_tick(now);
+  tick_.expires_after(kTick);
+  tick_.async_wait([this](boost::system::error_code error) {
+    if (!error) arm_tick();
+  });
+}
+
+}  // namespace broadcast

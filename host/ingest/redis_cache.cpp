@@ -1,0 +1,126 @@
+#include "host/ingest/redis_cache.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "host/base/printable.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::string_view kScanned = "256";  // keys that one SCAN looks at
+constexpr std::size_t kShown = 256;
+
+}  // namespace
+
+RedisCache::RedisCache(const RedisConnection::Parts& parts)
+    : io_(parts.io),
+      counters_(parts.counters),
+      connection_(parts, *this),
+      self_(std::make_shared<Self>(Self{this})) {}
+
+void RedisCache::start() { connection_.start(); }
+
+void RedisCache::stop() {
+  self_->cache = nullptr;
+  connection_.stop();
+}
+
+bool RedisCache::try_drop(std::string_view pattern) {
+  enum class Queued { kNo, kAlready, kYes };
+  const Queued queued = waiting_.with_lock([&](std::deque<std::string>& waiting) {
+    if (std::ranges::find(waiting, pattern) != waiting.end()) return Queued::kAlready;
+    if (waiting.size() >= kMostWaiting) return Queued::kNo;
+    waiting.emplace_back(pattern);
+    return Queued::kYes;
+  });
+  if (queued == Queued::kNo) counters_.add(Counter::kCacheErrors);
+  if (queued == Queued::kYes) {
+    boost::asio::post(io_, [self = self_] {
+      if (self->cache != nullptr) self->cache->next();
+    });
+  }
+  return queued != Queued::kNo;
+}
+
+void RedisCache::on_ready() {
+  // What was under way begins anew: the cursor was the other connection's, or the other Redis's.
+  cursor_ = "0";
+  if (pattern_.empty()) return next();
+  scan();
+}
+
+void RedisCache::on_down() { asked_ = Asked::kNothing; }
+
+void RedisCache::next() {
+  if (!connection_.is_ready() || !pattern_.empty()) return;
+  pattern_ = waiting_.with_lock([](std::deque<std::string>& waiting) {
+    if (waiting.empty()) return std::string();
+    std::string first = std::move(waiting.front());
+    waiting.pop_front();
+    return first;
+  });
+  if (pattern_.empty()) return;
+  cursor_ = "0";
+  scan();
+}
+
+void RedisCache::scan() {
+  asked_ = Asked::kScan;
+  connection_.send({"SCAN", cursor_, "MATCH", pattern_, "COUNT", kScanned});
+}
+
+void RedisCache::on_reply(const redisReply& reply) {
+  const Asked asked = std::exchange(asked_, Asked::kNothing);
+  if (asked == Asked::kNothing) return;
+  if (is_error(reply)) return give_up(error_text(reply));
+  if (asked == Asked::kScan) {
+    on_scanned(reply);
+  } else {
+    on_unlinked(reply);
+  }
+}
+
+void RedisCache::on_scanned(const redisReply& reply) {
+  const auto parts = list_of(reply);
+  const auto cursor = parts.size() == 2 ? text_of(*parts[0]) : std::nullopt;
+  if (!cursor) return give_up("SCAN answered with what is not understood");
+  cursor_ = *cursor;
+  std::vector<std::string_view> words = {"UNLINK"};
+  for (const redisReply* const key : list_of(*parts[1])) {
+    if (const auto text = text_of(*key)) words.push_back(*text);
+  }
+  if (words.size() == 1) return go_on();
+  asked_ = Asked::kUnlink;
+  connection_.send(words);
+}
+
+void RedisCache::on_unlinked(const redisReply& reply) {
+  if (reply.type == REDIS_REPLY_INTEGER) {
+    counters_.add(Counter::kCacheKeys, static_cast<std::uint64_t>(reply.integer));
+  }
+  go_on();
+}
+
+void RedisCache::go_on() {
+  if (cursor_ != "0") return scan();
+  counters_.add(Counter::kCacheDrops);
+  pattern_.clear();
+  next();
+}
+
+void RedisCache::give_up(const std::string& why) {
+  counters_.add(Counter::kCacheErrors);
+  if (const auto line = seldom_.line(pattern_, mono_now())) {
+    spdlog::warn("redis: keys {} were not all dropped: {}{}", printable(line->name, kShown), why,
+                 line->more());
+  }
+  pattern_.clear();
+  next();
+}
+
+}  // namespace broadcast

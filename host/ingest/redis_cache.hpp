@@ -1,0 +1,65 @@
+#pragma once
+// Drops what producers cached in Redis (bc.cache/1): SCAN and UNLINK of the keys that match a
+// pattern, one pattern after the other, on a connection of its own. A pattern that waits is asked
+// for once; while Redis is away they wait. [ingest], but for try_drop().
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/base/counters.hpp"
+#include "host/base/guarded.hpp"
+#include "host/hub/cache_control.hpp"
+#include "host/ingest/redis_connection.hpp"
+#include "host/ingest/seldom.hpp"
+
+namespace broadcast {
+
+class RedisCache final : public CacheControl, private RedisConnection::User {
+ public:
+  /// Patterns that may wait.
+  static constexpr std::size_t kMostWaiting = 64;
+
+  /// `parts` outlive the cache.
+  explicit RedisCache(const RedisConnection::Parts& parts);
+  RedisCache(const RedisCache&) = delete;
+  RedisCache& operator=(const RedisCache&) = delete;
+
+  void start();
+  void stop();
+  [[nodiscard]] bool try_drop(std::string_view pattern) override;
+  [[nodiscard]] const RedisConnection& connection() const { return connection_; }
+
+ private:
+  enum class Asked { kNothing, kScan, kUnlink };
+  /// What posted calls find: null once it stopped.
+  struct Self {
+    RedisCache* cache;
+  };
+
+  void on_ready() override;
+  void on_reply(const redisReply& reply) override;
+  void on_down() override;
+  void next();
+  void scan();
+  void on_scanned(const redisReply& reply);
+  void on_unlinked(const redisReply& reply);
+  void go_on();
+  void give_up(const std::string& why);
+
+  boost::asio::io_context& io_;
+  Counters& counters_;
+  Guarded<std::deque<std::string>> waiting_;
+  RedisConnection connection_;
+  Seldom seldom_;
+  std::string pattern_;  // under way; empty: none
+  std::string cursor_;
+  Asked asked_ = Asked::kNothing;
+  std::shared_ptr<Self> self_;
+};
+
+}  // namespace broadcast

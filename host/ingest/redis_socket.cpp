@@ -1,0 +1,143 @@
+#include "host/ingest/redis_socket.hpp"
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/write.hpp>
+#include <openssl/ssl.h>
+
+namespace broadcast {
+
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using asio::local::stream_protocol;
+using boost::system::error_code;
+
+/// What all of them share: `Stream` is read and written, its lowest layer closed.
+template <class Stream>
+class StreamSocket : public RedisSocket, public std::enable_shared_from_this<StreamSocket<Stream>> {
+ public:
+  template <class... Args>
+  explicit StreamSocket(Args&&... args) : stream_(std::forward<Args>(args)...) {}
+
+  void async_read(asio::mutable_buffer buffer, Read done) override {
+    stream_.async_read_some(buffer, [self = this->shared_from_this(), done = std::move(done)](
+                                        error_code error, std::size_t size) { done(error, size); });
+  }
+  void async_write(std::string bytes, Done done) override {
+    // Kept by the operation: with TLS it may still look at them when the connection was given up.
+    const auto owned = std::make_shared<const std::string>(std::move(bytes));
+    asio::async_write(stream_, asio::buffer(*owned),
+                      [self = this->shared_from_this(), owned, done = std::move(done)](
+                          error_code error, std::size_t) { done(error); });
+  }
+  void close() override {
+    error_code ignored;
+    stream_.lowest_layer().close(ignored);
+  }
+
+ protected:
+  Stream stream_;
+};
+
+class UnixSocket final : public StreamSocket<stream_protocol::socket> {
+ public:
+  UnixSocket(asio::io_context& io, std::string path) : StreamSocket(io), path_(std::move(path)) {}
+
+  void async_connect(Done done) override {
+    stream_.async_connect(path_, [self = shared_from_this(),
+                                  done = std::move(done)](error_code error) { done(error); });
+  }
+
+ private:
+  const std::string path_;
+};
+
+template <class Stream>
+class NetworkSocket : public StreamSocket<Stream> {
+ public:
+  template <class... Args>
+  NetworkSocket(asio::io_context& io, const RedisUrl& url, Args&&... args)
+      : StreamSocket<Stream>(io, std::forward<Args>(args)...), url_(url), resolver_(io) {}
+
+  void async_connect(RedisSocket::Done done) override {
+    error_code error;
+    const auto address = asio::ip::make_address(url_.host, error);
+    if (!error) return connect(std::array{tcp::endpoint(address, url_.port)}, std::move(done));
+    resolver_.async_resolve(url_.host, std::to_string(url_.port),
+                            [this, self = this->shared_from_this(), done = std::move(done)](
+                                error_code failed, const tcp::resolver::results_type& found) {
+                              if (failed) return done(failed);
+                              connect(found, done);
+                            });
+  }
+  void close() override {
+    resolver_.cancel();
+    StreamSocket<Stream>::close();
+  }
+
+ protected:
+  virtual void on_connected(RedisSocket::Done done) { done({}); }
+
+  const RedisUrl& url_;
+
+ private:
+  template <class Endpoints>
+  void connect(const Endpoints& endpoints, RedisSocket::Done done) {
+    asio::async_connect(this->stream_.lowest_layer(), endpoints,
+                        [this, self = this->shared_from_this(), done = std::move(done)](
+                            error_code error, const tcp::endpoint&) {
+                          if (error) return done(error);
+                          this->stream_.lowest_layer().set_option(tcp::no_delay(true), error);
+                          on_connected(done);
+                        });
+  }
+
+  tcp::resolver resolver_;
+};
+
+class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
+ public:
+  TlsSocket(asio::io_context& io, const RedisUrl& url, asio::ssl::context& tls)
+      : NetworkSocket(io, url, tls) {}
+
+ private:
+  void on_connected(Done done) override {
+    error_code error;
+    stream_.set_verify_mode(asio::ssl::verify_peer, error);
+    stream_.set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
+    error_code no_address;
+    asio::ip::make_address(url_.host, no_address);
+    // Names only: an address is not to be sent as one.
+    if (no_address) SSL_set_tlsext_host_name(stream_.native_handle(), url_.host.c_str());
+    stream_.async_handshake(
+        asio::ssl::stream_base::client,
+        [self = shared_from_this(), done = std::move(done)](error_code failed) { done(failed); });
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<RedisSocket> make_redis_socket(asio::io_context& io, const RedisUrl& url,
+                                               asio::ssl::context& tls) {
+  switch (url.transport) {
+    case RedisUrl::Transport::kUnix:
+      return std::make_shared<UnixSocket>(io, url.path);
+    case RedisUrl::Transport::kTls:
+      return std::make_shared<TlsSocket>(io, url, tls);
+    case RedisUrl::Transport::kTcp:
+      break;
+  }
+  return std::make_shared<NetworkSocket<tcp::socket>>(io, url);
+}
+
+}  // namespace broadcast

@@ -1,0 +1,238 @@
+#!/usr/bin/python3
+"""Redis Streams on a real Redis and a real host, stopped and killed: what XADD acknowledged arrives, once, in order."""
+
+import asyncio
+import json
+import os
+import random
+import tempfile
+import threading
+import time
+import unittest
+
+import redis
+
+from cutting_proxy import CuttingProxy
+from host import Host, mirror, test_plugin
+from process import DEADLINE
+from redis_server import RedisServer
+from redis_test import metric, wait_for_metric
+from subscriber import Subscriber
+
+KILLS = int(os.environ.get("BROADCAST_KILLS", "6"))
+SEED = int(os.environ.get("BROADCAST_SEED", random.randrange(1 << 32)))
+KEY = "ws:stream"
+TOPIC = "signal:vcp"
+
+
+class Producer(threading.Thread):
+    """Adds one entry after the other until it is stopped; when Redis is away it goes on with the next one as soon as it is
+    back, because nobody knows what became of the last. Remembers what was acknowledged."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self._server = server
+        self._ended = threading.Event()
+        self._news = threading.Condition()
+        self.acknowledged = []
+
+    def run(self):
+        client, count = self._server.client(), 0
+        while not self._ended.is_set():
+            count += 1
+            try:
+                client.xadd(KEY, {"topic": TOPIC, "payload": json.dumps({"type": "x", "text": str(count)})})
+            except (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError):
+                self._ended.wait(0.01)
+                continue
+            with self._news:
+                self.acknowledged.append(str(count))
+                self._news.notify_all()
+
+    def wait_for(self, more):
+        with self._news:
+            wanted = len(self.acknowledged) + more
+            if not self._news.wait_for(lambda: len(self.acknowledged) >= wanted, DEADLINE):
+                raise AssertionError("nothing is acknowledged")
+
+    def stop(self):
+        self._ended.set()
+        self.join(DEADLINE)
+
+
+class StreamTest(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory(prefix="broadcast-stream-")
+        self.addCleanup(directory.cleanup)
+        self.state = {"path": os.path.join(directory.name, "state.db")}
+        self.server = self.enterContext(RedisServer(durable=True))
+
+    def config(self, broadcasters=None, port=None, **more):
+        url = self.server.url() if port is None else f"redis://127.0.0.1:{port}/0"
+        return {"broadcasters": mirror() if broadcasters is None else broadcasters, "state": self.state,
+                "history": {"messages": 1_000_000}, "redis": {"url": url, "stream": KEY, "channels": ""}, **more}
+
+    def add(self, *texts, topic=TOPIC):
+        for text in texts:
+            self.server.client().xadd(KEY, {"topic": topic, "payload": json.dumps({"type": "x", "text": text})})
+
+    async def published(self, host, count, topic=TOPIC):
+        """The texts that the topic has published, once there are so many: all of its history."""
+        until = time.monotonic() + DEADLINE
+        while True:
+            reader = await Subscriber.connect(host)
+            first = await reader.ask("subscribed", type="subscribe", topic=topic)
+            if first["seq"] >= count or time.monotonic() > until:
+                break
+            await reader.leave()
+            await asyncio.sleep(0.05)  # asks again; there is nothing to wait for in what is not there
+        await reader.ask("unsubscribed", type="unsubscribe", topic=topic)
+        again = await reader.ask("subscribed", type="subscribe", topic=topic, since={"epoch": first["epoch"], "seq": 0})
+        self.assertTrue(again["recovered"], host.log())
+        texts = [(await reader.next())["text"] for _ in range(again["seq"])]
+        await reader.leave()
+        return texts
+
+    async def test_what_was_added_while_host_or_redis_was_down_arrives_afterwards_once_in_order(self):
+        self.add("a", "b")
+        with Host(self.config()) as host:
+            self.assertEqual(await self.published(host, 2), ["a", "b"])
+            self.add("c")
+            self.assertEqual(await self.published(host, 3), ["a", "b", "c"])
+        self.add("d", "e")
+        with Host(self.config()) as host:
+            self.assertEqual(await self.published(host, 5), ["a", "b", "c", "d", "e"])
+            self.server.kill()
+            host.wait_for_line("stream: redis://.* tried again until it works")
+            self.server.start()
+            self.add("f")
+            self.assertEqual(await self.published(host, 6), ["a", "b", "c", "d", "e", "f"])
+            self.assertEqual(metric(host, 'broadcast_stream_entries_total{result="handled"}'), 3)
+            self.assertEqual(metric(host, "broadcast_stream_gaps_total"), 0)
+
+    async def test_nothing_is_lost_and_nothing_comes_twice_by_kills_of_redis_or_the_host(self):
+        print("BROADCAST_SEED:", SEED)
+        chance = random.Random(SEED)
+        producer = Producer(self.server)
+        producer.start()
+        host = None
+        try:
+            for _ in range(KILLS):
+                if host is None:
+                    host = Host(self.config()).__enter__()
+                producer.wait_for(chance.randrange(1, 60))
+                # In the middle of whatever it is doing.
+                await asyncio.sleep(chance.random() * 0.1)
+                if chance.random() < 0.5:
+                    host.kill()
+                    host = None
+                else:
+                    self.server.kill()
+                    self.server.start()
+        finally:
+            producer.stop()
+            if host is not None:
+                host.kill()
+        with Host(self.config()) as host:
+            self.add("last")
+            acknowledged = [*producer.acknowledged, "last"]
+            texts = await self.wait_for_last(host)
+            self.assertEqual(len(texts), len(set(texts)), "delivered twice")
+            # What was not acknowledged may be there or not, at its place.
+            known = set(acknowledged)
+            self.assertEqual([text for text in texts if text in known], acknowledged)
+            self.assertEqual(texts[:-1], sorted(texts[:-1], key=int))
+            self.assertEqual(metric(host, "broadcast_stream_gaps_total"), 0, host.log())
+
+    async def wait_for_last(self, host):
+        until = time.monotonic() + DEADLINE
+        while True:
+            texts = await self.published(host, 1)
+            if texts[-1] == "last" or time.monotonic() > until:
+                return texts
+            await asyncio.sleep(0.1)
+
+    async def test_trimmed_entries_are_reported_and_it_goes_on(self):
+        with Host(self.config()) as host:
+            self.add("a")
+            await self.published(host, 1)
+        self.add(*"bcdefgh")
+        self.server.client().xtrim(KEY, maxlen=2, approximate=False)
+        with Host(self.config()) as host:
+            self.assertEqual(await self.published(host, 3), ["a", "g", "h"])
+            host.wait_for_line("stream ws:stream: 5 of its entries were removed before they were read")
+            reader = await Subscriber.connect(host, "status:stream")
+            status = await reader.next_of("status", state="degraded")
+            self.assertIn("5 of its entries", status["detail"])
+            self.assertEqual(metric(host, "broadcast_stream_missing_entries_total"), 5)
+            # Trimming what was handled is nobody's loss.
+            self.server.client().xtrim(KEY, maxlen=0)
+            self.add("i")
+            self.assertEqual((await self.published(host, 4))[-1], "i")
+            self.assertEqual(metric(host, "broadcast_stream_gaps_total"), 1)
+        with Host(self.config()) as host:
+            self.add("j")
+            self.assertEqual((await self.published(host, 5))[-1], "j")
+            self.assertEqual(metric(host, "broadcast_stream_gaps_total"), 0)
+
+    async def test_what_is_refused_is_counted_and_holds_nothing_up(self):
+        client = self.server.client()
+        with Host(self.config()) as host:
+            for fields in ({"topic": TOPIC}, {"payload": "{}"}, {"topic": TOPIC, "payload": "{nix"},
+                           {"topic": "nobody:knows", "payload": "{}"}, {"topic": TOPIC, "payload": "7"},
+                           {"topic": TOPIC, "payload": "[" + "1," * 200_000 + "1]"},
+                           {f"field{i}": "x" for i in range(3000)}):
+                client.xadd(KEY, fields)
+            self.add("after")
+            self.assertEqual(await self.published(host, 1), ["after"])
+            self.assertEqual(metric(host, 'broadcast_stream_entries_total{result="refused"}'), 7)
+
+    async def test_one_entry_may_cause_several_messages_and_a_crash_between_them_is_no_doubt(self):
+        # `probe` publishes what it is told, then dies of it: the next try leaves out what is there already.
+        with Host(self.config({**mirror(), **test_plugin("probe", "probe.so")})) as host:
+            host.wait_until_started("probe")
+            self.server.client().xadd(KEY, {"topic": "probe:order", "payload": json.dumps({"do": "publish_and_throw"})})
+            wait_for_metric(host, 'broadcast_stream_entries_total{result="refused"}', 1)
+            self.assertEqual(await self.sequence(host, "probe:once"), 1)
+            self.add("after")
+            self.assertEqual(await self.published(host, 1), ["after"])
+
+    async def sequence(self, host, topic):
+        reader = await Subscriber.connect(host)
+        seq = (await reader.ask("subscribed", type="subscribe", topic=topic))["seq"]
+        await reader.leave()
+        return seq
+
+    async def test_cut_off_in_the_middle_of_an_entry(self):
+        with CuttingProxy(self.server.port) as proxy, Host(self.config(port=proxy.port)) as host:
+            texts = []
+            for count in (3, 30, 150):
+                proxy.cut_after(count)
+                texts.append(str(count))
+                self.add(str(count))
+                await asyncio.to_thread(proxy.wait_for_cut, DEADLINE)
+                self.assertEqual(await self.published(host, len(texts)), texts)
+
+    async def test_without_a_state_path_it_begins_with_what_is_added_from_now_on(self):
+        config = self.config()
+        del config["state"]
+        self.add("before")
+        with Host(config) as host:
+            host.wait_for_line("without state.path nothing is kept")
+            host.wait_for_line("stream connected")
+            wait_for_metric(host, "broadcast_redis_connected", 1)
+            until = time.monotonic() + DEADLINE
+            while not any(client["cmd"].startswith("xread") for client in self.server.client().client_list()):
+                self.assertLess(time.monotonic(), until)
+                await asyncio.sleep(0.01)
+            self.add("after")
+            self.assertEqual(await self.published(host, 1), ["after"])
+
+    def test_a_key_that_is_no_stream_is_said(self):
+        self.server.client().set(KEY, "text")
+        with Host(self.config()) as host:
+            host.wait_for_line("stream: redis://.* refuses XINFO STREAM ws:stream: WRONGTYPE")
+
+
+if __name__ == "__main__":
+    unittest.main()

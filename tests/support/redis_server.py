@@ -1,0 +1,115 @@
+"""A real Redis of one's own: on a free port of this machine, in a temporary directory, gone with the test."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import redis
+
+from postgres import free_port
+from process import DEADLINE, Process, run
+
+USER, PASSWORD = "producer", "pa55/w0rd@x"  # characters that a URL has to write as %2F and %40
+ENCODED = "pa55%2Fw0rd%40x"
+
+
+class Certificates:
+    """A CA of one's own, and a server's certificate for localhost that it has signed."""
+
+    def __init__(self, directory, name="localhost"):
+        self.ca, self.key, self.certificate = (os.path.join(directory, file) for file in ("ca.pem", "key.pem", "crt.pem"))
+        ca_key, request, names = (os.path.join(directory, file) for file in ("ca.key", "request.pem", "names"))
+        with open(names, "w", encoding="utf-8") as file:
+            file.write(f"subjectAltName=DNS:{name}\n")
+        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+        self._openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", self.ca, "-days", "2", "-subj", "/CN=test CA")
+        self._openssl("req", *curve, "-keyout", self.key, "-out", request, "-subj", "/CN=" + name)
+        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2",
+                      "-extfile", names, "-out", self.certificate)
+
+    @staticmethod
+    def _openssl(*arguments):
+        ended = run("openssl", *arguments)
+        if ended.returncode != 0:
+            raise RuntimeError(f"openssl {arguments[0]}: {ended.stdout}")
+
+
+class RedisServer:
+    """`with RedisServer() as server:` it answers when the block begins. With `durable`, what it acknowledged is on the disk;
+    with `user` nobody else may do anything; with `tls` certificates it speaks TLS only."""
+
+    def __init__(self, durable=False, user=False, tls=None, more=()):
+        self._directory = tempfile.mkdtemp(prefix="broadcast-redis-")
+        self.port = free_port()
+        self.socket = os.path.join(self._directory, "redis.sock")
+        self._tls = tls
+        self._user = user
+        self._server = None
+        self._arguments = ["--dir", self._directory, "--bind", "127.0.0.1", "--save", "", "--unixsocket", self.socket,
+                           "--daemonize", "no", "--appendonly", "yes" if durable else "no", "--appendfsync", "always"]
+        if tls:
+            self._arguments += ["--port", "0", "--tls-port", str(self.port), "--tls-cert-file", tls.certificate,
+                                "--tls-key-file", tls.key, "--tls-ca-cert-file", tls.ca, "--tls-auth-clients", "no"]
+        else:
+            self._arguments += ["--port", str(self.port)]
+        if user:
+            self._arguments += ["--user", "default", "off", "--user", USER, "on", ">" + PASSWORD, "~*", "&*", "+@all"]
+        self._arguments += more
+
+    def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error):
+        self.kill()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def start(self):
+        """Again, where it was, with what it kept."""
+        self._server = Process("redis-server", *self._arguments)
+        self._server.wait_for_line("Ready to accept connections|Server initialized")
+        until = time.monotonic() + DEADLINE
+        while True:
+            try:
+                self.client().ping()
+                return
+            except (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError):
+                if time.monotonic() > until:
+                    raise
+
+    def client(self, **more):
+        """Python's own, as producers have it."""
+        how = {"unix_socket_path": self.socket}
+        if self._user:
+            how |= {"username": USER, "password": PASSWORD}
+        return redis.Redis(**how, socket_timeout=DEADLINE, **more)
+
+    def url(self, scheme="redis", host="127.0.0.1", secret=f"{USER}:{ENCODED}"):
+        return f"{scheme}://{secret + '@' if self._user else ''}{host}:{self.port}/0"
+
+    def kill(self):
+        if self._server is not None:
+            self._server.kill()
+            self._server = None
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """It takes what it is sent, and answers nothing."""
+        os.kill(self._server.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._server.pid, signal.SIGCONT)
+
+    def cli(self, *words):
+        """`redis-cli`: its output."""
+        return subprocess.run(["redis-cli", "-s", self.socket, *words], stdout=subprocess.PIPE, text=True,
+                              timeout=DEADLINE, check=True).stdout
