@@ -11,6 +11,7 @@ namespace broadcast {
 namespace {
 
 constexpr std::chrono::seconds kTick{1};
+constexpr std::string_view kNotYet = "not connected to Redis yet";
 
 void trust(boost::asio::ssl::context& tls, const std::string& ca) {
   boost::system::error_code error;
@@ -27,7 +28,7 @@ void trust(boost::asio::ssl::context& tls, const std::string& ca) {
 }  // namespace
 
 Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
-    : options_(std::move(options)), tick_(io_) {
+    : options_(std::move(options)), hub_(hub), tick_(io_) {
   if (options_.url.transport == RedisUrl::Transport::kTls) trust(tls_, options_.ca);
   const auto parts = [&](const char* name) {
     return RedisConnection::Parts{.io = io_,
@@ -53,6 +54,9 @@ Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
 Ingest::~Ingest() { stop(); }
 
 void Ingest::start() {
+  // There from the start, so that clients can subscribe to it.
+  if (subscriber_) hub_.report_status(RedisSubscriber::kStatusName, BroadcasterState::kDown, kNotYet);
+  if (stream_) hub_.report_status(RedisStream::kStatusName, BroadcasterState::kDown, kNotYet);
   boost::asio::post(io_, [this] {
     if (subscriber_) subscriber_->start();
     if (stream_) stream_->start();

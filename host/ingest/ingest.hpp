@@ -57,6 +57,7 @@ class Ingest {
 
   // Constant after construction.
   const Options options_;
+  TopicHub& hub_;
   boost::asio::io_context io_{1};
   boost::asio::ssl::context tls_{boost::asio::ssl::context::tls_client};
   // [ingest]

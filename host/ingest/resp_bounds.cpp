@@ -79,9 +79,10 @@ std::string_view RespBounds::on_line(std::string& out) {
       return "not the protocol of Redis";
   }
   if (!is_swallowing()) {
-    emit(line_, out);
+    emit(passed_ <= limits_.reply_bytes ? line_ : "$-1", out);
     emit("\r\n", out);
   }
+  passed_ += kElementBytes;
   end_element();
   return {};
 }

@@ -88,7 +88,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         host.wait_for_line("refuses us: WRONGPASS")
         self.assertNotIn("n0t-th1s", host.log())
         reader = await self.connect(host, "status:redis")
-        status = await reader.next_of("status", state="down")
+        status = await reader.next_where(lambda message: "refuses" in message.get("detail", ""))
         self.assertNotIn("n0t-th1s", json.dumps(status))
 
     async def test_a_unix_socket(self):
@@ -139,8 +139,8 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         reader = await self.connect(host, "status:redis")
         with server.frozen():
             self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
-            status = await reader.next_of("status", state="down")
-            self.assertIn("does not answer", status["detail"])
+            await reader.next_where(lambda message: message["type"] == "status" and message["state"] == "down" and
+                                    "does not answer" in message["detail"])
         await self.see_a_signal(host, server, "after")
 
     async def test_cut_off_in_the_middle_of_a_message(self):

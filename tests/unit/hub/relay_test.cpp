@@ -1,0 +1,85 @@
+#include "host/hub/relay.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/hub/hub_play.hpp"
+
+namespace broadcast {
+namespace {
+
+TEST(RelayedTest, LosesTopicAndSeqAndKeepsTheRestAsItIs) {
+  const std::vector<std::pair<const char*, const char*>> rows = {
+      {R"({"type":"x","a":1.10})", R"({"type":"x","a":1.10})"},
+      {R"( { "topic" : "t" , "type":"x" , "seq":7, "big":12345678901234567890123 } )",
+       R"({"type":"x" ,"big":12345678901234567890123 })"},
+      {R"({"seq":{"topic":[1,{"a":"}"}]},"type":"x","b":["]",{"seq":1}]})",
+       R"({"type":"x","b":["]",{"seq":1}]})"},
+      {R"({"\u0074opic":"t","type":"x","q\"":"\\"})", R"({"type":"x","q\"":"\\"})"},
+      {R"({"a":1})", R"({"type":"relay","a":1})"},
+      {R"({"topic":"t"})", R"({"type":"relay"})"},
+      {"{}", R"({"type":"relay"})"},
+      {" [1, 2]\n", "{\"type\":\"relay\",\"data\": [1, 2]\n}"},
+      {"7", ""},
+      {"\"text\"", ""},
+  };
+  for (const auto& [sent, expected] : rows) EXPECT_EQ(relayed(sent), expected) << sent;
+}
+
+TEST(RelayPatternTest, IsATopicOrABranch) {
+  EXPECT_EQ(relay_pattern("news:*", Delivery::kAll).text(), "news:{name}");
+  EXPECT_TRUE(relay_pattern("news:*", Delivery::kAll).accepts("news:krx:a"));
+  EXPECT_EQ(relay_pattern("news", Delivery::kLatest).text(), "news");
+  for (const char* bad : {"", "*", "news*", "news:*:x", "a b", "status:*"}) {
+    EXPECT_THROW(static_cast<void>(relay_pattern(bad, Delivery::kLatest)), std::invalid_argument)
+        << bad;
+  }
+}
+
+struct RelayPlay : HubPlay {
+  explicit RelayPlay(TopicHub::Options options = {}) : HubPlay(options) {
+    const auto conflict =
+        hub.try_claim(relay, "relay:", {relay_pattern("news:*", Delivery::kLatest)});
+    EXPECT_FALSE(conflict);
+  }
+  Verdict send(std::string topic, std::string payload, std::size_t before = 0) {
+    Verdict got;
+    relay.post_message({.topic = std::move(topic),
+                        .source = "http",
+                        .payload = std::move(payload),
+                        .published_before = before},
+                       [&](Verdict verdict) { got = std::move(verdict); });
+    return got;
+  }
+  Relay relay{hub};
+};
+
+TEST(RelayTest, PublishesAtOnceAndAnswersWithTheNumber) {
+  RelayPlay play;
+  const Verdict verdict = play.send("news:krx", R"({"type":"x"})");
+  EXPECT_EQ(verdict.outcome, Verdict::Outcome::kAccepted);
+  EXPECT_EQ(verdict.published, 1U);
+  EXPECT_EQ(verdict.last.seq, 1U);
+  EXPECT_EQ(play.send("news:krx", R"({"type":"x"})").last.seq, 2U);
+}
+
+TEST(RelayTest, RefusesWhatItCannotPublish) {
+  RelayPlay play({.publish_bytes = 100, .topics = 1});
+  EXPECT_EQ(play.send("news:a", "7").outcome, Verdict::Outcome::kRefused);
+  EXPECT_EQ(play.send("news:a", '[' + std::string(200, ' ') + ']').outcome,
+            Verdict::Outcome::kRefused);
+  EXPECT_EQ(play.send("signal:vcp", "{}").outcome, Verdict::Outcome::kRefused);
+  EXPECT_EQ(play.send("news:a", "{}").outcome, Verdict::Outcome::kAccepted);
+  EXPECT_EQ(play.send("news:b", "{}").outcome, Verdict::Outcome::kUnavailable);  // limits.topics
+}
+
+TEST(RelayTest, LeavesOutWhatAnEntryHasPublishedBefore) {
+  RelayPlay play;
+  const Verdict verdict = play.send("news:krx", "{}", 1);
+  EXPECT_EQ(verdict.outcome, Verdict::Outcome::kAccepted);
+  EXPECT_EQ(verdict.published, 0U);
+  EXPECT_EQ(play.send("news:krx", "{}").last.seq, 1U);
+}
+
+}  // namespace
+}  // namespace broadcast
