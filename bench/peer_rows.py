@@ -4,8 +4,8 @@ import dataclasses
 
 from contest import Contestant, Row
 from figures import Figure, Target
-from peer_servers import FastApi, Load, Nats, Nchan, Node
-from rows import BURST, CPU, IDLE, PLAIN, floor, host
+from peer_servers import FastApi, FastApiOnRedis, HostOnRedis, Load, Nats, Nchan, Node
+from rows import BENCH, BURST, CPU, IDLE, P50, P99, PLAIN, floor, host
 
 PEERS = {"nchan": (Nchan, PLAIN), "nats-server": (Nats, ("--protocol", "nats")), "ws (Node.js)": (Node, PLAIN),
          "FastAPI": (FastApi, PLAIN)}
@@ -32,6 +32,15 @@ def fan_out(name, title, config, load, floor_arguments):
                (CPU,), lambda _: [*beside_the_host(CPU), Figure("floor_epoll", CPU.name, "host")])
 
 
+REDIS_LOAD = ("--connections", "100")
+REDIS = Row(
+    "redis", "PUBLISH on Redis to receive: 1 topic, 100 subscribers, 50 messages a second, 300 bytes",
+    lambda _: [Contestant("host", lambda: HostOnRedis(Load(50)), BENCH + REDIS_LOAD, deliveries_per_s=5000),
+               Contestant("FastAPI", lambda: FastApiOnRedis(Load(50)), PLAIN + REDIS_LOAD, deliveries_per_s=5000)],
+    (P50, P99, CPU),
+    lambda _: [figure for metric in (P50, P99, CPU) for figure in (
+        Figure("host", metric.name), Figure("FastAPI", metric.name, "host", Target(1, at_least=True)))])
+
 IDLE_LOAD = ("--idle", "--connections", "5000")
 
 ROWS = (
@@ -41,4 +50,5 @@ ROWS = (
         lambda _: [dataclasses.replace(host("host", "steady"), load=("--topics", "idle", *IDLE_LOAD)),
                    *peers(Load(0), IDLE_LOAD, "idle")],
         (IDLE,), lambda _: beside_the_host(IDLE)),
+    REDIS,
 )

@@ -11,7 +11,7 @@ import threading
 import time
 
 from process import DEADLINE, Process
-from servers import CORES, ROOT, Skipped, pinned
+from servers import CORES, ROOT, Host, Skipped, host_config, pinned
 
 PEERS = ROOT / "bench" / "peers"
 MESSAGE_BYTES = 300
@@ -125,14 +125,84 @@ class FastApi(Peer):
     path = "/ws"
     listening = r"Uvicorn running on http://127\.0\.0\.1:(\d+)"
 
-    def __init__(self, load):
-        for package in ("fastapi", "uvicorn", "websockets"):
+    def __init__(self, load, *settings, packages=()):
+        for package in ("fastapi", "uvicorn", "websockets", *packages):
             if not pathlib.Path("/usr/lib/python3/dist-packages", package).is_dir():
                 raise Skipped(f"python3-{package} is not installed")
         super().__init__("env", f"BENCH_RATE={load.rate}", f"BENCH_TICK_MS={load.tick_ms}",
-                         f"BENCH_SUBSCRIBERS={SUBSCRIBERS}", "/usr/bin/python3", "-B", "-m", "uvicorn",
+                         f"BENCH_SUBSCRIBERS={SUBSCRIBERS}", *settings, "/usr/bin/python3", "-B", "-m", "uvicorn",
                          "fastapi_app:app", "--app-dir", str(PEERS), "--host", "127.0.0.1", "--port", "0",
                          "--backlog", "4096", "--ws", "websockets", "--no-access-log")
+
+
+class Redis(Process):
+    """What producers publish through, on the load's core."""
+
+    def __init__(self):
+        if not shutil.which("redis-server"):
+            raise Skipped("redis-server is not installed")
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        super().__init__(*pinned(CORES.load), "redis-server", "--bind", "127.0.0.1", "--port", str(self.port),
+                         "--save", "")
+        self.wait_for_line("Ready to accept connections")
+
+    def feed(self, load):
+        head = b"*3\r\n$7\r\nPUBLISH\r\n$18\r\nws:broadcast:bench\r\n$%d\r\n%s\r\n"
+        return Feed(self.port, load, lambda text: head % (len(text), text), lambda answer: b"-" in answer)
+
+
+class FastApiOnRedis(FastApi):
+    def __init__(self, load):
+        self._load = load
+        self._redis = Redis()
+        try:
+            super().__init__(Load(0), "BENCH_REDIS=" + self._redis.url, packages=("redis",))
+        except BaseException:
+            self._redis.kill()
+            raise
+
+    def start_feed(self):
+        self.wait_for_line("subscribed to ws:broadcast:")
+        return self._redis.feed(self._load)
+
+    def kill(self):
+        super().kill()
+        self._redis.kill()
+
+
+class HostOnRedis(Host):
+    """A topic that the host relays from Redis."""
+
+    def __init__(self, load):
+        self._load = load
+        self._feed = None
+        self._redis = Redis()
+        config = host_config("steady")
+        config["broadcasters"] = {}
+        super().__init__(config | {"relay": ["bench"], "redis": {"url": self._redis.url}},
+                         launcher=pinned(CORES.server))
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            self.wait_for_line("subscribed to ws:broadcast:")
+            self._feed = self._redis.feed(self._load)
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *error):
+        try:
+            if self._feed:
+                self._feed.close()
+        finally:
+            super().__exit__(*error)
+
+    def kill(self):
+        super().kill()
+        self._redis.kill()
 
 
 class Nats(Peer):

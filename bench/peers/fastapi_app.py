@@ -1,8 +1,10 @@
 """A FastAPI server as they are usually written: a set of clients, each awaited in turn. bench/peer_servers.py
 starts it with BENCH_RATE messages a second, in bursts at each tick of BENCH_TICK_MS, or evenly spaced
-if that is 0, once there are BENCH_SUBSCRIBERS. Nothing is pushed at rate 0."""
+if that is 0, once there are BENCH_SUBSCRIBERS. Nothing is pushed at rate 0. With BENCH_REDIS, the URL of one, it
+broadcasts what is published there on ws:broadcast:*, as the server does that the host replaces."""
 
 import asyncio
+import json
 import os
 import time
 
@@ -55,7 +57,21 @@ async def publish():
             await broadcast(message(published))
 
 
+async def relay(url):
+    import redis.asyncio  # of those that are not asked for it, not everybody has it
+    subscription = redis.asyncio.from_url(url).pubsub()
+    await subscription.psubscribe("ws:broadcast:*")
+    async for event in subscription.listen():
+        if event["type"] == "psubscribe":
+            print("subscribed to ws:broadcast:*", flush=True)
+        elif event["type"] == "pmessage":
+            topic = event["channel"].decode().removeprefix("ws:broadcast:")
+            await broadcast(json.dumps({**json.loads(event["data"]), "topic": topic}, separators=(",", ":")))
+
+
 @app.on_event("startup")
 async def start():
+    if os.environ.get("BENCH_REDIS"):
+        running.add(asyncio.create_task(relay(os.environ["BENCH_REDIS"])))
     if RATE > 0:
         running.add(asyncio.create_task(publish()))

@@ -229,6 +229,35 @@ TEST(ConfigErrorsTest, BroadcastersHaveNamesLibrariesAndPermissions) {
   });
 }
 
+TEST(ConfigErrorsTest, RedisIsAUrlThatIsNeverRepeatedAndAPrefix) {
+  const std::string url =
+      ": redis.url: expected redis://user:password@host:port/0, rediss://... or "
+      "unix:///path?db=0; ";
+  expect_problems({
+      {"redis: {url: \"amqp://u:s3cret@h\"}", "f.yaml:1:9" + url + "the scheme is another"},
+      {"redis: {url: \"redis://u:s3cret@h/x\"}",
+       "f.yaml:1:9" + url + "the database is a number such as 0"},
+      {"redis: {channels: \"*:ws\"}",
+       "f.yaml:1:9: redis.channels: expected a prefix and a star such as ws:broadcast:*, found "
+       "\"*:ws\""},
+      {"redis: {stream: \"a b\"}",
+       "f.yaml:1:9: redis.stream: expected a key such as ws:stream, without spaces, found \"a b\""},
+  });
+}
+
+TEST(ConfigErrorsTest, RelaysAreTopicsOrBranches) {
+  const std::string expected = "expected a topic such as news:krx, or a branch such as news:*";
+  expect_problems({
+      {"relay: [\"*\"]", "f.yaml:1:9: relay[0]: " + expected + ", found \"*\""},
+      {"relay: [{delivery: all}]", "f.yaml:1:9: relay[0].topic: " + expected},
+      {"relay: [{topic: a, delivery: some}]",
+       "f.yaml:1:20: relay[0].delivery: expected one of latest, all, found some"},
+      {"broadcasters: {relay: }",
+       "f.yaml:1:16: broadcasters.relay: expected another name: status:relay is the host's own, "
+       "found \"relay\""},
+  });
+}
+
 TEST(ConfigErrorsTest, AnUnsetVariableIsOneProblemAndNoOther) {
   expect_problems({
       {"admin:\n  tokens:\n    - {token: \"${ADMIN_TOKEN}\", scopes: [admin]}\n",

@@ -100,6 +100,35 @@ TEST(ConfigTest, ReadsTopicsLogAndPlugins) {
   EXPECT_EQ(config.plugins, (PluginsConfig{"/opt/x", "/run/x", true}));
 }
 
+TEST(ConfigTest, ReadsRedisAndRelays) {
+  const Config config = configured(
+      "redis: {url: \"rediss://u:p@h:7/1\", channels: \"live:*\", stream: \"s:1\", ca: /x.pem}\n"
+      "relay: [\"news:*\", {topic: log:all, delivery: all}]\n");
+  EXPECT_EQ(config.redis, (RedisConfig{"rediss://u:p@h:7/1", "live:*", "s:1", "/x.pem"}));
+  EXPECT_THAT(config.relay, ElementsAre(RelayConfig{"news:*", Delivery::kLatest},
+                                        RelayConfig{"log:all", Delivery::kAll}));
+  EXPECT_EQ(configured("redis: {channels: \"\"}").redis.channels, "");
+}
+
+TEST(ConfigTest, RedisIsWhereTheEnvironmentSaysUnlessTheFileDoes) {
+  const auto url_with = [](std::map<std::string, std::string> variables, std::string_view text) {
+    const Environment environment = [&](const std::string& name) -> std::optional<std::string> {
+      const auto found = variables.find(name);
+      return found == variables.end() ? std::nullopt : std::optional(found->second);
+    };
+    return parse_config(text, "f.yaml", environment).redis.url;
+  };
+  constexpr const char* kNested = "redis: {url: \"${CELERY_BROKER_URL:-${REDIS_URL:-}}\"}";
+  for (const char* text : {"", "redis: {stream: s}", kNested}) {
+    EXPECT_EQ(url_with({}, text), "");
+    EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}}, text), "redis://r");
+    EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}, {"CELERY_BROKER_URL", "redis://c"}}, text),
+              "redis://c");
+    EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}, {"CELERY_BROKER_URL", ""}}, text), "redis://r");
+  }
+  EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}}, "redis: {url: \"\"}"), "");
+}
+
 TEST(ConfigTest, ABroadcasterMayBeANameAlone) {
   const BroadcasterConfig price = configured("broadcasters:\n  price:\n").broadcasters.at("price");
   EXPECT_TRUE(price.enabled);

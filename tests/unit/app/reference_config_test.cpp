@@ -50,6 +50,8 @@ TEST(ReferenceConfigTest, HasTheDefaults) {
   EXPECT_EQ(config.topics, defaults.topics);
   EXPECT_EQ(config.history, defaults.history);
   EXPECT_EQ(config.state, defaults.state);
+  EXPECT_EQ(config.redis, defaults.redis);
+  EXPECT_EQ(config.relay, defaults.relay);
   EXPECT_EQ(config.log, defaults.log);
   EXPECT_EQ(config.plugins, defaults.plugins);
 }
@@ -71,6 +73,14 @@ TEST(ReferenceConfigTest, ShowsTheBroadcastersAsTheyAreByDefault) {
     EXPECT_TRUE(broadcaster.enabled) << name;
     EXPECT_EQ(broadcaster.library, "lib" + name + ".so");
   }
+}
+
+TEST(DemoConfigTest, TakesRedisFromTheEnvironment) {
+  const Environment environment = [](const std::string& name) -> std::optional<std::string> {
+    return name == "REDIS_URL" ? std::optional<std::string>("redis://demo/1") : std::nullopt;
+  };
+  EXPECT_EQ(load_config(CONFIG_DIRECTORY "/demo.yaml", environment).redis.url, "redis://demo/1");
+  EXPECT_EQ(load_config(CONFIG_DIRECTORY "/demo.yaml", test_variable).redis.url, "");
 }
 
 TEST(DemoConfigTest, RunsEverythingOnThisMachineOnly) {

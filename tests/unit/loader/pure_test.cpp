@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "host/base/printable.hpp"
+#include "host/loader/abi_text.hpp"
 #include "host/loader/backoff.hpp"
 #include "host/loader/timer_table.hpp"
 
