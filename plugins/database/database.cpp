@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <libpq-fe.h>
+#include <poll.h>
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sys/socket.h>
@@ -17,9 +18,26 @@ constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::chrono::seconds kLongestBackOff{30};
 
 /// Seconds to connect; milliseconds until an unanswered packet, or a statement, is given up. The
-/// latter is no part of the URL, because poolers refuse such.
-constexpr std::string_view kPatience = "connect_timeout=3&tcp_user_timeout=5000";
+/// latter is no part of the URL, because poolers refuse such. Keepalives find out whether a server
+/// that has acknowledged a question, and owes the answer, is still there.
+constexpr std::chrono::seconds kConnectPatience{3};
+constexpr std::string_view kPatience =
+    "connect_timeout=3&tcp_user_timeout=5000&keepalives=1&keepalives_idle=5&keepalives_interval=2"
+    "&keepalives_count=3";
 constexpr const char* kStatementPatience = "SET statement_timeout = 5000";
+/// How often a wait for the server looks whether it is over.
+constexpr std::chrono::milliseconds kGlance{100};
+
+std::string in_words(std::chrono::seconds patience) {
+  return "no answer for " + std::to_string(patience.count()) + " s";
+}
+
+/// libpq ends its messages with a newline.
+std::string error_of(PGconn* connection) {
+  std::string text = connection == nullptr ? "out of memory" : PQerrorMessage(connection);
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
 
 /// Before libpq repeats a part of it, maybe the password, in an error that is logged.
 void refuse_unless_libpq_can_read(const std::string& url) {
@@ -54,7 +72,10 @@ DatabaseUrl DatabaseUrl::parse(const std::string& url) {
 }
 
 Database::Database(DatabaseUrl url, Post post)
-    : url_(std::move(url)), post_(std::move(post)), thread_([this] { work(); }) {}
+    : url_(std::move(url)),
+      post_(std::move(post)),
+      thread_([this] { work(); }),
+      watch_([this] { watch(); }) {}
 
 Database::~Database() {
   {
@@ -62,16 +83,18 @@ Database::~Database() {
     over_ = true;
     interrupt();
   }
-  news_.notify_one();
+  news_.notify_all();
   thread_.join();
+  watch_.join();
 }
 
 bool Database::try_run(Query query, Failed failed) {
   const std::lock_guard lock(mutex_);
-  if (busy_) return false;
-  busy_ = true;
+  if (asked_at_) return false;
+  asked_at_ = std::chrono::steady_clock::now();
+  broken_off_ = false;
   order_ = {std::move(query), std::move(failed)};
-  news_.notify_one();
+  news_.notify_all();
   return true;
 }
 
@@ -84,9 +107,29 @@ void Database::work() {
     lock.unlock();
     std::function<void()> answer = answer_of(order);
     lock.lock();
-    busy_ = false;
+    asked_at_.reset();
+    news_.notify_all();
     if (!over_) static_cast<void>(post_(std::move(answer)));
   }
+}
+
+void Database::watch() {
+  std::unique_lock lock(mutex_);
+  while (!over_) {
+    news_.wait(lock, [this] { return over_ || asked_at_; });
+    if (over_) return;
+    const auto asked_at = asked_at_;
+    const auto is_past = [&] { return over_ || asked_at_ != asked_at; };
+    if (news_.wait_until(lock, *asked_at + kLongestQuery, is_past)) continue;
+    broken_off_ = true;
+    interrupt();
+    news_.wait(lock, is_past);
+  }
+}
+
+bool Database::is_over() {
+  const std::lock_guard lock(mutex_);
+  return over_;
 }
 
 /// Never throws: what goes wrong is the answer.
@@ -102,7 +145,8 @@ std::function<void()> Database::answer_of(const Order& order) {
     back_off_ = std::chrono::seconds(0);
     return answer;
   } catch (const std::exception& error) {
-    last_error_ = error.what();
+    const std::lock_guard lock(mutex_);
+    last_error_ = broken_off_ ? in_words(kLongestQuery) : error.what();
   }
   if (now >= next_try_) {
     back_off_ = std::clamp(back_off_ * 2, std::chrono::seconds(1), kLongestBackOff);
@@ -112,7 +156,30 @@ std::function<void()> Database::answer_of(const Order& order) {
   return [failed = order.failed, why = last_error_] { failed(why); };
 }
 
+/// Whether the server lets us in, asked in a way that can be broken off, which SOCI's own cannot.
+/// (Only the look-up of its name cannot either.) Throws with the reason why not.
+void Database::try_server() {
+  const std::unique_ptr<PGconn, decltype(&PQfinish)> probe(PQconnectStart(url_.parameters.c_str()),
+                                                           &PQfinish);
+  const auto until = std::chrono::steady_clock::now() + kConnectPatience;
+  PostgresPollingStatusType wants = PGRES_POLLING_WRITING;
+  while (wants != PGRES_POLLING_OK) {
+    const bool is_bad = probe == nullptr || PQstatus(probe.get()) == CONNECTION_BAD;
+    if (is_bad || wants == PGRES_POLLING_FAILED) throw std::runtime_error(error_of(probe.get()));
+    pollfd socket{.fd = PQsocket(probe.get()),
+                  .events = static_cast<short>(wants == PGRES_POLLING_READING ? POLLIN : POLLOUT),
+                  .revents = 0};
+    while (::poll(&socket, 1, static_cast<int>(kGlance.count())) == 0) {
+      if (is_over() || std::chrono::steady_clock::now() > until) {
+        throw std::runtime_error(in_words(kConnectPatience));
+      }
+    }
+    wants = PQconnectPoll(probe.get());
+  }
+}
+
 void Database::connect() {
+  if (url_.kind == DatabaseUrl::Kind::kPostgresql) try_server();
   // The factories themselves: by name SOCI would dlopen them, and they would stay mapped.
   auto session = url_.kind == DatabaseUrl::Kind::kSqlite
                      ? std::make_unique<soci::session>(soci::sqlite3, url_.parameters)

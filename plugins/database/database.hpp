@@ -1,8 +1,9 @@
 #pragma once
 // The dashboard's database, SQLite or PostgreSQL, on a thread of its own: a broadcaster asks, and
-// is answered on its own thread, whatever the database does meanwhile. What broadcasters that read
-// it share.
+// is answered on its own thread, whatever the database does meanwhile; a second thread breaks off
+// what takes too long. What broadcasters that read it share.
 
+#include <chrono>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -34,6 +35,9 @@ class Database {
   using Query = std::function<std::function<void()>(soci::session&)>;
   /// [plugin] With the reason, for the log: it may name hosts and files.
   using Failed = std::function<void(const std::string& why)>;
+  /// A query that takes longer is broken off, and has failed: the server may have frozen, or its
+  /// machine have gone after it acknowledged the question.
+  static constexpr std::chrono::seconds kLongestQuery{10};
 
   Database(DatabaseUrl url, Post post);
   /// Breaks off what runs.
@@ -51,8 +55,11 @@ class Database {
     Failed failed;
   };
   void work();
+  void watch();
   [[nodiscard]] std::function<void()> answer_of(const Order& order);
   void connect();
+  void try_server();
+  [[nodiscard]] bool is_over();
   void disconnect();
   [[nodiscard]] bool is_replaced();
   void interrupt();
@@ -60,17 +67,19 @@ class Database {
   const DatabaseUrl url_;
   const Post post_;
 
-  std::mutex mutex_;  // guards what follows, up to thread_
+  std::mutex mutex_;  // guards what follows, up to next_try_
   std::condition_variable news_;
   std::optional<Order> order_;
-  bool busy_ = false;
+  std::optional<std::chrono::steady_clock::time_point> asked_at_;  // what is not answered yet
+  bool broken_off_ = false;                                        // it took too long
   bool over_ = false;
-  std::unique_ptr<soci::session> session_;  // used by the thread, interrupted by the destructor
+  std::unique_ptr<soci::session> session_;  // used by the thread, interrupted by others
 
   std::chrono::steady_clock::time_point next_try_{};  // the thread's own, as the next ones
   std::chrono::seconds back_off_{0};
   std::string last_error_;
   std::thread thread_;
+  std::thread watch_;
 };
 
 }  // namespace broadcast

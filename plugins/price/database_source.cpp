@@ -4,16 +4,25 @@
 #include <memory>
 #include <utility>
 
+#include "plugins/price/refusal.hpp"
+
 namespace broadcast {
 
 namespace {
 
-/// No share of this world costs more; and it fits where won are counted.
-constexpr double kHighestPrice = 1e12;
-
-/// False for NaN too.
-bool is_price(double value) { return value > 0 && value < kHighestPrice; }
 bool is_there(soci::indicator indicator) { return indicator == soci::i_ok; }
+
+/// A price of a row; nothing, and counted, where it is none.
+bool is_price(double price, soci::indicator indicator, DatabaseSource::Refusals& refused) {
+  if (!is_there(indicator)) {
+    ++refused.empty;
+    return false;
+  }
+  const auto refusal = refusal_of_price(price);
+  if (refusal == Refusal::kNotANumber) ++refused.not_a_number;
+  if (refusal == Refusal::kNoPrice) ++refused.no_price;
+  return !refusal;
+}
 
 /// Three look-ups by the primary key (ticker, date) a ticker, in one statement. REQUIRES: tickers
 /// of digits and capital letters, as the manifest's pattern has them.
@@ -40,7 +49,8 @@ Quote quote_of(double close, double before, long long volume) {
           .ask_price = price};
 }
 
-void read_prices(soci::session& session, const std::vector<std::string>& tickers, Quotes& quotes) {
+void read_prices(soci::session& session, const std::vector<std::string>& tickers, Quotes& quotes,
+                 DatabaseSource::Refusals& refused) {
   std::string ticker;
   double close = 0;
   double before = 0;
@@ -53,14 +63,16 @@ void read_prices(soci::session& session, const std::vector<std::string>& tickers
        soci::into(before, has_before), soci::into(volume, has_volume));
   rows.execute();
   while (rows.fetch()) {
-    if (!is_there(has_close) || !is_price(close)) continue;
-    const bool has_change = is_there(has_before) && is_price(before);
-    quotes.tickers.emplace_back(
-        ticker, quote_of(close, has_change ? before : close, is_there(has_volume) ? volume : 0));
+    if (!is_price(close, has_close, refused)) continue;
+    const bool has_change = is_there(has_before) && !refusal_of_price(before);
+    quotes.tickers.push_back(
+        {.ticker = ticker,
+         .quote = quote_of(close, has_change ? before : close, is_there(has_volume) ? volume : 0)});
   }
 }
 
-void read_indices(soci::session& session, const std::vector<IndexName>& indices, Quotes& quotes) {
+void read_indices(soci::session& session, const std::vector<IndexName>& indices, Quotes& quotes,
+                  DatabaseSource::Refusals& refused) {
   for (const IndexName& index : indices) {
     double points = 0;
     double percent = 0;
@@ -70,27 +82,67 @@ void read_indices(soci::session& session, const std::vector<IndexName>& indices,
     session << "SELECT " + column + ", " + column +
                    "_change_pct FROM market_status ORDER BY date DESC LIMIT 1",
         soci::into(points, has_points), soci::into(percent, has_percent);
-    if (!session.got_data() || !is_there(has_points) || !is_price(points)) continue;
+    if (!session.got_data() || !is_price(points, has_points, refused)) continue;
     if (!is_there(has_percent) || !std::isfinite(percent) || percent <= -100) percent = 0;
-    quotes.indices.emplace_back(index,
-                                IndexQuote{.index = round2(points),
-                                           .change = round2(points - points / (1 + percent / 100)),
-                                           .change_rate = round2(percent),
-                                           .volume = std::nullopt});
+    quotes.indices.push_back({.index = index,
+                              .quote = {.index = round2(points),
+                                        .change = round2(points - points / (1 + percent / 100)),
+                                        .change_rate = round2(percent),
+                                        .volume = std::nullopt}});
   }
 }
 
 }  // namespace
 
-bool DatabaseSource::try_poll(const Wanted& wanted, Done done) {
-  return database_.try_run(
-      [wanted, done](soci::session& session) {
-        Answer answer;
-        if (!wanted.tickers.empty()) read_prices(session, wanted.tickers, answer.quotes);
-        read_indices(session, wanted.indices, answer.quotes);
-        return [done, answer = std::move(answer)] { done(answer); };
+void DatabaseSource::ask(const Wanted& wanted) {
+  next_tickers_.insert(wanted.tickers.begin(), wanted.tickers.end());
+  if (!wanted.indices.empty()) next_indices_ = wanted.indices;
+  if (!deadline_) ask_next();
+}
+
+void DatabaseSource::ask_next() {
+  const Wanted wanted{.tickers = {next_tickers_.begin(), next_tickers_.end()},
+                      .indices = next_indices_};
+  const std::uint64_t turn = ++turn_;
+  const bool is_taken = database_.try_run(
+      [this, wanted, turn](soci::session& session) {
+        Quotes quotes;
+        Refusals refused;
+        if (!wanted.tickers.empty()) read_prices(session, wanted.tickers, quotes, refused);
+        read_indices(session, wanted.indices, quotes, refused);
+        return
+            [this, turn, quotes = std::move(quotes), refused] { on_answer(turn, quotes, refused); };
       },
-      [done](const std::string& why) { done({.quotes = {}, .error = why}); });
+      [this, turn](const std::string& why) { on_failure(turn, why); });
+  // The one before was given up, and is still not answered.
+  if (!is_taken) return ask_again_within(kRetry);
+  next_tickers_.clear();
+  next_indices_.clear();
+  deadline_ = calls().after(kPatience, [this, turn] {
+    on_failure(turn, "no answer for " + std::to_string(kPatience.count()) + " s");
+  });
+}
+
+void DatabaseSource::on_answer(std::uint64_t turn, const Quotes& quotes, const Refusals& refused) {
+  if (turn != turn_ || !deadline_) return;  // it was given up
+  end_turn();
+  events().on_link("");
+  if (refused.empty > 0) events().on_refused(Refusal::kEmptyRow, refused.empty);
+  if (refused.not_a_number > 0) events().on_refused(Refusal::kNotANumber, refused.not_a_number);
+  if (refused.no_price > 0) events().on_refused(Refusal::kNoPrice, refused.no_price);
+  events().on_quotes(quotes);
+  if (!deadline_ && !(next_tickers_.empty() && next_indices_.empty())) ask_next();
+}
+
+void DatabaseSource::on_failure(std::uint64_t turn, const std::string& why) {
+  if (turn != turn_) return;  // it was given up, and the next one is under way
+  end_turn();
+  events().on_link(why);
+  ask_again_within(kRetry);
+}
+
+void DatabaseSource::end_turn() {
+  if (deadline_) calls().cancel(*std::exchange(deadline_, std::nullopt));
 }
 
 }  // namespace broadcast

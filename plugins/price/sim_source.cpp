@@ -93,16 +93,20 @@ IndexQuote SimSource::next_index(const IndexName& index) {
           .volume = walk.volume};
 }
 
-bool SimSource::try_poll(const Wanted& wanted, Done done) {
-  Answer answer;
+void SimSource::start(Events events) {
+  PolledSource::start(std::move(events));
+  this->events().on_link("");
+}
+
+void SimSource::ask(const Wanted& wanted) {
+  Quotes quotes;
   for (const std::string& ticker : wanted.tickers) {
-    answer.quotes.tickers.emplace_back(ticker, next_quote(ticker));
+    quotes.tickers.push_back({.ticker = ticker, .quote = next_quote(ticker)});
   }
   for (const IndexName& index : wanted.indices) {
-    answer.quotes.indices.emplace_back(index, next_index(index));
+    quotes.indices.push_back({.index = index, .quote = next_index(index)});
   }
-  done(std::move(answer));
-  return true;
+  events().on_quotes(quotes);
 }
 
 }  // namespace broadcast

@@ -6,18 +6,17 @@
 #include <cstdint>
 #include <map>
 
-#include "plugins/price/source.hpp"
+#include "plugins/price/polled_source.hpp"
 
 namespace broadcast {
 
-class SimSource final : public PriceSource {
+class SimSource final : public PolledSource {
  public:
-  explicit SimSource(std::uint64_t seed) : seed_(seed) {}
+  SimSource(std::uint64_t seed, std::chrono::nanoseconds interval, SourceCalls calls)
+      : PolledSource(interval, std::move(calls)), seed_(seed) {}
 
   [[nodiscard]] std::string_view name() const override { return "sim"; }
-  [[nodiscard]] bool try_poll(const Wanted& wanted, Done done) override;
-  /// Asked for again, it sets out from its base price.
-  void forget(const std::string& ticker) override { walks_.erase(ticker); }
+  void start(Events events) override;
 
  private:
   struct Walk {
@@ -26,6 +25,9 @@ class SimSource final : public PriceSource {
     std::int64_t value = 0;
     std::int64_t volume = 0;
   };
+  void ask(const Wanted& wanted) override;
+  /// Asked for again, it sets out from its base price.
+  void forget(const std::string& ticker) override { walks_.erase(ticker); }
   [[nodiscard]] Walk& walk_of(const std::string& name, std::int64_t base);
   [[nodiscard]] Quote next_quote(const std::string& ticker);
   [[nodiscard]] IndexQuote next_index(const IndexName& index);

@@ -1,44 +1,80 @@
 #pragma once
-// The seam to where prices come from. One instance a `sources:` entry of the YAML; everything
-// [plugin].
+// The seam to where prices come from. One instance an entry of `sources:` in the YAML. All calls
+// and events are [plugin], and nothing here blocks; threads are a source's own business.
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
+
+#include <broadcast/broadcaster.hpp>
 
 #include "plugins/price/market.hpp"
 
 namespace broadcast {
 
+struct TickerQuote {
+  std::string ticker;
+  Quote quote;
+  std::int64_t source_ns = 0;  ///< wall clock of the event at the source, 0 unknown
+};
+struct IndexUpdate {
+  IndexName index;
+  IndexQuote quote;
+  std::int64_t source_ns = 0;
+};
+
 /// What is asked for.
 struct Wanted {
-  std::vector<std::string> tickers;
+  std::vector<std::string> tickers;  ///< sorted, unique
   std::vector<IndexName> indices;
+
+  [[nodiscard]] bool empty() const { return tickers.empty() && indices.empty(); }
 };
 
 struct Quotes {
-  std::vector<std::pair<std::string, Quote>> tickers;
-  std::vector<std::pair<IndexName, IndexQuote>> indices;
+  std::vector<TickerQuote> tickers;
+  std::vector<IndexUpdate> indices;
+};
+
+/// Why a quote is not published. Counted by the broadcaster.
+enum class Refusal : std::uint8_t { kEmptyRow, kNotANumber, kNoPrice, kOlder, kMalformed };
+
+/// What a source may use of its broadcaster. [plugin] unless said otherwise.
+struct SourceCalls {
+  std::function<std::int64_t()> mono_ns;  ///< [any] virtual under FakeHost
+  std::function<std::int64_t()> wall_ns;  ///< [any]
+  std::function<std::uint64_t(std::chrono::nanoseconds, std::function<void()>)> after;
+  std::function<void(std::uint64_t)> cancel;
+  std::function<bool(std::function<void()>)> post;      ///< [any]
+  std::function<void(LogLevel, std::string_view)> log;  ///< [any]
 };
 
 class PriceSource {
  public:
-  struct Answer {
-    Quotes quotes;  ///< the newest of what was wanted; what the source does not have is left out
-    std::string error;  ///< why there are none, for the log; empty: it went well
+  struct Events {
+    /// At once when they are there. A poll that was answered with nothing new is a sign of life
+    /// too, and is told with no quotes in it.
+    std::function<void(const Quotes&)> on_quotes;
+    /// Empty: it can be served from now on (connected, or the last poll was answered). Otherwise
+    /// why not, for the log: it may name hosts and files. Told before the quotes that prove it, on
+    /// every change, and may be repeated.
+    std::function<void(const std::string& error)> on_link;
+    std::function<void(Refusal, std::size_t)> on_refused;
   };
-  using Done = std::function<void(Answer)>;
 
   virtual ~PriceSource() = default;
   /// As it stands in every message's `source`.
   [[nodiscard]] virtual std::string_view name() const = 0;
-  /// Never blocks. `done` is called once: before this returns, or later. False: still busy with the
-  /// question before; `done` is not called.
-  [[nodiscard]] virtual bool try_poll(const Wanted& wanted, Done done) = 0;
-  /// Nobody asks for this ticker any more.
-  virtual void forget(const std::string& /*ticker*/) {}
+  [[nodiscard]] virtual bool has_indices() const { return true; }
+  /// Once; begins to work.
+  virtual void start(Events events) = 0;
+  /// The whole of what is wanted of this source from now on; what is new is delivered as soon as it
+  /// can be. Nothing: it may idle.
+  virtual void want(const Wanted& wanted) = 0;
 };
 
 }  // namespace broadcast

@@ -83,21 +83,6 @@ TEST_F(PriceTest, ServesWhatWasInDemandBeforeItsStart) {
   EXPECT_EQ(host.published("price:123456").size(), 1U);
 }
 
-TEST_F(PriceTest, NoMoreTickersThanSourcesCanBeAskedFor) {
-  host.start();
-  const auto topic = [](int number) { return "price:" + std::to_string(100'000 + number); };
-  for (int number = 0; number < 2'501; ++number) host.subscribe(topic(number));
-  EXPECT_EQ(host.published(topic(2'499)).size(), 1U);
-  EXPECT_THAT(host.published(topic(2'500)), IsEmpty());
-  ASSERT_EQ(host.reports().size(), 2U);
-  EXPECT_EQ(host.reports().back().state, BC_STATUS_DEGRADED);
-
-  host.unsubscribe(topic(7));
-  EXPECT_EQ(host.published(topic(2'500)).size(), 1U) << "there is room now";
-  ASSERT_EQ(host.reports().size(), 3U);
-  EXPECT_EQ(host.reports().back().state, BC_STATUS_OK);
-}
-
 TEST(PriceConfigTest, AnIndexNamedTwiceIsPublishedOnce) {
   FakeHost host(plugin_path("price"), R"({"tickers":[],"indices":["kosdaq","kosdaq"]})");
   host.start();

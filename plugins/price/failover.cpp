@@ -1,0 +1,230 @@
+#include "plugins/price/failover.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace broadcast {
+
+namespace {
+
+std::string joined(const std::vector<std::string>& words, std::string_view joint) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : std::string(joint)) + word;
+  return text;
+}
+
+}  // namespace
+
+Failover::Failover(std::vector<Source> sources, Options options) : options_(std::move(options)) {
+  for (Source& source : sources) members_.push_back({.source = std::move(source)});
+}
+
+void Failover::want(const IndexName& index) {
+  const auto* const known = std::ranges::find(kIndices, index.key, &IndexName::key);
+  items_.try_emplace(std::string(index.key), members_.size()).first->second.index = known;
+}
+
+bool Failover::on_link(std::size_t at, bool is_up, Now now) {
+  Member& member = members_[at];
+  member.is_known = true;
+  if (!is_up) return become(member, Condition::kDown);
+  if (member.condition == Condition::kNew) {
+    member.sign_ns = now.mono_ns;
+    return become(member, Condition::kHealthy);
+  }
+  if (member.condition != Condition::kDown) return false;
+  member.sign_ns = now.mono_ns;
+  member.good_ns.reset();
+  if (!expects_data(member, now)) member.good_ns = now.mono_ns;
+  return become(member, Condition::kRecovering);
+}
+
+void Failover::on_data(std::size_t at, Now now) {
+  on_link(at, /*is_up=*/true, now);  // whoever delivers is connected
+  Member& member = members_[at];
+  member.sign_ns = now.mono_ns;
+  if (member.condition == Condition::kSilent) {
+    become(member, Condition::kRecovering);
+    member.good_ns.reset();
+  }
+  if (!member.good_ns) member.good_ns = now.mono_ns;
+}
+
+Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, std::int64_t source_ns,
+                                     Now now) {
+  const auto found = items_.find(key);
+  if (found == items_.end()) return Verdict::kUnwanted;
+  Item& item = found->second;
+  if (source_ns > now.wall_ns + std::chrono::nanoseconds(kMaxAhead).count()) source_ns = 0;
+  Seen& seen = item.seen[at];
+  if (source_ns != 0 && source_ns < seen.newest_ns) return Verdict::kOlder;
+  seen.newest_ns = std::max(seen.newest_ns, source_ns);
+  on_data(at, now);
+  if (members_[at].condition != Condition::kHealthy) return Verdict::kWaits;
+  seen.life = members_[at].life;
+  return server_of(item) == at ? Verdict::kServes : Verdict::kWaits;
+}
+
+bool Failover::on_time(Now now) {
+  bool has_changed = false;
+  for (std::size_t at = 0; at < members_.size(); ++at) {
+    has_changed |= become(members_[at], next_condition(at, now));
+  }
+  return has_changed;
+}
+
+Failover::Condition Failover::next_condition(std::size_t at, Now now) {
+  Member& member = members_[at];
+  using enum Condition;
+  const auto been = [&now](std::int64_t since_ns, std::chrono::nanoseconds duration) {
+    return now.mono_ns - since_ns >= duration.count();
+  };
+  switch (member.condition) {
+    case kNew:
+      return member.is_wanted && been(member.sign_ns, kPatience) ? kDown : kNew;
+    case kHealthy:
+      return is_silent(member, now) ? kSilent : kHealthy;
+    case kSilent:
+      if (expects_data(member, now)) return kSilent;
+      member.good_ns = now.mono_ns;
+      return kRecovering;
+    case kDown:
+      // What it was is not asked for while it idles behind others: whether it answers, the next
+      // question shows.
+      return is_idle_behind(at) ? kNew : kDown;
+    case kRecovering:
+      if (is_silent(member, now)) return kSilent;
+      if (!member.good_ns && !expects_data(member, now)) member.good_ns = now.mono_ns;
+      return member.good_ns && been(*member.good_ns, options_.recover_after) ? kHealthy
+                                                                             : kRecovering;
+  }
+  return member.condition;
+}
+
+bool Failover::become(Member& member, Condition condition) {
+  if (member.condition == condition) return false;
+  if (condition == Condition::kRecovering) {
+    member.was_silent = member.condition == Condition::kSilent;
+  }
+  if (condition == Condition::kHealthy) ++member.life;
+  member.condition = condition;
+  return true;
+}
+
+bool Failover::expects_data(const Member& member, Now now) const {
+  return member.is_wanted && options_.hours.open_for(now.wall_ns).has_value();
+}
+
+bool Failover::is_silent(const Member& member, Now now) const {
+  const auto open_for = options_.hours.open_for(now.wall_ns);
+  if (!member.is_wanted || !open_for) return false;
+  const std::chrono::nanoseconds quiet(now.mono_ns - member.sign_ns);
+  return std::min(quiet, *open_for) >= options_.stale_after;
+}
+
+bool Failover::is_idle_behind(std::size_t at) const {
+  return !members_[at].is_wanted &&
+         std::any_of(members_.begin(), members_.begin() + static_cast<std::ptrdiff_t>(at),
+                     [](const Member& one) { return one.condition == Condition::kHealthy; });
+}
+
+bool Failover::can_have(std::size_t at, const Item& item) const {
+  return item.index == nullptr || members_[at].source.has_indices;
+}
+
+bool Failover::has(std::size_t at, const Item& item) const {
+  const Member& member = members_[at];
+  return member.condition == Condition::kHealthy && item.seen[at].life == member.life;
+}
+
+std::size_t Failover::server_of(const Item& item) const {
+  std::size_t at = 0;
+  while (at < members_.size() && !has(at, item)) ++at;
+  return at;
+}
+
+std::size_t Failover::first_healthy_for(const Item& item) const {
+  std::size_t at = 0;
+  while (at < members_.size() &&
+         !(members_[at].condition == Condition::kHealthy && can_have(at, item))) {
+    ++at;
+  }
+  return at;
+}
+
+Wanted Failover::take_wanted(std::size_t at, Now now) {
+  Wanted wanted;
+  for (const auto& [key, item] : items_) {
+    if (!can_have(at, item) || server_of(item) < at) continue;
+    if (item.index != nullptr) {
+      wanted.indices.push_back(*item.index);
+    } else {
+      wanted.tickers.push_back(key);
+    }
+  }
+  Member& member = members_[at];
+  const bool was_wanted = std::exchange(member.is_wanted, !wanted.empty());
+  if (!was_wanted && member.is_wanted) member.sign_ns = now.mono_ns;
+  return wanted;
+}
+
+Failover::Standing Failover::standing() const {
+  Standing standing;
+  if (items_.empty()) return standing;
+  const std::size_t none = members_.size();
+  std::vector<bool> serves(none);
+  std::vector<bool> is_before(none);  // one that serves something, and might serve it itself
+  for (const auto& [key, item] : items_) {
+    const std::size_t server = server_of(item);
+    if (server < none) serves[server] = true;
+    const std::size_t bound = server < none ? server : first_healthy_for(item);
+    for (std::size_t at = 0; at < bound; ++at) is_before[at] = is_before[at] || can_have(at, item);
+  }
+  bool is_any_up = false;
+  bool is_any_silent = false;
+  for (std::size_t at = 0; at < none; ++at) {
+    const Condition condition = members_[at].condition;
+    const bool is_up = condition == Condition::kHealthy || condition == Condition::kNew;
+    if (serves[at]) standing.serving.push_back(at);
+    if (is_before[at] && !is_up) standing.missing.push_back(at);
+    is_any_up |= is_up;
+    is_any_silent |= condition == Condition::kSilent || condition == Condition::kRecovering;
+  }
+  if (is_any_up) {
+    standing.health = standing.missing.empty() ? Health::kOk : Health::kDegraded;
+  } else {
+    standing.health = is_any_silent ? Health::kStale : Health::kDown;
+  }
+  return standing;
+}
+
+bool Failover::is_beginning() const {
+  return std::ranges::any_of(members_, [](const Member& member) {
+    return member.is_wanted && !member.is_known && member.condition == Condition::kNew;
+  });
+}
+
+std::string Failover::detail(const Standing& standing) const {
+  std::vector<std::string> parts;
+  for (const std::size_t at : standing.missing) {
+    const Member& member = members_[at];
+    const bool is_silent = member.condition == Condition::kSilent ||
+                           (member.condition == Condition::kRecovering && member.was_silent);
+    parts.push_back(member.source.name + (is_silent ? " is silent" : " does not answer"));
+  }
+  std::vector<std::string> names;
+  for (const std::size_t at : standing.serving) names.push_back(members_[at].source.name);
+  if (!names.empty()) {
+    parts.push_back("serving " + joined(names, " and "));
+  } else if (items_.empty()) {
+    parts.emplace_back("nothing is asked for");
+  } else {
+    const auto asked = std::ranges::find_if(members_, [](const Member& member) {
+      return member.condition == Condition::kHealthy || member.condition == Condition::kNew;
+    });
+    parts.push_back(asked == members_.end() ? "no prices" : "asking " + asked->source.name);
+  }
+  return joined(parts, ", ");
+}
+
+}  // namespace broadcast

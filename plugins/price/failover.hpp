@@ -1,0 +1,120 @@
+#pragma once
+// Which source serves what. Sources stand in the order of the YAML; a ticker or index is served by
+// the first healthy one that has delivered it, and by nobody else meanwhile: never two sources
+// interleaved. Pure: it is told what happens and when, and says what follows. Owned by the
+// broadcaster; [plugin].
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/price/source.hpp"
+#include "plugins/price/trading_hours.hpp"
+
+namespace broadcast {
+
+class Failover {
+ public:
+  struct Options {
+    /// In trading hours, a source of which something is wanted and nothing comes is unhealthy.
+    std::chrono::nanoseconds stale_after = std::chrono::seconds(30);
+    /// So long without a fault, and in trading hours from the first data on, before it serves
+    /// again.
+    std::chrono::nanoseconds recover_after = std::chrono::seconds(10);
+    TradingHours hours;
+  };
+  struct Source {
+    std::string name;
+    bool has_indices = true;
+  };
+  struct Now {
+    std::int64_t mono_ns = 0;
+    std::int64_t wall_ns = 0;
+  };
+  enum class Verdict : std::uint8_t {
+    kServes,    ///< publish it
+    kWaits,     ///< a better source has it, or this one is not healthy
+    kOlder,     ///< than the last one of the same source
+    kUnwanted,  ///< any more
+  };
+  /// What subscribers are told.
+  struct Standing {
+    Health health = Health::kOk;
+    std::vector<std::size_t> serving;  ///< sources, best first
+    std::vector<std::size_t> missing;  ///< unhealthy ones that would serve something otherwise
+    friend bool operator==(const Standing&, const Standing&) = default;
+  };
+
+  /// How long a source that has just been asked for the first time may say nothing at all.
+  static constexpr std::chrono::seconds kPatience{10};
+  /// A source's clock may be ahead of ours by this; a time beyond it is taken for unknown, or it
+  /// would make everything that follows older.
+  static constexpr std::chrono::minutes kMaxAhead{5};
+
+  Failover(std::vector<Source> sources, Options options);
+
+  void want(const std::string& ticker) { items_.try_emplace(ticker, members_.size()); }
+  void want(const IndexName& index);
+  void forget(const std::string& ticker) { items_.erase(ticker); }
+
+  /// True: its condition has changed.
+  bool on_link(std::size_t at, bool is_up, Now now);
+  /// A sign of life: a good quote, or a poll that was answered.
+  void on_data(std::size_t at, Now now);
+  /// `key` is a ticker, or an index's key. REQUIRES: the quote itself is good.
+  [[nodiscard]] Verdict on_quote(std::size_t at, std::string_view key, std::int64_t source_ns,
+                                 Now now);
+  /// Once a second is enough. True: the condition of a source has changed.
+  bool on_time(Now now);
+
+  /// What no better healthy source has delivered: what is to be asked of `at`. Notes that it is.
+  [[nodiscard]] Wanted take_wanted(std::size_t at, Now now);
+  [[nodiscard]] Standing standing() const;
+  /// A source that is asked has not said yet for the first time whether it answers.
+  [[nodiscard]] bool is_beginning() const;
+  /// For subscribers: no addresses, no files, no numbers that move.
+  [[nodiscard]] std::string detail(const Standing& standing) const;
+
+ private:
+  enum class Condition : std::uint8_t { kNew, kHealthy, kSilent, kDown, kRecovering };
+  struct Member {
+    Source source;
+    Condition condition = Condition::kNew;
+    bool was_silent = false;  // kRecovering: from what
+    bool is_wanted = false;
+    bool is_known = false;                // it has said something
+    std::uint64_t life = 0;               // how often it has become healthy
+    std::int64_t sign_ns = 0;             // last data, connection, or first want
+    std::optional<std::int64_t> good_ns;  // kRecovering: without a fault since
+  };
+  struct Seen {
+    std::uint64_t life = 0;  // of the source, when it delivered the item last
+    std::int64_t newest_ns = 0;
+  };
+  struct Item {
+    explicit Item(std::size_t sources) : seen(sources) {}
+    std::vector<Seen> seen;  // by source
+    const IndexName* index = nullptr;
+  };
+
+  [[nodiscard]] bool has(std::size_t at, const Item& item) const;
+  [[nodiscard]] bool can_have(std::size_t at, const Item& item) const;
+  [[nodiscard]] std::size_t server_of(const Item& item) const;
+  [[nodiscard]] std::size_t first_healthy_for(const Item& item) const;
+  [[nodiscard]] bool is_idle_behind(std::size_t at) const;
+  [[nodiscard]] bool expects_data(const Member& member, Now now) const;
+  [[nodiscard]] bool is_silent(const Member& member, Now now) const;
+  [[nodiscard]] Condition next_condition(std::size_t at, Now now);
+  bool become(Member& member, Condition condition);
+
+  const Options options_;
+  std::vector<Member> members_;
+  std::map<std::string, Item, std::less<>> items_;  // by ticker or index key
+};
+
+}  // namespace broadcast

@@ -1,0 +1,75 @@
+#pragma once
+// price:{ticker}, market:kospi, market:kosdaq, whatever the sources are: what is wanted, who serves
+// it (failover.hpp), what is refused, and what subscribers and operators are told of it. Plugin and
+// tests derive from it and make the sources. [plugin]
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include <broadcast/broadcaster.hpp>
+
+#include "plugins/database/fault_log.hpp"
+#include "plugins/price/failover.hpp"
+#include "plugins/price/refusal.hpp"
+#include "plugins/price/source.hpp"
+#include "plugins/price/ticker_demand.hpp"
+
+namespace broadcast {
+
+class PriceBroadcaster : public Broadcaster {
+ public:
+  explicit PriceBroadcaster(const bc_host* host, std::size_t most_tickers = TickerDemand::kMost)
+      : Broadcaster(host), demand_(most_tickers) {}
+
+ protected:
+  /// One entry of `sources:` that is enabled. Throws Error.
+  [[nodiscard]] virtual std::unique_ptr<PriceSource> make_source(const nlohmann::json& config,
+                                                                 std::chrono::nanoseconds interval,
+                                                                 SourceCalls calls) = 0;
+
+  void on_config(std::string_view json) final;
+  void on_start() final;
+  void on_demand(std::string_view topic, std::int64_t subscribers, bool replay) final;
+
+ private:
+  /// How long it has to last before subscribers are told that it has become better.
+  static constexpr std::chrono::seconds kSettle{3};
+
+  [[nodiscard]] SourceCalls source_calls();
+  [[nodiscard]] Failover::Now now() const { return {mono_ns(), wall_ns()}; }
+  void define_metrics();
+  [[nodiscard]] PriceSource::Events events_of(std::size_t at);
+  void on_link(std::size_t at, const std::string& error);
+  void on_quotes(std::size_t at, const Quotes& quotes);
+  [[nodiscard]] bool takes(std::size_t at, std::string_view key, std::optional<Refusal> refusal,
+                           std::int64_t source_ns);
+  void refuse(Refusal refusal, std::size_t count);
+  void settle_soon();
+  void settle();
+  void report_standing();
+  [[nodiscard]] bool is_urgent(const Failover::Standing& standing) const;
+
+  TickerDemand demand_;
+  std::vector<std::unique_ptr<PriceSource>> sources_;
+  std::vector<FaultLog> faults_;  // by source
+  std::optional<Failover> failover_;
+  bool is_settling_ = false;
+
+  std::optional<Failover::Standing> reported_;
+  std::string reported_detail_;
+  std::optional<std::int64_t> moved_ns_;  // it is not what was reported any more, since
+
+  std::array<Metric, kRefusals.size()> refused_;
+  Metric serving_;
+  Metric changes_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,321 @@
+// Which source serves what, on virtual time.
+
+#include "plugins/price/failover.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/plugins/seoul.hpp"
+
+namespace broadcast {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Verdict = Failover::Verdict;
+
+constexpr std::size_t kWs = 0;
+constexpr std::size_t kRest = 1;
+constexpr std::size_t kDb = 2;
+
+class FailoverTest : public ::testing::Test {
+ protected:
+  FailoverTest() { at("2026-02-05 10:00:00"); }
+
+  void at(const std::string& when) { now.wall_ns = seoul(when); }
+  /// Second by second, as the broadcaster looks.
+  void pass(nanoseconds duration) {
+    for (; duration > seconds(0); duration -= seconds(1)) {
+      now.mono_ns += nanoseconds(seconds(1)).count();
+      now.wall_ns += nanoseconds(seconds(1)).count();
+      look();
+    }
+  }
+  void look() {
+    failover.on_time(now);
+    for (std::size_t source = 0; source < 3; ++source) {
+      wanted[source] = failover.take_wanted(source, now);
+    }
+  }
+  void want(const std::string& ticker) {
+    failover.want(ticker);
+    look();
+  }
+  void up(std::size_t source) {
+    failover.on_link(source, true, now);
+    look();
+  }
+  void down(std::size_t source) {
+    failover.on_link(source, false, now);
+    look();
+  }
+  Verdict quote(std::size_t source, const std::string& key, std::int64_t source_ns = 0) {
+    const Verdict verdict = failover.on_quote(source, key, source_ns, now);
+    look();
+    return verdict;
+  }
+  bool serves(std::size_t source, const std::string& key = "005930") {
+    return quote(source, key) == Verdict::kServes;
+  }
+  std::string told() {
+    static constexpr const char* kStates[] = {"ok", "degraded", "stale", "down"};
+    const auto standing = failover.standing();
+    return std::string(kStates[static_cast<std::size_t>(standing.health)]) + ": " +
+           failover.detail(standing);
+  }
+  /// All are up and wanted for 005930, which the first serves.
+  void all_well() {
+    want("005930");
+    for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+    ASSERT_TRUE(serves(kWs));
+  }
+
+  Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = 0};
+  Failover failover{{{"kiwoom_ws", true}, {"kiwoom_rest", false}, {"database", true}}, {}};
+  Wanted wanted[3];
+};
+
+TEST_F(FailoverTest, TheFirstServesAndNothingIsAskedOfTheOthers) {
+  all_well();
+  EXPECT_THAT(wanted[kWs].tickers, ElementsAre("005930"));
+  EXPECT_THAT(wanted[kRest].tickers, IsEmpty());
+  EXPECT_EQ(quote(kRest, "005930"), Verdict::kWaits) << "never two interleaved";
+  EXPECT_EQ(quote(kDb, "005930"), Verdict::kWaits);
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, AFreshTickerGetsItsFirstValueFromTheNextSource) {
+  all_well();
+  want("000660");
+  EXPECT_THAT(wanted[kDb].tickers, ElementsAre("000660"));
+  EXPECT_TRUE(serves(kDb, "000660"));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws and database");
+  EXPECT_TRUE(serves(kRest, "000660"));
+  EXPECT_FALSE(serves(kDb, "000660"));
+  EXPECT_TRUE(serves(kWs, "000660"));
+  EXPECT_FALSE(serves(kRest, "000660"));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, WhoseConnectionIsDownDoesNotServeAndKeepsItsWants) {
+  all_well();
+  down(kWs);
+  EXPECT_THAT(wanted[kWs].tickers, ElementsAre("005930"));
+  EXPECT_THAT(wanted[kRest].tickers, ElementsAre("005930"));
+  EXPECT_EQ(told(), "degraded: kiwoom_ws does not answer, asking kiwoom_rest");
+  EXPECT_TRUE(serves(kRest));
+  EXPECT_THAT(wanted[kDb].tickers, IsEmpty());
+  EXPECT_EQ(told(), "degraded: kiwoom_ws does not answer, serving kiwoom_rest");
+  down(kRest);
+  EXPECT_TRUE(serves(kDb));
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database");
+  down(kDb);
+  EXPECT_EQ(
+      told(),
+      "down: kiwoom_ws does not answer, kiwoom_rest does not answer, database does not answer, "
+      "no prices");
+}
+
+TEST_F(FailoverTest, SilenceInTradingHoursIsAFaultAfterThirtySeconds) {
+  all_well();
+  pass(seconds(29));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+  pass(seconds(1));
+  EXPECT_EQ(told(), "degraded: kiwoom_ws is silent, asking kiwoom_rest");
+  EXPECT_TRUE(serves(kRest));
+}
+
+TEST_F(FailoverTest, AnAnsweredPollIsASignOfLife) {
+  all_well();
+  for (int i = 0; i < 60; ++i) {
+    failover.on_data(kWs, now);
+    pass(seconds(20));
+  }
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, SilenceIsCountedFromTheOpeningBell) {
+  at("2026-02-05 08:00:00");
+  all_well();
+  pass(hours(1) + seconds(29));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+  pass(seconds(1));
+  EXPECT_EQ(told(), "degraded: kiwoom_ws is silent, asking kiwoom_rest");
+}
+
+TEST_F(FailoverTest, SilenceIsCountedFromTheFirstWant) {
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  pass(minutes(10));
+  want("005930");
+  pass(seconds(29));
+  EXPECT_EQ(told(), "ok: asking kiwoom_ws");
+  pass(seconds(1));
+  EXPECT_EQ(told(),
+            "stale: kiwoom_ws is silent, kiwoom_rest is silent, database is silent, no prices");
+}
+
+TEST_F(FailoverTest, OutsideTradingHoursSilenceIsHealthy) {
+  at("2026-02-05 15:29:50");
+  all_well();
+  pass(hours(17));  // to 08:29:50
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, TheClosingBellHealsWhoWasOnlySilent) {
+  at("2026-02-05 15:29:00");
+  all_well();
+  pass(seconds(30));
+  EXPECT_EQ(told(), "degraded: kiwoom_ws is silent, asking kiwoom_rest");
+  pass(seconds(40));
+  EXPECT_EQ(told(), "ok: asking kiwoom_ws");
+}
+
+TEST_F(FailoverTest, WhoIsBackServesAfterTenSecondsOfData) {
+  all_well();
+  down(kWs);
+  ASSERT_TRUE(serves(kDb));
+  up(kWs);
+  pass(seconds(20));
+  EXPECT_FALSE(serves(kWs)) << "the ten seconds begin with its first data";
+  pass(seconds(9));
+  EXPECT_FALSE(serves(kWs));
+  EXPECT_TRUE(serves(kDb));
+  pass(seconds(1));
+  EXPECT_TRUE(serves(kDb)) << "until the better one has delivered this very ticker";
+  EXPECT_TRUE(serves(kWs));
+  EXPECT_FALSE(serves(kDb));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, OutsideTradingHoursAConnectionAloneIsEnough) {
+  at("2026-02-05 20:00:00");
+  all_well();
+  down(kWs);
+  up(kWs);
+  pass(seconds(10));
+  EXPECT_TRUE(serves(kWs));
+}
+
+TEST_F(FailoverTest, AFaultMeanwhileStartsItAnew) {
+  at("2026-02-05 20:00:00");
+  all_well();
+  for (int i = 0; i < 20; ++i) {
+    down(kWs);
+    up(kWs);
+    pass(seconds(9));
+    EXPECT_FALSE(serves(kWs));
+  }
+  pass(seconds(1));
+  EXPECT_TRUE(serves(kWs));
+}
+
+TEST_F(FailoverTest, WhoIsBackAndSaysNothingIsSilent) {
+  all_well();
+  down(kWs);
+  ASSERT_TRUE(serves(kRest));
+  up(kWs);
+  EXPECT_EQ(told(), "degraded: kiwoom_ws does not answer, serving kiwoom_rest")
+      << "what is being tried is not told";
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(serves(kRest));
+    pass(seconds(1));
+  }
+  EXPECT_EQ(told(), "degraded: kiwoom_ws is silent, serving kiwoom_rest");
+}
+
+TEST_F(FailoverTest, WhoIsHeardAfterASilenceHasToProveItselfToo) {
+  all_well();
+  pass(seconds(30));
+  EXPECT_FALSE(serves(kWs));
+  pass(seconds(9));
+  EXPECT_FALSE(serves(kWs));
+  pass(seconds(1));
+  EXPECT_TRUE(serves(kWs));
+}
+
+TEST_F(FailoverTest, AnOldFaultOfWhoWasNotAskedSinceIsForgotten) {
+  all_well();
+  down(kRest);
+  pass(seconds(1));
+  down(kWs);
+  up(kRest);
+  EXPECT_TRUE(serves(kRest)) << "nobody was served by it, so nothing can flap";
+}
+
+TEST_F(FailoverTest, ASourceThatNeverSaysAnythingIsGivenUpAfterTenSeconds) {
+  want("005930");
+  up(kDb);
+  ASSERT_TRUE(serves(kDb));
+  EXPECT_TRUE(failover.is_beginning());
+  pass(seconds(9));
+  EXPECT_TRUE(failover.is_beginning());
+  pass(seconds(1));
+  EXPECT_FALSE(failover.is_beginning());
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database");
+}
+
+TEST_F(FailoverTest, WhoDoesNotServeIndicesIsNotAskedForThemNorMissed) {
+  failover.want(kIndices[0]);
+  look();
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  down(kWs);
+  down(kRest);
+  EXPECT_THAT(wanted[kRest].indices, IsEmpty());
+  EXPECT_EQ(wanted[kDb].indices.size(), 1U);
+  EXPECT_TRUE(serves(kDb, "kospi"));
+  EXPECT_EQ(told(), "degraded: kiwoom_ws does not answer, serving database");
+}
+
+TEST_F(FailoverTest, AWorseSourceThatIsAwayIsNobodysBusiness) {
+  all_well();
+  down(kRest);
+  down(kDb);
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+  want("999999");  // which only they might have
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, AnOlderQuoteOfTheSameSourceIsRefused) {
+  all_well();
+  EXPECT_EQ(quote(kWs, "005930", 200), Verdict::kServes);
+  EXPECT_EQ(quote(kWs, "005930", 199), Verdict::kOlder);
+  EXPECT_EQ(quote(kWs, "005930", 200), Verdict::kServes) << "two trades in one second";
+  EXPECT_EQ(quote(kWs, "005930", 0), Verdict::kServes) << "unknown is let through";
+  down(kWs);
+  EXPECT_EQ(quote(kDb, "005930", 100), Verdict::kServes) << "each has a clock of its own";
+}
+
+TEST_F(FailoverTest, ATimeFarAheadDoesNotMakeEverythingElseOlder) {
+  all_well();
+  const std::int64_t tomorrow = now.wall_ns + nanoseconds(hours(24)).count();
+  EXPECT_EQ(quote(kWs, "005930", tomorrow), Verdict::kServes);
+  EXPECT_EQ(quote(kWs, "005930", now.wall_ns), Verdict::kServes);
+}
+
+TEST_F(FailoverTest, AnOlderQuoteIsNoSignOfLife) {
+  all_well();
+  EXPECT_EQ(quote(kWs, "005930", 200), Verdict::kServes);
+  for (int i = 0; i < 30; ++i) {
+    EXPECT_EQ(quote(kWs, "005930", 100), Verdict::kOlder);
+    pass(seconds(1));
+  }
+  EXPECT_EQ(told(), "degraded: kiwoom_ws is silent, asking kiwoom_rest");
+}
+
+TEST_F(FailoverTest, WhatIsGivenUpIsUnwantedAndBeginsAnew) {
+  all_well();
+  failover.forget("005930");
+  EXPECT_EQ(quote(kWs, "005930"), Verdict::kUnwanted);
+  EXPECT_EQ(told(), "ok: nothing is asked for");
+  want("005930");
+  EXPECT_TRUE(serves(kDb));
+}
+
+}  // namespace
+}  // namespace broadcast

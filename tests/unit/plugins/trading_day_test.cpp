@@ -1,0 +1,186 @@
+// The price broadcaster on scripted sources: a whole day, and what it does with quotes and wants.
+
+#include "tests/unit/plugins/trading_day.hpp"
+
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/plugins/scripted_price.hpp"
+
+namespace broadcast {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class ScriptedFeed final : public Feed {
+ public:
+  void connect(FakeHost& host) override {
+    ws().tell().on_link("");
+    host.advance(seconds(0));  // what it posted
+  }
+  void cut(FakeHost& host) override {
+    ws().tell().on_link("the connection was closed");
+    host.advance(seconds(0));
+  }
+  void trade(FakeHost&, const std::string& ticker, std::int64_t price) override {
+    ws().quote(ticker, price);
+  }
+  void move_index(FakeHost&, double points) override { ws().index(kIndices[0], points); }
+
+ private:
+  static ScriptedSource& ws() { return ScriptedSource::named("kiwoom_ws"); }
+};
+
+TEST(TradingDayTest, EveryMessageIsOfTheSourceThatServesAtThatHour) {
+  FakeHost host(ScriptedPrice::entry(), "{}", TradingDay::host_options());
+  ScriptedFeed feed;
+  TradingDay day(host, feed);
+  day.play();
+  day.check_status();
+  for (const char* topic : {"price:005930", "price:000660", "market:kospi"}) {
+    day.check_sources(topic);
+  }
+  EXPECT_EQ(host.metrics().at("source_changes"), 3);
+  EXPECT_EQ(host.metrics().at("serving_source"), 0);
+  EXPECT_THAT(host.misuse(), IsEmpty());
+  EXPECT_THAT(host.errors(), IsEmpty());
+}
+
+class PriceBroadcasterTest : public ::testing::Test {
+ protected:
+  static FakeHost::Options at_ten() { return {.wall_start_ns = seoul("2026-02-05 10:00:00")}; }
+
+  /// Two scripted sources, the first of them up.
+  PriceBroadcasterTest() {
+    host.start();
+    first().tell().on_link("");
+    second().tell().on_link("");
+    host.advance(seconds(0));
+  }
+  static ScriptedSource& first() { return ScriptedSource::named("kiwoom_ws"); }
+  static ScriptedSource& second() { return ScriptedSource::named("kiwoom_rest"); }
+  [[nodiscard]] std::string last_report() const {
+    return std::to_string(host.reports().back().state) + " " + host.reports().back().detail;
+  }
+
+  FakeHost host{
+      ScriptedPrice::entry(),
+      R"({"sources":[{"type":"kiwoom_ws"},{"type":"off","enabled":false},{"type":"kiwoom_rest"}]})",
+      at_ten()};
+};
+
+TEST_F(PriceBroadcasterTest, ASourceThatIsNotEnabledIsAsIfItWereNotThere) {
+  EXPECT_THROW(static_cast<void>(ScriptedSource::named("off")), std::out_of_range);
+  EXPECT_THROW(FakeHost(ScriptedPrice::entry(), R"({"sources":[{"type":"a","enabled":false}]})"),
+               std::runtime_error);
+}
+
+TEST_F(PriceBroadcasterTest, WhatIsNoPriceIsRefusedCountedAndAskedOfTheNext) {
+  for (const std::int64_t price :
+       {std::int64_t{0}, std::int64_t{-1}, std::int64_t{1'000'000'000'001}}) {
+    first().quote("005930", price);
+  }
+  first().index(kIndices[0], std::numeric_limits<double>::quiet_NaN());
+  first().index(kIndices[0], std::numeric_limits<double>::infinity());
+  first().tell().on_refused(Refusal::kEmptyRow, 7);
+  EXPECT_THAT(host.published(), IsEmpty());
+  EXPECT_EQ(host.metrics().at("quotes_refused_no_price"), 3);
+  EXPECT_EQ(host.metrics().at("quotes_refused_not_a_number"), 2);
+  EXPECT_EQ(host.metrics().at("quotes_refused_empty_row"), 7);
+  host.advance(seconds(1));
+  EXPECT_THAT(second().wanted().tickers, ElementsAre("000660", "005930"));
+}
+
+TEST_F(PriceBroadcasterTest, OddNumbersAreNoSignOfLife) {
+  for (int i = 0; i < 30; ++i) {
+    first().quote("005930", 0);
+    host.advance(seconds(1));
+  }
+  EXPECT_EQ(last_report(), "2 kiwoom_ws is silent, kiwoom_rest is silent, no prices");
+}
+
+TEST_F(PriceBroadcasterTest, AnOlderQuoteIsRefusedAndCounted) {
+  first().quote("005930", 82'500, 2'000);
+  first().quote("005930", 82'400, 1'999);
+  EXPECT_EQ(host.published("price:005930").size(), 1U);
+  EXPECT_EQ(host.metrics().at("quotes_refused_older"), 1);
+}
+
+TEST_F(PriceBroadcasterTest, WhatTheBetterSourceDeliversIsNotAskedOfTheNextAnyMore) {
+  EXPECT_THAT(second().wanted().tickers, ElementsAre("000660", "005930"));
+  first().quote("005930", 82'500);
+  host.advance(seconds(1));
+  EXPECT_THAT(second().wanted().tickers, ElementsAre("000660"));
+  EXPECT_THAT(first().wanted().tickers, ElementsAre("000660", "005930"));
+}
+
+TEST_F(PriceBroadcasterTest, NoMoreTickersThanSourcesCanBeAskedFor) {
+  first().quote("005930", 82'500);
+  host.advance(seconds(0));
+  for (int i = 0; i < 11; ++i) host.subscribe("price:" + std::to_string(100'000 + i));
+  EXPECT_EQ(first().wanted().tickers.size(), 12U) << "two are configured";
+  EXPECT_EQ(last_report(),
+            "1 serving kiwoom_ws; no more than 10 tickers can be asked for, some get no prices");
+  host.unsubscribe("price:100007");
+  EXPECT_THAT(first().wanted().tickers, ::testing::Contains("100010")) << "there is room now";
+  EXPECT_EQ(last_report(), "0 serving kiwoom_ws");
+}
+
+TEST_F(PriceBroadcasterTest, StatusAndLogTellAnOutageOnceAndAgainWhenTheReasonChanges) {
+  first().quote("005930", 82'500);
+  second().quote("000660", 239'000);
+  host.advance(seconds(1));
+  const auto lines = [this] { return host.logs().size(); };
+  const std::size_t before = lines();
+  for (int i = 0; i < 20; ++i) {
+    first().tell().on_link(i < 10 ? "10.0.0.7: refused" : "10.0.0.7: no route");
+    host.advance(seconds(2));
+  }
+  EXPECT_EQ(lines(), before + 2);
+  EXPECT_EQ(host.logs().back().text, "source kiwoom_ws: 10.0.0.7: no route");
+  EXPECT_THAT(host.reports().back().detail, ::testing::Not(::testing::HasSubstr("10.0.0.7")));
+}
+
+TEST_F(PriceBroadcasterTest, WhatGetsWorseIsToldAtOnceWhatGetsBetterOnceItLasts) {
+  first().quote("005930", 82'500);
+  host.advance(seconds(0));
+  second().quote("000660", 239'000);
+  host.advance(seconds(1));
+  EXPECT_EQ(last_report(), "0 serving kiwoom_ws");
+  host.advance(seconds(4));
+  EXPECT_EQ(last_report(), "0 serving kiwoom_ws and kiwoom_rest");
+  first().tell().on_link("gone");
+  host.advance(seconds(0));
+  EXPECT_EQ(last_report(), "1 kiwoom_ws does not answer, serving kiwoom_rest");
+  second().tell().on_link("gone");
+  host.advance(seconds(0));
+  EXPECT_EQ(last_report(), "3 kiwoom_ws does not answer, kiwoom_rest does not answer, no prices");
+}
+
+TEST_F(PriceBroadcasterTest, SubscribersWhoComeAndGoDoNotMoveTheStatus) {
+  first().quote("005930", 82'500);
+  first().quote("000660", 239'000);
+  host.advance(minutes(0));
+  const std::size_t before = host.reports().size();
+  for (int i = 0; i < 10; ++i) {
+    host.subscribe("price:123456");
+    second().quote("123456", 1'000);
+    host.advance(seconds(2));
+    first().quote("123456", 1'001);
+    host.unsubscribe("price:123456");
+  }
+  EXPECT_EQ(host.reports().size(), before);
+}
+
+TEST(PriceConfigTest, AHolidayIsADayThatThereIs) {
+  EXPECT_THROW(FakeHost(ScriptedPrice::entry(), R"({"holidays":["2026-02-30"]})"),
+               std::runtime_error);
+}
+
+}  // namespace
+}  // namespace broadcast
