@@ -1,6 +1,8 @@
 // market-gate: whether the market is one to trade in. What producers send, and where a database is
 // configured, its newest row of `market_status` as often as that changes.
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <optional>
@@ -10,12 +12,16 @@
 #include <broadcast/fields.hpp>
 
 #include "plugins/database/database.hpp"
+#include "plugins/database/fault_log.hpp"
 #include "plugins/market_gate/gate.hpp"
 
 namespace broadcast {
 
 class MarketGate : public Broadcaster {
  public:
+  /// After a failure, unless the interval is shorter. (The connection has a back-off of its own.)
+  static constexpr std::chrono::seconds kRetry{1};
+
   using Broadcaster::Broadcaster;
 
  protected:
@@ -38,6 +44,7 @@ class MarketGate : public Broadcaster {
   }
 
   void on_message(const Message& message) override {
+    is_told_ = true;
     send(market_gate_update(parse_json(message.payload), iso_timestamp(wall_ns())));
   }
 
@@ -47,19 +54,26 @@ class MarketGate : public Broadcaster {
     static_cast<void>(publish(kGateTopic, update));
   }
 
-  /// A question still under way is as good as this one.
+  /// A question still under way is as good as this one; if it hangs, it fails after ten seconds.
   void look() {
     static_cast<void>(database_->try_run(
         [this](soci::session& session) {
           return [this, row = newest_row(session)] { on_row(row); };
         },
-        [this](const std::string& why) { on_health(why); }));
+        [this](const std::string& why) {
+          on_health(why);
+          // Whoever subscribes meanwhile has no gate: not only after a whole interval.
+          after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] { look(); });
+        }));
   }
 
   void on_row(const std::optional<Json>& row) {
     on_health("");
     if (!row || row == last_row_) return;
+    // What a producer has sent while there was no database is newer.
+    const bool is_old = !last_row_ && is_told_;
     last_row_ = row;
+    if (is_old) return;
     try {
       send(market_gate_update(*row, iso_timestamp(wall_ns())));
     } catch (const Refused& error) {
@@ -68,12 +82,12 @@ class MarketGate : public Broadcaster {
   }
 
   void on_health(const std::string& error) {
-    if (std::exchange(is_healthy_, error.empty()) == error.empty()) return;
-    if (error.empty()) {
-      log(LogLevel::kInfo, "database: reachable");
-      return report(Health::kOk, "database");
+    if (faults_.is_news(error, mono_ns())) {
+      error.empty() ? log(LogLevel::kInfo, "database: answers again")
+                    : log(LogLevel::kWarn, "database: " + error);
     }
-    log(LogLevel::kWarn, "database: " + error);
+    if (std::exchange(is_healthy_, error.empty()) == error.empty()) return;
+    if (error.empty()) return report(Health::kOk, "database");
     report(Health::kDegraded, "the database is away; producers are still served");
   }
 
@@ -82,6 +96,8 @@ class MarketGate : public Broadcaster {
 
   std::chrono::nanoseconds interval_{};
   std::optional<bool> is_healthy_;
+  FaultLog faults_;
+  bool is_told_ = false;  // by a producer
   std::optional<Json> last_row_;
   std::optional<Database> database_;
 };

@@ -103,6 +103,22 @@ class MarketGateDatabaseTest : public ::testing::Test {
     return host->run_posts_until([&] { return host->published().size() >= count; });
   }
 
+  void start_without_database() {
+    start();
+    ASSERT_TRUE(host->run_posts_until([&] { return !host->reports().empty(); }));
+    EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  }
+  /// The connection's own back-off is a second of real time.
+  [[nodiscard]] bool advance_until_read() {
+    const std::size_t before = host->reports().size();
+    for (int i = 0; i < 60 && host->reports().size() == before; ++i) {
+      host->advance(seconds(1));
+      static_cast<void>(host->run_posts_until([&] { return host->reports().size() > before; },
+                                              std::chrono::milliseconds(200)));
+    }
+    return host->reports().back().state == BC_STATUS_OK;
+  }
+
   SqliteFile file;
   std::unique_ptr<FakeHost> host;
 };
@@ -143,6 +159,28 @@ TEST_F(MarketGateDatabaseTest, WithoutTheDatabaseProducersAreServed) {
   EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
   EXPECT_THAT(host->reports().back().detail, ::testing::Not(HasSubstr(file.path())));
   EXPECT_EQ(host->message(kTopic, kGreen).status, BC_OK);
+}
+
+TEST_F(MarketGateDatabaseTest, ADatabaseThatComesLaterIsReadWithinSeconds) {
+  start_without_database();
+  file.create();
+  insert("2026-02-05", "GREEN", "[]");
+  ASSERT_TRUE(advance_until_read());
+  EXPECT_EQ(host->published().size(), 1U);
+  EXPECT_LT(host->now(), seconds(30)) << "not only after an interval";
+}
+
+TEST_F(MarketGateDatabaseTest, WhatAProducerHasSentBeforeTheFirstRowIsNewer) {
+  start_without_database();
+  ASSERT_EQ(host->message(kTopic, R"({"status":"RED","level":3})").status, BC_OK);
+  file.create();
+  insert("2026-02-05", "GREEN", "[]");
+  ASSERT_TRUE(advance_until_read());
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "RED");
+  insert("2026-02-06", "YELLOW", "[]");
+  host->advance(seconds(30));
+  ASSERT_TRUE(wait_for_published(2));
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "YELLOW");
 }
 
 TEST(MarketGateConfigTest, RefusesADatabaseThatIsNone) {
