@@ -65,4 +65,15 @@ std::optional<AdminReply> refuse_read(std::span<const AdminToken> tokens,
       "The token may not read this; its scopes need \"read\" or \"admin\"");
 }
 
+bool names_this_machine(std::string_view host_header, const boost::asio::ip::address& listen) {
+  if (host_header.empty()) return true;
+  const bool is_bracketed = host_header.starts_with('[');
+  std::string_view name = host_header.substr(is_bracketed ? 1 : 0);
+  name = name.substr(0, name.find(is_bracketed ? ']' : ':'));
+  if (boost::beast::iequals(name, "localhost")) return true;
+  boost::system::error_code error;
+  const auto address = boost::asio::ip::make_address(std::string(name), error);
+  return !error && (address.is_loopback() || address == listen);
+}
+
 }  // namespace broadcast

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/asio/ip/address.hpp>
+
 #include "host/admin/admin_reply.hpp"
 
 namespace broadcast {
@@ -26,5 +28,11 @@ struct AdminToken {
 /// The same for what operators read.
 [[nodiscard]] std::optional<AdminReply> refuse_read(std::span<const AdminToken> tokens,
                                                     std::string_view authorization);
+
+/// Whether a Host header names this machine: localhost, a loopback address, or `listen`. A name
+/// that somebody made to point here, so that his pages may read what we answer (DNS rebinding),
+/// does not. Without the header, no browser asks.
+[[nodiscard]] bool names_this_machine(std::string_view host_header,
+                                      const boost::asio::ip::address& listen);
 
 }  // namespace broadcast

@@ -109,14 +109,23 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     auto& request = parser_->get();
     const Route route = route_of(request.method(), request.target());
     if (const auto* const refusal = std::get_if<AdminReply>(&route)) return answer(*refusal);
-    // Without tokens the listener trusts this machine, but not every web page open in its browser.
-    if (core_->options.tokens.empty() && request.find(http::field::origin) != request.end()) {
+    if (core_->options.tokens.empty() && comes_from_a_page()) {
       return answer(
-          admin_error(403, "forbidden", "Requests from web pages need a token (admin.tokens)"));
+          admin_error(403, "forbidden",
+                      "Requests from web pages, and to other names than localhost, need a token "
+                      "(admin.tokens)"));
     }
     if (const auto* const page = std::get_if<const Page*>(&route)) return read_page(**page);
     wait_for_verdict(std::get<PublishOn>(route).topic, std::move(request.body()),
                      request[http::field::authorization]);
+  }
+
+  /// Without tokens the listener trusts this machine, but not every web page open in its browser:
+  /// neither one that says where it is from, nor one that is asked for under a name of its own.
+  [[nodiscard]] bool comes_from_a_page() const {
+    const auto& request = parser_->get();
+    return request.find(http::field::origin) != request.end() ||
+           !names_this_machine(request[http::field::host], core_->options.listen.address());
   }
 
   void read_page(const Page& page) {

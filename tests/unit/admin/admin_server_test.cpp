@@ -298,6 +298,29 @@ TEST_F(AdminServerTest, WithoutTokensWebPagesReadNothing) {
   EXPECT_EQ(ask(request).result_int(), 403U);
 }
 
+TEST_F(AdminServerTest, WithoutTokensItIsAskedByTheNameOfThisMachine) {
+  for (const char* name :
+       {"localhost", "LocalHost:5112", "127.0.0.1:5112", "127.8.0.1", "[::1]:5112", "[::1]", ""}) {
+    Request request = get("/livez");
+    request.set(http::field::host, name);
+    EXPECT_EQ(ask(request).result_int(), 200U) << name;
+  }
+  for (const char* name : {"evil.example", "evil.example:5112", "localhost.evil.example",
+                           "127.0.0.1.evil.example", "10.0.0.7", "[::2]", "[::1", "\xff"}) {
+    Request request = get("/ws/stats");
+    request.set(http::field::host, name);
+    EXPECT_EQ(ask(request).result_int(), 403U) << name;
+  }
+}
+
+TEST_F(AdminServerTest, WithATokenItsNameDoesNotMatter) {
+  options.tokens = {{"secret", {"read"}}};
+  Request request = get("/ws/stats");
+  request.set(http::field::host, "hosts.example");
+  request.set(http::field::authorization, "Bearer secret");
+  EXPECT_EQ(ask(request).result_int(), 200U);
+}
+
 // Too much, or not HTTP.
 
 TEST_F(AdminServerTest, TheLargestBodyFitsAndOneByteMoreDoesNot) {
