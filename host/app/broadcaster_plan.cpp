@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "host/app/version.hpp"
+#include "host/app/yaml_json.hpp"
 #include "host/hub/relay.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/plugin_refused.hpp"
@@ -44,6 +45,25 @@ void plan_relay(const Config& config, TopicHub& hub, BroadcasterPlan& plan) {
   }
 }
 
+/// "${FLAG:-false}" has to stand in quotes inside { }, which makes it a text. Where the schema
+/// takes no text, it is read as if the quotes were not there.
+void read_texts(const nlohmann::json& schema, nlohmann::json& value) {
+  if (value.is_string() && schema.contains("type")) {
+    const nlohmann::json type{{"type", schema["type"]}};
+    nlohmann::json plain = plain_value(value.get<std::string>());
+    if (!check_value(type, value).empty() && check_value(type, plain).empty()) {
+      value = std::move(plain);
+    }
+  }
+  if (value.is_array() && schema.contains("items")) {
+    for (nlohmann::json& item : value) read_texts(schema["items"], item);
+  }
+  if (!value.is_object() || !schema.contains("properties")) return;
+  for (const auto& [key, property] : schema["properties"].items()) {
+    if (value.contains(key)) read_texts(property, value[key]);
+  }
+}
+
 }  // namespace
 
 std::filesystem::path plugin_directory(const Config& config) {
@@ -67,11 +87,13 @@ BroadcasterPlan plan_broadcasters(const Config& config) {
     try {
       auto file = PluginFile::read(directory / wanted.library, offer);
       const auto& schema = file->manifest().config_schema;
-      if (const auto errors = check_value(schema, wanted.config); !errors.empty()) {
+      nlohmann::json given = wanted.config;
+      read_texts(schema, given);
+      if (const auto errors = check_value(schema, given); !errors.empty()) {
         plan.refused.push_back({name, config_errors(config, name, *file, errors)});
         continue;
       }
-      std::string filled = with_defaults(schema, wanted.config).dump();
+      std::string filled = with_defaults(schema, std::move(given)).dump();
       if (auto refusal = others.try_add(file, {.name = name, .permissions = wanted.permissions})) {
         plan.refused.push_back({name, *std::move(refusal)});
         continue;

@@ -149,6 +149,8 @@ Server::Server(const Config& config, BroadcasterPlan plan)
       broadcasters_(
           {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // a state file at the limit of its size is an error like any other
   hub_.on_tick(mono_now(), wall_now_ns());
   if (store_) hub_.open_store(*store_);
   add_broadcasters(std::move(plan));

@@ -59,12 +59,6 @@ json number_or_text(const std::string& text) {
   return try_read<double>(number, value) ? value : json(text);
 }
 
-json plain_value(const std::string& text) {
-  if (text == "true" || text == "True" || text == "TRUE") return true;
-  if (text == "false" || text == "False" || text == "FALSE") return false;
-  return number_or_text(text);
-}
-
 class Converter {
  public:
   std::map<std::string, YamlPlace> places;
@@ -105,6 +99,12 @@ class Converter {
 };
 
 }  // namespace
+
+json plain_value(const std::string& text) {
+  if (text == "true" || text == "True" || text == "TRUE") return true;
+  if (text == "false" || text == "False" || text == "FALSE") return false;
+  return number_or_text(text);
+}
 
 JsonFromYaml to_json(const YamlNode& node, const std::string& path) {
   Converter converter;

@@ -17,6 +17,9 @@ struct YamlPlace {
   std::string path;  ///< "broadcasters.price.config.sources[0].type"
 };
 
+/// What a plain scalar of this text is: true, false, a number, or a text.
+[[nodiscard]] nlohmann::json plain_value(const std::string& text);
+
 struct JsonFromYaml {
   nlohmann::json value;
   std::map<std::string, YamlPlace> places;  ///< by JSON pointer; "" is the whole
