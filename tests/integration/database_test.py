@@ -16,6 +16,15 @@ CREATE TABLE daily_prices(ticker varchar(6), date date, open_price double precis
   PRIMARY KEY(ticker, date));
 CREATE TABLE market_status(date date PRIMARY KEY, kospi double precision, kospi_change_pct double precision,
   kosdaq double precision, kosdaq_change_pct double precision, gate varchar(10), gate_score int, sector_scores json);
+CREATE TABLE stocks(ticker varchar(6) PRIMARY KEY, name varchar(100), market varchar(10));
+CREATE TABLE signals(id int PRIMARY KEY, ticker varchar(6), signal_type varchar(20), status varchar(10),
+  score double precision, grade varchar(2), contraction_ratio double precision, pivot_high double precision,
+  entry_price double precision, stop_price double precision, target_price double precision, foreign_net_5d bigint,
+  inst_net_5d int, signal_date date);
+INSERT INTO stocks VALUES ('005930', '삼성전자', 'KOSPI');
+INSERT INTO signals VALUES
+  (1, '005930', 'VCP', 'OPEN', 88.5, 'S', 0.42, 83000, 83200, 79000, 91000, 5000000000, NULL, '2026-02-05'),
+  (2, '000660', 'VCP', 'CLOSED', 91, 'S', 0.3, 1, 1, 1, 1, 1, 1, '2026-02-05');
 INSERT INTO daily_prices(ticker, date, close_price, volume) VALUES
   ('005930', '2026-02-04', 80000, 900), ('005930', '2026-02-05', 82500, 1000), ('000660', '2026-02-05', 239000, 50);
 INSERT INTO market_status VALUES
@@ -27,10 +36,10 @@ NEW_PRICE = "UPDATE daily_prices SET close_price = {} WHERE ticker = '005930' AN
 
 def config(url, **price):
     return {"broadcasters": {
-        "price": {"config": {"interval": "100ms", "tickers": ["005930", "000660"],
+        "price": {"config": {"interval": "100ms", "recover_after": "100ms", "tickers": ["005930", "000660"],
                              "sources": [{"type": "database", "url": url}, {"type": "sim"}], **price}},
         "market_gate": {"config": {"database": url, "interval": "100ms"}},
-        "vcp_signal": {}}}
+        "vcp_signal": {"config": {"database": url}}}}
 
 
 class DatabaseTest(unittest.IsolatedAsyncioTestCase):
@@ -66,6 +75,15 @@ class DatabaseTest(unittest.IsolatedAsyncioTestCase):
             "sectors": [{"name": "은행", "ticker": "091170", "change_pct": 1.5, "signal": "bullish"}]})
 
 
+    async def serves_the_open_signals(self, host):
+        data = (await (await self.subscribe(host, "signal:vcp")).next_of("signal_update"))["data"]
+        self.assertEqual((data["signal_type"], data["count"]), ("VCP", 1))
+        self.assertEqual(data["signals"], [{
+            "ticker": "005930", "name": "삼성전자", "market": "KOSPI", "score": 88.5, "grade": "S",
+            "contraction_ratio": 0.42, "pivot_high": 83000, "entry_price": 83200, "stop_price": 79000,
+            "target_price": 91000, "foreign_net_5d": 5000000000, "inst_net_5d": None, "signal_date": "2026-02-05"}])
+
+
 class PostgresTest(DatabaseTest):
     @classmethod
     def setUpClass(cls):
@@ -74,12 +92,13 @@ class PostgresTest(DatabaseTest):
     def setUp(self):
         if not self.database.is_running():
             self.database.start()
-        self.database.sql("DROP TABLE IF EXISTS daily_prices, market_status;" + SCHEMA)
+        self.database.sql("DROP TABLE IF EXISTS daily_prices, market_status, stocks, signals;" + SCHEMA)
 
     async def test_prices_indices_and_gate_are_those_of_the_newest_rows(self):
         host = self.start(self.database.url())
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
+        await self.serves_the_open_signals(host)
 
     async def test_a_changed_row_reaches_who_is_subscribed(self):
         host = self.start(self.database.url())
@@ -126,12 +145,17 @@ class PostgresTest(DatabaseTest):
         host = self.start(self.database.url())
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         await subscriber.next_of("price_update", source="database")
+        gate = await self.subscribe(host, "status:market_gate")
+        await gate.next_of("status", state="ok")
         with self.database.frozen():
             await subscriber.next_of("status", broadcaster="price", state="degraded")
             await subscriber.next_of("price_update", source="sim")
             await subscriber.next_of("price_update", source="sim")
+            await gate.next_of("status", state="degraded")  # its question was broken off after ten seconds
+            host.wait_for_line("market_gate: database: no answer for 10 s")
         await subscriber.next_of("status", broadcaster="price", state="ok")
         await subscriber.next_of("price_update", source="database")
+        await gate.next_of("status", state="ok")
 
     async def test_a_host_ends_while_a_query_hangs(self):
         host = self.start(self.database.url())
@@ -152,11 +176,14 @@ class PostgresTest(DatabaseTest):
     async def test_a_host_that_starts_first_finds_it_later(self):
         self.database.kill()
         host = self.start(self.database.url())
+        host.wait_until_started("vcp_signal")
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         await subscriber.next_of("status", state="degraded")
         self.database.start()
         await subscriber.next_of("status", state="ok")
         await subscriber.next_of("price_update", source="database")
+        await self.serves_the_gate(host)
+        await self.serves_the_open_signals(host)
 
     async def test_what_is_no_price_is_asked_of_the_next_source_ticker_by_ticker(self):
         for wrong in ("0", "-5", "'NaN'", "'Infinity'", "1e300", "NULL"):
@@ -193,6 +220,7 @@ class SqliteTest(DatabaseTest):
         host = self.start(self.url)
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
+        await self.serves_the_open_signals(host)
 
     async def test_a_file_that_comes_later_is_found(self):
         host = self.start(self.url)
