@@ -147,7 +147,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         server = self.start_redis()
         with CuttingProxy(server.port) as proxy:
             host = self.start_host(f"redis://127.0.0.1:{proxy.port}/0", {"daytrading_signal": {}})
-            for count in (1, 17, 40, 80):
+            for count in (1, 40, 80):
                 await self.see_a_signal(host, server, f"before {count}")
                 proxy.cut_after(count)
                 server.client().publish("ws:broadcast:signal:daytrading", json.dumps([SIGNAL]))
@@ -184,9 +184,9 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
     def test_hostile_lengths_cost_no_memory(self):
         with HostileServer() as hostile:
             host = self.start_host(f"redis://127.0.0.1:{hostile.port}/0", {})
-            hostile.wait_for_connections(3)
+            hostile.wait_for_connections(1)
             before = metric(host, "process_resident_memory_bytes")
-            hostile.wait_for_connections(6)
+            hostile.wait_for_connections(len(hostile.SAYS))
             self.assertLess(metric(host, "process_resident_memory_bytes") - before, 64 * 1024 * 1024)
             self.assertIn("sends what is not understood: a string longer than Redis allows", host.log())
 

@@ -30,6 +30,17 @@ class FakeClients final : public ClientControl {
   }
 };
 
+class FakeCache final : public CacheControl {
+ public:
+  bool takes = true;
+  std::string dropped;
+
+  bool try_drop(std::string_view pattern) override {
+    dropped = pattern;
+    return takes;
+  }
+};
+
 class FakeOwner final : public TopicOwner {
  public:
   std::string_view owner_name() const override { return "price"; }
@@ -49,6 +60,7 @@ class HostServicesTest : public testing::Test {
                                          .hub = listening.hub(),
                                          .owner = owner,
                                          .clients = &clients,
+                                         .cache = &cache,
                                          .inbox = inbox,
                                          .counters = counters,
                                          .metrics = metrics});
@@ -75,6 +87,7 @@ class HostServicesTest : public testing::Test {
   test::ListeningHub listening;
   FakeOwner owner;
   FakeClients clients;
+  FakeCache cache;
   PluginInbox inbox{"price", {}};
   Counters counters;
   PluginMetrics metrics;
@@ -214,6 +227,20 @@ TEST_F(HostServicesTest, PostsToTheInbox) {
   inbox.open();
   EXPECT_EQ(host->post(host, 4, this), BC_OK);
   EXPECT_EQ(inbox.take_post()->ptr, this);
+}
+
+TEST_F(HostServicesTest, AsksForKeysToBeDroppedWithThePermissionCache) {
+  permissions.emplace_back("cache");
+  const auto* const control = extension<bc_ext_cache>(BC_EXT_CACHE);
+  ASSERT_NE(control, nullptr);
+  EXPECT_EQ(control->drop(host, lend("daytrading:signals:*")), BC_OK);
+  EXPECT_EQ(cache.dropped, "daytrading:signals:*");
+  EXPECT_EQ(control->drop(host, lend("*")), BC_E_INVALID);
+  EXPECT_EQ(control->drop(host, {nullptr, 3}), BC_E_INVALID);
+  cache.takes = false;
+  EXPECT_EQ(control->drop(host, lend("a:*")), BC_E_BUSY);
+  services->revoke();
+  EXPECT_EQ(control->drop(host, lend("a:*")), BC_E_REVOKED);
 }
 
 TEST_F(HostServicesTest, SaysWhenItIsStopping) {
