@@ -13,6 +13,9 @@ pkg_check_modules(HIREDIS REQUIRED IMPORTED_TARGET hiredis)
 
 # Asio and Beast compiled once, not in every file that includes them.
 add_library(broadcast_boost STATIC ${PROJECT_SOURCE_DIR}/cmake/boost_impl.cpp)
+# A broadcaster links it too: hidden, and without the symbols that would pin it (sdk/cmake/BroadcastPlugin.cmake).
+set_target_properties(broadcast_boost PROPERTIES CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+target_compile_options(broadcast_boost PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
 target_compile_definitions(broadcast_boost PUBLIC
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 target_link_libraries(broadcast_boost PUBLIC Boost::headers OpenSSL::SSL OpenSSL::Crypto Threads::Threads)

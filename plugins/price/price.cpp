@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "plugins/price/database_source.hpp"
+#include "plugins/price/kiwoom.hpp"
 #include "plugins/price/price_broadcaster.hpp"
 #include "plugins/price/sim_source.hpp"
 
@@ -23,13 +24,18 @@ class Price final : public PriceBroadcaster {
       return std::make_unique<SimSource>(config.at("seed").get<std::uint64_t>(), interval,
                                          std::move(calls));
     }
+    const std::string type = config.at("type");
     try {
+      if (type.starts_with("kiwoom_")) return make_kiwoom_source(config, interval, calls, sessions_);
       return std::make_unique<DatabaseSource>(config.at("url").get_ref<const std::string&>(),
                                               interval, std::move(calls));
     } catch (const std::invalid_argument& error) {
-      throw Error(BC_E_INVALID, std::string("sources: database: url: ") + error.what());
+      const std::string key = type == "database" ? "url: " : "";
+      throw Error(BC_E_INVALID, "sources: " + type + ": " + key + error.what());
     }
   }
+
+  KiwoomSessions sessions_;
 };
 
 }  // namespace broadcast
@@ -53,8 +59,14 @@ BROADCAST_PLUGIN(broadcast::Price, "price", "1.0.0",
 "holidays":{"type":"array","items":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},"default":[],
 "description":"days on which the Korea Exchange does not trade, beside Saturdays and Sundays: 2026-01-01"},
 "sources":{"type":"array","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["type"],
-"properties":{"type":{"type":"string","enum":["database","sim"],"description":"where prices come from"},
+"properties":{"type":{"type":"string","enum":["database","kiwoom_rest","kiwoom_ws","sim"],"description":"where prices come from"},
 "enabled":{"type":"boolean","default":true,"description":"false: as if it were not there"},
+"app_key":{"type":"string","default":"","description":"kiwoom: the app key, out of a variable"},
+"secret_key":{"type":"string","default":"","description":"kiwoom: its secret key, out of a variable"},
+"mock":{"type":"boolean","default":false,"description":"kiwoom: the hosts of mock trading"},
+"rest_url":{"type":"string","default":"","description":"kiwoom: https://host[:port]; empty: Kiwoom's own"},
+"ws_url":{"type":"string","default":"","description":"kiwoom: wss://host[:port]/path; empty: Kiwoom's own"},
+"ca":{"type":"string","default":"","description":"kiwoom: PEM file of the authorities to trust; empty: this machine's"},
 "url":{"type":"string","default":"","description":"database: sqlite:<file> or postgresql://user:password@host/name"},
 "seed":{"type":"integer","minimum":0,"default":1,"description":"sim: of the random walk"}}},
 "default":[{"type":"sim","seed":1}],"description":"in order: the first healthy one that has a ticker serves it"}}})")

@@ -1,0 +1,81 @@
+#include "plugins/price/kiwoom_https.hpp"
+
+#include <utility>
+
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+namespace broadcast {
+
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr std::uint32_t kHeaderBytes = 16 * 1024;
+
+}  // namespace
+
+KiwoomHttps::KiwoomHttps(KiwoomIo& io, KiwoomUrl url, Patience patience)
+    : io_(io), url_(std::move(url)), patience_(patience), buffer_(kBodyBytes) {}
+
+void KiwoomHttps::post(const KiwoomRequest& request, std::function<void(KiwoomResponse)> done) {
+  done_ = std::move(done);
+  parser_.reset();
+  request_ = {http::verb::post, request.path, 11};
+  request_.set(http::field::host, url_.host_header());
+  request_.set(http::field::content_type, "application/json;charset=UTF-8");
+  if (!request.api_id.empty()) request_.set("api-id", request.api_id);
+  if (!request.token.empty()) request_.set(http::field::authorization, "Bearer " + request.token);
+  request_.body() = request.body;
+  request_.prepare_payload();
+  is_reused_ = stream_ != nullptr;
+  if (is_reused_) return send();
+  connect_tls(io_, url_, patience_.connect,
+              [this](std::unique_ptr<KiwoomStream> stream, const std::string& error) {
+                if (!stream) return fail(error);
+                stream_ = std::move(stream);
+                buffer_.clear();
+                send();
+              });
+}
+
+void KiwoomHttps::send() {
+  beast::get_lowest_layer(*stream_).expires_after(patience_.answer);  // for all of the exchange
+  http::async_write(*stream_, request_,
+                    [this](error_code error, std::size_t) { error ? fail(error) : receive(); });
+}
+
+void KiwoomHttps::receive() {
+  parser_ = std::make_unique<http::response_parser<http::string_body>>();
+  parser_->header_limit(kHeaderBytes);
+  parser_->body_limit(kBodyBytes);
+  http::async_read(*stream_, buffer_, *parser_,
+                   [this](error_code error, std::size_t) { error ? fail(error) : finish(); });
+}
+
+void KiwoomHttps::finish() {
+  const bool is_kept = parser_->keep_alive();
+  auto answer = parser_->release();
+  if (!is_kept) stream_.reset();
+  std::exchange(done_, nullptr)({.status = answer.result_int(), .body = std::move(answer.body())});
+}
+
+void KiwoomHttps::fail(error_code error) {
+  if (error == beast::error::timeout) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(patience_.answer);
+    return fail("no whole answer within " + std::to_string(ms.count()) + " ms");
+  }
+  // Closed by the server while nothing was asked: only this request found out.
+  const bool is_worn = is_reused_ && (!parser_ || !parser_->got_some());
+  stream_.reset();
+  std::exchange(done_, nullptr)({.error = error.message(), .is_worn = is_worn});
+}
+
+void KiwoomHttps::fail(const std::string& why) {
+  stream_.reset();
+  std::exchange(done_, nullptr)({.error = why});
+}
+
+}  // namespace broadcast

@@ -1,0 +1,123 @@
+#include "plugins/price/kiwoom_registrations.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace broadcast {
+
+namespace {
+
+constexpr unsigned kIndexGroup = 1;  // tickers begin with the next
+
+bool is_index(const std::string& item) {
+  return std::ranges::any_of(kIndices, [&](const IndexName& index) { return index.code == item; });
+}
+
+}  // namespace
+
+void KiwoomRegistrations::want(const Wanted& wanted) {
+  wanted_ = {wanted.tickers.begin(), wanted.tickers.end()};
+  for (const IndexName& index : wanted.indices) wanted_.emplace(index.code);
+  std::erase_if(refused_, [this](const std::string& item) { return !wanted_.contains(item); });
+}
+
+std::string KiwoomRegistrations::next() {
+  if (order_) return {};
+  order_ = removal();  // it makes room
+  if (!order_) order_ = addition();
+  return order_ ? text_of(*order_) : std::string();
+}
+
+std::optional<KiwoomRegistrations::Order> KiwoomRegistrations::removal() const {
+  std::optional<Order> order;
+  for (const auto& [item, group] : group_of_) {
+    if (wanted_.contains(item)) continue;
+    if (!order) order = Order{.removes = true, .group = group};
+    if (order->group == group) order->items.push_back(item);
+  }
+  return order;
+}
+
+bool KiwoomRegistrations::is_open(const std::string& item) const {
+  return wanted_.contains(item) && !group_of_.contains(item) && !refused_.contains(item);
+}
+
+std::optional<KiwoomRegistrations::Order> KiwoomRegistrations::addition() {
+  Order order{.removes = false, .group = kIndexGroup};
+  while (order.items.empty() && !halves_.empty()) {
+    order.items = std::move(halves_.front());
+    halves_.pop_front();
+    std::erase_if(order.items, [this](const std::string& item) { return !is_open(item); });
+  }
+  if (order.items.empty()) {
+    for (const std::string& item : wanted_) {
+      if (!is_open(item)) continue;
+      if (!order.items.empty() && is_index(item) != is_index(order.items.front())) continue;
+      order.items.push_back(item);
+      if (order.items.size() == kGroupItems) break;
+    }
+  }
+  if (order.items.empty()) return std::nullopt;
+  take_place(order);
+  return order;
+}
+
+/// In the first group with room, as many as fit there; the rest is still open afterwards.
+void KiwoomRegistrations::take_place(Order& order) {
+  if (!is_index(order.items.front())) ++order.group;
+  while (sizes_[order.group] >= kGroupItems) ++order.group;
+  const std::size_t room = kGroupItems - sizes_[order.group];
+  if (order.items.size() > room) order.items.resize(room);
+}
+
+std::string KiwoomRegistrations::text_of(const Order& order) {
+  const std::vector<std::string> types = is_index(order.items.front())
+                                             ? std::vector<std::string>{"0J"}
+                                             : std::vector<std::string>{"0B", "0A"};
+  nlohmann::ordered_json message = {{"trnm", order.removes ? "REMOVE" : "REG"},
+                                    {"grp_no", std::to_string(order.group)}};
+  // The first one replaces what the server may still know of this group.
+  if (!order.removes) message["refresh"] = named_.insert(order.group).second ? "0" : "1";
+  message["data"] = nlohmann::ordered_json::array();
+  message["data"].push_back({{"item", order.items}, {"type", types}});
+  return message.dump();
+}
+
+bool KiwoomRegistrations::on_answer(std::string_view trnm, bool is_ok) {
+  if (!order_ || trnm != (order_->removes ? "REMOVE" : "REG")) return false;
+  const Order order = *std::exchange(order_, std::nullopt);
+  if (order.removes) {
+    // Refused means that it was not registered.
+    for (const std::string& item : order.items) group_of_.erase(item);
+    sizes_[order.group] -= order.items.size();
+  } else {
+    is_ok ? on_added(order) : on_refused(order);
+  }
+  return true;
+}
+
+void KiwoomRegistrations::on_added(const Order& order) {
+  for (const std::string& item : order.items) group_of_[item] = order.group;
+  sizes_[order.group] += order.items.size();
+}
+
+void KiwoomRegistrations::on_refused(const Order& order) {
+  // A group whose first message was refused has not begun.
+  if (sizes_[order.group] == 0) named_.erase(order.group);
+  if (order.items.size() == 1) {
+    refused_.insert(order.items.front());
+    newly_refused_ = order.items.front();
+    return;
+  }
+  const auto middle = order.items.begin() + static_cast<std::ptrdiff_t>(order.items.size() / 2);
+  halves_.emplace_front(middle, order.items.end());
+  halves_.emplace_front(order.items.begin(), middle);
+}
+
+std::optional<std::string> KiwoomRegistrations::take_refused() {
+  return std::exchange(newly_refused_, std::nullopt);
+}
+
+}  // namespace broadcast

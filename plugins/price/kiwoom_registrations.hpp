@@ -1,0 +1,58 @@
+#pragma once
+// Which items one WebSocket session has registered, and which message brings that nearer to what is
+// wanted: one at a time, because answers do not say what they answer. Items that the server refuses
+// are found by halving, and left out until they are wanted anew. Pure; one connection's own.
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "plugins/price/source.hpp"
+
+namespace broadcast {
+
+class KiwoomRegistrations {
+ public:
+  static constexpr std::size_t kGroupItems = 100;
+
+  void want(const Wanted& wanted);
+  /// What to send now; empty: nothing, or the answer to the last one is not here yet.
+  [[nodiscard]] std::string next();
+  [[nodiscard]] bool is_waiting() const { return order_.has_value(); }
+  /// The answer to what next() gave; false: there was none to wait for.
+  [[nodiscard]] bool on_answer(std::string_view trnm, bool is_ok);
+  /// The item that the last answer left out.
+  [[nodiscard]] std::optional<std::string> take_refused();
+
+  [[nodiscard]] std::size_t registered() const { return group_of_.size(); }
+
+ private:
+  struct Order {
+    bool removes;
+    unsigned group;
+    std::vector<std::string> items;  // all of one type
+  };
+  [[nodiscard]] std::optional<Order> removal() const;
+  [[nodiscard]] std::optional<Order> addition();
+  [[nodiscard]] bool is_open(const std::string& item) const;
+  void take_place(Order& order);
+  [[nodiscard]] std::string text_of(const Order& order);
+  void on_added(const Order& order);
+  void on_refused(const Order& order);
+
+  std::set<std::string> wanted_;              // tickers, and codes of indices, which are shorter
+  std::map<std::string, unsigned> group_of_;  // what is registered
+  std::map<unsigned, std::size_t> sizes_;     // of the groups
+  std::set<unsigned> named_;                  // groups that this session has begun
+  std::deque<std::vector<std::string>> halves_;
+  std::set<std::string> refused_;
+  std::optional<std::string> newly_refused_;
+  std::optional<Order> order_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,170 @@
+#include "plugins/price/kiwoom_session.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+namespace broadcast {
+
+namespace {
+
+using nlohmann::json;
+using std::chrono::nanoseconds;
+using Verdict = KiwoomAnswer::Verdict;
+
+constexpr int kMostRetries = 3;
+constexpr nanoseconds kFirstBackOff = std::chrono::seconds(1);
+constexpr nanoseconds kLongestBackOff = std::chrono::seconds(60);
+
+KiwoomOptions checked(KiwoomOptions options) {
+  if (options.app_key.empty()) throw std::invalid_argument("app_key: is empty");
+  if (options.secret_key.empty()) throw std::invalid_argument("secret_key: is empty");
+  return options;
+}
+
+KiwoomUrl rest_url_of(const std::string& url) {
+  try {
+    return KiwoomUrl::parse(url, "https");
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument(std::string("rest_url: ") + error.what());
+  }
+}
+
+}  // namespace
+
+KiwoomSession::KiwoomSession(KiwoomOptions options, SourceCalls calls)
+    : options_(checked(std::move(options))),
+      calls_(std::move(calls)),
+      io_(options_.ca, calls_.post),
+      https_(io_, rest_url_of(options_.rest_url),
+             {.connect = options_.connect_patience, .answer = options_.answer_patience}) {}
+
+KiwoomSession::~KiwoomSession() {
+  stop();
+  if (limiter_timer_) calls_.cancel(*limiter_timer_);
+}
+
+std::vector<std::string> KiwoomSession::secrets() const {
+  return {options_.app_key, options_.secret_key, last_token_};
+}
+
+bool KiwoomSession::has_token() const {
+  if (!token_) return false;
+  const std::int64_t now = calls_.wall_ns();
+  const bool may_issue = calls_.mono_ns() >= next_issue_ns_;
+  return now < token_->renew_ns || (now < token_->end_ns && !may_issue);
+}
+
+void KiwoomSession::with_token(TokenDone done) {
+  if (has_token()) return done(token_->text, "");
+  if (waiting_.empty() && calls_.mono_ns() < next_issue_ns_) return done("", token_error_);
+  waiting_.push_back(std::move(done));
+  pump();
+}
+
+void KiwoomSession::drop_token(const std::string& token) {
+  if (token_ && token_->text == token) token_.reset();
+}
+
+KiwoomSession::Call KiwoomSession::issue() {
+  const json body = {{"grant_type", "client_credentials"},
+                     {"appkey", options_.app_key},
+                     {"secretkey", options_.secret_key}};
+  return {.request = {.path = "/oauth2/token", .body = body.dump()},
+          .done = [this](const KiwoomAnswer& answer) { on_token(answer); },
+          .needs_token = false};
+}
+
+void KiwoomSession::on_token(const KiwoomAnswer& answer) {
+  token_error_.clear();
+  try {
+    if (answer.verdict != Verdict::kOk) throw std::runtime_error(answer.error);
+    token_ = token_of(answer.json, calls_.wall_ns());
+    last_token_ = token_->text;
+    issue_back_off_ = {};
+  } catch (const std::exception& error) {
+    token_error_ = std::string("no token: ") + error.what();
+    issue_back_off_ = std::clamp(issue_back_off_ * 2, kFirstBackOff, kLongestBackOff);
+    next_issue_ns_ = calls_.mono_ns() + issue_back_off_.count();
+  }
+  const bool is_there = has_token();  // the one before, where a renewal failed
+  for (const TokenDone& done : std::exchange(waiting_, {})) {
+    is_there ? done(token_->text, "") : done("", token_error_);
+  }
+}
+
+void KiwoomSession::call(std::string path, std::string api_id, std::string body, Done done) {
+  queue_.push_back(
+      {.request = {.path = std::move(path), .api_id = std::move(api_id), .body = std::move(body)},
+       .done = std::move(done)});
+  pump();
+}
+
+/// The next call, when it may go: a token that is waited for comes before all that need one.
+void KiwoomSession::pump() {
+  if (current_ || limiter_timer_ || (queue_.empty() && waiting_.empty())) return;
+  if (waiting_.empty() && !has_token()) {
+    return with_token([this](const std::string&, const std::string& error) {
+      error.empty() ? pump() : fail_next(error);
+    });
+  }
+  const nanoseconds wait = limiter_.wait(calls_.mono_ns());
+  if (wait.count() > 0) {
+    limiter_timer_ = calls_.after(wait, [this] {
+      limiter_timer_.reset();
+      pump();
+    });
+  } else if (!waiting_.empty()) {
+    send(again_ ? *std::exchange(again_, std::nullopt) : issue());
+  } else {
+    Call next = std::move(queue_.front());
+    queue_.pop_front();
+    send(std::move(next));
+  }
+}
+
+void KiwoomSession::send(Call call) {
+  if (call.needs_token) call.request.token = token_->text;
+  current_ = std::move(call);
+  io_.post_io([this, request = current_->request] {
+    https_.post(request, [this](KiwoomResponse response) {
+      io_.post_plugin([this, answered = std::move(response)] { on_response(answered); });
+    });
+  });
+}
+
+void KiwoomSession::on_response(const KiwoomResponse& response) {
+  Call call = *std::exchange(current_, std::nullopt);
+  limiter_.note_end(calls_.mono_ns());
+  KiwoomAnswer answer = response.error.empty() ? judge(response.status, response.body, secrets())
+                                               : KiwoomAnswer{Verdict::kFailed, response.error, {}};
+  if (!comes_again(call, response, answer)) {
+    call.done(std::move(answer));
+  } else if (call.needs_token) {
+    queue_.push_front(std::move(call));
+  } else {
+    again_ = std::move(call);
+  }
+  pump();
+}
+
+bool KiwoomSession::comes_again(Call& call, const KiwoomResponse& response,
+                                const KiwoomAnswer& answer) {
+  if (answer.verdict == Verdict::kTokenKilled && call.needs_token) {
+    drop_token(call.request.token);
+    return !std::exchange(call.has_new_token, true);
+  }
+  if (answer.verdict == Verdict::kTooMany) limiter_.pause(calls_.mono_ns());
+  const bool is_worth_it = response.is_worn || answer.verdict == Verdict::kTooMany;
+  return is_worth_it && ++call.retries <= kMostRetries;
+}
+
+void KiwoomSession::fail_next(const std::string& error) {
+  const Call call = std::move(queue_.front());
+  queue_.pop_front();
+  call.done({Verdict::kFailed, error, {}});
+  pump();
+}
+
+}  // namespace broadcast

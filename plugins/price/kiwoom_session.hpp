@@ -1,0 +1,104 @@
+#pragma once
+// What all sources with one app key share: the token, the rate limit, the I/O thread and the
+// connection for REST. One call at a time, so there are never two issues of a token at once, and
+// the limit holds. Owned by its sources; [plugin].
+//
+// No token is revoked at the end: that would hold up the stop for a round trip, and the next issue
+// kills it anyway.
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plugins/price/kiwoom_answer.hpp"
+#include "plugins/price/kiwoom_https.hpp"
+#include "plugins/price/kiwoom_io.hpp"
+#include "plugins/price/kiwoom_limiter.hpp"
+#include "plugins/price/source.hpp"
+
+namespace broadcast {
+
+/// A `sources:` entry of the YAML.
+struct KiwoomOptions {
+  std::string app_key;
+  std::string secret_key;
+  std::string rest_url;
+  std::string ws_url;
+  std::string ca;  ///< PEM file; empty: the authorities of this machine
+  // No keys of the YAML.
+  std::chrono::nanoseconds connect_patience = std::chrono::seconds(5);
+  std::chrono::nanoseconds answer_patience = std::chrono::seconds(5);
+  std::chrono::nanoseconds silence_patience = std::chrono::seconds(90);
+};
+
+class KiwoomSession {
+ public:
+  /// Throws std::invalid_argument that names the key of the YAML.
+  KiwoomSession(KiwoomOptions options, SourceCalls calls);
+  ~KiwoomSession();
+  KiwoomSession(const KiwoomSession&) = delete;
+  KiwoomSession& operator=(const KiwoomSession&) = delete;
+
+  /// Ends the I/O thread, for all who share the session; every source does it before it goes.
+  void stop() { io_.stop(); }
+
+  using TokenDone = std::function<void(const std::string& token, const std::string& error)>;
+  /// A token that is good now; issues one where there is none. Calls back later, or before this
+  /// returns.
+  void with_token(TokenDone done);
+  /// It was refused: unless there is another one already, the next call issues one.
+  void drop_token(const std::string& token);
+
+  using Done = std::function<void(KiwoomAnswer)>;
+  /// POSTs with a token. A killed token is replaced once, a call that was one too many comes again
+  /// a second later.
+  void call(std::string path, std::string api_id, std::string body, Done done);
+
+  [[nodiscard]] const KiwoomOptions& options() const { return options_; }
+  [[nodiscard]] const SourceCalls& calls() const { return calls_; }
+  [[nodiscard]] KiwoomIo& io() { return io_; }
+  /// What must be in no text: keys, and the last token.
+  [[nodiscard]] std::vector<std::string> secrets() const;
+
+ private:
+  struct Call {
+    KiwoomRequest request;
+    Done done;
+    bool needs_token = true;
+    bool has_new_token = false;  // it was refused once with the one before
+    int retries = 0;
+  };
+  [[nodiscard]] bool has_token() const;
+  [[nodiscard]] Call issue();
+  void on_token(const KiwoomAnswer& answer);
+  void pump();
+  void send(Call call);
+  void on_response(const KiwoomResponse& response);
+  [[nodiscard]] bool comes_again(Call& call, const KiwoomResponse& response,
+                                 const KiwoomAnswer& answer);
+  void fail_next(const std::string& error);
+
+  const KiwoomOptions options_;
+  const SourceCalls calls_;
+  KiwoomIo io_;
+  KiwoomHttps https_;  // the I/O thread's
+
+  std::optional<KiwoomToken> token_;
+  std::string last_token_;          // though it be refused
+  std::vector<TokenDone> waiting_;  // for a token; not empty: it is being issued
+  std::string token_error_;         // of the last issue
+  std::int64_t next_issue_ns_ = 0;  // not before, after a failure
+  std::chrono::nanoseconds issue_back_off_{};
+
+  std::deque<Call> queue_;  // bounded by the callers: each has one
+  std::optional<Call> current_;
+  std::optional<Call> again_;  // an issue that did not get through
+  std::optional<std::uint64_t> limiter_timer_;
+  KiwoomLimiter limiter_;
+};
+
+}  // namespace broadcast

@@ -1,0 +1,198 @@
+#include "plugins/price/kiwoom_socket.hpp"
+
+#include <utility>
+
+#include <boost/beast/core/buffers_to_string.hpp>
+#include <nlohmann/json.hpp>
+
+#include "plugins/price/kiwoom_answer.hpp"
+
+namespace broadcast {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace websocket = boost::beast::websocket;
+using boost::system::error_code;
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+std::string text_of(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+}  // namespace
+
+KiwoomSocket::KiwoomSocket(KiwoomIo& io, Options options, Calls calls)
+    : io_(io),
+      options_(std::move(options)),
+      calls_(std::move(calls)),
+      answer_timer_(io.context()),
+      silence_timer_(io.context()) {}
+
+void KiwoomSocket::start() {
+  connect_tls(
+      io_, options_.url, options_.patience.connect,
+      [self = shared_from_this()](std::unique_ptr<KiwoomStream> stream, const std::string& error) {
+        stream ? self->upgrade(std::move(*stream)) : self->end(End::kBroken, error);
+      });
+}
+
+void KiwoomSocket::want(const Wanted& wanted) {
+  real_.want(wanted);
+  registrations_.want(wanted);
+  if (is_ready_ && !is_over_) register_next();
+}
+
+void KiwoomSocket::upgrade(KiwoomStream stream) {
+  socket_.emplace(std::move(stream));
+  beast::get_lowest_layer(*socket_).expires_never();  // the timers here do that
+  socket_->read_message_max(kMessageBytes);
+  socket_->text(true);
+  socket_->control_callback(
+      [this](websocket::frame_type, beast::string_view) { last_read_ = steady_clock::now(); });
+  expect("the upgrade");
+  socket_->async_handshake(
+      options_.url.host_header(), options_.url.path, [self = shared_from_this()](error_code error) {
+        error ? self->end(End::kBroken, "upgrade: " + error.message()) : self->log_in();
+      });
+}
+
+void KiwoomSocket::log_in() {
+  if (is_over_) return;
+  expect("LOGIN");
+  last_read_ = steady_clock::now();
+  watch_silence(std::chrono::duration_cast<steady_clock::duration>(options_.patience.silence));
+  read();
+  send(json{{"trnm", "LOGIN"}, {"token", options_.token}}.dump());
+}
+
+void KiwoomSocket::read() {
+  socket_->async_read(buffer_, [self = shared_from_this()](error_code error, std::size_t) {
+    if (self->is_over_) return;
+    if (error) return self->end(End::kBroken, error.message());
+    self->last_read_ = steady_clock::now();
+    const std::string text = beast::buffers_to_string(self->buffer_.data());
+    self->buffer_.consume(self->buffer_.size());
+    self->on_text(text);
+    if (!self->is_over_) self->read();
+  });
+}
+
+void KiwoomSocket::on_text(const std::string& text) {
+  const json message = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const std::string trnm = message.is_object() ? text_of(message, "trnm") : std::string();
+  trnm.empty() ? refuse_one() : on_message(trnm, message, text);
+}
+
+void KiwoomSocket::on_message(std::string_view trnm, const json& message, const std::string& text) {
+  if (trnm == "REAL") return on_real(message);
+  if (trnm == "PING") return send(text);  // the very same
+  if (trnm == "LOGIN") return on_login(message);
+  if (trnm == "REG" || trnm == "REMOVE") return on_registered(trnm, message);
+  if (trnm == "SYSTEM") return on_system(message);
+  refuse_one();
+}
+
+void KiwoomSocket::on_login(const json& message) {
+  if (is_ready_) return refuse_one();
+  const KiwoomAnswer answer = judge(message, options_.secrets);
+  if (answer.verdict != KiwoomAnswer::Verdict::kOk) {
+    return end(End::kLoginRefused, "LOGIN refused: " + answer.error);
+  }
+  answer_timer_.cancel();
+  is_ready_ = true;
+  calls_.on_ready();
+  register_next();
+}
+
+void KiwoomSocket::on_registered(std::string_view trnm, const json& message) {
+  const bool is_ok = judge(message, options_.secrets).verdict == KiwoomAnswer::Verdict::kOk;
+  if (!registrations_.on_answer(trnm, is_ok)) return refuse_one();
+  answer_timer_.cancel();
+  if (const auto refused = registrations_.take_refused()) calls_.on_item_refused(*refused);
+  register_next();
+}
+
+void KiwoomSocket::on_real(const json& message) {
+  Quotes quotes;
+  Refusals refused;
+  real_.apply(message, calls_.wall_ns(), quotes, refused);
+  calls_.on_quotes(std::move(quotes), refused);
+}
+
+void KiwoomSocket::on_system(const json& message) {
+  const std::string code = text_of(message, "code");
+  if (code != "R10001") return;  // it says what it will, and closes if it must
+  end(End::kTakenOver,
+      loggable("R10001, another connection with this key took over: " + text_of(message, "message"),
+               options_.secrets));
+}
+
+void KiwoomSocket::refuse_one() {
+  Refusals refused;
+  refused.add(Refusal::kMalformed);
+  calls_.on_quotes({}, refused);
+}
+
+void KiwoomSocket::register_next() {
+  std::string text = registrations_.next();
+  if (text.empty()) return;
+  expect("REG or REMOVE");
+  send(std::move(text));
+}
+
+void KiwoomSocket::send(std::string text) {
+  if (waiting_.size() >= kWaitingMessages) {
+    return end(End::kBroken, "it takes no messages any more");
+  }
+  waiting_.push_back(std::move(text));
+  if (waiting_.size() == 1) write();
+}
+
+void KiwoomSocket::write() {
+  socket_->async_write(asio::buffer(waiting_.front()),
+                       [self = shared_from_this()](error_code error, std::size_t) {
+                         if (self->is_over_) return;
+                         if (error) return self->end(End::kBroken, error.message());
+                         self->waiting_.pop_front();
+                         if (!self->waiting_.empty()) self->write();
+                       });
+}
+
+/// One thing is waited for at a time: the answer to it cancels the timer.
+void KiwoomSocket::expect(const char* what) {
+  answer_timer_.expires_after(
+      std::chrono::duration_cast<steady_clock::duration>(options_.patience.answer));
+  answer_timer_.async_wait([self = shared_from_this(), what](error_code error) {
+    if (error || self->is_over_) return;
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(self->options_.patience.answer);
+    self->end(End::kBroken, std::string("no answer to ") + what + " within " +
+                                std::to_string(ms.count()) + " ms");
+  });
+}
+
+void KiwoomSocket::watch_silence(steady_clock::duration left) {
+  silence_timer_.expires_after(left);
+  silence_timer_.async_wait([self = shared_from_this()](error_code error) {
+    if (error || self->is_over_) return;
+    const auto quiet = steady_clock::now() - self->last_read_;
+    const auto patience = self->options_.patience.silence;
+    if (quiet < patience) return self->watch_silence(patience - quiet);
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(quiet);
+    self->end(End::kBroken, "silent for " + std::to_string(seconds.count()) + " s, no PING either");
+  });
+}
+
+void KiwoomSocket::end(End how, const std::string& why) {
+  if (std::exchange(is_over_, true)) return;
+  answer_timer_.cancel();
+  silence_timer_.cancel();
+  if (socket_) beast::get_lowest_layer(*socket_).close();
+  calls_.on_end(how, why);
+}
+
+}  // namespace broadcast
