@@ -44,11 +44,15 @@ class Process:
 
     def _read(self):
         for line in self._process.stdout:
-            with self._news:
-                self._lines.append(line.rstrip("\n"))
-                self._news.notify_all()
+            self._take(line.rstrip("\n"))
         with self._news:
             self._ended = True
+            self._news.notify_all()
+
+    def _take(self, line):
+        """[reader] What it prints."""
+        with self._news:
+            self._lines.append(line)
             self._news.notify_all()
 
     def log(self):
