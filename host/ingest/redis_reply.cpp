@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kMaxErrorText = 200;
 
+struct FreeCommand {
+  void operator()(char* command) const { redisFreeCommand(command); }
+};
+
 }  // namespace
 
 std::string RedisReader::feed(std::string_view bytes) {
@@ -57,7 +61,7 @@ std::string redis_command(std::span<const std::string_view> words) {
   const int size =
       redisFormatCommandArgv(&text, static_cast<int>(words.size()), texts.data(), sizes.data());
   if (size < 0) throw std::bad_alloc();
-  const std::unique_ptr<char, decltype([](char* p) { redisFreeCommand(p); })> owned(text);
+  const std::unique_ptr<char, FreeCommand> owned(text);
   return {text, static_cast<std::size_t>(size)};
 }
 
