@@ -56,4 +56,6 @@ ROWS = (
           {"allocations": 1}, 0.2),
     Micro("store", "one commit; the number is of messages that wait for it", "store_bench",
           {"per_message": 1e9, "commits": 1}, 0.2),
+    Micro("real", "one REAL message of Kiwoom's: parsed, and its price_update written", "kiwoom_bench",
+          {"allocations": 1}, 0.2),
 )
