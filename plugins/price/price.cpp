@@ -12,6 +12,20 @@
 
 namespace broadcast {
 
+namespace {
+
+/// With `mock`, the keys of mock trading in the place of the others.
+nlohmann::json with_its_keys(nlohmann::json config) {
+  if (!config.at("mock").get<bool>()) return config;
+  for (const std::string key : {"app_key", "secret_key"}) {
+    const auto mock = config.at("mock_" + key).get<std::string>();
+    if (!mock.empty()) config[key] = mock;
+  }
+  return config;
+}
+
+}  // namespace
+
 class Price final : public PriceBroadcaster {
  public:
   using PriceBroadcaster::PriceBroadcaster;
@@ -26,7 +40,9 @@ class Price final : public PriceBroadcaster {
     }
     const std::string type = config.at("type");
     try {
-      if (type.starts_with("kiwoom_")) return make_kiwoom_source(config, interval, calls, sessions_);
+      if (type.starts_with("kiwoom_")) {
+        return make_kiwoom_source(with_its_keys(config), interval, calls, sessions_);
+      }
       return std::make_unique<DatabaseSource>(config.at("url").get_ref<const std::string&>(),
                                               interval, std::move(calls));
     } catch (const std::invalid_argument& error) {
@@ -63,7 +79,9 @@ BROADCAST_PLUGIN(broadcast::Price, "price", "1.0.0",
 "enabled":{"type":"boolean","default":true,"description":"false: as if it were not there"},
 "app_key":{"type":"string","default":"","description":"kiwoom: the app key, out of a variable"},
 "secret_key":{"type":"string","default":"","description":"kiwoom: its secret key, out of a variable"},
-"mock":{"type":"boolean","default":false,"description":"kiwoom: the hosts of mock trading"},
+"mock":{"type":"boolean","default":false,"description":"kiwoom: the hosts of mock trading, and its keys where they are given"},
+"mock_app_key":{"type":"string","default":"","description":"kiwoom: instead of app_key with mock: true"},
+"mock_secret_key":{"type":"string","default":"","description":"kiwoom: instead of secret_key with mock: true"},
 "rest_url":{"type":"string","default":"","description":"kiwoom: https://host[:port]; empty: Kiwoom's own"},
 "ws_url":{"type":"string","default":"","description":"kiwoom: wss://host[:port]/path; empty: Kiwoom's own"},
 "ca":{"type":"string","default":"","description":"kiwoom: PEM file of the authorities to trust; empty: this machine's"},

@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """What the binary says and how it ends: --check, ports, tokens."""
 
+import pathlib
 import unittest
 
 from host import HOST_BINARY, Host, mirror, run_host
 from process import run
 from raw_websocket import RawSocket
 
+CONFIG = pathlib.Path(__file__).parents[2] / "config"
 GOOD = {"broadcasters": {"price": {}, "heartbeat": {"permissions": ["clients"]}, "vcp_signal": {"enabled": False}}}
 BAD = """
 server: {listen: nowhere, patth: /ws}
@@ -22,6 +24,27 @@ class CheckTest(unittest.TestCase):
         ended = run_host(GOOD, "--check")
         self.assertEqual(ended.returncode, 0, ended.stdout)
         self.assertIn("good, 2 broadcasters on, 1 off", ended.stdout)
+
+    def test_the_production_file_needs_its_variables_and_is_good_with_them(self):
+        command = (HOST_BINARY, "--config", str(CONFIG / "production.yaml"), "--check")
+        needed = {"ADMIN_TOKEN": "admin-secret", "SCANNER_TOKEN": SCANNER,
+                  "DATABASE_URL": "postgresql://dashboard:x@127.0.0.1/dashboard"}
+        keys = {"KIWOOM_APP_KEY": "0123", "KIWOOM_SECRET_KEY": "4567"}
+        mock = {"USE_MOCK": "true", "KIWOOM_MOCK_APP_KEY": "89", "KIWOOM_MOCK_SECRET_KEY": "true"}
+        for variables in (needed, needed | keys, needed | keys | {"USE_KIWOOM_REST": "true"}, needed | mock):
+            ended = run("env", *(f"{name}={value}" for name, value in variables.items()), *command)
+            self.assertEqual(ended.returncode, 0, ended.stdout)
+            self.assertIn("good, 5 broadcasters on, 0 off", ended.stdout)
+        ended = run("env", *(f"-u{name}" for name in needed), *command)
+        self.assertEqual(ended.returncode, 1)
+        for name in needed:
+            self.assertIn(f"environment variable {name} is not set", ended.stdout)
+        ended = run("env", *(f"{name}={value}" for name, value in needed.items()), "USE_KIWOOM_REST=perhaps", *command)
+        self.assertRegex(ended.stdout, r'sources\[1\]\.enabled: expected boolean, got "perhaps"')
+
+    def test_the_reference_file_is_good(self):
+        ended = run(HOST_BINARY, "--config", str(CONFIG / "reference.yaml"), "--check")
+        self.assertEqual(ended.returncode, 0, ended.stdout)
 
     def test_a_bad_file_is_told_everything_at_once(self):
         ended = run_host(BAD, "--check")

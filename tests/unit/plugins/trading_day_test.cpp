@@ -39,7 +39,7 @@ class ScriptedFeed final : public Feed {
 TEST(TradingDayTest, EveryMessageIsOfTheSourceThatServesAtThatHour) {
   FakeHost host(ScriptedPrice::entry(), "{}", TradingDay::host_options());
   ScriptedFeed feed;
-  TradingDay day(host, feed);
+  TradingDay day(host, feed, "database");
   day.play();
   day.check_status();
   for (const char* topic : {"price:005930", "price:000660", "market:kospi"}) {
