@@ -31,20 +31,6 @@ TEST(BroadcasterPlanTest, TakesWhatIsWhole) {
   EXPECT_EQ(plan.disabled, std::vector<std::string>{"off"});
 }
 
-TEST(BroadcasterPlanTest, ReadsTextsOutOfVariablesAsTheSchemaWantsThem) {
-  const auto plan_of = [](const std::string& on, const std::string& text) {
-    return plan_broadcasters(with_test_plugins(
-        R"("broadcasters": {"probe": {"library": "probe.so", "config": {"a": 1, "on": ")" + on +
-        R"(", "list": [{"on": ")" + on + R"("}], "text": ")" + text + R"("}}})"));
-  };
-  const BroadcasterPlan plan = plan_of("${GONE:-true}", "${GONE:-true}");
-  ASSERT_EQ(plan.ready.size(), 1U);
-  EXPECT_EQ(plan.ready[0].config, R"({"a":1,"list":[{"on":true}],"on":true,"text":"true"})");
-  const BroadcasterPlan wrong = plan_of("${GONE:-perhaps}", "x");
-  ASSERT_EQ(wrong.refused.size(), 1U);
-  EXPECT_THAT(wrong.refused[0].why, HasSubstr("config.on: expected boolean, got \"perhaps\""));
-}
-
 TEST(BroadcasterPlanTest, RefusesTheSecondOwnerOfATopic) {
   EXPECT_EQ(
       refusals(R"({"probe": {"library": "probe.so"}, "quotes": {"library": "second_owner.so"}})"),
