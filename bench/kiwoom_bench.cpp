@@ -7,7 +7,7 @@
 #include <benchmark/benchmark.h>
 #include <nlohmann/json.hpp>
 
-#include "plugins/price/kiwoom_quotes.hpp"
+#include "plugins/price/kiwoom/kiwoom_quotes.hpp"
 #include "plugins/price/market.hpp"
 #include "tests/support/kiwoom/stand_in_market.hpp"
 #include "tests/unit/hub/allocations.hpp"

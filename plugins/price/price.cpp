@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "plugins/price/database_source.hpp"
-#include "plugins/price/kiwoom.hpp"
+#include "plugins/price/kiwoom/kiwoom.hpp"
 #include "plugins/price/price_broadcaster.hpp"
 #include "plugins/price/sim_source.hpp"
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "plugins/price/kiwoom_answer.hpp"
-#include "plugins/price/kiwoom_quotes.hpp"
+#include "plugins/price/kiwoom/kiwoom_answer.hpp"
+#include "plugins/price/kiwoom/kiwoom_quotes.hpp"
 #include "plugins/price/market.hpp"
 #include "tests/fuzz/fuzz.hpp"
 

@@ -1,6 +1,6 @@
 // Connections of the Kiwoom sources: certificates, addresses, cuts at any byte.
 
-#include "plugins/price/kiwoom_connect.hpp"
+#include "plugins/price/kiwoom/kiwoom_connect.hpp"
 
 #include <cstdlib>
 

@@ -17,9 +17,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "plugins/price/kiwoom.hpp"
-#include "plugins/price/kiwoom_rest_source.hpp"
-#include "plugins/price/kiwoom_ws_source.hpp"
+#include "plugins/price/kiwoom/kiwoom.hpp"
+#include "plugins/price/kiwoom/kiwoom_rest_source.hpp"
+#include "plugins/price/kiwoom/kiwoom_ws_source.hpp"
 #include "tests/support/kiwoom/stand_in.hpp"
 
 namespace broadcast::test {

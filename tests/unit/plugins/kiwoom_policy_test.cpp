@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "plugins/price/kiwoom_limiter.hpp"
-#include "plugins/price/kiwoom_registrations.hpp"
+#include "plugins/price/kiwoom/kiwoom_limiter.hpp"
+#include "plugins/price/kiwoom/kiwoom_registrations.hpp"
 
 namespace broadcast {
 namespace {

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "plugins/price/kiwoom_answer.hpp"
-#include "plugins/price/kiwoom_fields.hpp"
-#include "plugins/price/kiwoom_quotes.hpp"
+#include "plugins/price/kiwoom/kiwoom_answer.hpp"
+#include "plugins/price/kiwoom/kiwoom_fields.hpp"
+#include "plugins/price/kiwoom/kiwoom_quotes.hpp"
 
 namespace broadcast {
 namespace {

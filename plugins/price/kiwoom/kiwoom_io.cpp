@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_io.hpp"
+#include "plugins/price/kiwoom/kiwoom_io.hpp"
 
 #include <chrono>
 #include <exception>

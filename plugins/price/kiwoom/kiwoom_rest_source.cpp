@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_rest_source.hpp"
+#include "plugins/price/kiwoom/kiwoom_rest_source.hpp"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_fields.hpp"
+#include "plugins/price/kiwoom/kiwoom_fields.hpp"
 
 #include <algorithm>
 #include <charconv>

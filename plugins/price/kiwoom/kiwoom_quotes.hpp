@@ -11,7 +11,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "plugins/price/kiwoom_fields.hpp"
+#include "plugins/price/kiwoom/kiwoom_fields.hpp"
 
 namespace broadcast {
 

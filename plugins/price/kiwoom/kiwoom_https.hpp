@@ -12,7 +12,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "plugins/price/kiwoom_connect.hpp"
+#include "plugins/price/kiwoom/kiwoom_connect.hpp"
 
 namespace broadcast {
 

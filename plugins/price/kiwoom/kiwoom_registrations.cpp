@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_registrations.hpp"
+#include "plugins/price/kiwoom/kiwoom_registrations.hpp"
 
 #include <algorithm>
 #include <utility>

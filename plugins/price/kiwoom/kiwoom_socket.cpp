@@ -1,11 +1,11 @@
-#include "plugins/price/kiwoom_socket.hpp"
+#include "plugins/price/kiwoom/kiwoom_socket.hpp"
 
 #include <utility>
 
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <nlohmann/json.hpp>
 
-#include "plugins/price/kiwoom_answer.hpp"
+#include "plugins/price/kiwoom/kiwoom_answer.hpp"
 
 namespace broadcast {
 

@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_connect.hpp"
+#include "plugins/price/kiwoom/kiwoom_connect.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -14,7 +14,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
-#include "plugins/price/kiwoom_lookup.hpp"
+#include "plugins/price/kiwoom/kiwoom_lookup.hpp"
 
 namespace broadcast {
 

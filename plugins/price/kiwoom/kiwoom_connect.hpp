@@ -9,7 +9,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 
-#include "plugins/price/kiwoom_io.hpp"
+#include "plugins/price/kiwoom/kiwoom_io.hpp"
 
 namespace broadcast {
 

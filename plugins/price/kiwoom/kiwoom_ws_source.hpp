@@ -11,8 +11,8 @@
 #include <random>
 #include <string>
 
-#include "plugins/price/kiwoom_session.hpp"
-#include "plugins/price/kiwoom_socket.hpp"
+#include "plugins/price/kiwoom/kiwoom_session.hpp"
+#include "plugins/price/kiwoom/kiwoom_socket.hpp"
 #include "plugins/price/source.hpp"
 
 namespace broadcast {

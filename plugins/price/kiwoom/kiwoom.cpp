@@ -1,13 +1,13 @@
-#include "plugins/price/kiwoom.hpp"
+#include "plugins/price/kiwoom/kiwoom.hpp"
 
 #include <stdexcept>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "plugins/price/kiwoom_rest_source.hpp"
-#include "plugins/price/kiwoom_session.hpp"
-#include "plugins/price/kiwoom_ws_source.hpp"
+#include "plugins/price/kiwoom/kiwoom_rest_source.hpp"
+#include "plugins/price/kiwoom/kiwoom_session.hpp"
+#include "plugins/price/kiwoom/kiwoom_ws_source.hpp"
 
 namespace broadcast {
 

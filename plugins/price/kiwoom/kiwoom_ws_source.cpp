@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_ws_source.hpp"
+#include "plugins/price/kiwoom/kiwoom_ws_source.hpp"
 
 #include <algorithm>
 #include <stdexcept>

@@ -1,11 +1,11 @@
-#include "plugins/price/kiwoom_answer.hpp"
+#include "plugins/price/kiwoom/kiwoom_answer.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <utility>
 
-#include "plugins/price/kiwoom_fields.hpp"
+#include "plugins/price/kiwoom/kiwoom_fields.hpp"
 
 namespace broadcast {
 

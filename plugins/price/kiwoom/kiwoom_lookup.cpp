@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_lookup.hpp"
+#include "plugins/price/kiwoom/kiwoom_lookup.hpp"
 
 #include <cstring>
 

@@ -14,10 +14,10 @@
 #include <string>
 #include <vector>
 
-#include "plugins/price/kiwoom_answer.hpp"
-#include "plugins/price/kiwoom_https.hpp"
-#include "plugins/price/kiwoom_io.hpp"
-#include "plugins/price/kiwoom_limiter.hpp"
+#include "plugins/price/kiwoom/kiwoom_answer.hpp"
+#include "plugins/price/kiwoom/kiwoom_https.hpp"
+#include "plugins/price/kiwoom/kiwoom_io.hpp"
+#include "plugins/price/kiwoom/kiwoom_limiter.hpp"
 #include "plugins/price/source.hpp"
 
 namespace broadcast {

@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_session.hpp"
+#include "plugins/price/kiwoom/kiwoom_session.hpp"
 
 #include <algorithm>
 #include <exception>

@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_https.hpp"
+#include "plugins/price/kiwoom/kiwoom_https.hpp"
 
 #include <utility>
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "plugins/price/kiwoom_quotes.hpp"
-#include "plugins/price/kiwoom_session.hpp"
+#include "plugins/price/kiwoom/kiwoom_quotes.hpp"
+#include "plugins/price/kiwoom/kiwoom_session.hpp"
 #include "plugins/price/source.hpp"
 
 namespace broadcast {

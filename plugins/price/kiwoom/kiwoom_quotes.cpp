@@ -1,4 +1,4 @@
-#include "plugins/price/kiwoom_quotes.hpp"
+#include "plugins/price/kiwoom/kiwoom_quotes.hpp"
 
 #include <cmath>
 #include <cstdlib>

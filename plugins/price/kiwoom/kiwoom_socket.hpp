@@ -17,9 +17,9 @@
 #include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
-#include "plugins/price/kiwoom_connect.hpp"
-#include "plugins/price/kiwoom_quotes.hpp"
-#include "plugins/price/kiwoom_registrations.hpp"
+#include "plugins/price/kiwoom/kiwoom_connect.hpp"
+#include "plugins/price/kiwoom/kiwoom_quotes.hpp"
+#include "plugins/price/kiwoom/kiwoom_registrations.hpp"
 
 namespace broadcast {
 
