@@ -48,10 +48,7 @@ void TopicHub::report_status(std::string_view broadcaster, BroadcasterState stat
     const auto [entry, is_new] = statuses.try_emplace(key);
     Status& status = entry->second;
     if (!is_new && status.state == state && status.detail == detail) return;
-    // Who serves stands in the detail, so with it moves since when; while nothing is served, it
-    // says how often was tried, which is no reason to forget since when nothing is.
-    const bool serves = state == BroadcasterState::kOk || state == BroadcasterState::kDegraded;
-    if (is_new || status.state != state || serves) status.since = iso_timestamp(wall_now_ns());
+    if (is_new || status.state != state) status.since = iso_timestamp(wall_now_ns());
     status.state = state;
     status.detail = detail;
     const std::string name = std::string(kStatusPrefix) + key;
