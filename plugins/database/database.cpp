@@ -122,8 +122,9 @@ void Database::watch() {
     const auto is_past = [&] { return over_ || asked_at_ != asked_at; };
     if (news_.wait_until(lock, *asked_at + kLongestQuery, is_past)) continue;
     broken_off_ = true;
-    interrupt();
-    news_.wait(lock, is_past);
+    do {
+      interrupt();  // in vain while it connects
+    } while (!news_.wait_for(lock, std::chrono::seconds(1), is_past));
   }
 }
 
@@ -187,6 +188,7 @@ void Database::connect() {
   {
     const std::lock_guard lock(mutex_);
     session_ = std::move(session);
+    if (over_ || broken_off_) throw std::runtime_error("connecting took too long");
   }
   if (url_.kind == DatabaseUrl::Kind::kPostgresql) *session_ << kStatementPatience;
 }

@@ -63,7 +63,11 @@ class MarketGate : public Broadcaster {
         [this](const std::string& why) {
           on_health(why);
           // Whoever subscribes meanwhile has no gate: not only after a whole interval.
-          after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] { look(); });
+          if (retry_) return;
+          retry_ = after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] {
+            retry_.reset();
+            look();
+          });
         }));
   }
 
@@ -95,6 +99,7 @@ class MarketGate : public Broadcaster {
   [[nodiscard]] static std::optional<Json> newest_row(soci::session& session);
 
   std::chrono::nanoseconds interval_{};
+  std::optional<TimerId> retry_;  // one at a time, however often it fails
   std::optional<bool> is_healthy_;
   FaultLog faults_;
   bool is_told_ = false;  // by a producer

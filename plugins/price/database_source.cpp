@@ -1,5 +1,6 @@
 #include "plugins/price/database_source.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -96,7 +97,10 @@ void read_indices(soci::session& session, const std::vector<IndexName>& indices,
 
 void DatabaseSource::ask(const Wanted& wanted) {
   next_tickers_.insert(wanted.tickers.begin(), wanted.tickers.end());
-  if (!wanted.indices.empty()) next_indices_ = wanted.indices;
+  for (const IndexName& index : wanted.indices) {
+    const auto is_there = std::ranges::find(next_indices_, index.key, &IndexName::key);
+    if (is_there == next_indices_.end()) next_indices_.push_back(index);
+  }
   if (!deadline_) ask_next();
 }
 

@@ -62,7 +62,10 @@ Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, std::
   on_data(at, now);
   if (members_[at].condition != Condition::kHealthy) return Verdict::kWaits;
   seen.life = members_[at].life;
-  return server_of(item) == at ? Verdict::kServes : Verdict::kWaits;
+  if (server_of(item) != at) return Verdict::kWaits;
+  // Whoever stands behind has to deliver it anew before it serves it: it may not have it any more.
+  for (std::size_t behind = at + 1; behind < item.seen.size(); ++behind) item.seen[behind].life = 0;
+  return Verdict::kServes;
 }
 
 bool Failover::on_time(Now now) {
@@ -119,7 +122,7 @@ bool Failover::is_silent(const Member& member, Now now) const {
   const auto open_for = options_.hours.open_for(now.wall_ns);
   if (!member.is_wanted || !open_for) return false;
   const std::chrono::nanoseconds quiet(now.mono_ns - member.sign_ns);
-  return std::min(quiet, *open_for) >= options_.stale_after;
+  return std::min(quiet, *open_for) >= options_.stale_after + member.source.period;
 }
 
 bool Failover::is_idle_behind(std::size_t at) const {
@@ -162,6 +165,7 @@ Wanted Failover::take_wanted(std::size_t at, Now now) {
       wanted.tickers.push_back(key);
     }
   }
+  std::ranges::sort(wanted.indices, {}, &IndexName::code);
   Member& member = members_[at];
   const bool was_wanted = std::exchange(member.is_wanted, !wanted.empty());
   if (!was_wanted && member.is_wanted) member.sign_ns = now.mono_ns;

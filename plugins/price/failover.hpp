@@ -31,6 +31,7 @@ class Failover {
   struct Source {
     std::string name;
     bool has_indices = true;
+    std::chrono::nanoseconds period{};  ///< it is asked so often; 0: it speaks by itself
   };
   struct Now {
     std::int64_t mono_ns = 0;

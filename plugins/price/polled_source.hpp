@@ -16,6 +16,7 @@ class PolledSource : public PriceSource {
   PolledSource(std::chrono::nanoseconds interval, SourceCalls calls)
       : interval_(interval), calls_(std::move(calls)) {}
 
+  [[nodiscard]] std::chrono::nanoseconds period() const final { return interval_; }
   void start(Events events) override { events_ = std::move(events); }
   void want(const Wanted& wanted) final;
 

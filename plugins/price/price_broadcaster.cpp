@@ -38,7 +38,9 @@ void PriceBroadcaster::on_config(std::string_view json) {
   for (const auto& source : config.at("sources")) {
     if (!source.at("enabled").get<bool>()) continue;
     sources_.push_back(make_source(source, interval, source_calls()));
-    names.push_back({std::string(sources_.back()->name()), sources_.back()->has_indices()});
+    names.push_back({.name = std::string(sources_.back()->name()),
+                     .has_indices = sources_.back()->has_indices(),
+                     .period = sources_.back()->period()});
   }
   if (sources_.empty()) throw Error(BC_E_INVALID, "sources: none is enabled; enable one");
   faults_.resize(sources_.size());

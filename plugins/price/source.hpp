@@ -70,6 +70,8 @@ class PriceSource {
   /// As it stands in every message's `source`.
   [[nodiscard]] virtual std::string_view name() const = 0;
   [[nodiscard]] virtual bool has_indices() const { return true; }
+  /// How often it is asked; 0: it speaks by itself.
+  [[nodiscard]] virtual std::chrono::nanoseconds period() const { return {}; }
   /// Once; begins to work.
   virtual void start(Events events) = 0;
   /// The whole of what is wanted of this source from now on; what is new is delivered as soon as it

@@ -26,6 +26,7 @@ class KiwoomRestSource final : public PriceSource {
 
   [[nodiscard]] std::string_view name() const override { return "kiwoom_rest"; }
   [[nodiscard]] bool has_indices() const override { return false; }
+  [[nodiscard]] std::chrono::nanoseconds period() const override { return interval_; }
   void start(Events events) override;
   void want(const Wanted& wanted) override;
 

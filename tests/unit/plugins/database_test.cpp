@@ -96,9 +96,12 @@ TEST_F(DatabaseSourceTest, WithoutTheDatabaseTheNextServesUntilItIsBack) {
 
   file.create();
   file.close_price("005930", "2026-02-05", "82500");
-  ASSERT_TRUE(wait_for_source("database"));
-  host->advance(seconds(4));
-  EXPECT_EQ(host->reports().back().detail, "serving database and sim") << "it has one of them";
+  // Several rounds: the real database may take longer than the three virtual seconds it has.
+  const std::string both = "serving database and sim";  // it has one of them
+  for (int round = 0; round < 20 && host->reports().back().detail != both; ++round) {
+    ASSERT_TRUE(wait_for_source("database"));
+  }
+  EXPECT_EQ(host->reports().back().detail, both);
 }
 
 TEST_F(DatabaseSourceTest, AloneAndAwayItSaysThatThereAreNoPrices) {

@@ -121,6 +121,43 @@ TEST_F(FailoverTest, WhoseConnectionIsDownDoesNotServeAndKeepsItsWants) {
       "no prices");
 }
 
+TEST_F(FailoverTest, WhatASourceHadInTheMorningItMustDeliverAnewInTheAfternoon) {
+  want("005930");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_TRUE(serves(kRest));
+  EXPECT_TRUE(serves(kWs));
+  down(kWs);
+  EXPECT_THAT(wanted[kRest].tickers, ElementsAre("005930"));
+  EXPECT_THAT(wanted[kDb].tickers, ElementsAre("005930")) << "the REST row may be empty by now";
+  EXPECT_TRUE(serves(kDb));
+  EXPECT_TRUE(serves(kRest));
+  EXPECT_FALSE(serves(kDb));
+}
+
+TEST_F(FailoverTest, IndicesAreAskedForInTheOrderOfTheirCodes) {
+  failover.want(kIndices[1]);
+  failover.want(kIndices[0]);
+  look();
+  ASSERT_EQ(wanted[kWs].indices.size(), 2U);
+  EXPECT_EQ(wanted[kWs].indices[0].key, "kospi");
+}
+
+TEST(FailoverPeriodTest, WhoIsAskedOnceAMinuteIsNotSilentInBetween) {
+  Failover failover({{.name = "database", .period = std::chrono::minutes(1)}}, {});
+  Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = seoul("2026-02-05 10:00:00")};
+  failover.want("005930");
+  static_cast<void>(failover.take_wanted(0, now));
+  for (int second = 0; second < 600; ++second) {
+    if (second % 60 == 0) {
+      failover.on_link(0, true, now);
+      EXPECT_EQ(failover.on_quote(0, "005930", 0, now), Verdict::kServes) << second;
+    }
+    now.mono_ns += 1'000'000'000;
+    now.wall_ns += 1'000'000'000;
+    failover.on_time(now);
+  }
+}
+
 TEST_F(FailoverTest, SilenceInTradingHoursIsAFaultAfterThirtySeconds) {
   all_well();
   pass(seconds(29));
