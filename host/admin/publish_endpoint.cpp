@@ -56,7 +56,7 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
         admin_error(404, "unknown_topic",
                     "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\""));
   }
-  if (!nlohmann::json::accept(body)) {
+  if (!is_json(body)) {
     return turn_away(admin_error(400, "bad_json", "The body is not valid JSON"));
   }
   if (nesting_of(body) > kMaxNesting) {

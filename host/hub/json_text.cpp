@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <nlohmann/json.hpp>
+
 namespace broadcast {
 
 void append_quoted(std::string& out, std::string_view text) {
@@ -21,6 +23,10 @@ void append_quoted(std::string& out, std::string_view text) {
     }
   }
   out += '"';
+}
+
+bool is_json(std::string_view text) {
+  return text.find('\0') == std::string_view::npos && nlohmann::json::accept(text);
 }
 
 std::size_t nesting_of(std::string_view json) {

@@ -13,6 +13,9 @@ void append_quoted(std::string& out, std::string_view text);
 /// Writers of JSON recurse: what owners of topics get must not be deep enough to end their stack.
 inline constexpr std::size_t kMaxNesting = 64;
 
+/// Valid JSON to its last byte: a NUL, which ends a text for the parser, is none.
+[[nodiscard]] bool is_json(std::string_view text);
+
 /// How deep objects and lists stand in each other. REQUIRES: valid JSON.
 [[nodiscard]] std::size_t nesting_of(std::string_view json);
 

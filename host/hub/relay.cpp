@@ -89,6 +89,7 @@ Verdict verdict_of(Published published) {
       return verdict;
     case PublishStatus::kFull:
       verdict.text = "a topic more than limits.topics allows; try again later";
+      verdict.has_failed_on_it = true;  // a stream is not held up for ever
       return verdict;
     case PublishStatus::kInvalid:
     case PublishStatus::kDenied:

@@ -235,6 +235,14 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
     }
   } else {
     deliver(*topic, state, std::move(message), wall_ns, to_wake);
+    if (store_ != nullptr && topic->owner != nullptr && !position.stream.empty()) {
+      // With its value, which it must not overtake.
+      store_->post_latest({{.topic = topic,
+                            .message = state.last,
+                            .published_ns = wall_ns,
+                            .position = std::move(position)}});
+      state.kept_seq = seq;
+    }
   }
   if (delivery == Delivery::kAll) topic->evictable = false;  // its numbers must go on
   state.seq = seq;

@@ -1,5 +1,6 @@
 #include "host/ingest/ingest.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 
@@ -25,6 +26,13 @@ void trust(boost::asio::ssl::context& tls, const std::string& ca) {
                            error.message() + "); name the file of the CA that signed Redis's");
 }
 
+/// One payload of the largest size always fits, whatever stands around it.
+RespBounds::Limits limits_for(std::size_t payload_bytes) {
+  RespBounds::Limits limits{.bulk_bytes = payload_bytes};
+  limits.reply_bytes = std::max(limits.reply_bytes, payload_bytes + 1024 * 1024);
+  return limits;
+}
+
 }  // namespace
 
 Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
@@ -35,7 +43,7 @@ Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
                                   .url = options_.url,
                                   .tls = tls_,
                                   .counters = counters,
-                                  .limits = {.bulk_bytes = options_.payload_bytes},
+                                  .limits = limits_for(options_.payload_bytes),
                                   .name = name};
   };
   if (!options_.channels.empty()) {

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include <nlohmann/json.hpp>
-
 #include "host/hub/json_text.hpp"
 
 namespace broadcast {
@@ -25,7 +23,7 @@ std::string_view words_of(Refusal refusal) {
 std::optional<Refusal> check_payload(const std::optional<std::string_view>& payload,
                                      std::size_t most_bytes) {
   if (!payload || payload->size() > most_bytes) return Refusal::kTooLarge;
-  if (!nlohmann::json::accept(*payload) || nesting_of(*payload) > kMaxNesting) {
+  if (!is_json(*payload) || nesting_of(*payload) > kMaxNesting) {
     return Refusal::kNotJson;
   }
   const std::size_t first = payload->find_first_not_of(" \t\r\n");

@@ -70,9 +70,9 @@ void RedisConnection::greet() {
   } else if (!url.password.empty()) {
     say({"AUTH", url.password});
   }
+  awaits_auth_ = greetings_ > 0;
   if (url.database != 0) say({"SELECT", std::to_string(url.database)});
-  // Not refused where a user may not do it, as CLIENT SETNAME is not needed: answers are counted
-  // from the end.
+  // What CLIENT SETNAME is answered is nothing to us: answers are counted from the end.
   say({"CLIENT", "SETNAME", "broadcast-host-" + parts_.name});
   say({"PING"});
 }
@@ -115,9 +115,13 @@ void RedisConnection::take(const redisReply& reply) {
 
 void RedisConnection::on_greeting(const redisReply& reply) {
   const std::size_t still = --greetings_;
+  const bool is_auth = std::exchange(awaits_auth_, false);
   if (is_error(reply)) {
-    const std::string text = error_text(reply);
-    const bool may_be = text.starts_with("NOPERM") && still <= 1;
+    std::string text = error_text(reply);
+    // One that does not know AUTH repeats the password.
+    if (is_auth) text = "AUTH: " + text.substr(0, text.find(' '));
+    const bool is_set_name = still == 1;
+    const bool may_be = !is_auth && (is_set_name || (still == 0 && text.starts_with("NOPERM")));
     if (!may_be) return fail("refuses us: " + text, "refuses the connection");
   }
   if (still > 0) return;

@@ -92,6 +92,7 @@ class RedisConnection {
   std::array<char, 64 * 1024> buffer_;
   std::string waiting_;  // to be written, while a write is under way
   bool is_writing_ = false;
+  bool awaits_auth_ = false;   // the next answer is to AUTH
   std::size_t greetings_ = 0;  // replies still to come
   std::atomic<bool> is_ready_{false};
   std::string down_words_;

@@ -155,8 +155,8 @@ void RedisStream::on_info(const redisReply& reply) {
     report(find_gap(handled_, *info));
   }
   asked_ = Asked::kEntries;
-  connection_.send({"XREAD", "COUNT", kEntries, "BLOCK", kBlockMs, "STREAMS", options_.key,
-                    to_string(handled_.id)});
+  connection_.send({"XREAD", "COUNT", reads_one_ ? "1" : kEntries, "BLOCK", kBlockMs, "STREAMS",
+                    options_.key, to_string(handled_.id)});
 }
 
 void RedisStream::report(const StreamGap& gap) {
@@ -169,7 +169,8 @@ void RedisStream::report(const StreamGap& gap) {
   gap_shown_until_ = mono_now() + kGapShown;
   spdlog::error("redis: stream {}: {}; goes on behind {}", options_.key, gap_text_,
                 to_string(handled_.id));
-  hub_.keep_position({options_.key, to_string(handled_)});  // reported once, restarts included
+  // Reported once, restarts included; a position within an entry is further on.
+  if (partly_messages_ == 0) hub_.keep_position({options_.key, to_string(handled_)});
 }
 
 void RedisStream::on_entries(const redisReply& reply) {
@@ -179,11 +180,18 @@ void RedisStream::on_entries(const redisReply& reply) {
   // [[key, [entry, ..]]]; nil: nothing was added for a while.
   const auto streams = list_of(reply);
   if (!streams.empty() && list_of(*streams[0]).size() == 2) {
-    for (const redisReply* const one : list_of(*list_of(*streams[0])[1])) {
+    const auto all = list_of(*list_of(*streams[0])[1]);
+    for (const redisReply* const one : all) {
       auto entry = entry_of(*one);
-      if (!entry) break;  // beyond what one reply may hold: read again behind the others
+      if (!entry) break;
       entries_.push_back(*std::move(entry));
     }
+    // Beyond what one reply may hold all is nil, from the middle of an entry on perhaps: the last
+    // one that seems wrong is read again behind the others, or by itself.
+    const bool may_be_cut = all.size() > 1 && !entries_.empty() && entries_.back().wrong;
+    if (may_be_cut) entries_.pop_back();
+    reads_one_ = entries_.empty() && all.size() > 1;
+    if (reads_one_) return ask();
   }
   if (entries_.empty() && reply.type != REDIS_REPLY_NIL) {
     return connection_.drop("answers XREAD with what is not understood");
@@ -204,7 +212,15 @@ std::optional<RedisStream::Entry> RedisStream::entry_of(const redisReply& reply)
     entry.why = "it needs the fields topic and payload";
     return entry;
   }
-  if (topic != nullptr) entry.topic = text_of(*topic).value_or("");
+  if (topic != nullptr) {
+    const auto name = text_of(*topic);
+    if (!name) {
+      entry.wrong = Refusal::kTooLarge;
+      entry.why = words_of(Refusal::kTooLarge);
+      return entry;
+    }
+    entry.topic = *name;
+  }
   const auto text = payload == nullptr ? std::nullopt : text_of(*payload);
   entry.wrong = check_payload(text, options_.payload_bytes);
   if (entry.wrong) {

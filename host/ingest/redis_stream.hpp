@@ -94,6 +94,7 @@ class RedisStream final : public RedisConnection::User {
   StreamId partly_;                  // this entry has caused,
   std::size_t partly_messages_ = 0;  // so many messages already
   std::deque<Entry> entries_;        // read and not done; the first is with its owner
+  bool reads_one_ = false;           // the next read, as more did not fit a reply
   bool is_waiting_ = false;          // for a verdict, or for the next try
   std::size_t tries_ = 0;            // of the first entry
   std::size_t failures_ = 0;         // of its owner, on it

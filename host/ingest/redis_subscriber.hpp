@@ -47,7 +47,10 @@ class RedisSubscriber final : public RedisConnection::User {
 
   void on_ready() override;
   void on_reply(const redisReply& reply) override;
-  void on_down() override { is_subscribed_ = false; }
+  void on_down() override {
+    is_subscribed_ = false;
+    shown_ = {};  // once it is back, that is said at once
+  }
   void on_message(std::string_view channel, const std::optional<std::string_view>& payload,
                   MonoTime now);
   void refuse(std::string_view channel, Refusal refusal, std::string_view why, MonoTime now);

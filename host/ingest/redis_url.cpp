@@ -73,7 +73,7 @@ void read_user(std::string_view text, RedisUrl& url) {
   }
   url.user = decoded(text.substr(0, colon));
   url.password = decoded(text.substr(colon + 1));
-  if (url.password.empty()) refuse("there is a user but no password");
+  if (url.password.empty() && !url.user.empty()) refuse("there is a user but no password");
 }
 
 void read_address(std::string_view text, RedisUrl& url) {

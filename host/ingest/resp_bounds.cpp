@@ -79,7 +79,8 @@ std::string_view RespBounds::on_line(std::string& out) {
       return "not the protocol of Redis";
   }
   if (!is_swallowing()) {
-    emit(passed_ <= limits_.reply_bytes ? line_ : "$-1", out);
+    is_over_ |= passed_ > limits_.reply_bytes;
+    emit(is_over_ ? "$-1" : line_, out);
     emit("\r\n", out);
   }
   passed_ += kElementBytes;
@@ -89,9 +90,11 @@ std::string_view RespBounds::on_line(std::string& out) {
 
 std::string_view RespBounds::on_bulk(std::int64_t size, std::string& out) {
   if (size > kMaxBulk) return "a string longer than Redis allows";
-  const bool fits =
-      size <= static_cast<std::int64_t>(limits_.bulk_bytes) &&
-      passed_ + static_cast<std::size_t>(std::max<std::int64_t>(size, 0)) <= limits_.reply_bytes;
+  const bool is_small = size <= static_cast<std::int64_t>(limits_.bulk_bytes);
+  // Sticky: a short one behind must not fit again, or what was cut would look whole.
+  is_over_ |= is_small && passed_ + static_cast<std::size_t>(std::max<std::int64_t>(size, 0)) >
+                              limits_.reply_bytes;
+  const bool fits = is_small && !is_over_;
   bulk_is_seen_ = !is_swallowing() && fits && size >= 0;
   if (bulk_is_seen_) {
     emit("$" + std::to_string(size) + "\r\n", out);
@@ -110,8 +113,8 @@ std::string_view RespBounds::on_bulk(std::int64_t size, std::string& out) {
 
 std::string_view RespBounds::on_list(std::int64_t size, std::string& out) {
   if (size > kMaxList) return "a list longer than Redis makes them";
-  const bool fits =
-      size <= static_cast<std::int64_t>(limits_.elements) && passed_ <= limits_.reply_bytes;
+  is_over_ |= passed_ > limits_.reply_bytes;
+  const bool fits = size <= static_cast<std::int64_t>(limits_.elements) && !is_over_;
   if (!is_swallowing()) emit(fits ? "*" + std::to_string(size) + "\r\n" : "*-1\r\n", out);
   passed_ += kElementBytes;
   if (size <= 0) {
@@ -136,6 +139,7 @@ void RespBounds::end_element() {
     --depth_;
   }
   passed_ = 0;
+  is_over_ = false;
 }
 
 }  // namespace broadcast

@@ -16,7 +16,7 @@ class RespBounds {
   struct Limits {
     std::size_t bulk_bytes = 256 * 1024;         ///< of one string
     std::size_t elements = 4096;                 ///< of one list
-    std::size_t reply_bytes = 16 * 1024 * 1024;  ///< of a whole reply; later strings in it are nil
+    std::size_t reply_bytes = 16 * 1024 * 1024;  ///< of a whole reply; what comes behind is nil
   };
 
   explicit RespBounds(const Limits& limits) : limits_(limits) {}
@@ -45,6 +45,7 @@ class RespBounds {
   std::size_t depth_ = 0;
   std::size_t swallowed_from_ = SIZE_MAX;  // lists at this depth and below are not handed on
   std::size_t passed_ = 0;                 // of this reply
+  bool is_over_ = false;                   // this reply: nothing of it fits any more
 };
 
 }  // namespace broadcast

@@ -19,6 +19,7 @@ class Seldom {
  public:
   static constexpr std::chrono::minutes kEvery{1};
   static constexpr std::size_t kNames = 256;
+  static constexpr std::size_t kNameBytes = 256;  ///< of a longer one the rest is not kept
 
   struct Line {
     std::string name;             ///< or "others"
@@ -30,6 +31,7 @@ class Seldom {
   };
   /// The line to write about `name`, or nothing: it was said less than a minute ago.
   [[nodiscard]] std::optional<Line> line(std::string_view name, MonoTime now) {
+    name = name.substr(0, kNameBytes);
     std::erase_if(said_, [&](const auto& entry) { return now - entry.second.at >= kForget; });
     auto found = said_.find(name);
     if (found == said_.end() && said_.size() >= kNames) found = said_.find(kOthers);

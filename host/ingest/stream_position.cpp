@@ -73,10 +73,12 @@ std::string to_string(const StreamHandled& handled) {
 StreamGap find_gap(StreamHandled& handled, const StreamInfo& info) {
   StreamGap gap;
   gap.is_behind = info.last < handled.id;
+  // What is added next may have an id that was handled once.
+  if (gap.is_behind) handled.id = info.last;
   // Nothing that was handled is there any more: what is there follows it.
   const bool is_all_new = !info.first || *info.first > handled.id;
   if (!is_all_new) {
-    if (info.last > handled.id) return gap;
+    if (!gap.is_behind && info.last > handled.id) return gap;
     // At its end: whatever was added and not read is gone.
     if (!gap.is_behind && info.added && handled.ordinal && *info.added > *handled.ordinal) {
       gap.missing = *info.added - *handled.ordinal;

@@ -49,8 +49,9 @@ struct StreamGap {
   bool is_counted = true;     ///< false: at least one, Redis before 7 does not say how many
   [[nodiscard]] explicit operator bool() const { return is_behind || missing > 0; }
 };
-/// Compares, and brings `handled.ordinal` up to what the stream says. Only what is missing right
-/// behind `handled` is found: an entry deleted further on is found when that has been reached.
+/// Compares, and brings `handled` to what the stream says: back to its end if that is behind. Only
+/// what is missing right behind `handled` is found: an entry deleted further on is found when that
+/// has been reached.
 [[nodiscard]] StreamGap find_gap(StreamHandled& handled, const StreamInfo& info);
 
 }  // namespace broadcast

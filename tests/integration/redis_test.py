@@ -85,7 +85,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
     async def test_a_wrong_password_is_said_without_it(self):
         server = self.start_redis(user=True)
         host = self.start_host(server.url(secret="producer:n0t-th1s"))
-        host.wait_for_line("refuses us: WRONGPASS")
+        host.wait_for_line("refuses us: AUTH: WRONGPASS")
         self.assertNotIn("n0t-th1s", host.log())
         reader = await self.connect(host, "status:redis")
         status = await reader.next_where(lambda message: "refuses" in message.get("detail", ""))

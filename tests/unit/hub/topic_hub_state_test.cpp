@@ -38,7 +38,10 @@ class HandStore final : public StateStore {
     waiters_.emplace_back(std::move(done));
   }
   void post_latest(std::vector<PendingMessage> messages) override {
-    for (const PendingMessage& message : messages) keep(message);
+    for (const PendingMessage& message : messages) {
+      keep(message);
+      latest_positions.push_back(message.position.id);
+    }
   }
   bool try_keep_position(StreamPosition) override { return false; }
   std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
@@ -58,6 +61,7 @@ class HandStore final : public StateStore {
   void damage(const std::string& topic) { kept_.at(topic).messages.front().text = "???"; }
 
   bool refuses = false;
+  std::vector<std::string> latest_positions;
 
  private:
   void finish(bool kept) {
@@ -226,6 +230,14 @@ TEST_F(TopicHubStateTest, LastValuesAreGivenToTheStoreOnceATickAndOnlyIfTheyChan
   store.damage("price:a");
   life.hub.on_tick(at(2s), 2);
   EXPECT_EQ(store.load().at(0).messages.at(0).text, "???") << "written again without a change";
+}
+
+TEST_F(TopicHubStateTest, APositionDoesNotOvertakeTheLastValueItBelongsTo) {
+  Life life(store);
+  static_cast<void>(
+      life.hub.publish(life.owner, "price:a", R"({"type":"x","n":1})", {"s", "1-0#1"}));
+  EXPECT_THAT(store.latest_positions, ElementsAre("1-0#1"));
+  EXPECT_EQ(store.load().at(0).messages.at(0).text, text("price:a", 1, 1));
 }
 
 TEST_F(TopicHubStateTest, AKeptMessageThatCannotBeReadIsNoPartOfARecovery) {

@@ -19,6 +19,7 @@ TEST(ProducerCheckTest, SaysWhyItTakesNothingElse) {
   for (const char* bad : {"", "{", "[1,]", "{\"a\":1}}", "nix", "\xff", "[\"\xff\"]"}) {
     EXPECT_EQ(check_payload(bad, 64), Refusal::kNotJson) << bad;
   }
+  EXPECT_EQ(check_payload(std::string_view("[1]\0x", 5), 64), Refusal::kNotJson);
   EXPECT_EQ(check_payload(std::string(65, '[') + std::string(65, ']'), 640), Refusal::kNotJson);
   for (const char* neither : {"7", "\"text\"", "null", "true"}) {
     EXPECT_EQ(check_payload(neither, 64), Refusal::kNeither) << neither;

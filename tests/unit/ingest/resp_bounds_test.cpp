@@ -55,6 +55,17 @@ TEST(RespBoundsTest, HandsOnNilOnceAReplyIsTooLargeInAllAndBeginsAnewWithTheNext
   EXPECT_TRUE(out.ends_with("$8\r\n12345678\r\n"));
 }
 
+TEST(RespBoundsTest, WhatIsShortFitsNoMoreOnceSomethingBeforeItDidNot) {
+  RespBounds bounds({.bulk_bytes = 100, .elements = 16, .reply_bytes = 250});
+  std::string out;
+  const std::string bulk = "$90\r\n" + std::string(90, 'x') + "\r\n";
+  EXPECT_EQ(bounds.pass("*3\r\n" + bulk + bulk + "$1\r\na\r\n", out), "");
+  EXPECT_EQ(out, "*3\r\n" + bulk + "$-1\r\n$-1\r\n");
+  out.clear();
+  EXPECT_EQ(bounds.pass("$1\r\na\r\n", out), "");
+  EXPECT_EQ(out, "$1\r\na\r\n");
+}
+
 TEST(RespBoundsTest, ALargeHeaderReservesNothing) {
   RespBounds bounds({});
   std::string out;

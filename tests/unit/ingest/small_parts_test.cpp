@@ -49,6 +49,11 @@ TEST(SeldomTest, HoldsSoManyNamesAndForgetsThemAfterAWhile) {
   EXPECT_EQ(seldom.line("one more", at(11min))->name, "one more");
 }
 
+TEST(SeldomTest, KeepsOnlyTheBeginningOfALongName) {
+  Seldom seldom;
+  EXPECT_EQ(seldom.line(std::string(100'000, 'x'), at(0s))->name.size(), Seldom::kNameBytes);
+}
+
 TEST(CachePatternTest, NamesSomeKeysAndNeverAllOfThem) {
   EXPECT_TRUE(is_cache_pattern("daytrading:signals:*"));
   for (const char* all : {"", "*", "?*", "[a-z]*", "\\*"})

@@ -67,6 +67,7 @@ TEST(StreamGapTest, SaysThatTheStreamEndsBeforeWhatWasHandled) {
   StreamHandled handled{.id = {5, 0}, .ordinal = 5};
   EXPECT_TRUE(find_gap(handled, info(3, {3, 0}, StreamId{1, 0}, 3)).is_behind);
   EXPECT_EQ(handled.ordinal, 3U);
+  EXPECT_EQ(handled.id, (StreamId{3, 0}));  // what is added as 4-0 is read
   StreamHandled other{.id = {5, 0}, .ordinal = 5};
   EXPECT_TRUE(find_gap(other, info(0, {0, 0}, std::nullopt, 0)).is_behind);
   StreamHandled anew{.id = {5, 0}, .ordinal = 5};
