@@ -245,9 +245,9 @@ void read_redis(YamlReader& map, const Environment& environment, RedisConfig& re
   constexpr std::size_t kMaxNameBytes = 255;
   read_redis_url(map, environment, redis.url);
   map.scalar("channels", [&](const std::string& text) -> std::string {
-    const bool is_pattern = text.ends_with('*') && text.size() <= kMaxNameBytes &&
-                            text.find_first_of("*?[\\") == text.size() - 1 &&
-                            std::ranges::all_of(text, is_visible);
+    const bool is_pattern =
+        text.size() > 1 && text.ends_with('*') && text.size() <= kMaxNameBytes &&
+        text.find_first_of("*?[\\") == text.size() - 1 && std::ranges::all_of(text, is_visible);
     if (!is_pattern && !text.empty()) return "a prefix and a star such as ws:broadcast:*";
     redis.channels = text;
     return {};

@@ -163,6 +163,7 @@ Verdict Generation::verdict_of(const Outcome& outcome) const {
       break;
     case BC_E_RESTART:
       verdict.text = because(name + " is restarting at its own request");
+      verdict.has_failed_on_it = true;
       break;
     default:
       verdict.outcome = Verdict::Outcome::kRefused;
