@@ -30,8 +30,14 @@ KiwoomLookup::KiwoomLookup(const std::string& host, const std::string& port)
   request_->item.ar_name = request_->host.c_str();
   request_->item.ar_service = request_->port.c_str();
   request_->item.ar_request = &request_->hints;
+#ifdef __SANITIZE_THREAD__
+  // ThreadSanitizer does not survive the threads that glibc makes for it.
+  request_->started = getaddrinfo(request_->host.c_str(), request_->port.c_str(), &request_->hints,
+                                  &request_->item.ar_result);
+#else
   gaicb* list[] = {&request_->item};
   request_->started = getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr);
+#endif
 }
 
 KiwoomLookup::~KiwoomLookup() {
