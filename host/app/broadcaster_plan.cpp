@@ -32,16 +32,15 @@ void plan_relay(const Config& config, TopicHub& hub, BroadcasterPlan& plan) {
   Relay relay(hub);
   for (std::size_t i = 0; i < config.relay.size(); ++i) {
     const RelayConfig& wanted = config.relay[i];
-    TopicPattern pattern = relay_pattern(wanted.topic, wanted.delivery);
-    if (const auto conflict = hub.try_claim(relay, "relay:", {pattern})) {
-      plan.refused.push_back({std::string(Relay::kName),
-                              config.file + ": relay[" + std::to_string(i) + "]: topic \"" +
-                                  wanted.topic + "\" is already owned by " + conflict->owner +
-                                  " (" + conflict->owner_library +
-                                  "). Relay a narrower branch, or disable the broadcaster."});
-    } else {
-      plan.relay.push_back(std::move(pattern));
-    }
+    plan.relay.push_back(relay_pattern(wanted.topic, wanted.delivery));
+    auto conflict = hub.try_claim(relay, "relay:", plan.relay);
+    if (!conflict) continue;
+    plan.relay.pop_back();
+    conflict->pattern = wanted.topic;
+    plan.refused.push_back(
+        {std::string(Relay::kName), config.file + ": relay[" + std::to_string(i) +
+                                        "]: " + conflict->text() +
+                                        ". Relay a narrower branch, or disable the broadcaster."});
   }
 }
 

@@ -30,6 +30,14 @@ struct MetricView {
 };
 
 struct BroadcasterView {
+  /// A generation that is over and does not go.
+  struct Quarantined {
+    std::uint64_t generation = 0;
+    std::string version;
+    std::string since;
+    std::string why;
+  };
+
   std::string name;
   bool enabled = true;
   std::string refusal;  ///< why the host did not take it in; empty: it did, or it is switched off
@@ -45,6 +53,7 @@ struct BroadcasterView {
   std::chrono::nanoseconds uptime{};  ///< while running
   std::string last_error;             ///< empty: none yet
   std::string last_error_at;
+  std::vector<Quarantined> quarantined;
   Counters::Values counts{};
   std::vector<MetricView> metrics;
 };

@@ -42,10 +42,10 @@ struct Topic {
   const std::string head;  // {"topic":"<name>","seq":
   const std::string epoch;
 
-  // Set by TopicHub under the lock of its table; a topic accepted as unknown changes once, when it
-  // is claimed, before anything was published on it.
+  // Set by TopicHub under the lock of its table, when somebody claims or releases it; `delivery`
+  // only before anything was published on it.
   std::atomic<Delivery> delivery;
-  std::atomic<TopicOwner*> owner;  // null: the host's own, or unknown and accepted
+  std::atomic<TopicOwner*> owner;  // null: the host's own, or nobody's
   // May be forgotten when nobody listens and the table is nearly full.
   std::atomic<bool> evictable;
 

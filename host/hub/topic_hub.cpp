@@ -63,22 +63,51 @@ std::size_t TopicHub::add_shard(Inbox& inbox) {
   return inboxes_.size() - 1;
 }
 
+std::string TopicHub::Conflict::text() const {
+  if (delivered.empty()) {
+    return "topic \"" + pattern + "\" is already owned by " + owner + " (" + owner_library + ")";
+  }
+  return "topic \"" + pattern + "\" would change the delivery of \"" + delivered +
+         "\", which clients have numbers of";
+}
+
+std::optional<TopicHub::Conflict> TopicHub::conflict_of(const Table& table, const TopicOwner& owner,
+                                                        const std::vector<TopicPattern>& patterns) {
+  for (const TopicPattern& pattern : patterns) {
+    if (pattern.text().starts_with(kStatusPrefix)) {
+      return Conflict{pattern.text(), "the host", "built in", ""};
+    }
+    for (const Claim& claim : table.claims) {
+      if (claim.owner == &owner || !pattern.overlaps(claim.pattern)) continue;
+      return Conflict{pattern.text(), std::string(claim.owner->owner_name()), claim.library, ""};
+    }
+  }
+  for (const auto& [name, topic] : table.topics) {
+    if (name.starts_with(kStatusPrefix)) continue;
+    const auto pattern = std::ranges::find_if(
+        patterns, [&](const TopicPattern& candidate) { return candidate.accepts(name); });
+    if (pattern == patterns.end() || pattern->delivery() == topic->delivery) continue;
+    const bool has_numbers = topic->state.with_lock(
+        [](const Topic::State& state) { return state.seq > 0 || state.last != nullptr; });
+    if (has_numbers) return Conflict{pattern->text(), "", "", name};
+  }
+  return std::nullopt;
+}
+
 std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::string_view library,
                                                       const std::vector<TopicPattern>& patterns) {
   return table_.with_lock([&](Table& table) -> std::optional<Conflict> {
-    for (const TopicPattern& pattern : patterns) {
-      if (pattern.text().starts_with(kStatusPrefix)) {
-        return Conflict{pattern.text(), "the host", "built in"};
-      }
-      for (const Claim& claim : table.claims) {
-        if (!pattern.overlaps(claim.pattern)) continue;
-        return Conflict{pattern.text(), std::string(claim.owner->owner_name()), claim.library};
-      }
+    std::vector<TopicPattern> had;
+    for (const Claim& claim : table.claims) {
+      if (claim.owner == &owner) had.push_back(claim.pattern);
     }
+    if (!had.empty() && had == patterns) return std::nullopt;
+    if (auto conflict = conflict_of(table, owner, patterns)) return conflict;
+    std::erase_if(table.claims, [&](const Claim& claim) { return claim.owner == &owner; });
     for (const TopicPattern& pattern : patterns) {
       table.claims.push_back({pattern, &owner, std::string(library)});
     }
-    adopt_unknown(table);
+    hand_out(table, owner);
     for (const TopicPattern& pattern : patterns) {
       restore_claimed(table, pattern, owner);
       // There from the start, so that clients cannot fill the table before a broadcaster publishes.
@@ -105,16 +134,14 @@ const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view t
   return claim == table.claims.end() ? nullptr : &*claim;
 }
 
-void TopicHub::adopt_unknown(Table& table) {
+void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
   for (const auto& [name, topic] : table.topics) {
-    if (topic->owner != nullptr) continue;
+    if (topic->owner != nullptr && topic->owner != &owner) continue;
     const Claim* const claim = claim_of(table, name);
+    topic->owner = claim == nullptr ? nullptr : claim->owner;
     if (claim == nullptr) continue;
     topic->delivery = claim->pattern.delivery();
-    topic->owner = claim->owner;
-    if (claim->pattern.has_placeholder()) continue;
-    topic->evictable = false;
-    ++table.fixed;
+    if (!claim->pattern.has_placeholder() && topic->evictable.exchange(false)) ++table.fixed;
   }
 }
 

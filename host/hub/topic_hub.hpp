@@ -83,14 +83,19 @@ class TopicHub final : private CommitListener {
   /// At once if there is nothing to wait for.
   void when_committed(std::uint64_t commit, std::function<void(bool)> done);
 
-  /// Gives `patterns` to `owner`, from now on, and with them the topics accepted as unknown: who
-  /// listens there already, demand_of() tells. Refused with the other owner's name and pattern when
-  /// one overlaps; nothing is claimed then.
+  /// What stands against a claim.
   struct Conflict {
     std::string pattern;
-    std::string owner;
+    std::string owner;  ///< whose it is
     std::string owner_library;
+    std::string delivered;  ///< not empty: nobody's, but this topic went out by another delivery
+    /// "topic "price:{ticker}" is already owned by price (libprice.so)", without what to do.
+    [[nodiscard]] std::string text() const;
   };
+  /// Gives `patterns`, and no others, to `owner`, from now on, and with them the topics that nobody
+  /// owns: who listens there already, demand_of() tells. Topics of patterns that it had before stay
+  /// with all they have, owned by nobody. Refused when another owner's pattern overlaps one, or a
+  /// topic would change its delivery; nothing changes then.
   [[nodiscard]] std::optional<Conflict> try_claim(TopicOwner& owner, std::string_view library,
                                                   const std::vector<TopicPattern>& patterns);
 
@@ -213,7 +218,9 @@ class TopicHub final : private CommitListener {
 
   [[nodiscard]] TopicPtr find(std::string_view topic) const;
   [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
-  static void adopt_unknown(Table& table);
+  [[nodiscard]] static std::optional<Conflict> conflict_of(
+      const Table& table, const TopicOwner& owner, const std::vector<TopicPattern>& patterns);
+  static void hand_out(Table& table, const TopicOwner& owner);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
   void publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,

@@ -39,7 +39,7 @@ std::string_view prefix_of_pattern(std::string_view name, std::size_t max_bytes)
 }
 
 TopicPattern::TopicPattern(std::string pattern, std::string_view match, Delivery delivery)
-    : text_(std::move(pattern)), delivery_(delivery) {
+    : text_(std::move(pattern)), match_text_(match), delivery_(delivery) {
   const std::size_t brace = text_.find('{');
   prefix_ = text_.substr(0, brace);
   if (!is_topic_name(prefix_, kMaxPatternBytes)) {
@@ -86,6 +86,10 @@ bool TopicPattern::overlaps(const TopicPattern& other) const {
   if (!has_placeholder_) return other.accepts(text_);
   if (!other.has_placeholder_) return accepts(other.text_);
   return prefix_ == other.prefix_;
+}
+
+bool TopicPattern::operator==(const TopicPattern& other) const {
+  return text_ == other.text_ && match_text_ == other.match_text_ && delivery_ == other.delivery_;
 }
 
 }  // namespace broadcast

@@ -35,10 +35,13 @@ class TopicPattern {
   [[nodiscard]] bool may_begin_with(std::string_view prefix) const;
   /// Could a topic belong to both?
   [[nodiscard]] bool overlaps(const TopicPattern& other) const;
+  /// The same text, match and delivery.
+  bool operator==(const TopicPattern& other) const;
 
  private:
   std::string text_;
   std::string prefix_;
+  std::string match_text_;
   std::shared_ptr<const std::regex> match_;
   Delivery delivery_;
   bool has_placeholder_ = false;

@@ -26,7 +26,7 @@ class Backoff {
   }
 
  private:
-  const Times times_;
+  Times times_;
   std::chrono::nanoseconds next_ = times_.first;
 };
 

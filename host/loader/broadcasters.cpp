@@ -22,12 +22,7 @@ std::optional<std::string> Broadcasters::try_add(const std::shared_ptr<const Plu
     return refusal;
   }
   auto runner = PluginRunner::make(file, std::move(options), surroundings_);
-  const auto conflict = surroundings_.hub.try_claim(*runner, file->file_name(), manifest.topics);
-  if (conflict) {
-    return std::string(runner->owner_name()) + ": topic \"" + conflict->pattern +
-           "\" is already owned by " + conflict->owner + " (" + conflict->owner_library +
-           "). Disable one of them under broadcasters:.";
-  }
+  if (auto refusal = runner->try_claim()) return refusal;
   runners_.push_back(std::move(runner));
   return std::nullopt;
 }

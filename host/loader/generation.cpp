@@ -1,9 +1,11 @@
 #include "host/loader/generation.hpp"
 
 #include <exception>
+#include <system_error>
 #include <utility>
 #include <variant>
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include "host/base/printable.hpp"
@@ -22,6 +24,11 @@ Verdict not_kept(std::size_t committed) {
 
 /// What a failed instance is given to put its things in order before it is destroyed.
 constexpr std::chrono::seconds kStopAfterFailure(5);
+
+/// Linux takes 15 characters.
+void name_this_thread(const std::string& name) {
+  ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
+}
 
 std::int64_t ns(MonoTime time) { return time.time_since_epoch().count(); }
 
@@ -48,45 +55,124 @@ std::string described(std::string_view what, bc_status status, const std::string
 
 }  // namespace
 
+void Generation::launch() {
+  try {
+    thread_ = std::thread([this] {
+      name_this_thread("bc:" + parts_.name);
+      run();
+      enter(State::kEnded);
+    });
+  } catch (const std::system_error& error) {
+    note_failure("could not start", std::string("no thread: ") + error.what());
+    enter(State::kEnded);
+  }
+}
+
+void Generation::proceed() {
+  may_start_.store(true);
+  parts_.inbox->wake();
+}
+
+void Generation::pause() {
+  is_to_pause_.store(true);
+  parts_.inbox->wake();
+}
+
+void Generation::resume() {
+  if (services_) services_->resume();
+  is_to_pause_.store(false);
+  parts_.inbox->wake();
+}
+
+void Generation::quarantine() {
+  is_quarantined_ = true;
+  if (state() >= State::kPrepared && services_) services_->revoke();
+  const auto done =
+      under_way_.with_lock([](auto& waiting) { return std::exchange(waiting, nullptr); });
+  if (!done) return;
+  done({.outcome = Verdict::Outcome::kUnavailable,
+        .text = parts_.name + " did not come back from this message and was replaced; try again",
+        .last = {}});
+}
+
+bool Generation::bury() {
+  if (thread_.joinable()) thread_.join();
+  return !library_ || library_->release();
+}
+
+std::optional<Generation::Failure> Generation::failure() const {
+  return failure_.with_lock([](const auto& failure) { return failure; });
+}
+
+void Generation::enter(State state) {
+  state_.store(state);
+  parts_.on_news();
+}
+
 void Generation::run() {
   try {
-    library_ = std::make_unique<PluginLibrary>(parts_.file, parts_.services.name, parts_.copies);
+    library_ = std::make_unique<PluginLibrary>(*spec_.file, parts_.name, parts_.copies);
   } catch (const std::exception& error) {
     fail("could not be loaded", error.what());
     return;
   }
-  services_.emplace(parts_.services);
-  begin();
-  while (!is_over()) serve();
+  services_.emplace(HostServices::Parts{.name = parts_.name,
+                                        .host_version = parts_.host_version,
+                                        .permissions = spec_.permissions,
+                                        .hub = parts_.hub,
+                                        .owner = parts_.owner,
+                                        .clients = parts_.clients,
+                                        .cache = parts_.cache,
+                                        .inbox = *parts_.inbox,
+                                        .counters = parts_.counters,
+                                        .metrics = parts_.metrics});
+  prepare();
+  if (!is_over() && start_ == Start::kWhenTold) await_go();
+  if (!is_over()) start();
+  while (!is_over()) is_to_pause_.load() ? rest() : serve();
   end();
 }
 
-void Generation::begin() {
+void Generation::prepare() {
   const bc_entry& entry = library_->entry();
   const Outcome created =
-      call([&] { return entry.create(services_->table(), parts_.services.name.c_str(), &self_); });
+      call([&] { return entry.create(services_->table(), parts_.name.c_str(), &self_); });
   is_created_ = created.status == BC_OK;
   judge_start("create", created);
-  if (failure_) return;
-
+  if (has_failed_) return;
   bc_event config = event_of(BC_EV_CONFIG, mono_now());
-  config.data = lend(parts_.config);
+  config.data = lend(spec_.config);
   judge_start("CONFIG", handle(config));
-  if (failure_) return;
+}
 
+void Generation::await_go() {
+  enter(State::kPrepared);
+  while (!may_start_.load() && !parts_.inbox->is_stopping()) parts_.inbox->wait(std::nullopt);
+}
+
+void Generation::start() {
+  enter(State::kStarting);
   services_->open();
   judge_start("START", handle(event_of(BC_EV_START, mono_now())));
-  if (failure_) return;
-  services_->started();
+  if (has_failed_) return;
   started_ = mono_now();
-  parts_.on_started(services_->has_reported());
-  if (parts_.file.manifest().wants_demand) replay_demand();
+  if (!parts_.on_started()) return fail("came too late", "START has not returned in time");
+  has_started_.store(true);
+  if (!services_->started()) parts_.hub.report_status(parts_.name, BroadcasterState::kOk, "");
+  enter(State::kRunning);
+  if (spec_.file->manifest().wants_demand) replay_demand();
+}
+
+void Generation::rest() {
+  enter(State::kPaused);
+  while (is_to_pause_.load() && !parts_.inbox->is_stopping()) parts_.inbox->wait(std::nullopt);
+  enter(State::kRunning);
 }
 
 void Generation::replay_demand() {
   // Queued first, asked second: a change in between is told twice rather than never.
-  parts_.services.inbox.open_demand();
-  for (auto& [topic, subscribers] : parts_.services.hub.demand_of(parts_.services.owner)) {
+  parts_.inbox->open_demand();
+  for (auto& [topic, subscribers] : parts_.hub.demand_of(parts_.owner)) {
     if (is_over()) return;
     serve_demand({std::move(topic), subscribers, mono_now()}, BC_EVF_REPLAY);
   }
@@ -96,7 +182,7 @@ void Generation::serve() {
   const bool had_timer = serve_timer();
   if (is_over()) return;
   const bool had_item = serve_item();
-  if (!had_timer && !had_item) parts_.services.inbox.wait(services_->timers().next_due());
+  if (!had_timer && !had_item) parts_.inbox->wait(services_->timers().next_due());
 }
 
 bool Generation::serve_timer() {
@@ -109,7 +195,7 @@ bool Generation::serve_timer() {
 }
 
 bool Generation::serve_item() {
-  auto item = parts_.services.inbox.take();
+  auto item = parts_.inbox->take();
   if (!item) return false;
   if (auto* const message = std::get_if<PluginInbox::Message>(&*item)) {
     serve_message(*message);
@@ -126,24 +212,28 @@ void Generation::serve_message(PluginInbox::Message& message) {
   event.topic = lend(message.message.topic);
   event.source = lend(message.message.source);
   event.data = lend(message.message.payload);
+  under_way_.with_lock([&](auto& done) { done = std::move(message.done); });
   services_->begin_message(message.message);
   const Outcome outcome = handle(event);
   Verdict verdict = verdict_of(outcome);
   std::vector<std::uint64_t> commits = services_->end_message(verdict);
   const std::uint64_t commit = verdict.last.commit;
-  parts_.services.hub.when_committed(
-      commit, [&hub = parts_.services.hub, commits = std::move(commits),
-               done = std::move(message.done), verdict = std::move(verdict)](bool kept) mutable {
-        if (!kept) verdict = not_kept(hub.count_committed(commits));
-        done(std::move(verdict));
-      });
+  auto done = under_way_.with_lock([](auto& waiting) { return std::exchange(waiting, nullptr); });
+  if (done) {  // else it was given up
+    parts_.hub.when_committed(
+        commit, [&hub = parts_.hub, commits = std::move(commits), done = std::move(done),
+                 verdict = std::move(verdict)](bool kept) mutable {
+          if (!kept) verdict = not_kept(hub.count_committed(commits));
+          done(std::move(verdict));
+        });
+  }
   // A refusal is the producer's fault, and BUSY is nobody's.
   const bool is_failure = outcome.status == BC_E_EXCEPTION || outcome.status == BC_E_RESTART;
   if (is_failure) judge("MESSAGE", outcome);
 }
 
 Verdict Generation::verdict_of(const Outcome& outcome) const {
-  const std::string& name = parts_.services.name;
+  const std::string& name = parts_.name;
   const auto because = [&outcome](const std::string& text) {
     return outcome.text.empty() ? text : text + ": " + outcome.text;
   };
@@ -190,15 +280,15 @@ void Generation::serve_post(const PluginInbox::Post& post) {
 }
 
 void Generation::end() {
-  PluginInbox& inbox = parts_.services.inbox;
-  inbox.close_demand();
-  inbox.close_posts();
+  parts_.inbox->close_demand();
+  parts_.inbox->close_posts();
   deliver_posts();
   // STOP is the other half of a START that went well, also for an instance that failed later: it
   // joins threads.
   if (started_) {
     bc_event event = event_of(BC_EV_STOP, mono_now());
-    event.num = ns(inbox.is_stopping() ? inbox.stop_deadline() : mono_now() + kStopAfterFailure);
+    event.num = ns(parts_.inbox->is_stopping() ? parts_.inbox->stop_deadline()
+                                               : mono_now() + kStopAfterFailure);
     judge("STOP", handle(event));
   }
   services_->revoke();
@@ -211,7 +301,7 @@ void Generation::end() {
 
 void Generation::deliver_posts() {
   // Without an instance there is nobody to deliver to: create() failed.
-  while (const auto post = parts_.services.inbox.take_post()) {
+  while (const auto post = parts_.inbox->take_post()) {
     if (is_created_) serve_post(*post);
   }
 }
@@ -242,7 +332,7 @@ Generation::Outcome Generation::call(F&& function) {
   }
   const std::string said = services_->take_fail_text();
   if (outcome.text.empty() && outcome.status != BC_OK) outcome.text = said;
-  if (outcome.status == BC_E_EXCEPTION) parts_.services.counters.add(Counter::kPluginExceptions);
+  if (outcome.status == BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginExceptions);
   return outcome;
 }
 
@@ -266,29 +356,36 @@ void Generation::judge_start(std::string_view what, const Outcome& outcome) {
   if (outcome.status == BC_OK) return;
   const bool is_exception = outcome.status == BC_E_EXCEPTION;
   if (!is_exception && outcome.status != BC_E_RESTART) {
-    parts_.services.counters.add(Counter::kPluginErrors);
+    parts_.counters.add(Counter::kPluginErrors);
   }
   fail(is_exception ? "is restarting after an exception" : "could not start",
        described(what, outcome.status, outcome.text));
 }
 
 void Generation::count_error(std::string_view what, const Outcome& outcome) {
-  if (outcome.status != BC_E_EXCEPTION) parts_.services.counters.add(Counter::kPluginErrors);
+  if (outcome.status != BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginErrors);
   ++errors_;
   // The first, the tenth, the hundredth...
   std::uint64_t power = 1;
   while (power < errors_ && power <= UINT64_MAX / 10) power *= 10;
   if (power != errors_) return;
-  spdlog::warn("{}: {} ({} such so far)", parts_.services.name,
+  spdlog::warn("{}: {} ({} such so far)", parts_.name,
                described(what, outcome.status, outcome.text), errors_);
 }
 
 void Generation::fail(std::string words, std::string detail) {
   if (services_) services_->revoke();
-  failure_ = {.words = std::move(words),
-              .detail = std::move(detail),
-              .ran = started_ ? mono_now() - *started_ : std::chrono::nanoseconds(0)};
-  parts_.on_failure(*failure_);
+  has_failed_ = true;
+  note_failure(std::move(words), std::move(detail));
+  enter(State::kFailed);
+}
+
+void Generation::note_failure(std::string words, std::string detail) {
+  failure_.with_lock([&](auto& failure) {
+    failure = {.words = std::move(words),
+               .detail = std::move(detail),
+               .ran = started_ ? mono_now() - *started_ : std::chrono::nanoseconds(0)};
+  });
 }
 
 }  // namespace broadcast

@@ -1,23 +1,32 @@
 #pragma once
 // One life of a broadcaster, from dlopen to dlclose, on a thread of its own: create, CONFIG, START,
-// then timers and what its inbox holds, until it is stopped or fails; then STOP and destroy. Made
-// and kept by PluginRunner, which runs it on the plugin's thread and looks after the library once
-// that thread has ended.
+// then timers and what its inbox holds, until it is stopped or fails; then STOP and destroy. Two of
+// them stand beside each other while one replaces the other: the newer waits before its START until
+// the older is paused and revoked. Made, told and buried by PluginRunner's supervisor.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
+#include "host/base/guarded.hpp"
 #include "host/loader/host_services.hpp"
 #include "host/loader/plugin_library.hpp"
 
 namespace broadcast {
+
+/// What a generation is made of: the library and what YAML says about it.
+struct PluginSpec {
+  std::shared_ptr<const PluginFile> file;
+  std::string config = "{}";  ///< JSON, checked against the schema, defaults filled in
+  std::vector<std::string> permissions;
+};
 
 class Generation {
  public:
@@ -27,25 +36,69 @@ class Generation {
     std::string detail;  ///< for log and status: "exception in TIMER: no such table"
     std::chrono::nanoseconds ran{};  ///< since START returned; zero if it did not
   };
-  /// All of it outlives the generation, which is kept as long as its library is mapped.
+  enum class State : std::uint8_t {
+    kPreparing,  ///< dlopen, create, CONFIG
+    kPrepared,   ///< waits for proceed()
+    kStarting,
+    kRunning,
+    kPaused,  ///< between two callbacks, until resume()
+    kFailed,  ///< failure() says why; STOP and destroy are on their way
+    kEnded    ///< the last: nothing of the plugin runs any more, but for thread_local destructors
+  };
+  enum class Start : std::uint8_t { kAtOnce, kWhenTold };
+  /// References and pointers outlive the generation, which is kept as long as its library is
+  /// mapped.
   struct Parts {
-    const PluginFile& file;
-    const std::string& config;
+    const std::string& name;  ///< the broadcaster's
+    const std::string& host_version;
     const CopyPlace& copies;
-    HostServices::Parts services;
-    std::function<void(bool has_reported)> on_started;  ///< START returned BC_OK
-    std::function<void(const Failure&)> on_failure;     ///< once, before STOP and destroy
+    TopicHub& hub;
+    const TopicOwner& owner;
+    ClientControl* clients;
+    CacheControl* cache;
+    Counters& counters;
+    PluginMetrics& metrics;
+    std::shared_ptr<PluginInbox> inbox;  ///< its own, open
+    /// [plugin] START returned BC_OK: may it serve? It ends if not.
+    std::function<bool()> on_started;
+    std::function<void()> on_news;  ///< [plugin] state() is another
   };
 
-  explicit Generation(Parts parts) : parts_(std::move(parts)) {}
+  Generation(std::uint64_t number, PluginSpec spec, Start start, Parts parts)
+      : number_(number), spec_(std::move(spec)), start_(start), parts_(std::move(parts)) {}
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
-  /// [plugin] The whole life.
-  void run();
-  [[nodiscard]] const std::optional<Failure>& failure() const { return failure_; }
-  /// After the plugin's thread ended: true if nothing of the library is mapped any more.
-  [[nodiscard]] bool release() { return !library_ || library_->release(); }
+  // The supervisor.
+
+  /// Its thread begins; without one it is kEnded, with a failure.
+  void launch();
+  /// START may come. REQUIRES: Start::kWhenTold.
+  void proceed();
+  /// Asks for kPaused, which comes once no callback runs.
+  void pause();
+  /// Takes pause() and suspend() back.
+  void resume();
+  /// What it publishes is answered REVOKED, until resume(). REQUIRES: it was kRunning once.
+  void suspend() { services_->suspend(); }
+  void request_stop(MonoTime deadline) { parts_.inbox->request_stop(deadline); }
+  /// A callback of it does not return: what it publishes is answered REVOKED from now on, and the
+  /// message under way kUnavailable in its place.
+  void quarantine();
+  [[nodiscard]] bool is_quarantined() const { return is_quarantined_; }
+  /// REQUIRES: kEnded. True if nothing of the library is mapped any more.
+  [[nodiscard]] bool bury();
+
+  // [any]
+
+  [[nodiscard]] State state() const { return state_.load(); }
+  [[nodiscard]] bool has_ended() const { return state() == State::kEnded; }
+  /// Its START has returned BC_OK and it serves, whatever came after it.
+  [[nodiscard]] bool has_started() const { return has_started_.load(); }
+  [[nodiscard]] std::optional<Failure> failure() const;
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+  [[nodiscard]] const PluginSpec& spec() const { return spec_; }
+  [[nodiscard]] const std::shared_ptr<PluginInbox>& inbox() const { return parts_.inbox; }
 
  private:
   /// What a call into the plugin came to.
@@ -54,9 +107,13 @@ class Generation {
     std::string text;
   };
 
-  void begin();
+  void run();
+  void prepare();
+  void await_go();
+  void start();
   void replay_demand();
   void serve();
+  void rest();
   bool serve_timer();
   bool serve_item();
   void serve_message(PluginInbox::Message& message);
@@ -73,16 +130,33 @@ class Generation {
   void judge_start(std::string_view what, const Outcome& outcome);
   void count_error(std::string_view what, const Outcome& outcome);
   void fail(std::string words, std::string detail);
-  [[nodiscard]] bool is_over() const { return failure_ || parts_.services.inbox.is_stopping(); }
+  void note_failure(std::string words, std::string detail);
+  void enter(State state);
+  [[nodiscard]] bool is_over() const { return has_failed_ || inbox()->is_stopping(); }
   [[nodiscard]] Verdict verdict_of(const Outcome& outcome) const;
 
+  // Constant after construction.
+  const std::uint64_t number_;
+  const PluginSpec spec_;
+  const Start start_;
   const Parts parts_;
+  // Shared.
+  std::atomic<State> state_{State::kPreparing};
+  std::atomic<bool> has_started_{false};
+  std::atomic<bool> may_start_{false};
+  std::atomic<bool> is_to_pause_{false};
+  Guarded<std::optional<Failure>> failure_;
+  Guarded<std::function<void(Verdict)>> under_way_;  // who waits for the message that is handled
+  // The supervisor's.
+  std::thread thread_;
+  bool is_quarantined_ = false;
+  // The plugin's thread; the supervisor before and after it.
   std::unique_ptr<PluginLibrary> library_;
   std::optional<HostServices> services_;
   void* self_ = nullptr;
   bool is_created_ = false;
+  bool has_failed_ = false;
   std::optional<MonoTime> started_;
-  std::optional<Failure> failure_;
   std::uint64_t errors_ = 0;
 };
 

@@ -142,7 +142,8 @@ const void* HostServices::extension(std::string_view id) const {
       .record =
           [](const bc_host* host, std::uint32_t metric, double value) {
             fenced([&]() -> bc_status {
-              if (!of(host).is_revoked()) of(host).parts_.metrics.record(metric, value);
+              if (!of(host).is_revoked())
+                of(host).parts_.metrics.record(of(host).metric_ids_, metric, value);
               return BC_OK;
             });
           }};
@@ -188,12 +189,23 @@ bc_status HostServices::publish(const bc_publish* caller) {
   bc_publish message{};
   if (const bc_status status = copy_sized(caller, message); status != BC_OK) return status;
   if (message.flags != 0) return BC_E_UNSUPPORTED;
-  const Phase phase = phase_.load(std::memory_order_acquire);
-  if (phase == Phase::kRevoked) return BC_E_REVOKED;
+  if (is_plugin_thread()) return publish_in_phase(message, is_handling_);
+  // revoke() waits for these; the plugin's own thread is between two callbacks then.
+  ++publishing_;
+  const bc_status status = fenced([&] { return publish_in_phase(message, false); });
+  --publishing_;
+  return status;
+}
+
+bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_handling) {
+  const Phase phase = phase_.load();
+  if (phase >= Phase::kSuspended) {
+    was_revoked_ = was_revoked_ || is_handling;
+    return BC_E_REVOKED;
+  }
   if (phase == Phase::kNotStarted || !is_usable(message.topic) || !is_usable(message.payload)) {
     return BC_E_INVALID;
   }
-  const bool is_handling = is_plugin_thread() && is_handling_;
   if (is_handling && left_out_ < to_leave_out_) {
     ++left_out_;
     return BC_OK;
@@ -210,6 +222,33 @@ bc_status HostServices::publish(const bc_publish* caller) {
     last_ = std::move(published);
   }
   return status;
+}
+
+bool HostServices::started() {
+  is_started_ = true;
+  return reports_.with_lock([&](Reports& reports) {
+    reports.are_shown = true;
+    const auto held = std::exchange(reports.held, std::nullopt);
+    if (held) parts_.hub.report_status(parts_.name, held->state, held->detail);
+    return held.has_value();
+  });
+}
+
+void HostServices::suspend() {
+  reports_.with_lock([this](Reports&) {
+    Phase open = Phase::kOpen;
+    phase_.compare_exchange_strong(open, Phase::kSuspended);
+  });
+  while (publishing_.load() > 0) std::this_thread::yield();  // they never block
+}
+
+void HostServices::resume() {
+  Phase suspended = Phase::kSuspended;
+  phase_.compare_exchange_strong(suspended, Phase::kOpen);
+}
+
+void HostServices::revoke() {
+  reports_.with_lock([this](Reports&) { phase_.store(Phase::kRevoked); });
 }
 
 bc_status HostServices::arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns) {
@@ -229,19 +268,26 @@ bc_status HostServices::define_metric(std::uint32_t id, std::int32_t kind, bc_st
                                       bc_str help) {
   if (!is_plugin_thread()) return BC_E_WRONG_THREAD;
   if (is_started_ || !is_usable(name) || !is_usable(help)) return BC_E_INVALID;
-  return parts_.metrics.define(id, kind, text_of(name), text_of(help));
+  return parts_.metrics.define(metric_ids_, id, kind, text_of(name), text_of(help));
 }
 
 bc_status HostServices::report(std::int32_t state, bc_str detail) {
   static constexpr std::array<BroadcasterState, 4> kStates = {
       BroadcasterState::kOk, BroadcasterState::kDegraded, BroadcasterState::kStale,
       BroadcasterState::kDown};
-  if (is_revoked()) return BC_E_REVOKED;
   const auto at = static_cast<std::size_t>(state);
   if (state < 0 || at >= kStates.size() || !is_usable(detail)) return BC_E_INVALID;
-  has_reported_.store(true, std::memory_order_release);
-  parts_.hub.report_status(parts_.name, kStates[at], printable(text_of(detail)));
-  return BC_OK;
+  // Under the lock, so that no report overtakes another, or revoke().
+  return reports_.with_lock([&](Reports& reports) -> bc_status {
+    if (is_revoked()) return BC_E_REVOKED;
+    Report report{.state = kStates[at], .detail = printable(text_of(detail))};
+    if (reports.are_shown) {
+      parts_.hub.report_status(parts_.name, report.state, report.detail);
+    } else {
+      reports.held = std::move(report);
+    }
+    return BC_OK;
+  });
 }
 
 bc_status HostServices::send_all(bc_str json) {
@@ -269,6 +315,7 @@ bc_status HostServices::drop_cache(bc_str pattern) {
 
 void HostServices::begin_message(const ProducerMessage& message) {
   is_handling_ = true;
+  was_revoked_ = false;
   position_ = message.position;
   to_leave_out_ = message.published_before;
   left_out_ = 0;
@@ -277,6 +324,10 @@ void HostServices::begin_message(const ProducerMessage& message) {
 
 std::vector<std::uint64_t> HostServices::end_message(Verdict& verdict) {
   is_handling_ = false;
+  if (was_revoked_) {
+    verdict.outcome = Verdict::Outcome::kUnavailable;
+    verdict.text = parts_.name + " is being replaced; try again";
+  }
   verdict.published = commits_.size();
   verdict.last = std::move(last_);
   return std::exchange(commits_, {});

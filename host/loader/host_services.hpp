@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -14,6 +15,7 @@
 
 #include <broadcast/abi.h>
 
+#include "host/base/guarded.hpp"
 #include "host/hub/cache_control.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
@@ -49,38 +51,41 @@ class HostServices {
   [[nodiscard]] const bc_host* table() const { return &table_; }
 
   /// publish() is allowed from now on: START is about to be delivered.
-  void open() { phase_.store(Phase::kOpen, std::memory_order_release); }
-  /// START has returned: metrics cannot be defined any more.
-  void started() { is_started_ = true; }
-  /// [any] publish(), status and clients answer REVOKED from now on.
-  void revoke() { phase_.store(Phase::kRevoked, std::memory_order_release); }
+  void open() { phase_.store(Phase::kOpen); }
+  /// START has returned: metrics cannot be defined any more, and what was reported until now is
+  /// shown: before, the generation before this one may still have the word. False: nothing was.
+  bool started();
+  /// [any] publish(), status and clients answer REVOKED from now on, until resume(). What another
+  /// of the plugin's threads has begun to publish is out when this returns.
+  void suspend();
+  /// [any] The successor did not start: all is as before, unless it was revoked meanwhile.
+  void resume();
+  /// [any] As suspend(), for good.
+  void revoke();
 
   [[nodiscard]] TimerTable& timers() { return timers_; }
   /// What fail() said since the last call.
   [[nodiscard]] std::string take_fail_text() { return std::exchange(fail_text_, {}); }
-  /// The plugin said itself how it is.
-  [[nodiscard]] bool has_reported() const { return has_reported_.load(std::memory_order_acquire); }
-
   /// What the plugin's thread publishes from now on belongs to `message`; what was published when
   /// it came before is answered BC_OK and left out.
   void begin_message(const ProducerMessage& message);
-  /// Adds it to `verdict`; what was published waits for these commits, 0 for none.
+  /// Adds it to `verdict`, which becomes kUnavailable where publishing was answered REVOKED; what
+  /// was published waits for these commits, 0 for none.
   [[nodiscard]] std::vector<std::uint64_t> end_message(Verdict& verdict);
 
  private:
-  enum class Phase : std::uint8_t { kNotStarted, kOpen, kRevoked };
+  enum class Phase : std::uint8_t { kNotStarted, kOpen, kSuspended, kRevoked };
 
   static HostServices& of(const bc_host* host) { return *static_cast<HostServices*>(host->impl); }
   [[nodiscard]] bool is_plugin_thread() const { return std::this_thread::get_id() == thread_; }
-  [[nodiscard]] bool is_revoked() const {
-    return phase_.load(std::memory_order_acquire) == Phase::kRevoked;
-  }
+  [[nodiscard]] bool is_revoked() const { return phase_.load() >= Phase::kSuspended; }
   [[nodiscard]] bool may(std::string_view permission) const;
 
   [[nodiscard]] const void* extension(std::string_view id) const;
   void log(std::int32_t level, bc_str text) const;
   void fail(bc_str why);
   [[nodiscard]] bc_status publish(const bc_publish* caller);
+  [[nodiscard]] bc_status publish_in_phase(const bc_publish& message, bool is_handling);
   [[nodiscard]] bc_status arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns);
   [[nodiscard]] bc_status define_metric(std::uint32_t id, std::int32_t kind, bc_str name,
                                         bc_str help);
@@ -95,12 +100,23 @@ class HostServices {
   bc_host table_;
   // Shared.
   std::atomic<Phase> phase_{Phase::kNotStarted};
-  std::atomic<bool> has_reported_{false};
+  std::atomic<int> publishing_{0};  // threads of the plugin's own, right now
+  struct Report {
+    BroadcasterState state = BroadcasterState::kOk;
+    std::string detail;
+  };
+  struct Reports {
+    bool are_shown = false;
+    std::optional<Report> held;
+  };
+  Guarded<Reports> reports_;
+  PluginMetrics::Ids metric_ids_;
   // The plugin's thread only.
   TimerTable timers_;
   std::string fail_text_;
   bool is_started_ = false;
   bool is_handling_ = false;
+  bool was_revoked_ = false;  // while handling the message
   StreamPosition position_;
   std::size_t left_out_ = 0;  // of the message's earlier publications
   std::size_t to_leave_out_ = 0;

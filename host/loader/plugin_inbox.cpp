@@ -30,14 +30,10 @@ PluginInbox::PluginInbox(std::string name, const Bounds& bounds)
   state_.with_lock([](State& state) { state.closed_why = "is not started yet"; });
 }
 
-void PluginInbox::post_message(ProducerMessage message, std::function<void(Verdict)> done) {
-  Message waiting{std::move(message), std::move(done), mono_now()};
-  auto refused = state_.with_lock([&](State& state) { return try_queue(state, waiting); });
-  if (!refused) {
-    wake_.set();
-  } else {
-    waiting.done(*std::move(refused));
-  }
+std::optional<Verdict> PluginInbox::try_post_message(Message& message) {
+  auto refused = state_.with_lock([&](State& state) { return try_queue(state, message); });
+  if (!refused) wake_.set();
+  return refused;
 }
 
 std::optional<Verdict> PluginInbox::try_queue(State& state, Message& message) const {
@@ -98,6 +94,14 @@ void PluginInbox::open() {
   state_.with_lock([&](State& state) {
     state.takes_messages = !is_stopping();
     state.takes_posts = true;  // until close_posts(): whatever is accepted is delivered
+  });
+}
+
+std::deque<PluginInbox::Message> PluginInbox::take_messages() {
+  return state_.with_lock([](State& state) {
+    state.takes_messages = false;
+    state.message_bytes = 0;
+    return std::exchange(state.messages, {});
   });
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// What waits for one broadcaster: producers' messages, changes of demand, its own posts. Filled by
-// any thread, emptied on the plugin's thread; outlives the generations. Bounded; a stuck callback
-// never holds up who fills it.
+// What waits for one generation of a broadcaster: producers' messages, changes of demand, its own
+// posts. Filled by any thread, emptied on the plugin's thread. Bounded; a stuck callback never
+// holds up who fills it.
 
 #include <array>
 #include <atomic>
@@ -56,9 +56,9 @@ class PluginInbox {
 
   // [any]
 
-  /// Queues it, or answers kUnavailable at once: closed, stopping or full. While a restart is
-  /// awaited, `retry_after` says how long.
-  void post_message(ProducerMessage message, std::function<void(Verdict)> done);
+  /// Queues it, or returns the verdict kUnavailable and leaves `message` as it is: closed, stopping
+  /// or full. While a restart is awaited, `retry_after` says how long.
+  [[nodiscard]] std::optional<Verdict> try_post_message(Message& message);
   /// Replaces the topic's waiting count; ignored until open_demand().
   void post_demand(std::string_view topic, std::int64_t subscribers);
   /// BC_OK, BC_E_BUSY when full, BC_E_REVOKED once close_posts() was called.
@@ -71,8 +71,10 @@ class PluginInbox {
 
   // The runner's threads
 
-  /// Messages and posts are taken again, unless stopping.
+  /// Messages and posts are taken from now on, unless stopping.
   void open();
+  /// No more messages; those that wait are the caller's to answer.
+  [[nodiscard]] std::deque<Message> take_messages();
   /// Messages are refused: "price is restarting after an exception; try again in 4 s", those that
   /// wait too. Without `retry_at` nobody knows when it will take them again.
   void close_messages(const std::string& why, std::optional<MonoTime> retry_at);
@@ -84,8 +86,10 @@ class PluginInbox {
   [[nodiscard]] std::optional<Post> take_post();
   /// The next of anything; kinds take turns.
   [[nodiscard]] std::optional<Item> take();
-  /// Until something is posted, a stop is requested, or `until`.
+  /// Until something is posted, a stop is requested, wake() is called, or `until`.
   void wait(std::optional<MonoTime> until) { wake_.wait(until); }
+  /// [any]
+  void wake() { wake_.set(); }
 
  private:
   struct State {
@@ -103,7 +107,6 @@ class PluginInbox {
     std::size_t turn = 0;
   };
 
-  /// The refusal, or nothing and it is queued.
   [[nodiscard]] std::optional<Verdict> try_queue(State& state, Message& message) const;
   [[nodiscard]] Verdict refusal(const State& state) const;
   void close(const std::string& why, std::optional<MonoTime> retry_at,

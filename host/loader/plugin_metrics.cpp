@@ -44,12 +44,8 @@ std::optional<MetricKind> kind_of(std::int32_t kind) {
 
 }  // namespace
 
-void PluginMetrics::begin_generation() {
-  state_.with_lock([](State& state) { state.by_id.clear(); });
-}
-
-bc_status PluginMetrics::define(std::uint32_t id, std::int32_t kind, std::string_view name,
-                                std::string_view help) {
+bc_status PluginMetrics::define(Ids& ids, std::uint32_t id, std::int32_t kind,
+                                std::string_view name, std::string_view help) {
   const auto known_kind = kind_of(kind);
   if (!known_kind || !is_metric_name(name)) return BC_E_INVALID;
   if (known_kind == MetricKind::kCounter) {
@@ -57,27 +53,26 @@ bc_status PluginMetrics::define(std::uint32_t id, std::int32_t kind, std::string
   } else if (has_reserved_end(name)) {
     return BC_E_INVALID;
   }
-  return state_.with_lock([&](State& state) -> bc_status {
-    if (state.by_id.contains(id)) return BC_E_INVALID;
-    const auto same = std::ranges::find(state.metrics, name, &MetricView::name);
-    if (same != state.metrics.end() && same->kind != *known_kind) return BC_E_INVALID;
-    const auto at = static_cast<std::size_t>(std::distance(state.metrics.begin(), same));
-    if (same == state.metrics.end()) {
-      if (state.metrics.size() >= kMost) return BC_E_BUSY;
-      state.metrics.push_back(
-          {.name = std::string(name), .help = printable(help), .kind = *known_kind});
+  return metrics_.with_lock([&](std::vector<MetricView>& metrics) -> bc_status {
+    if (ids.contains(id)) return BC_E_INVALID;
+    const auto same = std::ranges::find(metrics, name, &MetricView::name);
+    if (same != metrics.end() && same->kind != *known_kind) return BC_E_INVALID;
+    const auto at = static_cast<std::size_t>(std::distance(metrics.begin(), same));
+    if (same == metrics.end()) {
+      if (metrics.size() >= kMost) return BC_E_BUSY;
+      metrics.push_back({.name = std::string(name), .help = printable(help), .kind = *known_kind});
     }
-    state.by_id.emplace(id, at);
+    ids.emplace(id, at);
     return BC_OK;
   });
 }
 
-void PluginMetrics::record(std::uint32_t id, double value) {
+void PluginMetrics::record(const Ids& ids, std::uint32_t id, double value) {
   if (!std::isfinite(value)) return;
-  state_.with_lock([&](State& state) {
-    const auto found = state.by_id.find(id);
-    if (found == state.by_id.end()) return;
-    MetricView& metric = state.metrics[found->second];
+  metrics_.with_lock([&](std::vector<MetricView>& metrics) {
+    const auto found = ids.find(id);
+    if (found == ids.end()) return;
+    MetricView& metric = metrics[found->second];
     switch (metric.kind) {
       case MetricKind::kCounter:
         if (value > 0) metric.value += value;
@@ -95,7 +90,7 @@ void PluginMetrics::record(std::uint32_t id, double value) {
 }
 
 std::vector<MetricView> PluginMetrics::view() const {
-  return state_.with_lock([](const State& state) { return state.metrics; });
+  return metrics_.with_lock([](const std::vector<MetricView>& metrics) { return metrics; });
 }
 
 }  // namespace broadcast

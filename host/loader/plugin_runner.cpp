@@ -1,5 +1,6 @@
 #include "host/loader/plugin_runner.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -16,11 +17,6 @@ namespace {
 /// Each may hold threads, timers and memory that nobody can take back.
 constexpr std::size_t kMaxLibrariesLeft = 8;
 
-/// Linux takes 15 characters.
-void name_this_thread(const std::string& name) {
-  ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
-}
-
 }  // namespace
 
 std::shared_ptr<PluginRunner> PluginRunner::make(std::shared_ptr<const PluginFile> file,
@@ -32,11 +28,14 @@ std::shared_ptr<PluginRunner> PluginRunner::make(std::shared_ptr<const PluginFil
 
 PluginRunner::PluginRunner(std::shared_ptr<const PluginFile> file, Options options,
                            const Surroundings& surroundings)
-    : file_(std::move(file)),
-      options_(std::move(options)),
-      surroundings_(surroundings),
-      inbox_(options_.name, options_.inbox),
-      backoff_(options_.restart) {}
+    : options_(std::move(options)), surroundings_(surroundings), backoff_(options_.restart) {
+  serving_.with_lock([&](Serving& serving) {
+    serving.inbox = std::make_shared<PluginInbox>(options_.name, options_.inbox);
+  });
+  if (file == nullptr) return;
+  life_.with_lock([&](Life& life) { life.file = file; });
+  spec_ = {.file = std::move(file), .config = options_.config, .permissions = options_.permissions};
+}
 
 PluginRunner::~PluginRunner() {
   // Still joinable: it was stuck, its owner let go, and its own last thread is the one that
@@ -44,13 +43,36 @@ PluginRunner::~PluginRunner() {
   if (supervisor_.joinable()) supervisor_.detach();
 }
 
+std::optional<std::string> PluginRunner::try_claim() { return try_claim(*spec_->file); }
+
+std::optional<std::string> PluginRunner::try_claim(const PluginFile& file) {
+  const auto conflict =
+      surroundings_.hub.try_claim(*this, file.file_name(), file.manifest().topics);
+  if (!conflict) return std::nullopt;
+  return options_.name + ": " + conflict->text() +
+         (conflict->delivered.empty() ? ". Disable one of them under broadcasters:."
+                                      : ". Choose another topic, or restart the host.");
+}
+
 void PluginRunner::start() {
-  inbox_.open();
   has_ended_.store(false);
+  if (spec_) begin_active();
   supervisor_ = std::thread([self = shared_from_this()] { self->supervise(); });
 }
 
-void PluginRunner::request_stop(MonoTime deadline) { inbox_.request_stop(deadline); }
+void PluginRunner::post_change(std::optional<PluginSpec> spec,
+                               std::function<void(std::string)> done) {
+  changes_.with_lock([&](auto& changes) { changes.push_back({std::move(spec), std::move(done)}); });
+  progress_.set();
+}
+
+void PluginRunner::request_stop(MonoTime deadline) {
+  stop_deadline_.with_lock([&](MonoTime& until) { until = deadline; });
+  is_stopping_.store(true);
+  // At once for messages and for who serves; the supervisor tells the others.
+  serving_.with_lock([](const Serving& serving) { return serving.inbox; })->request_stop(deadline);
+  progress_.set();
+}
 
 bool PluginRunner::wait_stopped(MonoTime until) {
   while (!has_ended_.load()) {
@@ -77,107 +99,173 @@ bool PluginRunner::stop_within(std::chrono::nanoseconds duration) {
 }
 
 void PluginRunner::post_message(ProducerMessage message, std::function<void(Verdict)> done) {
-  inbox_.post_message(std::move(message), [this, done = std::move(done)](Verdict verdict) {
-    counters_.add(counter_of(verdict.outcome));
-    done(std::move(verdict));
-  });
+  PluginInbox::Message waiting{std::move(message),
+                               [this, done = std::move(done)](Verdict verdict) {
+                                 counters_.add(counter_of(verdict.outcome));
+                                 done(std::move(verdict));
+                               },
+                               mono_now()};
+  // Under the lock, so that none comes to a generation that has handed over.
+  auto refused = serving_.with_lock(
+      [&](const Serving& serving) { return serving.inbox->try_post_message(waiting); });
+  if (refused) waiting.done(*std::move(refused));
 }
 
 void PluginRunner::post_demand(std::string_view topic, std::int64_t subscribers) {
-  inbox_.post_demand(topic, subscribers);
+  serving_.with_lock(
+      [&](const Serving& serving) { serving.inbox->post_demand(topic, subscribers); });
+}
+
+std::shared_ptr<const PluginFile> PluginRunner::file() const {
+  return life_.with_lock([](const Life& life) { return life.file; });
 }
 
 BroadcasterView PluginRunner::view() const {
-  const Manifest& manifest = file_->manifest();
   BroadcasterView view{
-      .name = options_.name,
-      .library = file_->path().string(),
-      .version = manifest.version,
-      .abi = std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_minor),
-      .counts = counters_.values(),
-      .metrics = metrics_.view()};
-  for (const TopicPattern& topic : manifest.topics) view.topics.push_back(topic.text());
+      .name = options_.name, .counts = counters_.values(), .metrics = metrics_.view()};
   life_.with_lock([&](const Life& life) {
+    view.enabled = life.file != nullptr;
     view.running = life.started.has_value();
     view.generation = life.generation;
     if (life.started) view.uptime = mono_now() - *life.started;
     view.last_error = life.last_error;
     view.last_error_at = life.last_error_at;
+    view.quarantined = life.quarantined;
+    if (life.file == nullptr) return;
+    const Manifest& manifest = life.file->manifest();
+    view.library = life.file->path().string();
+    view.version = manifest.version;
+    view.abi = std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_minor);
+    for (const TopicPattern& topic : manifest.topics) view.topics.push_back(topic.text());
   });
   return view;
 }
 
+// Who serves.
+
+void PluginRunner::serve_by(const std::shared_ptr<PluginInbox>& inbox) {
+  serving_.with_lock([&](Serving& serving) { serving.successor = inbox; });
+  static_cast<void>(take_over(inbox));
+}
+
+/// Messages that wait for the one before go with it.
+bool PluginRunner::take_over(const std::shared_ptr<PluginInbox>& inbox) {
+  std::vector<std::pair<PluginInbox::Message, Verdict>> refused;
+  const bool serves = serving_.with_lock([&](Serving& serving) {
+    if (serving.inbox == inbox) return true;
+    if (serving.successor != inbox) return false;
+    for (PluginInbox::Message& message : serving.inbox->take_messages()) {
+      if (auto verdict = inbox->try_post_message(message)) {
+        refused.emplace_back(std::move(message), *std::move(verdict));
+      }
+    }
+    serving.inbox = std::move(serving.successor);
+    serving.successor.reset();
+    return true;
+  });
+  for (auto& [message, verdict] : refused) message.done(std::move(verdict));
+  return serves;
+}
+
+/// False: it has taken over already.
+bool PluginRunner::try_withdraw(const std::shared_ptr<PluginInbox>& inbox) {
+  return serving_.with_lock([&](Serving& serving) {
+    serving.successor.reset();
+    return serving.inbox != inbox;
+  });
+}
+
+// The supervisor.
+
 void PluginRunner::supervise() {
-  name_this_thread("bs:" + options_.name);
-  for (bool is_first = true; !inbox_.is_stopping(); is_first = false) {
-    if (!is_first) counters_.add(Counter::kPluginRestarts);
-    inbox_.open();
-    run_generation();
-    if (left_behind_.size() >= kMaxLibrariesLeft && !inbox_.is_stopping()) give_up();
-    wait_for_retry();
+  ::pthread_setname_np(::pthread_self(), ("bs:" + options_.name).substr(0, 15).c_str());
+  while (!is_stopping_.load()) {
+    if (active_ && active_->has_started() && !has_started_) {
+      on_active_started();
+    } else if (active_ && active_->state() >= State::kFailed && !has_failed_) {
+      on_active_failed();
+    } else if (active_ && active_->has_ended()) {
+      bury_active();
+    } else if (auto change = take_change()) {
+      change->done(obey(std::move(change->spec)));
+    } else if (!active_ && spec_ && retry_at_ && mono_now() >= *retry_at_) {
+      counters_.add(Counter::kPluginRestarts);
+      begin_active();
+    } else {
+      reap();
+      progress_.wait(active_ ? std::nullopt : retry_at_);
+    }
   }
+  stop_active();
+  while (const auto change = take_change()) change->done(options_.name + ": the host is stopping");
   report_down("stopped");
   has_ended_.store(true);
   news_.set();
 }
 
-void PluginRunner::run_generation() {
-  failure_shown_.clear();
-  metrics_.begin_generation();
-  life_.with_lock([](Life& life) { ++life.generation; });
-  auto generation = std::make_unique<Generation>(Generation::Parts{
-      .file = *file_,
-      .config = options_.config,
-      .copies = options_.copies,
-      .services = {.name = options_.name,
-                   .host_version = options_.host_version,
-                   .permissions = options_.permissions,
-                   .hub = surroundings_.hub,
-                   .owner = *this,
-                   .clients = surroundings_.clients,
-                   .cache = surroundings_.cache,
-                   .inbox = inbox_,
-                   .counters = counters_,
-                   .metrics = metrics_},
-      .on_started = [this](bool has_reported) { on_started(has_reported); },
-      .on_failure = [this](const Generation::Failure& failure) { on_failure(failure); }});
-  try {
-    std::thread([&] {
-      name_this_thread("bc:" + options_.name);
-      generation->run();
-    }).join();
-  } catch (const std::system_error& error) {
-    on_failure({.words = "could not start", .detail = std::string("no thread: ") + error.what()});
-  }
-  life_.with_lock([](Life& life) { life.started.reset(); });
-  // Again, after its threads: one of them may have had a report under way.
-  if (!failure_shown_.empty()) report_down(failure_shown_);
-  if (generation->release()) return;
-  // Threads that it left may call the host as long as their code is there.
-  left_behind_.push_back(std::move(generation));
-  libraries_left_.store(left_behind_.size());
-  spdlog::warn("{}: its library stays mapped ({}); the next start uses a copy of its own",
-               options_.name, file_->file_name());
+std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
+                                                          Generation::Start start) {
+  auto inbox = std::make_shared<PluginInbox>(options_.name, options_.inbox);
+  inbox->open();
+  return std::make_unique<Generation>(
+      ++last_number_, std::move(spec), start,
+      Generation::Parts{.name = options_.name,
+                        .host_version = options_.host_version,
+                        .copies = options_.copies,
+                        .hub = surroundings_.hub,
+                        .owner = *this,
+                        .clients = surroundings_.clients,
+                        .cache = surroundings_.cache,
+                        .counters = counters_,
+                        .metrics = metrics_,
+                        .inbox = inbox,
+                        .on_started =
+                            [this, inbox] {
+                              if (!take_over(inbox)) return false;
+                              life_.with_lock([](Life& life) { life.started = mono_now(); });
+                              return true;
+                            },
+                        .on_news = [this] { progress_.set(); }});
 }
 
-void PluginRunner::on_started(bool has_reported) {
-  spdlog::info("{}: started ({} {} from {})", options_.name, file_->manifest().name,
-               file_->manifest().version, file_->path().string());
+void PluginRunner::adopt(std::unique_ptr<Generation> generation) {
+  active_ = std::move(generation);
+  spec_ = active_->spec();
+  has_started_ = false;
+  has_failed_ = false;
+  failure_shown_.clear();
+  retry_at_.reset();
+  life_.with_lock([&](Life& life) {
+    life.file = spec_->file;
+    life.generation = active_->number();
+  });
+}
+
+void PluginRunner::begin_active() {
+  auto generation = make_generation(*spec_, Generation::Start::kAtOnce);
+  serve_by(generation->inbox());
+  adopt(std::move(generation));
+  active_->launch();
+}
+
+void PluginRunner::on_active_started() {
+  has_started_ = true;
+  const PluginFile& file = *spec_->file;
+  spdlog::info("{}: started ({} {} from {})", options_.name, file.manifest().name,
+               file.manifest().version, file.path().string());
   failure_logged_.clear();
-  life_.with_lock([](Life& life) { life.started = mono_now(); });
-  if (!has_reported) {
-    surroundings_.hub.report_status(options_.name, BroadcasterState::kOk, "");
-  }
   tell_first_start("");
 }
 
-void PluginRunner::on_failure(const Generation::Failure& failure) {
+void PluginRunner::on_active_failed() {
+  has_failed_ = true;
+  const Generation::Failure failure = active_->failure().value_or(Generation::Failure{});
   // Whatever failed is tried again, also what did not load: the bytes stay the same, but a library
   // that they need may be installed meanwhile, or descriptors and memory be free again. It costs
   // one attempt a minute, and one line in the log.
   const auto wait = backoff_.after(failure.ran);
   retry_at_ = mono_now() + wait;
-  inbox_.close_messages(failure.words, retry_at_);
+  active_->inbox()->close_messages(failure.words, retry_at_);
   life_.with_lock([&](Life& life) {
     life.started.reset();
     life.last_error = failure.detail;
@@ -190,6 +278,26 @@ void PluginRunner::on_failure(const Generation::Failure& failure) {
   failure_logged_ = failure.detail;
   report_down(failure_shown_);
   tell_first_start(failure.detail);
+}
+
+void PluginRunner::bury_active() {
+  // Again, after its threads: one of them may have had a report under way.
+  report_down(failure_shown_);
+  keep(std::move(active_));
+  if (quarantine_.size() < kMaxLibrariesLeft) return;
+  strand("has given up; the host must be restarted",
+         "gave up: " + std::to_string(quarantine_.size()) +
+             " copies of its library could not be unloaded; correct the plugin and restart the "
+             "host");
+}
+
+/// Nothing comes any more until the host is restarted.
+void PluginRunner::strand(const std::string& words, const std::string& detail) {
+  retry_at_.reset();
+  serving_.with_lock([](const Serving& serving) { return serving.inbox; })
+      ->close_messages(words, std::nullopt);
+  spdlog::error("{}: {} ({})", options_.name, detail, spec_->file->path().string());
+  report_down(detail);
 }
 
 void PluginRunner::report_down(std::string_view detail) {
@@ -205,18 +313,215 @@ void PluginRunner::tell_first_start(std::string refusal) {
   if (is_first) news_.set();
 }
 
-void PluginRunner::give_up() {
-  const std::string detail = "gave up: " + std::to_string(left_behind_.size()) +
-                             " copies of its library could not be unloaded; correct the plugin "
-                             "and restart the host";
-  retry_at_.reset();
-  inbox_.close_messages("has given up; the host must be restarted", std::nullopt);
-  spdlog::error("{}: {} ({})", options_.name, detail, file_->path().string());
-  report_down(detail);
+/// Without a limit: main has one, and leaves this runner behind.
+void PluginRunner::stop_active() {
+  if (active_) {
+    active_->request_stop(stop_deadline());
+    while (!active_->has_ended()) progress_.wait(std::nullopt);
+    keep(std::move(active_));
+    life_.with_lock([](Life& life) { life.started.reset(); });
+  }
+  for (reap(); is_somebody_stuck(); reap()) progress_.wait(std::nullopt);
 }
 
-void PluginRunner::wait_for_retry() {
-  while (!inbox_.is_stopping() && (!retry_at_ || mono_now() < *retry_at_)) inbox_.wait(retry_at_);
+MonoTime PluginRunner::stop_deadline() const {
+  return stop_deadline_.with_lock([](const MonoTime& until) { return until; });
+}
+
+template <class Predicate>
+bool PluginRunner::wait_until(MonoTime until, Predicate is_done) {
+  while (!is_done()) {
+    const MonoTime limit = is_stopping_.load() ? std::min(until, stop_deadline()) : until;
+    if (mono_now() >= limit) return false;
+    progress_.wait(limit);
+  }
+  return true;
+}
+
+// What operators change.
+
+std::optional<PluginRunner::Change> PluginRunner::take_change() {
+  return changes_.with_lock([](auto& changes) -> std::optional<Change> {
+    if (changes.empty()) return std::nullopt;
+    Change change = std::move(changes.front());
+    changes.pop_front();
+    return change;
+  });
+}
+
+std::string PluginRunner::obey(std::optional<PluginSpec> spec) {
+  if (!spec) return switch_off();
+  if (quarantine_.size() >= kMaxLibrariesLeft) {
+    return options_.name + ": " + std::to_string(quarantine_.size()) +
+           " copies of its library could not be unloaded. Restart the host.";
+  }
+  const bool is_running = active_ && has_started_ && !has_failed_;
+  const bool is_exclusive =
+      spec->file->manifest().is_exclusive || (spec_ && spec_->file->manifest().is_exclusive);
+  backoff_ = Backoff(options_.restart);
+  std::string refusal =
+      is_running && !is_exclusive ? replace_beside(*std::move(spec)) : start_over(*std::move(spec));
+  if (!refusal.empty()) spdlog::error("{}: not changed: {}", options_.name, refusal);
+  return refusal;
+}
+
+/// Load N+1, CONFIG; pause and suspend N; START N+1; STOP N. Until that START has returned, N can
+/// go on.
+std::string PluginRunner::replace_beside(PluginSpec spec) {
+  auto next = make_generation(std::move(spec), Generation::Start::kWhenTold);
+  next->launch();
+  static_cast<void>(wait_until(mono_now() + options_.times.prepare,
+                               [&] { return next->state() >= State::kPrepared; }));
+  if (next->state() != State::kPrepared || is_stopping_.load()) {
+    std::string why = why_not_started(*next, "create and CONFIG have not returned in time");
+    retire(std::move(next));
+    return why;
+  }
+  active_->pause();
+  const bool is_paused = wait_until(mono_now() + options_.times.pause,
+                                    [&] { return active_->state() >= State::kPaused; });
+  active_->suspend();
+  std::string refusal = try_claim(*next->spec().file).value_or("");
+  if (refusal.empty()) {
+    serving_.with_lock([&](Serving& serving) { serving.successor = next->inbox(); });
+    next->proceed();
+    refusal = await_start(*next);
+  }
+  if (!refusal.empty() && try_withdraw(next->inbox())) {
+    static_cast<void>(try_claim());
+    active_->resume();
+    retire(std::move(next));
+    return refusal;
+  }
+  auto old = std::move(active_);
+  adopt(std::move(next));
+  on_active_started();
+  if (!is_paused) old->quarantine();
+  retire(std::move(old));
+  return "";
+}
+
+/// N goes first: of those that must not be two at once, or do not run. What was before comes again
+/// if N+1 does not start.
+std::string PluginRunner::start_over(PluginSpec spec) {
+  if (auto refusal = try_claim(*spec.file)) return *refusal;
+  const std::optional<PluginSpec> before = std::exchange(spec_, std::move(spec));
+  const bool is_exclusive =
+      spec_->file->manifest().is_exclusive || (before && before->file->manifest().is_exclusive);
+  const std::string stuck =
+      options_.name + ": its old generation does not end, and it is exclusive. Restart the host.";
+  auto next = make_generation(*spec_, Generation::Start::kAtOnce);
+  serve_by(next->inbox());  // messages wait for it
+  if (active_) {
+    life_.with_lock([](Life& life) { life.started.reset(); });
+    retire(std::move(active_));
+  }
+  if (is_exclusive && is_somebody_stuck()) {
+    strand("does not end; the host must be restarted", stuck);
+    return stuck;
+  }
+  adopt(std::move(next));
+  active_->launch();
+  std::string refusal = await_start(*active_);
+  if (refusal.empty() || !before) return refusal;  // what was off is on now, and tried again
+  spec_ = before;
+  static_cast<void>(try_claim());
+  retire(std::move(active_));
+  if (is_exclusive && is_somebody_stuck()) {
+    strand("does not end; the host must be restarted", stuck);
+  } else {
+    begin_active();
+  }
+  return refusal;
+}
+
+std::string PluginRunner::switch_off() {
+  spec_.reset();
+  retry_at_.reset();
+  auto nobody = std::make_shared<PluginInbox>(options_.name, options_.inbox);
+  nobody->close_messages("is switched off", std::nullopt);
+  serve_by(nobody);
+  if (active_) retire(std::move(active_));
+  static_cast<void>(surroundings_.hub.try_claim(*this, "", {}));
+  life_.with_lock([](Life& life) {
+    life.file.reset();
+    life.started.reset();
+  });
+  surroundings_.hub.report_status(options_.name, BroadcasterState::kDisabled,
+                                  "switched off by the operator");
+  spdlog::info("{}: switched off", options_.name);
+  return "";
+}
+
+/// Empty: it has started.
+std::string PluginRunner::await_start(const Generation& generation) {
+  static_cast<void>(wait_until(mono_now() + options_.times.start, [&] {
+    return generation.has_started() || generation.state() >= State::kFailed;
+  }));
+  return generation.has_started() ? ""
+                                  : why_not_started(generation, "START has not returned in time");
+}
+
+std::string PluginRunner::why_not_started(const Generation& generation, std::string late) const {
+  const auto failure = generation.failure();
+  if (failure) return options_.name + ": " + failure->detail;
+  return options_.name + ": " + (is_stopping_.load() ? "the host is stopping" : std::move(late));
+}
+
+/// Stops it, or sees it end; what does not return in time is quarantined.
+void PluginRunner::retire(std::unique_ptr<Generation> generation) {
+  const MonoTime until = mono_now() + options_.times.stop;
+  if (generation->state() < State::kFailed) generation->request_stop(until);
+  if (!generation->is_quarantined() &&
+      !wait_until(until, [&] { return generation->has_ended(); })) {
+    generation->quarantine();
+  }
+  keep(std::move(generation));
+}
+
+void PluginRunner::keep(std::unique_ptr<Generation> generation) {
+  const bool has_ended = generation->has_ended();
+  if (has_ended && generation->bury()) return;
+  // Threads that it left may call the host as long as their code is there.
+  if (has_ended) {
+    spdlog::warn("{}: its library stays mapped ({}); the next start uses a copy of its own",
+                 options_.name, generation->spec().file->file_name());
+  } else {
+    spdlog::warn("{}: a callback of generation {} ({}) does not return; it is left alone",
+                 options_.name, generation->number(), generation->spec().file->file_name());
+  }
+  quarantine_.push_back({.generation = std::move(generation),
+                         .is_buried = has_ended,
+                         .since = iso_timestamp(wall_now_ns())});
+  list_quarantine();
+}
+
+void PluginRunner::reap() {
+  const std::size_t removed = std::erase_if(quarantine_, [](Left& left) {
+    if (left.is_buried || !left.generation->has_ended()) return false;
+    left.is_buried = true;
+    return left.generation->bury();
+  });
+  if (removed > 0) list_quarantine();
+}
+
+bool PluginRunner::is_somebody_stuck() const {
+  return std::ranges::any_of(quarantine_,
+                             [](const Left& left) { return !left.generation->has_ended(); });
+}
+
+void PluginRunner::list_quarantine() {
+  libraries_left_.store(quarantine_.size());
+  life_.with_lock([&](Life& life) {
+    life.quarantined.clear();
+    for (const Left& left : quarantine_) {
+      life.quarantined.push_back(
+          {.generation = left.generation->number(),
+           .version = left.generation->spec().file->manifest().version,
+           .since = left.since,
+           .why = left.is_buried ? "its library stays mapped" : "a callback does not return"});
+    }
+  });
 }
 
 }  // namespace broadcast

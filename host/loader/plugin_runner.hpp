@@ -1,19 +1,20 @@
 #pragma once
-// Runs one broadcaster: a generation at a time on a thread of its own [plugin], the next one after
-// a back-off when it failed. Owns its topics in the hub and answers for them whether the plugin
-// lives or not. Shared with its threads, so that a callback that never returns keeps what it uses
-// alive (quarantine).
+// Runs one broadcaster: a generation on a thread of its own [plugin], the next one after a back-off
+// when it failed, or beside it when it is replaced. Owns its topics in the hub and answers for them
+// whether the plugin lives or not. Shared with its threads, so that a callback that never returns
+// keeps what it uses alive (quarantine).
 //
-// A supervisor thread starts the plugin's thread, joins it, sees the library unmapped and waits out
-// the back-off: nothing else, because a library with thread_local objects can only be unloaded
-// after their thread.
+// A supervisor thread makes the generations, tells and buries them, and waits out the back-off:
+// only it changes which one is active. What it is asked to change it does one after the other.
 //
-// A callback that never returns, STOP and destroy of a failed instance included, holds up that
-// supervisor and nobody else: the other broadcasters have their own, messages are answered
-// kUnavailable, and at shutdown the host waits until its deadline and leaves the runner behind.
+// A callback that never returns holds up a replacement for `Times::pause` and nobody else: the
+// other broadcasters have their own supervisors, and at shutdown the host waits until its deadline
+// and leaves the runner behind.
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -40,14 +41,22 @@ namespace broadcast {
 
 class PluginRunner final : public TopicOwner, public std::enable_shared_from_this<PluginRunner> {
  public:
+  /// What a generation may take when another replaces it.
+  struct Times {
+    std::chrono::nanoseconds prepare = std::chrono::seconds(30);  ///< dlopen, create, CONFIG
+    std::chrono::nanoseconds pause = std::chrono::seconds(5);     ///< to come back from a callback
+    std::chrono::nanoseconds start = std::chrono::seconds(10);
+    std::chrono::nanoseconds stop = std::chrono::seconds(5);  ///< STOP, destroy, unload
+  };
   struct Options {
     std::string name;           ///< the broadcaster's in YAML
-    std::string config = "{}";  ///< JSON, checked against the schema, defaults filled in
+    std::string config = "{}";  ///< of the first generation, as PluginSpec has them
     std::vector<std::string> permissions;
     std::string host_version;
     CopyPlace copies;
     Backoff::Times restart;
     PluginInbox::Bounds inbox;
+    Times times;
   };
   /// Outlive the runner; if it is stuck when the process ends, the process leaves without
   /// destroying them.
@@ -57,6 +66,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     CacheControl* cache = nullptr;
   };
 
+  /// Without a file it is switched off until post_change().
   [[nodiscard]] static std::shared_ptr<PluginRunner> make(std::shared_ptr<const PluginFile> file,
                                                           Options options,
                                                           const Surroundings& surroundings);
@@ -65,8 +75,15 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   PluginRunner(const PluginRunner&) = delete;
   PluginRunner& operator=(const PluginRunner&) = delete;
 
-  /// [main] Once. Returns at once; how it went is on status:{name}.
+  /// [main] before start(). Takes the topics of its file; the refusal, if they cannot be had.
+  [[nodiscard]] std::optional<std::string> try_claim();
+  /// [main] Once. Returns at once; how it went is on status:{name}. REQUIRES: try_claim() went
+  /// well, or it has no file.
   void start();
+  /// [main] Another library, config or permissions from now on: beside the generation that runs, if
+  /// neither is `exclusive`; nothing: switched off. `done` is called once, on any thread, with what
+  /// stands against it; then what was before goes on. Empty: done, and the old generation is gone.
+  void post_change(std::optional<PluginSpec> spec, std::function<void(std::string refusal)> done);
   /// [main] Asks it to stop by `deadline`; messages are answered kUnavailable from now on.
   void request_stop(MonoTime deadline);
   /// [main] True once its threads have ended; false at `until`: a callback is stuck.
@@ -74,18 +91,15 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   [[nodiscard]] bool wait_stopped(MonoTime until);
   /// [main] Both.
   [[nodiscard]] bool stop_within(std::chrono::nanoseconds duration);
-
-  /// [main] Waits until its first START has returned, or it failed before, or `until`. Why it has
-  /// not started; empty: it has. REQUIRES: start() was called.
+  /// [main] Waits until the first START has returned: empty if it went well, else why not; says so
+  /// too if nothing is known at `until`.
   [[nodiscard]] std::string wait_first_start(MonoTime until);
 
-  /// [any] Generations whose library stayed mapped after they ended. While there is one, its
-  /// threads may still call the host: the process leaves without destroying what they use.
+  /// Libraries that are still mapped, or whose callback has not returned.
   [[nodiscard]] std::size_t libraries_left() const { return libraries_left_.load(); }
-  [[nodiscard]] const PluginFile& file() const { return *file_; }
-  /// [any] What this broadcaster published, and what went wrong.
   [[nodiscard]] const Counters& counters() const { return counters_; }
-  /// [any] How it is.
+  /// Of the generation that is meant to run; null: switched off.
+  [[nodiscard]] std::shared_ptr<const PluginFile> file() const;
   [[nodiscard]] BroadcasterView view() const;
 
   [[nodiscard]] std::string_view owner_name() const override { return options_.name; }
@@ -93,45 +107,95 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   void post_demand(std::string_view topic, std::int64_t subscribers) override;
 
  private:
+  using State = Generation::State;
+  struct Change {
+    std::optional<PluginSpec> spec;
+    std::function<void(std::string)> done;
+  };
+
   PluginRunner(std::shared_ptr<const PluginFile> file, Options options,
                const Surroundings& surroundings);
+  [[nodiscard]] std::optional<std::string> try_claim(const PluginFile& file);
+  void serve_by(const std::shared_ptr<PluginInbox>& inbox);
+  [[nodiscard]] bool take_over(const std::shared_ptr<PluginInbox>& inbox);
+  [[nodiscard]] bool try_withdraw(const std::shared_ptr<PluginInbox>& inbox);
+  // The supervisor's.
   void supervise();
-  void run_generation();
-  void on_started(bool has_reported);
-  void on_failure(const Generation::Failure& failure);
+  [[nodiscard]] std::unique_ptr<Generation> make_generation(PluginSpec spec,
+                                                            Generation::Start start);
+  void adopt(std::unique_ptr<Generation> generation);
+  void begin_active();
+  void on_active_started();
+  void on_active_failed();
+  void bury_active();
+  void strand(const std::string& words, const std::string& detail);
   void report_down(std::string_view detail);
   void tell_first_start(std::string refusal);
-  void give_up();
-  void wait_for_retry();
+  void stop_active();
+  [[nodiscard]] MonoTime stop_deadline() const;
+  template <class Predicate>
+  [[nodiscard]] bool wait_until(MonoTime until, Predicate is_done);
+
+  [[nodiscard]] std::optional<Change> take_change();
+  [[nodiscard]] std::string obey(std::optional<PluginSpec> spec);
+  [[nodiscard]] std::string replace_beside(PluginSpec spec);
+  [[nodiscard]] std::string start_over(PluginSpec spec);
+  [[nodiscard]] std::string switch_off();
+  [[nodiscard]] std::string await_start(const Generation& generation);
+  [[nodiscard]] std::string why_not_started(const Generation& generation, std::string late) const;
+  void retire(std::unique_ptr<Generation> generation);
+  void keep(std::unique_ptr<Generation> generation);
+  void reap();
+  [[nodiscard]] bool is_somebody_stuck() const;
+  void list_quarantine();
 
   // Constant after construction.
-  const std::shared_ptr<const PluginFile> file_;
   const Options options_;
   const Surroundings surroundings_;
   // Shared.
-  PluginInbox inbox_;
+  struct Serving {
+    std::shared_ptr<PluginInbox> inbox;      // of the generation that serves; never null
+    std::shared_ptr<PluginInbox> successor;  // of the one that may take over
+  };
+  Guarded<Serving> serving_;
   Counters counters_;
   PluginMetrics metrics_;
   struct Life {
+    std::shared_ptr<const PluginFile> file;  // null: switched off
     std::uint64_t generation = 0;
     std::optional<MonoTime> started;  // nothing: not running
     std::string last_error;
     std::string last_error_at;
+    std::vector<BroadcasterView::Quarantined> quarantined;
   };
   Guarded<Life> life_;
   std::atomic<std::size_t> libraries_left_{0};
+  std::atomic<bool> is_stopping_{false};
   std::atomic<bool> has_ended_{true};
+  Guarded<std::deque<Change>> changes_;
+  Guarded<MonoTime> stop_deadline_;
   // Nothing until it is known, "" if it went well.
   Guarded<std::optional<std::string>> first_start_;
-  Wake news_;  // of the two above, for [main]
+  Wake progress_;  // of generations and changes, for the supervisor
+  Wake news_;      // of has_ended_ and first_start_, for [main]
   // [main]
   std::thread supervisor_;
-  // The plugin's thread, and the supervisor while there is none.
+  // The supervisor's; [main] before start().
+  std::optional<PluginSpec> spec_;  // what is meant to run; nothing: switched off
+  std::unique_ptr<Generation> active_;
+  bool has_started_ = false;  // active_ has, and what follows from it was done
+  bool has_failed_ = false;   // the same
+  std::uint64_t last_number_ = 0;
   Backoff backoff_;
-  std::optional<MonoTime> retry_at_;  // nothing: never again
+  std::optional<MonoTime> retry_at_;  // while nothing is active; nothing: never again
   std::string failure_shown_;         // the status of this generation; empty while it is well
   std::string failure_logged_;        // the last one; empty once a start went well
-  std::vector<std::unique_ptr<Generation>> left_behind_;  // whose libraries are still mapped
+  struct Left {
+    std::unique_ptr<Generation> generation;
+    bool is_buried = false;  // its thread has ended; its library is mapped for good
+    std::string since;
+  };
+  std::vector<Left> quarantine_;
 };
 
 }  // namespace broadcast

@@ -19,7 +19,11 @@ constexpr char kManifest[] =
     R"({"name":"probe","version":"1.0.0","abi":[1,0],"requires":["bc.demand/1"],"demand":true,)"
     R"("topics":[{"pattern":"probe:log","delivery":"all"},)"
     R"({"pattern":"probe:{name}","match":"[a-z]+","delivery":"latest"}],)"
-    R"("config":{"type":"object","additionalProperties":true},"from_the_future":{"ignored":[1]}})";
+    R"("config":{"type":"object","additionalProperties":true},)"
+#ifdef TEST_EXCLUSIVE
+    R"("exclusive":true,)"
+#endif
+    R"("from_the_future":{"ignored":[1]}})";
 
 std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr, text.len) : ""; }
 bc_str borrow(std::string_view text) { return {text.data(), text.size()}; }

@@ -114,6 +114,30 @@ TEST_F(HostServicesTest, PublishesBetweenStartAndRevokeOnly) {
   EXPECT_EQ(publish(), BC_E_REVOKED);
 }
 
+TEST_F(HostServicesTest, CanBeSuspendedAndGoOnButIsRevokedForGood) {
+  services->open();
+  services->suspend();
+  EXPECT_EQ(publish(), BC_E_REVOKED);
+  EXPECT_EQ(host->stopping(host), 1);
+  services->resume();
+  EXPECT_EQ(publish(), BC_OK);
+  EXPECT_EQ(host->stopping(host), 0);
+  services->revoke();
+  services->resume();
+  EXPECT_EQ(publish(), BC_E_REVOKED);
+}
+
+TEST_F(HostServicesTest, AMessageWhoseUpdateCameTooLateIsToBeTriedAgain) {
+  services->open();
+  services->begin_message({.topic = "price:1", .source = "http", .payload = "{}"});
+  services->suspend();
+  EXPECT_EQ(publish(), BC_E_REVOKED);
+  Verdict verdict{.outcome = Verdict::Outcome::kAccepted, .last = {}};
+  EXPECT_TRUE(services->end_message(verdict).empty());
+  EXPECT_EQ(verdict.outcome, Verdict::Outcome::kUnavailable);
+  EXPECT_EQ(verdict.text, "price is being replaced; try again");
+}
+
 TEST_F(HostServicesTest, RefusesWhatCannotBePublished) {
   services->open();
   EXPECT_EQ(publish("price:abc"), BC_E_DENIED);
@@ -273,10 +297,13 @@ TEST_F(HostServicesTest, ShowsTheStatusThatThePluginReports) {
   listening.subscribe_status("price");
   EXPECT_EQ(status->report(host, 4, lend("")), BC_E_INVALID);
   EXPECT_EQ(status->report(host, -1, lend("")), BC_E_INVALID);
-  EXPECT_FALSE(services->has_reported());
+  EXPECT_EQ(status->report(host, BC_STATUS_OK, lend("connecting")), BC_OK);
   EXPECT_EQ(status->report(host, BC_STATUS_STALE, lend("no data for 12 s")), BC_OK);
-  EXPECT_TRUE(services->has_reported());
+  EXPECT_TRUE(listening.hub().statuses()[0].detail == "before the test") << "START returns first";
+  EXPECT_TRUE(services->started());
   EXPECT_TRUE(listening.wait_for({R"("state":"stale")", R"("detail":"no data for 12 s")"}));
+  EXPECT_EQ(status->report(host, BC_STATUS_OK, lend("")), BC_OK);
+  EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
   services->revoke();
   EXPECT_EQ(status->report(host, BC_STATUS_OK, lend("")), BC_E_REVOKED);
 }

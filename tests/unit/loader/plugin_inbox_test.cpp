@@ -15,8 +15,10 @@ using namespace std::chrono_literals;
 struct Asked {
   std::vector<Verdict> verdicts;
   void post(PluginInbox& inbox, const std::string& payload) {
-    inbox.post_message({.topic = "t", .source = "test", .payload = payload},
-                       [this](Verdict verdict) { verdicts.push_back(std::move(verdict)); });
+    PluginInbox::Message message{
+        .message = {.topic = "t", .source = "test", .payload = payload},
+        .done = [this](Verdict verdict) { verdicts.push_back(std::move(verdict)); }};
+    if (auto refused = inbox.try_post_message(message)) message.done(*std::move(refused));
   }
 };
 
@@ -166,8 +168,9 @@ TEST(PluginInboxStressTest, LosesNothingWhileCallersOverlapWithAStop) {
   for (int caller = 0; caller < kCallers; ++caller) {
     callers.emplace_back([&, caller] {
       for (int i = 0; i < kEach; ++i) {
-        inbox.post_message({.topic = "t", .source = "test", .payload = "{}"},
-                           [&](Verdict) { ++verdicts; });
+        PluginInbox::Message message{.message = {.topic = "t", .source = "test", .payload = "{}"},
+                                     .done = [&](const Verdict&) { ++verdicts; }};
+        if (inbox.try_post_message(message)) ++verdicts;
         inbox.post_demand("t" + std::to_string(i % 8), i);
         if (inbox.try_post(1, nullptr) == BC_OK) ++posts_accepted;
         if (caller == 0 && i == kEach / 2) inbox.request_stop(mono_now());

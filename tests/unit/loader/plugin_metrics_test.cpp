@@ -13,14 +13,15 @@ namespace {
 
 TEST(PluginMetricsTest, CountersAddUpGaugesAreSetHistogramsObserve) {
   PluginMetrics metrics;
-  EXPECT_EQ(metrics.define(1, BC_COUNTER, "ticks", "Ticks."), BC_OK);
-  EXPECT_EQ(metrics.define(2, BC_GAUGE, "depth", ""), BC_OK);
-  EXPECT_EQ(metrics.define(3, BC_HISTOGRAM, "took_seconds", ""), BC_OK);
+  PluginMetrics::Ids ids;
+  EXPECT_EQ(metrics.define(ids, 1, BC_COUNTER, "ticks", "Ticks."), BC_OK);
+  EXPECT_EQ(metrics.define(ids, 2, BC_GAUGE, "depth", ""), BC_OK);
+  EXPECT_EQ(metrics.define(ids, 3, BC_HISTOGRAM, "took_seconds", ""), BC_OK);
   for (const double value : {2.0, 3.0}) {
-    for (const std::uint32_t id : {1U, 2U, 3U}) metrics.record(id, value);
+    for (const std::uint32_t id : {1U, 2U, 3U}) metrics.record(ids, id, value);
   }
-  metrics.record(3, 0.0005);  // a bound belongs to its bucket
-  metrics.record(3, 1e9);
+  metrics.record(ids, 3, 0.0005);  // a bound belongs to its bucket
+  metrics.record(ids, 3, 1e9);
   const auto view = metrics.view();
   EXPECT_EQ(view[0].value, 5);
   EXPECT_EQ(view[0].help, "Ticks.");
@@ -32,63 +33,71 @@ TEST(PluginMetricsTest, CountersAddUpGaugesAreSetHistogramsObserve) {
 
 TEST(PluginMetricsTest, WhatMakesNoSenseHasNoEffect) {
   PluginMetrics metrics;
-  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
-  metrics.record(1, -1);
-  metrics.record(1, std::numeric_limits<double>::quiet_NaN());
-  metrics.record(1, std::numeric_limits<double>::infinity());  // no later sum would be a number
-  metrics.record(7, 1);
+  PluginMetrics::Ids ids;
+  ASSERT_EQ(metrics.define(ids, 1, BC_COUNTER, "ticks", ""), BC_OK);
+  metrics.record(ids, 1, -1);
+  metrics.record(ids, 1, std::numeric_limits<double>::quiet_NaN());
+  metrics.record(ids, 1,
+                 std::numeric_limits<double>::infinity());  // no later sum would be a number
+  metrics.record(ids, 7, 1);
   EXPECT_EQ(metrics.view()[0].value, 0);
 }
 
 TEST(PluginMetricsTest, RefusesWhatPrometheusCouldNotRead) {
   PluginMetrics metrics;
+  PluginMetrics::Ids ids;
   for (const std::string& name :
        {std::string(), std::string("Depth"), std::string("1st"), std::string("a b"),
         std::string("a-b"), std::string("é"), std::string(65, 'x')}) {
-    EXPECT_EQ(metrics.define(1, BC_GAUGE, name, ""), BC_E_INVALID) << name;
+    EXPECT_EQ(metrics.define(ids, 1, BC_GAUGE, name, ""), BC_E_INVALID) << name;
   }
-  EXPECT_EQ(metrics.define(1, 3, "depth", ""), BC_E_INVALID);
-  ASSERT_EQ(metrics.define(1, BC_GAUGE, "depth", ""), BC_OK);
-  EXPECT_EQ(metrics.define(1, BC_GAUGE, "width", ""), BC_E_INVALID) << "an id given twice";
-  EXPECT_EQ(metrics.define(2, BC_COUNTER, "depth", ""), BC_E_INVALID) << "another kind";
+  EXPECT_EQ(metrics.define(ids, 1, 3, "depth", ""), BC_E_INVALID);
+  ASSERT_EQ(metrics.define(ids, 1, BC_GAUGE, "depth", ""), BC_OK);
+  EXPECT_EQ(metrics.define(ids, 1, BC_GAUGE, "width", ""), BC_E_INVALID) << "an id given twice";
+  EXPECT_EQ(metrics.define(ids, 2, BC_COUNTER, "depth", ""), BC_E_INVALID) << "another kind";
 }
 
 TEST(PluginMetricsTest, RefusesNamesThatBelongToAnotherKind) {
   PluginMetrics metrics;
+  PluginMetrics::Ids ids;
   for (const char* name : {"depth_total", "depth_count", "depth_sum", "depth_bucket"}) {
-    EXPECT_EQ(metrics.define(1, BC_GAUGE, name, ""), BC_E_INVALID) << name;
-    EXPECT_EQ(metrics.define(1, BC_HISTOGRAM, name, ""), BC_E_INVALID) << name;
+    EXPECT_EQ(metrics.define(ids, 1, BC_GAUGE, name, ""), BC_E_INVALID) << name;
+    EXPECT_EQ(metrics.define(ids, 1, BC_HISTOGRAM, name, ""), BC_E_INVALID) << name;
   }
-  EXPECT_EQ(metrics.define(1, BC_COUNTER, "depth_total", ""), BC_OK);
+  EXPECT_EQ(metrics.define(ids, 1, BC_COUNTER, "depth_total", ""), BC_OK);
 }
 
 TEST(PluginMetricsTest, ACounterIsTheSameWithAndWithoutTotal) {
   PluginMetrics metrics;
-  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
-  ASSERT_EQ(metrics.define(2, BC_COUNTER, "ticks_total", ""), BC_OK);
-  metrics.record(1, 1);
-  metrics.record(2, 1);
+  PluginMetrics::Ids ids;
+  ASSERT_EQ(metrics.define(ids, 1, BC_COUNTER, "ticks", ""), BC_OK);
+  ASSERT_EQ(metrics.define(ids, 2, BC_COUNTER, "ticks_total", ""), BC_OK);
+  metrics.record(ids, 1, 1);
+  metrics.record(ids, 2, 1);
   ASSERT_EQ(metrics.view().size(), 1U);
   EXPECT_EQ(metrics.view()[0].value, 2);
 }
 
 TEST(PluginMetricsTest, HasRoomForSoMany) {
   PluginMetrics metrics;
+  PluginMetrics::Ids ids;
   for (std::uint32_t i = 0; i < PluginMetrics::kMost; ++i) {
-    ASSERT_EQ(metrics.define(i, BC_GAUGE, "m" + std::to_string(i), ""), BC_OK);
+    ASSERT_EQ(metrics.define(ids, i, BC_GAUGE, "m" + std::to_string(i), ""), BC_OK);
   }
-  EXPECT_EQ(metrics.define(1000, BC_GAUGE, "one_more", ""), BC_E_BUSY);
-  EXPECT_EQ(metrics.define(1001, BC_GAUGE, "m0", ""), BC_OK) << "one more name for what is there";
+  EXPECT_EQ(metrics.define(ids, 1000, BC_GAUGE, "one_more", ""), BC_E_BUSY);
+  EXPECT_EQ(metrics.define(ids, 1001, BC_GAUGE, "m0", ""), BC_OK)
+      << "one more name for what is there";
 }
 
 TEST(PluginMetricsTest, ANewGenerationGoesOnFromTheNumbersOfTheOneBefore) {
   PluginMetrics metrics;
-  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
-  metrics.record(1, 5);
-  metrics.begin_generation();
-  metrics.record(1, 100);
-  ASSERT_EQ(metrics.define(9, BC_COUNTER, "ticks", ""), BC_OK);
-  metrics.record(9, 1);
+  PluginMetrics::Ids ids;
+  ASSERT_EQ(metrics.define(ids, 1, BC_COUNTER, "ticks", ""), BC_OK);
+  metrics.record(ids, 1, 5);
+  PluginMetrics::Ids next;
+  metrics.record(next, 1, 100);
+  ASSERT_EQ(metrics.define(next, 9, BC_COUNTER, "ticks", ""), BC_OK);
+  metrics.record(next, 9, 1);
   ASSERT_EQ(metrics.view().size(), 1U);
   EXPECT_EQ(metrics.view()[0].value, 6);
 }
@@ -96,14 +105,15 @@ TEST(PluginMetricsTest, ANewGenerationGoesOnFromTheNumbersOfTheOneBefore) {
 TEST(PluginMetricsTest, ThreadsRecordAtOnceWhileSomebodyReads) {
   constexpr int kTimes = 2000;
   PluginMetrics metrics;
-  ASSERT_EQ(metrics.define(1, BC_COUNTER, "ticks", ""), BC_OK);
-  ASSERT_EQ(metrics.define(2, BC_HISTOGRAM, "took_seconds", ""), BC_OK);
+  PluginMetrics::Ids ids;
+  ASSERT_EQ(metrics.define(ids, 1, BC_COUNTER, "ticks", ""), BC_OK);
+  ASSERT_EQ(metrics.define(ids, 2, BC_HISTOGRAM, "took_seconds", ""), BC_OK);
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] {
       for (int n = 0; n < kTimes; ++n) {
-        metrics.record(1, 1);
-        metrics.record(2, 0.002);
+        metrics.record(ids, 1, 1);
+        metrics.record(ids, 2, 0.002);
       }
     });
   }

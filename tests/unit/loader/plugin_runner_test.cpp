@@ -68,8 +68,7 @@ class PluginRunnerTest : public testing::Test {
 
   void make(const PluginRunner::Options& with, const std::string& plugin = "probe") {
     runner = PluginRunner::make(test::read_plugin(plugin), with, listening.surroundings());
-    const auto& topics = runner->file().manifest().topics;
-    EXPECT_FALSE(listening.hub().try_claim(*runner, plugin + ".so", topics));
+    EXPECT_EQ(runner->try_claim(), std::nullopt);
     listening.subscribe("probe:log");
     listening.subscribe_status(with.name);
   }
@@ -215,7 +214,7 @@ TEST_F(PluginRunnerTest, CountsAnExceptionInEveryStage) {
     test::ListeningHub own;
     auto with = options(R"({"in":")" + std::string(stage) + R"(","do":"throw"})");
     const auto each = PluginRunner::make(test::read_plugin("probe"), with, own.surroundings());
-    EXPECT_FALSE(own.hub().try_claim(*each, "probe.so", each->file().manifest().topics));
+    EXPECT_EQ(each->try_claim(), std::nullopt);
     own.subscribe("probe:log");
     own.subscribe_status("probe");
     each->start();
@@ -557,6 +556,192 @@ TEST(BroadcastersTest, IsNotCleanlyStoppedWhileALibraryIsMapped) {
   EXPECT_FALSE(broadcasters.stop(mono_now() + kPatience));
 }
 
+class ReplaceTest : public PluginRunnerTest {
+ protected:
+  static PluginSpec spec(const std::string& config = "{}", const std::string& plugin = "probe") {
+    return {.file = test::read_plugin(plugin), .config = config, .permissions = {}};
+  }
+  /// The refusal, empty if there is none.
+  std::string change(std::optional<PluginSpec> to) {
+    auto answer = std::make_shared<std::promise<std::string>>();
+    auto refusal = answer->get_future();
+    runner->post_change(std::move(to), [answer](std::string why) { answer->set_value(why); });
+    if (refusal.wait_for(kPatience) != std::future_status::ready) return "no answer in time";
+    return refusal.get();
+  }
+  void start_and_wait(const PluginRunner::Options& with = options()) {
+    start(with);
+    ASSERT_TRUE(listening.wait_for_event("START"));
+    ASSERT_TRUE(runner->wait_first_start(mono_now() + kPatience).empty());
+  }
+};
+
+TEST_F(ReplaceTest, TheNextStartsBeforeTheOldOneStopsAndNothingOfItIsLeft) {
+  start_and_wait();
+  EXPECT_EQ(change(spec()), "");
+  const BroadcasterView view = runner->view();
+  EXPECT_TRUE(view.running);
+  EXPECT_EQ(view.generation, 2u);
+  EXPECT_EQ(count(Counter::kPluginRestarts), 0u);
+  EXPECT_EQ(runner->libraries_left(), 0u);
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  // STOP of the old one is not heard: it was revoked before.
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+}
+
+TEST_F(ReplaceTest, NumbersAndSubscribersStayAndDemandIsToldAgain) {
+  make(options());
+  const TopicPtr topic = listening.subscribe("probe:first");
+  runner->start();
+  ASSERT_TRUE(listening.wait_for_event("DEMAND probe:first 1 replay"));
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_TRUE(listening.wait_for_event("DEMAND probe:first 1 replay"));
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_EQ(listening.hub().look(topic).seq, 2u);
+}
+
+TEST_F(ReplaceTest, WhateverFailsBeforeStartReturnsKeepsTheOldOne) {
+  start_and_wait();
+  for (const auto& [config, why] :
+       {std::pair{R"({"in":"CONFIG","do":"refuse"})",
+                  "probe: CONFIG failed (status -1): signals[0].ticker is missing"},
+        std::pair{R"({"in":"START","do":"refuse"})",
+                  "probe: START failed (status -1): signals[0].ticker is missing"},
+        std::pair{R"({"in":"START","do":"throw"})",
+                  "probe: exception in START: thrown ? on request"}}) {
+    EXPECT_EQ(change(spec(config)), why);
+    EXPECT_EQ(runner->view().generation, 1u);
+    EXPECT_TRUE(runner->view().running);
+    EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  }
+  EXPECT_EQ(change(spec("{}", "undefined_symbol")),
+            "probe: undefined_symbol.so: undefined symbol: function_that_nobody_defines");
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_EQ(runner->libraries_left(), 0u);
+  EXPECT_EQ(count(Counter::kPluginRestarts), 0u);
+}
+
+TEST_F(ReplaceTest, AStuckOneIsQuarantinedAndItsProducerAnswered) {
+  const Gate gate;
+  auto impatient = options();
+  impatient.times.pause = impatient.times.stop = 1ms;
+  start_and_wait(impatient);
+  auto stuck = post(*runner, gate.order());
+  ASSERT_TRUE(listening.wait_for_event("stuck"));
+  auto waiting = post(*runner, R"({"do":"publish_twice"})");
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_EQ(verdict_of(std::move(waiting)).published, 2u) << "by the next one";
+  EXPECT_EQ(verdict_of(std::move(stuck)).text,
+            "probe did not come back from this message and was replaced; try again");
+  auto quarantined = runner->view().quarantined;
+  ASSERT_EQ(quarantined.size(), 1u);
+  EXPECT_EQ(quarantined[0].generation, 1u);
+  EXPECT_EQ(quarantined[0].why, "a callback does not return");
+  gate.open();
+  while (runner->libraries_left() > 0) std::this_thread::yield();
+  EXPECT_TRUE(runner->view().quarantined.empty());
+  EXPECT_EQ(runner->view().generation, 2u);
+}
+
+TEST_F(ReplaceTest, AStartThatDoesNotReturnIsGivenUpAndComesTooLate) {
+  const Gate gate;
+  auto impatient = options();
+  impatient.times.start = impatient.times.stop = 1ms;
+  start_and_wait(impatient);
+  EXPECT_EQ(change(spec(R"({"in":"START",)" + gate.order().substr(1))),
+            "probe: START has not returned in time");
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  ASSERT_EQ(runner->view().quarantined.size(), 1u);
+  gate.open();
+  while (runner->libraries_left() > 0) std::this_thread::yield();
+  EXPECT_EQ(runner->view().generation, 1u);
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+}
+
+TEST_F(ReplaceTest, SwitchedOffItGivesItsTopicsAwayAndOnAgainTakesThemBack) {
+  start_and_wait();
+  const TopicPtr topic = listening.subscribe("probe:first");
+  EXPECT_EQ(change(std::nullopt), "");
+  EXPECT_FALSE(runner->view().enabled);
+  EXPECT_TRUE(listening.wait_for({R"("state":"disabled")", "switched off by the operator"}));
+  EXPECT_EQ(ask(*runner, "{}").text, "probe is switched off");
+  EXPECT_EQ(listening.hub().owner_of("probe:first"), nullptr);
+  EXPECT_EQ(listening.hub().owner_of("probe:never"), nullptr);
+  EXPECT_EQ(mappings_of("probe"), 0u);
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_TRUE(listening.wait_for_event("DEMAND probe:first 1 replay"));
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_EQ(listening.hub().look(topic).seq, 1u);
+}
+
+TEST_F(ReplaceTest, AnExclusiveOneEndsBeforeTheNextBeginsAndComesBackIfThatFails) {
+  make(options());
+  runner->start();
+  ASSERT_TRUE(listening.wait_for_event("START"));
+  ASSERT_TRUE(runner->wait_first_start(mono_now() + kPatience).empty());
+  EXPECT_EQ(change(spec("{}", "exclusive")), "");
+  EXPECT_TRUE(listening.wait_for_event("STOP")) << "heard: it was not revoked yet";
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(change(spec(R"({"in":"START","do":"refuse"})", "exclusive")),
+            "probe: START failed (status -1): signals[0].ticker is missing");
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_TRUE(listening.wait_for_event("START"));
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_EQ(runner->view().generation, 4u);
+}
+
+TEST_F(ReplaceTest, OneThatIsDownIsReplacedAtOnceAndGoesOnTryingIfTheNextFails) {
+  auto patient = options(R"({"in":"START","do":"throw"})");
+  patient.restart = {.first = 1h, .longest = 1h, .healthy = 1h};
+  start(patient);
+  ASSERT_TRUE(listening.wait_for({R"("state":"down")", "next try in 3600 s"}));
+  EXPECT_EQ(change(spec(R"({"in":"CONFIG","do":"refuse"})")),
+            "probe: CONFIG failed (status -1): signals[0].ticker is missing");
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_TRUE(listening.wait_for({R"("state":"ok")"}));
+  EXPECT_TRUE(runner->view().running);
+}
+
+// Producers, demand, replacements, good and bad, and a stop all at once.
+TEST(PluginRunnerStressTest, AnswersEveryMessageOnceWhileCallersOverlapWithReplacements) {
+  test::ListeningHub listening;
+  const auto file = test::read_plugin("probe");
+  auto runner = PluginRunner::make(file, {.name = "probe"}, listening.surroundings());
+  ASSERT_EQ(runner->try_claim(), std::nullopt);
+  listening.subscribe("probe:log");
+  runner->start();
+  ASSERT_TRUE(runner->wait_first_start(mono_now() + kPatience).empty());
+  std::atomic<bool> is_over{false};
+  std::atomic<int> accepted{0};
+  std::atomic<int> not_accepted{0};
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&] {
+      for (int i = 0; !is_over; ++i) {
+        runner->post_demand("probe:log", i);
+        const Verdict verdict = ask(*runner, R"({"do":"publish_twice"})");
+        const bool is_whole = verdict.outcome == Outcome::kAccepted && verdict.published == 2;
+        ++(is_whole ? accepted : not_accepted);
+        EXPECT_TRUE(is_whole) << verdict.text << ", published " << verdict.published;
+      }
+    });
+  }
+  for (int i = 0; i < 20; ++i) {
+    std::promise<std::string> answer;
+    const std::string config = i % 4 == 3 ? R"({"in":"START","do":"refuse"})" : "{}";
+    runner->post_change(PluginSpec{.file = file, .config = config, .permissions = {}},
+                        [&](std::string refusal) { answer.set_value(std::move(refusal)); });
+    EXPECT_EQ(answer.get_future().get().empty(), i % 4 != 3);
+  }
+  is_over = true;
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  EXPECT_GT(accepted, 0);
+  EXPECT_EQ(not_accepted, 0);
+  EXPECT_EQ(mappings_of("probe"), 0u);
+}
+
 // Producers, subscribers, restarts and a stop all at once: each message gets exactly one verdict.
 TEST(PluginRunnerStressTest, AnswersEveryMessageWhileCallersOverlapWithRestartsAndAStop) {
   test::ListeningHub listening;
@@ -565,7 +750,7 @@ TEST(PluginRunnerStressTest, AnswersEveryMessageWhileCallersOverlapWithRestartsA
                                     .restart = {.first = 1ms, .longest = 1ms, .healthy = 1h},
                                     .inbox = {.messages = 2}},
                                    listening.surroundings());
-  ASSERT_FALSE(listening.hub().try_claim(*runner, "probe.so", runner->file().manifest().topics));
+  ASSERT_EQ(runner->try_claim(), std::nullopt);
   listening.subscribe("probe:log");
   runner->start();
   std::atomic<bool> is_over{false};
