@@ -65,6 +65,13 @@ std::optional<AdminReply> refuse_read(std::span<const AdminToken> tokens,
       "The token may not read this; its scopes need \"read\" or \"admin\"");
 }
 
+std::optional<AdminReply> refuse_operate(std::span<const AdminToken> tokens,
+                                         std::string_view authorization) {
+  return refuse(
+      tokens, authorization, [](const std::string& scope) { return scope == "admin"; },
+      "The token may not change this; its scopes need \"admin\"");
+}
+
 bool names_this_machine(std::string_view host_header, const boost::asio::ip::address& listen) {
   if (host_header.empty()) return true;
   const bool is_bracketed = host_header.starts_with('[');

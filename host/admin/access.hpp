@@ -25,6 +25,9 @@ struct AdminToken {
 [[nodiscard]] std::optional<AdminReply> refuse_publish(std::span<const AdminToken> tokens,
                                                        std::string_view authorization,
                                                        std::string_view topic);
+/// The same for what operators change.
+[[nodiscard]] std::optional<AdminReply> refuse_operate(std::span<const AdminToken> tokens,
+                                                       std::string_view authorization);
 /// The same for what operators read.
 [[nodiscard]] std::optional<AdminReply> refuse_read(std::span<const AdminToken> tokens,
                                                     std::string_view authorization);

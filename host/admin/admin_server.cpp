@@ -14,6 +14,7 @@
 #include <boost/beast/http.hpp>
 #include <spdlog/spdlog.h>
 
+#include "host/admin/operate_endpoint.hpp"
 #include "host/admin/routes.hpp"
 
 namespace broadcast {
@@ -46,7 +47,7 @@ struct AdminServer::Core {
 
   asio::io_context& io;
   const HostView host;
-  const Options options;
+  Options options;
   Counters& counters;
   PublishEndpoint publish;
   tcp::acceptor acceptor;
@@ -116,6 +117,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
                       "(admin.tokens)"));
     }
     if (const auto* const page = std::get_if<const Page*>(&route)) return read_page(**page);
+    if (const auto* const wanted = std::get_if<Operate>(&route)) return operate(*wanted);
     wait_for_verdict(std::get<PublishOn>(route).topic, std::move(request.body()),
                      request[http::field::authorization]);
   }
@@ -143,12 +145,31 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
                           answer_in_time("The broadcaster has not answered yet"));
   }
 
-  /// What takes the answer, on [any]; after a while that is 504 with `reason`.
+  void operate(const Operate& wanted) {
+    if (const auto refusal =
+            refuse_operate(core_->options.tokens, parser_->get()[http::field::authorization])) {
+      return answer(*refusal);
+    }
+    auto done =
+        [answer = answer_in_time("The change is still under way", core_->options.operate_within)](
+            const Operation& operation) { answer(reply_of(operation)); };
+    if (wanted.broadcaster.empty()) {
+      core_->host.operators.reload(std::move(done));
+    } else {
+      core_->host.operators.act(wanted.broadcaster, wanted.action, std::move(done));
+    }
+  }
+
   std::function<void(AdminReply)> answer_in_time(std::string_view reason) {
+    return answer_in_time(reason, core_->options.answer_within);
+  }
+  /// What takes the answer, on [any]; after `within` that is 504 with `reason`.
+  std::function<void(AdminReply)> answer_in_time(std::string_view reason,
+                                                 std::chrono::nanoseconds within) {
     stream_.expires_never();
     answered_ = false;
     const std::uint64_t turn = ++turn_;
-    timer_.expires_after(core_->options.answer_within);
+    timer_.expires_after(within);
     timer_.async_wait([self = shared_from_this(), turn, reason](error_code error) {
       if (!error) self->answer_turn(turn, admin_error(504, "timeout", reason));
     });
@@ -263,6 +284,11 @@ AdminServer::AdminServer(asio::io_context& io, HostView host, Options options, C
 AdminServer::~AdminServer() { stop(); }
 
 tcp::endpoint AdminServer::endpoint() const { return core_->acceptor.local_endpoint(); }
+
+void AdminServer::set_access(std::vector<AdminToken> tokens, std::size_t body_bytes) {
+  core_->options.tokens = std::move(tokens);
+  core_->options.body_bytes = body_bytes;
+}
 
 void AdminServer::stop_accepting() {
   error_code ignored;

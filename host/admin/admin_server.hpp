@@ -22,7 +22,8 @@ class AdminServer {
     boost::asio::ip::tcp::endpoint listen;
     std::vector<AdminToken> tokens;
     std::size_t body_bytes = 256 * 1024;
-    std::chrono::nanoseconds answer_within = std::chrono::seconds(5);  ///< then 504
+    std::chrono::nanoseconds answer_within = std::chrono::seconds(5);   ///< then 504
+    std::chrono::nanoseconds operate_within = std::chrono::minutes(2);  ///< the same for operators
     std::chrono::nanoseconds idle = std::chrono::seconds(60);  ///< of a kept-alive connection
     std::size_t connections = 256;
   };
@@ -35,6 +36,8 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const;
+  /// Who may do what from now on, and how large a body may be.
+  void set_access(std::vector<AdminToken> tokens, std::size_t body_bytes);
   void stop_accepting();
   /// Some producer has sent a request and has not had the whole answer.
   [[nodiscard]] bool is_answering() const;

@@ -109,6 +109,13 @@ Json broadcaster_json(const BroadcasterView& one, Json json) {
   json["last_error"] = one.last_error.empty()
                            ? Json(nullptr)
                            : Json{{"message", one.last_error}, {"at", one.last_error_at}};
+  json["quarantined"] = Json::array();
+  for (const auto& left : one.quarantined) {
+    json["quarantined"].push_back({{"generation", left.generation},
+                                   {"version", left.version},
+                                   {"since", left.since},
+                                   {"why", left.why}});
+  }
   json["counters"] = counts_json(one.counts);
   return json;
 }

@@ -15,6 +15,7 @@
 #include "host/hub/broadcaster_control.hpp"
 #include "host/hub/client_census.hpp"
 #include "host/hub/client_control.hpp"
+#include "host/hub/operator_control.hpp"
 #include "host/hub/topic_hub.hpp"
 
 namespace broadcast {
@@ -28,6 +29,7 @@ struct HostView {
   const BroadcasterControl& broadcasters;
   const ClientControl& clients;
   ClientCensus& census;
+  OperatorControl& operators;
   std::function<std::uint64_t(Counter)> count;  ///< of the whole process
   std::size_t shards = 0;
   std::string version;

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "host/admin/metrics.hpp"
+#include "host/admin/operate_endpoint.hpp"
 #include "host/net/upgrade.hpp"
 
 namespace broadcast {
@@ -13,6 +15,8 @@ namespace {
 using boost::beast::http::verb;
 
 constexpr std::string_view kPublishPath = "/v1/publish/";
+constexpr std::string_view kReloadPath = "/v1/reload";
+constexpr std::string_view kBroadcasterPath = "/v1/broadcasters/";
 
 /// For what is known at once.
 template <auto Reply>
@@ -37,7 +41,9 @@ constexpr Page kPages[] = {
 };
 
 std::string what_there_is() {
-  std::string text = "There is POST /v1/publish/{topic}, and GET";
+  std::string text =
+      "There is POST /v1/publish/{topic}, /v1/reload and "
+      "/v1/broadcasters/{name}/enable|disable|restart|replace, and GET";
   for (const Page& page : kPages) {
     text += page.path == std::begin(kPages)->path ? " " : ", ";
     text += page.path;
@@ -51,6 +57,15 @@ AdminReply not_allowed(std::string_view message, std::string_view allow) {
   return reply;
 }
 
+/// "{name}/{action}" behind kBroadcasterPath.
+std::optional<Operate> operation_of(std::string_view path) {
+  const std::size_t slash = path.find('/');
+  if (slash == 0 || slash == std::string_view::npos) return std::nullopt;
+  const auto action = action_named(path.substr(slash + 1));
+  if (!action) return std::nullopt;
+  return Operate{std::string(path.substr(0, slash)), *action};
+}
+
 }  // namespace
 
 Route route_of(verb method, std::string_view target) {
@@ -58,6 +73,14 @@ Route route_of(verb method, std::string_view target) {
   if (path.starts_with(kPublishPath) && path.size() > kPublishPath.size()) {
     if (method != verb::post) return not_allowed("Publish with POST", "POST");
     return PublishOn{path.substr(kPublishPath.size())};
+  }
+  std::optional<Operate> operate;
+  if (path == kReloadPath) operate.emplace();
+  if (path.starts_with(kBroadcasterPath))
+    operate = operation_of(std::string_view(path).substr(kBroadcasterPath.size()));
+  if (operate) {
+    if (method != verb::post) return not_allowed("Change it with POST", "POST");
+    return *std::move(operate);
   }
   const auto* const page = std::ranges::find(kPages, path, &Page::path);
   if (page == std::end(kPages)) return admin_error(404, "not_found", what_there_is());

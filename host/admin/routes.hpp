@@ -1,6 +1,6 @@
 #pragma once
-// Which request to the admin listener goes where: one table of what can be read, and the one thing
-// that is written. Knows no sockets; [main].
+// Which request to the admin listener goes where: one table of what can be read, and the few things
+// that are written. Knows no sockets; [main].
 
 #include <functional>
 #include <string>
@@ -11,6 +11,7 @@
 
 #include "host/admin/admin_reply.hpp"
 #include "host/admin/operator_view.hpp"
+#include "host/hub/operator_control.hpp"
 
 namespace broadcast {
 
@@ -25,9 +26,14 @@ struct Page {
 struct PublishOn {
   std::string topic;
 };
+/// What operators change: a broadcaster, or by a reload whatever differs.
+struct Operate {
+  std::string broadcaster;  ///< empty: a reload
+  OperatorControl::Action action{};
+};
 
 /// Or the refusal: 404 says what there is, 405 which methods are allowed.
-using Route = std::variant<AdminReply, const Page*, PublishOn>;
+using Route = std::variant<AdminReply, const Page*, PublishOn, Operate>;
 [[nodiscard]] Route route_of(boost::beast::http::verb method, std::string_view target);
 
 }  // namespace broadcast

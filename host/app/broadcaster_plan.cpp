@@ -70,6 +70,14 @@ std::filesystem::path plugin_directory(const Config& config) {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().parent_path() / "plugins";
 }
 
+PluginRunner::Options options_of(const BroadcasterPlan::Ready& ready, const Config& config) {
+  return {.name = ready.name,
+          .config = ready.config,
+          .permissions = ready.permissions,
+          .host_version = kHostVersion,
+          .copies = {.directory = config.plugins.runtime_directory}};
+}
+
 BroadcasterPlan plan_broadcasters(const Config& config) {
   BroadcasterPlan plan;
   const std::filesystem::path directory = plugin_directory(config);

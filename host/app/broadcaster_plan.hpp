@@ -9,6 +9,7 @@
 
 #include "host/app/config.hpp"
 #include "host/loader/plugin_library.hpp"
+#include "host/loader/plugin_runner.hpp"
 
 namespace broadcast {
 
@@ -36,5 +37,9 @@ struct BroadcasterPlan {
 /// Reads every enabled broadcaster's library and checks its `config:`, its permissions, and that
 /// nobody before it owns its topics. Never throws for a bad plugin.
 [[nodiscard]] BroadcasterPlan plan_broadcasters(const Config& config);
+
+/// How its runner is made. What is left empty in `ready` stays so.
+[[nodiscard]] PluginRunner::Options options_of(const BroadcasterPlan::Ready& ready,
+                                               const Config& config);
 
 }  // namespace broadcast

@@ -36,10 +36,10 @@ int check(const BroadcasterPlan& plan, const std::string& file) {
   return 0;
 }
 
-int serve(const Config& config, BroadcasterPlan plan) {
+int serve(Config config, BroadcasterPlan plan) {
   set_up_log(config.log.level, config.log.format);
   raise_descriptor_limit();
-  auto server = std::make_unique<Server>(config, std::move(plan));
+  auto server = std::make_unique<Server>(std::move(config), std::move(plan));
   const Server::End end = server->run();
   if (!end.is_stuck) return end.exit_code;
   spdlog::default_logger()->flush();
@@ -55,9 +55,9 @@ int run(int argc, char** argv) {
   app.add_flag("--check", only_check, "check the file and its broadcasters, start nothing");
   app.set_version_flag("--version", std::string("broadcast-host ") + kHostVersion);
   CLI11_PARSE(app, argc, argv);
-  const Config config = load_config(file, process_environment());
+  Config config = load_config(file, process_environment());
   BroadcasterPlan plan = plan_broadcasters(config);
-  return only_check ? check(plan, file) : serve(config, std::move(plan));
+  return only_check ? check(plan, file) : serve(std::move(config), std::move(plan));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "host/app/demo_page.hpp"
 #include "host/app/version.hpp"
+#include "host/base/log.hpp"
 
 namespace broadcast {
 
@@ -132,22 +133,26 @@ std::string text_of(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
-Server::Server(const Config& config, BroadcasterPlan plan)
-    : config_(config),
+Server::Server(Config config, BroadcasterPlan plan)
+    : config_(std::move(config)),
       signals_(io_, SIGTERM, SIGINT),
+      hangup_(io_, SIGHUP),
       tick_(io_),
-      store_(open_state(config, counters_)),
-      hub_(hub_options(config), counters_),
-      session_limits_(session_limits(config)),
-      shards_(hub_, net_options(config),
+      store_(open_state(config_, counters_)),
+      hub_(hub_options(config_), counters_),
+      shards_(hub_, net_options(config_),
               [this](Shard& shard, Outbox& outbox, std::vector<std::string> first_topics) {
-                return std::make_unique<Session>(shard.index(), session_limits_, shard.counters(),
-                                                 outbox, new_client_id(), std::move(first_topics));
+                return std::make_unique<Session>(shard.index(), session_limits_[shard.number()],
+                                                 shard.counters(), outbox, new_client_id(),
+                                                 std::move(first_topics));
               }),
       relay_(hub_),
-      ingest_(open_ingest(config, plan, hub_, store_.get(), counters_)),
+      ingest_(open_ingest(config_, plan, hub_, store_.get(), counters_)),
       broadcasters_(
-          {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}) {
+          {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}),
+      operations_(io_, config_, broadcasters_,
+                  [this](const std::vector<TopicPattern>& relay) { return apply(relay); }) {
+  session_limits_.assign(shards_.size(), session_limits(config_));
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ,
               SIG_IGN);  // a state file at the limit of its size is an error like any other
@@ -161,24 +166,23 @@ Server::Server(const Config& config, BroadcasterPlan plan)
           .broadcasters = broadcasters_,
           .clients = shards_,
           .census = shards_,
+          .operators = operations_,
           .count =
               [this](Counter counter) { return counters_.get(counter) + shards_.total(counter); },
           .shards = shards_.size(),
           .version = kHostVersion,
           .redis = [this] { return ingest_ ? ingest_->connections() : RedisConnections(); }},
-      admin_options(config), counters_);
+      admin_options(config_), counters_);
   shards_.start();
 }
 
 void Server::add_broadcasters(BroadcasterPlan plan) {
-  for (BroadcasterPlan::Ready& ready : plan.ready) {
-    auto refusal = broadcasters_.try_add(
-        ready.file, {.name = ready.name,
-                     .config = std::move(ready.config),
-                     .permissions = std::move(ready.permissions),
-                     .host_version = kHostVersion,
-                     .copies = {.directory = config_.plugins.runtime_directory}});
-    if (refusal) plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
+  for (const BroadcasterPlan::Ready& ready : plan.ready) {
+    if (auto refusal = broadcasters_.try_add(ready.file, options_of(ready, config_))) {
+      plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
+    } else {
+      operations_.note_started(ready);
+    }
   }
   if (!plan.relay.empty() && hub_.try_claim(relay_, "relay:", plan.relay)) {
     plan.refused.push_back({.name = std::string(Relay::kName), .why = "its topics are taken"});
@@ -214,6 +218,7 @@ Server::End Server::run() {
     spdlog::info("demo page on http://{}/", text_of(shards_.endpoint()));
   spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
   arm_tick();
+  arm_hangup();
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
     spdlog::info("{}: stopping", signal == SIGINT ? "SIGINT" : "SIGTERM");
@@ -221,6 +226,29 @@ Server::End Server::run() {
   });
   io_.run();
   return {.exit_code = 0, .is_stuck = !stop()};
+}
+
+void Server::arm_hangup() {
+  hangup_.async_wait([this](boost::system::error_code error, int) {
+    if (error) return;
+    spdlog::info("SIGHUP: reading {} again", config_.file);
+    operations_.reload_when_free();
+    arm_hangup();
+  });
+}
+
+/// The empty text: all of it holds.
+std::string Server::apply(const std::vector<TopicPattern>& relay) {
+  set_log_level(config_.log.level);
+  hub_.set_limits(hub_options(config_));
+  shards_.set_limits(net_options(config_));
+  shards_.post([this, limits = session_limits(config_)](const Shard& shard) {
+    session_limits_[shard.number()] = limits;
+  });
+  AdminServer::Options admin = admin_options(config_);
+  admin_->set_access(std::move(admin.tokens), admin.body_bytes);
+  const auto conflict = hub_.try_claim(relay_, "relay:", relay);
+  return conflict ? "relay: " + conflict->text() : "";
 }
 
 void Server::arm_tick() {

@@ -14,6 +14,7 @@
 #include "host/admin/admin_server.hpp"
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
+#include "host/app/operations.hpp"
 #include "host/base/counters.hpp"
 #include "host/hub/relay.hpp"
 #include "host/hub/session.hpp"
@@ -29,7 +30,7 @@ class Server {
  public:
   /// Builds and binds everything. Throws std::runtime_error that names what cannot be had, such as
   /// a port. `plan` is what became of the YAML's broadcasters.
-  Server(const Config& config, BroadcasterPlan plan);
+  Server(Config config, BroadcasterPlan plan);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -37,8 +38,9 @@ class Server {
     int exit_code = 0;
     bool is_stuck = false;  ///< code of a broadcaster may still run: leave without destroying this
   };
-  /// Serves until SIGTERM or SIGINT, then stops within server.drain. With plugins.strict and a
-  /// broadcaster that does not start it stops at once; the log names all of them, the code is 1.
+  /// Serves until SIGTERM or SIGINT, then stops within server.drain; SIGHUP reads the YAML again.
+  /// With plugins.strict and a broadcaster that does not start it stops at once; the log names all
+  /// of them, the code is 1.
   [[nodiscard]] End run();
 
  private:
@@ -47,19 +49,24 @@ class Server {
   void arm_tick();
   [[nodiscard]] bool stop();
 
-  const Config& config_;
+  void arm_hangup();
+  [[nodiscard]] std::string apply(const std::vector<TopicPattern>& relay);
+
+  Config config_;  // what runs; changed by operations_
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
+  boost::asio::signal_set hangup_;
   boost::asio::steady_timer tick_;
   Counters counters_;
   std::unique_ptr<SqliteStore> store_;  // null: nothing survives a restart
   TopicHub hub_;
-  const SessionLimits session_limits_;
+  std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread
   ShardGroup shards_;
   Relay relay_;
   std::unique_ptr<Ingest> ingest_;  // null: no Redis
   Broadcasters broadcasters_;
   std::size_t refused_ = 0;  // that are not among them
+  Operations operations_;
   std::unique_ptr<AdminServer> admin_;
 };
 

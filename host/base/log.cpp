@@ -55,9 +55,13 @@ void set_up_log(const std::string& level, LogFormat format) {
         "host", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   }
   logger->set_formatter(std::move(formatter));
-  logger->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
   logger->flush_on(spdlog::level::info);
   spdlog::set_default_logger(std::move(logger));
+  set_log_level(level);
+}
+
+void set_log_level(const std::string& level) {
+  spdlog::default_logger()->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
 }
 
 }  // namespace broadcast

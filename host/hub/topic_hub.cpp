@@ -51,10 +51,19 @@ bool is_an_envelope(std::string_view payload) {
 }  // namespace
 
 TopicHub::TopicHub(const Options& options, Counters& counters)
-    : options_(options), counters_(counters) {}
+    : options_(options), counters_(counters) {
+  set_limits(options);
+}
 
 TopicHub::~TopicHub() {
   if (store_ != nullptr) store_->stop();  // its thread must not tell who is gone
+}
+
+void TopicHub::set_limits(const Options& options) {
+  limits_.publish_bytes = options.publish_bytes;
+  limits_.topics = options.topics;
+  limits_.topic_name_bytes = options.topic_name_bytes;
+  limits_.accept_unknown = options.accept_unknown;
 }
 
 std::size_t TopicHub::add_shard(Inbox& inbox) {
@@ -174,16 +183,16 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
   return table_.with_lock([&](Table& table) -> TopicPtr {
     const auto found = table.topics.find(name);
     if (found != table.topics.end()) return found->second;
-    if (!is_topic_name(name, options_.topic_name_bytes)) {
+    if (!is_topic_name(name, limits_.topic_name_bytes)) {
       error = JoinError::kInvalidName;
       return nullptr;
     }
     const Claim* const claim = claim_of(table, name);
-    if (claim == nullptr && (!options_.accept_unknown || name.starts_with(kStatusPrefix))) {
+    if (claim == nullptr && (!limits_.accept_unknown || name.starts_with(kStatusPrefix))) {
       error = JoinError::kUnknownTopic;
       return nullptr;
     }
-    if (table.counted() >= options_.topics) {
+    if (table.counted() >= limits_.topics) {
       counters_.add(Counter::kLimitTopics);
       error = JoinError::kTooManyTopics;
       return nullptr;
@@ -238,7 +247,7 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
   const std::uint64_t seq = state.seq + 1;
   const Delivery delivery = topic->delivery;
   const std::size_t text_bytes = Message::publication_bytes(seq, topic->head, payload);
-  if (text_bytes > options_.publish_bytes) {
+  if (text_bytes > limits_.publish_bytes) {
     counters_.add(Counter::kLimitPublish);
     return PublishStatus::kInvalid;
   }
@@ -365,7 +374,7 @@ TopicOwner* TopicHub::owner_of(std::string_view topic) const {
   return table_.with_lock([&](const Table& table) -> TopicOwner* {
     const auto found = table.topics.find(topic);
     if (found != table.topics.end()) return found->second->owner;
-    if (!is_topic_name(topic, options_.topic_name_bytes)) return nullptr;
+    if (!is_topic_name(topic, limits_.topic_name_bytes)) return nullptr;
     const Claim* const claim = claim_of(table, topic);
     return claim == nullptr ? nullptr : claim->owner;
   });
@@ -376,7 +385,8 @@ void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
   if (store_ != nullptr) keep_last_values();
   expire_demand(now);
   table_.with_lock([&](Table& table) {
-    if (table.counted() < options_.topics - options_.topics / 10) return;
+    const std::size_t most = limits_.topics;
+    if (table.counted() < most - most / 10) return;
     // use_count 1: only the table knows it, and copies are only made under this lock. One that was
     // just announced to a pattern's shards counts them as its subscribers.
     std::erase_if(table.topics, [](const auto& entry) {

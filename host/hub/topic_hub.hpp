@@ -99,6 +99,10 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] std::optional<Conflict> try_claim(TopicOwner& owner, std::string_view library,
                                                   const std::vector<TopicPattern>& patterns);
 
+  /// [main] From now on: publish_bytes, topics, topic_name_bytes and accept_unknown. What is there
+  /// stays.
+  void set_limits(const Options& options);
+
   /// Publishes `payload`, a JSON object without top-level topic or seq, on a topic that `owner`
   /// owns. The text is copied. Never blocks. `position` is committed together with the message, if
   /// the store keeps that.
@@ -248,7 +252,16 @@ class TopicHub final : private CommitListener {
   void on_committed(std::span<const PendingMessage> messages) override;
   void on_lost(std::span<const PendingMessage> messages) override;
 
+  /// Of the options, what may change while others read it.
+  struct Limits {
+    std::atomic<std::size_t> publish_bytes;
+    std::atomic<std::size_t> topics;
+    std::atomic<std::size_t> topic_name_bytes;
+    std::atomic<bool> accept_unknown;
+  };
+
   const Options options_;
+  Limits limits_;
   Counters& counters_;
   std::vector<Inbox*> inboxes_;
   StateStore* store_ = nullptr;

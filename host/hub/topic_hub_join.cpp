@@ -80,7 +80,7 @@ std::optional<std::vector<TopicPtr>> TopicHub::watch(std::string_view prefix, st
     for (const auto& [name, topic] : table.topics) {
       if (name.starts_with(prefix)) under.push_back(topic);
     }
-    const bool is_served = options_.accept_unknown || !under.empty() ||
+    const bool is_served = limits_.accept_unknown || !under.empty() ||
                            std::ranges::any_of(table.claims, [&](const Claim& claim) {
                              return claim.pattern.may_begin_with(prefix);
                            });

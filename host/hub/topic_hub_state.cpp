@@ -78,7 +78,7 @@ void TopicHub::restore_claimed(Table& table, const TopicPattern& pattern, TopicO
     }
   }
   for (const std::string& name : names) {
-    if (table.counted() >= options_.topics) return;
+    if (table.counted() >= limits_.topics) return;
     insert(table, name, pattern.delivery(), &owner, true);
   }
 }

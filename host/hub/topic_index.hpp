@@ -138,6 +138,9 @@ class TopicIndex {
   /// When on_time() has something to do; nothing: nothing waits for its slot.
   [[nodiscard]] std::optional<MonoTime> next_due() const { return slots_.next_due(); }
 
+  /// The hub's number of this shard.
+  [[nodiscard]] std::size_t shard() const { return shard_; }
+
  private:
   using Rows = std::unordered_map<std::uint64_t, TopicRow>;  // by topic id; nodes do not move
 

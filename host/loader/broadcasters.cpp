@@ -42,6 +42,32 @@ void Broadcasters::start() {
   for (const auto& runner : runners_) runner->start();
 }
 
+PluginRunner* Broadcasters::find(std::string_view name) const {
+  const auto found = std::ranges::find(runners_, name, &PluginRunner::owner_name);
+  return found == runners_.end() ? nullptr : found->get();
+}
+
+void Broadcasters::post_change(std::shared_ptr<const PluginFile> file,
+                               PluginRunner::Options options,
+                               std::function<void(std::string)> done) {
+  std::optional<PluginSpec> spec;
+  if (file)
+    spec = {.file = std::move(file), .config = options.config, .permissions = options.permissions};
+  PluginRunner* runner = find(options.name);
+  if (runner == nullptr) {
+    std::erase_if(absent_, [&](const BroadcasterView& view) { return view.name == options.name; });
+    runner =
+        runners_.emplace_back(PluginRunner::make(nullptr, std::move(options), surroundings_)).get();
+    runner->start();
+  }
+  runner->post_change(std::move(spec), std::move(done));
+}
+
+bool Broadcasters::is_on(std::string_view name) const {
+  const PluginRunner* const runner = find(name);
+  return runner != nullptr && runner->file() != nullptr;
+}
+
 std::vector<Broadcasters::NotStarted> Broadcasters::wait_first_start(MonoTime until) {
   std::vector<NotStarted> refused;
   for (const auto& runner : runners_) {

@@ -3,9 +3,11 @@
 // them together. One that is refused never keeps the others from starting. Owned by app/server;
 // [main].
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/loader/plugin_runner.hpp"
@@ -35,6 +37,12 @@ class Broadcasters final : public BroadcasterControl {
   /// Names one that is switched off, or, with `refusal`, cannot be taken in.
   void add_absent(const std::string& name, const std::string& refusal);
   void start();
+  /// As PluginRunner::post_change(): another library, config or permissions for `options.name`,
+  /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.
+  void post_change(std::shared_ptr<const PluginFile> file, PluginRunner::Options options,
+                   std::function<void(std::string refusal)> done);
+  /// It runs, or is tried again and again.
+  [[nodiscard]] bool is_on(std::string_view name) const;
   struct NotStarted {
     std::string name;
     std::string why;
@@ -53,6 +61,8 @@ class Broadcasters final : public BroadcasterControl {
   }
 
  private:
+  [[nodiscard]] PluginRunner* find(std::string_view name) const;
+
   const PluginRunner::Surroundings surroundings_;
   std::vector<std::shared_ptr<PluginRunner>> runners_;
   std::vector<BroadcasterView> absent_;

@@ -8,15 +8,17 @@ Admission::Place::~Place() {
 
 std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
     const boost::asio::ip::address& address) {
-  const bool by_address = limits_.connections_per_address > 0;
+  bool by_address = false;
   const auto refusal = state_.with_lock([&](State& state) -> std::optional<Refusal> {
-    if (limits_.connections > 0 && state.open >= limits_.connections) {
+    const Limits& limits = state.limits;
+    if (limits.connections > 0 && state.open >= limits.connections) {
       return Refusal{"the server has as many connections as it may (limits.connections)",
                      Counter::kLimitConnections};
     }
+    by_address = limits.connections_per_address > 0;
     if (by_address) {
       std::size_t& here = state.by_address[address];
-      if (here >= limits_.connections_per_address) {
+      if (here >= limits.connections_per_address) {
         return Refusal{
             "your address has as many connections as it may (limits.connections_per_address)",
             Counter::kLimitConnectionsPerAddress};

@@ -40,7 +40,12 @@ class Admission {
     std::unique_ptr<boost::asio::ip::address> address_;  // only where addresses are counted
   };
 
-  explicit Admission(const Limits& limits) : limits_(limits) {}
+  explicit Admission(const Limits& limits) { set_limits(limits); }
+  /// For those who come from now on; who is there stays, and is not counted by address if he was
+  /// not before.
+  void set_limits(const Limits& limits) {
+    state_.with_lock([&](State& state) { state.limits = limits; });
+  }
 
   /// Which limit is reached.
   struct Refusal {
@@ -51,12 +56,12 @@ class Admission {
 
  private:
   struct State {
+    Limits limits;
     std::size_t open = 0;
     std::map<boost::asio::ip::address, std::size_t> by_address;
   };
   void leave(const boost::asio::ip::address* address);
 
-  const Limits limits_;
   Guarded<State> state_;
 };
 

@@ -39,6 +39,7 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
+  void set_limit(std::size_t max_bytes) { max_bytes_ = max_bytes; }
   /// One message as it stood in its frames, without the four bytes that RFC 7692 takes off.
   [[nodiscard]] Result inflate(std::string_view deflated);
   /// The result was used: memory that only a large message needs is freed.
@@ -48,7 +49,7 @@ class Inflater {
   [[nodiscard]] Status take(std::string_view part);
   [[nodiscard]] bool make_room();
 
-  const std::size_t max_bytes_;
+  std::size_t max_bytes_;
   z_stream stream_{};
   std::string bytes_;  // count_ of them made
   std::size_t count_ = 0;

@@ -82,7 +82,8 @@ class Listener::Handshake : public Begun, public std::enable_shared_from_this<Ha
     ++progress_->count;
   }
   ~Handshake() {
-    if (progress_->count-- == options_.handshakes && progress_->on_room) progress_->on_room();
+    --progress_->count;
+    if (progress_->on_room) progress_->on_room();
   }
   Handshake(const Handshake&) = delete;
   Handshake& operator=(const Handshake&) = delete;
@@ -215,7 +216,9 @@ Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOpti
       accepts_(accepts_at_once(options)),
       next_accept_(io),
       progress_(std::make_shared<Progress>()) {
-  progress_->on_room = [this] { accept_when_allowed(mono_now()); };
+  progress_->on_room = [this] {
+    if (waits_for_room_ && progress_->count < options_.handshakes) accept_when_allowed(mono_now());
+  };
 }
 
 Listener::~Listener() { progress_->on_room = nullptr; }
@@ -242,6 +245,11 @@ void Listener::stop() {
   next_accept_.cancel();
 }
 
+void Listener::on_limits() {
+  // Whatever holds it up now, the next tick goes by them.
+  if (next_accept_.cancel() > 0 || std::exchange(waits_for_room_, false)) paused_ = true;
+}
+
 void Listener::on_tick(MonoTime now) {
   for (auto at = progress_->open.begin(); at != progress_->open.end();) (at++)->end_if_late(now);
   if (std::exchange(paused_, false)) accept_when_allowed(now);
@@ -250,7 +258,8 @@ void Listener::on_tick(MonoTime now) {
 /// Who comes beyond accepts_per_second or handshakes waits in the kernel's backlog.
 void Listener::accept_when_allowed(MonoTime now) {
   if (!acceptor_.is_open()) return;
-  if (progress_->count >= options_.handshakes) {
+  waits_for_room_ = progress_->count >= options_.handshakes;
+  if (waits_for_room_) {
     return shard_.counters().add(Counter::kLimitHandshakes);
   }
   const double rate = options_.accepts_per_second;

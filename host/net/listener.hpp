@@ -44,6 +44,8 @@ class Listener {
   /// [main] before the shard runs: accepts from now on.
   void start();
   void stop();
+  /// What `options` say has changed.
+  void on_limits();
   /// Ends handshakes that take too long; goes on after the process had run out of descriptors.
   void on_tick(MonoTime now);
 
@@ -64,7 +66,8 @@ class Listener {
   TokenBucket accepts_;
   boost::asio::steady_timer next_accept_;
   const std::shared_ptr<Progress> progress_;
-  bool paused_ = false;
+  bool paused_ = false;          // until the next tick
+  bool waits_for_room_ = false;  // among the handshakes
 };
 
 }  // namespace broadcast

@@ -31,6 +31,7 @@ std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
 Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
              Admission& admission, const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
     : limits_(limits),
+      listener_options_(listener),
       factory_(factory),
       inbox_([this] { boost::asio::post(io_, [this] { drain(); }); }),
       index_(hub, hub.add_shard(inbox_)),
@@ -38,7 +39,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
       receive_buffer_(kReceiveBufferBytes),
       inflater_(limits.message_bytes * kMaxInflation),
       sockets_(io_),
-      listener_(io_, *this, listener, admission),
+      listener_(io_, *this, listener_options_, admission),
       tick_(io_),
       slots_(io_) {}
 
@@ -253,6 +254,20 @@ std::vector<ClientView> Shard::slowest(std::size_t most) {
   const MonoTime now = mono_now();
   for (auto at = all.begin(); at != end; ++at) views.push_back((*at)->view(now));
   return views;
+}
+
+void Shard::post(std::function<void()> use) { boost::asio::post(io_, std::move(use)); }
+
+void Shard::post_limits(const ConnectionLimits& limits, const ListenerOptions& listener) {
+  post([this, limits, listener] {
+    limits_ = limits;
+    inflater_.set_limit(limits.message_bytes * kMaxInflation);
+    listener_options_.origins = listener.origins;
+    listener_options_.handshake = listener.handshake;
+    listener_options_.handshakes = listener.handshakes;
+    listener_options_.accepts_per_second = listener.accepts_per_second;
+    listener_.on_limits();
+  });
 }
 
 void Shard::post_stop_accepting() {

@@ -35,7 +35,7 @@ class Shard {
   using ClientFactory = std::function<std::unique_ptr<Client>(
       Shard& shard, Outbox& outbox, std::vector<std::string> first_topics)>;
 
-  /// [main] All references outlive the shard. Registers its inbox with `hub`.
+  /// [main] All references but the two of limits outlive the shard. Registers its inbox with `hub`.
   Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
         Admission& admission, const ClientFactory& factory, std::unique_ptr<Flusher> flusher);
   /// [main]
@@ -47,6 +47,9 @@ class Shard {
   boost::asio::ip::tcp::endpoint bind(const boost::asio::ip::tcp::endpoint& endpoint);
   /// [main] Starts the thread and accepts.
   void start();
+  /// [any] From now on; of the listener all but `path`, `deflate` and `page`. A connection keeps
+  /// the largest message that it was opened with.
+  void post_limits(const ConnectionLimits& limits, const ListenerOptions& listener);
   /// [any]
   void post_stop_accepting();
   /// [any] Stops accepting, tells every client and closes it; the thread ends when the last one is
@@ -88,6 +91,10 @@ class Shard {
   void flush_touched(MonoTime now);
 
   [[nodiscard]] TopicIndex& index() { return index_; }
+  /// [any] The hub's number of it.
+  [[nodiscard]] std::size_t number() const { return index_.shard(); }
+  /// [any] Runs `use` on the shard's thread.
+  void post(std::function<void()> use);
   [[nodiscard]] Counters& counters() { return counters_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }  ///< [any]
   [[nodiscard]] TouchedList& touched() { return touched_; }
@@ -116,7 +123,8 @@ class Shard {
   void free_the_gone();
 
   OwnerThread owner_;
-  const ConnectionLimits& limits_;
+  ConnectionLimits limits_;
+  ListenerOptions listener_options_;
   const ClientFactory& factory_;
   boost::asio::io_context io_{1};
   Inbox inbox_;

@@ -51,6 +51,17 @@ void ShardGroup::start() {
   for (const auto& shard : shards_) shard->start();
 }
 
+void ShardGroup::set_limits(const NetOptions& options) {
+  admission_.set_limits(options.admission);
+  for (const auto& shard : shards_) shard->post_limits(options.connection, options.listener);
+}
+
+void ShardGroup::post(const std::function<void(Shard&)>& use) {
+  for (const auto& shard : shards_) {
+    shard->post([use, &shard = *shard] { use(shard); });
+  }
+}
+
 void ShardGroup::stop_accepting() {
   for (const auto& shard : shards_) shard->post_stop_accepting();
 }

@@ -34,6 +34,10 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   /// [main] Where clients connect; the port is the real one if 0 was asked for.
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return options_.listen; }
   [[nodiscard]] std::size_t size() const { return shards_.size(); }
+  /// [main] From now on: what Shard::post_limits() takes over, and `admission`.
+  void set_limits(const NetOptions& options);
+  /// [main] Runs `use` on each shard's thread.
+  void post(const std::function<void(Shard&)>& use);
   /// [main] No new connections; those that are open stay.
   void stop_accepting();
   /// [main] Says goodbye to every client and waits for the shards' threads, at most `drain`.

@@ -43,6 +43,9 @@ class ConfigFile:
     def __init__(self, config):
         self._directory = tempfile.TemporaryDirectory(prefix="broadcast-host-")
         self.path = os.path.join(self._directory.name, "host.yaml")
+        self.write(config)
+
+    def write(self, config):
         with open(self.path, "w", encoding="utf-8") as file:
             if isinstance(config, str):
                 file.write(config)
@@ -83,6 +86,10 @@ class Host(Process):
     def kill(self):
         super().kill()
         self._file.__exit__()
+
+    def rewrite(self, config):
+        """Another config in its file; it reads that when it is told to."""
+        self._file.write(config)
 
     def url(self, target=None):
         return f"ws://127.0.0.1:{self.port}{target or self.path}"

@@ -86,17 +86,31 @@ struct OwnedTopics {
 };
 
 /// What an operator may ask about: broadcasters as the test has them, and three clients.
-class FakeHost final : public BroadcasterControl, public ClientControl, public ClientCensus {
+class FakeHost final : public BroadcasterControl,
+                       public ClientControl,
+                       public ClientCensus,
+                       public OperatorControl {
  public:
   explicit FakeHost(OwnedTopics& topics) : topics_(topics) {}
 
   std::vector<BroadcasterView> views;
+  std::vector<std::string> asked;  ///< what operators changed
+  Operation operation;             ///< what it comes to
 
+  void reload(Done done) override {
+    asked.emplace_back("reload");
+    done(operation);
+  }
+  void act(std::string_view broadcaster, Action action, Done done) override {
+    asked.push_back(std::string(broadcaster) + " " + std::to_string(static_cast<int>(action)));
+    done(operation);
+  }
   [[nodiscard]] HostView view() {
     return {.hub = topics_.hub,
             .broadcasters = *this,
             .clients = *this,
             .census = *this,
+            .operators = *this,
             .count = [this](Counter counter) { return topics_.counters.get(counter); },
             .shards = 2,
             .version = "1.2.3"};

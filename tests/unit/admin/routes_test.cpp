@@ -51,6 +51,22 @@ TEST(RoutesTest, PublishingTakesATopicAndPost) {
   }
 }
 
+TEST(RoutesTest, OperatorsChangeABroadcasterOrReload) {
+  const Route reload = route_of(verb::post, "/v1/reload");
+  ASSERT_TRUE(std::holds_alternative<Operate>(reload));
+  EXPECT_EQ(std::get<Operate>(reload).broadcaster, "");
+  const Route replace = route_of(verb::post, "/v1/broadcasters/price/replace");
+  ASSERT_TRUE(std::holds_alternative<Operate>(replace));
+  EXPECT_EQ(std::get<Operate>(replace).broadcaster, "price");
+  EXPECT_EQ(std::get<Operate>(replace).action, OperatorControl::Action::kReplace);
+  EXPECT_EQ(refusal_of(verb::get, "/v1/reload").allow, "POST");
+  EXPECT_EQ(refusal_of(verb::get, "/v1/broadcasters/price/restart").allow, "POST");
+  for (const char* target : {"/v1/broadcasters/", "/v1/broadcasters/price", "/v1/broadcasters//stop",
+                             "/v1/broadcasters/price/explode", "/v1/reload/"}) {
+    EXPECT_EQ(refusal_of(verb::post, target).status, 404U) << target;
+  }
+}
+
 TEST(RoutesTest, WhoGoesElsewhereIsToldWhatThereIs) {
   for (const char* target : {"/", "", "/v1/publish/", "/metrics/", "/Livez", "/livez%00", "*"}) {
     const AdminReply reply = refusal_of(verb::get, target);

@@ -1,0 +1,72 @@
+#include "host/admin/operate_endpoint.hpp"
+
+#include <array>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace broadcast {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Outcome = Operation::Outcome;
+
+constexpr std::array<std::pair<std::string_view, OperatorControl::Action>, 4> kActions = {
+    {{"enable", OperatorControl::Action::kEnable},
+     {"disable", OperatorControl::Action::kDisable},
+     {"restart", OperatorControl::Action::kRestart},
+     {"replace", OperatorControl::Action::kReplace}}};
+
+struct Answer {
+  unsigned status;
+  const char* word;
+};
+Answer answer_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kDone:
+      return {200, "done"};
+    case Outcome::kInvalid:
+      return {422, "invalid"};
+    case Outcome::kUnknown:
+      return {404, "unknown_broadcaster"};
+    case Outcome::kBusy:
+      return {409, "busy"};
+    case Outcome::kFailed:
+      break;
+  }
+  return {500, "failed"};
+}
+
+}  // namespace
+
+std::optional<OperatorControl::Action> action_named(std::string_view word) {
+  for (const auto& [name, action] : kActions) {
+    if (name == word) return action;
+  }
+  return std::nullopt;
+}
+
+AdminReply reply_of(const Operation& operation) {
+  const auto [status, word] = answer_of(operation.outcome);
+  if (operation.outcome == Outcome::kUnknown) {
+    return admin_error(status, word, "The configuration names no such broadcaster");
+  }
+  if (operation.outcome == Outcome::kBusy) {
+    return admin_error(status, word, "Another change is under way; try again when it is done");
+  }
+  Json steps = Json::array();
+  for (const Operation::Step& step : operation.broadcasters) {
+    steps.push_back({{"name", step.broadcaster},
+                     {"did", step.refusal.empty() ? Json(step.did) : Json(nullptr)},
+                     {"error", step.refusal.empty() ? Json(nullptr) : Json(step.refusal)}});
+  }
+  const Json body = {{"outcome", word},
+                     {"broadcasters", std::move(steps)},
+                     {"settings", operation.settings},
+                     {"needs_restart", operation.needs_restart},
+                     {"errors", operation.errors}};
+  return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+}  // namespace broadcast

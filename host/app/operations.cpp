@@ -1,0 +1,187 @@
+#include "host/app/operations.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+#include <spdlog/spdlog.h>
+
+#include "host/app/config_changes.hpp"
+
+namespace broadcast {
+
+namespace {
+
+bool is_same(const BroadcasterPlan::Ready& left, const BroadcasterPlan::Ready& right) {
+  return left.config == right.config && left.permissions == right.permissions &&
+         left.file->path() == right.file->path() && left.file->bytes() == right.file->bytes();
+}
+
+}  // namespace
+
+Operations::Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters,
+                       Apply apply)
+    : io_(io), config_(config), broadcasters_(broadcasters), apply_(std::move(apply)) {}
+
+void Operations::note_started(const BroadcasterPlan::Ready& ready) {
+  on_.insert_or_assign(ready.name, ready);
+}
+
+bool Operations::try_begin(Done& done) {
+  if (std::exchange(is_busy_, true)) {
+    done({.outcome = Operation::Outcome::kBusy});
+    return false;
+  }
+  result_ = {};
+  steps_.clear();
+  relay_.reset();
+  done_ = std::move(done);
+  return true;
+}
+
+void Operations::reload_when_free() {
+  if (is_busy_) {
+    reload_waits_ = true;
+  } else {
+    reload([](const Operation&) {});
+  }
+}
+
+void Operations::reload(Done done) {
+  if (!try_begin(done)) return;
+  try {
+    Config next = load_config(config_.file, process_environment());
+    BroadcasterPlan plan = plan_broadcasters(next);
+    for (const auto& refused : plan.refused) result_.errors.push_back(refused.why);
+    if (result_.errors.empty()) {
+      take(std::move(next), std::move(plan));
+      return next_step();
+    }
+  } catch (const ConfigError& error) {
+    result_.errors = error.problems();
+  } catch (const std::exception& error) {
+    result_.errors = {error.what()};
+  }
+  result_.outcome = Operation::Outcome::kInvalid;
+  finish();
+}
+
+void Operations::take(Config next, BroadcasterPlan plan) {
+  ConfigChanges changes = changes_between(config_, next);
+  result_.settings = std::move(changes.live);
+  result_.needs_restart = std::move(changes.restart);
+  take_live(config_, next);
+  config_.broadcasters = std::move(next.broadcasters);
+  relay_ = std::move(plan.relay);
+  // Who goes, gives topics away first: the relay, and broadcasters that are off now. The relay may
+  // want some of theirs: asked again at the end.
+  static_cast<void>(apply_(*relay_));
+  for (const auto& [name, ready] : on_) {
+    const auto stays = std::ranges::find(plan.ready, name, &BroadcasterPlan::Ready::name);
+    if (stays == plan.ready.end()) steps_.push_back({name, std::nullopt, "stopped"});
+  }
+  for (BroadcasterPlan::Ready& ready : plan.ready) {
+    const auto running = on_.find(ready.name);
+    const bool is_on = running != on_.end();
+    if (is_on && is_same(running->second, ready)) continue;
+    const bool is_library = is_on && running->second.file->bytes() != ready.file->bytes();
+    const char* const did = !is_on ? "started" : is_library ? "replaced" : "restarted";
+    std::string name = ready.name;
+    steps_.push_back({std::move(name), std::move(ready), did});
+  }
+}
+
+void Operations::act(std::string_view broadcaster, Action action, Done done) {
+  if (!try_begin(done)) return;
+  const std::string name(broadcaster);
+  const auto running = on_.find(name);
+  const bool is_on = running != on_.end();
+  if (!config_.broadcasters.contains(name)) {
+    result_.outcome = Operation::Outcome::kUnknown;
+  } else if (action == Action::kDisable) {
+    if (is_on) steps_.push_back({name, std::nullopt, "stopped"});
+  } else if (action == Action::kRestart && is_on) {
+    steps_.push_back({name, running->second, "restarted"});
+  } else if (action == Action::kEnable && is_on) {  // as it is wanted
+  } else if (auto ready = planned(name, result_.errors)) {
+    steps_.push_back({name, *std::move(ready), is_on ? "replaced" : "started"});
+  } else {
+    result_.outcome = Operation::Outcome::kInvalid;
+  }
+  next_step();
+}
+
+/// As the configuration that runs has it, with the library as it is now.
+std::optional<BroadcasterPlan::Ready> Operations::planned(const std::string& name,
+                                                          std::vector<std::string>& errors) {
+  Config config = config_;
+  config.broadcasters.at(name).enabled = true;
+  BroadcasterPlan plan = plan_broadcasters(config);
+  for (const auto& refused : plan.refused) {
+    if (refused.name == name) errors.push_back(refused.why);
+  }
+  const auto ready = std::ranges::find(plan.ready, name, &BroadcasterPlan::Ready::name);
+  if (ready == plan.ready.end()) return std::nullopt;
+  return std::move(*ready);
+}
+
+void Operations::next_step() {
+  if (steps_.empty()) return finish();
+  Step step = std::move(steps_.front());
+  steps_.pop_front();
+  const BroadcasterPlan::Ready off{.name = step.name};
+  const BroadcasterPlan::Ready& to = step.to ? *step.to : off;
+  auto file = to.file;
+  PluginRunner::Options options = options_of(to, config_);
+  auto done = [this, step = std::move(step)](std::string refusal) mutable {
+    boost::asio::post(io_, [this, step = std::move(step), refusal = std::move(refusal)]() mutable {
+      on_step(std::move(step), std::move(refusal));
+    });
+  };
+  broadcasters_.post_change(std::move(file), std::move(options), std::move(done));
+}
+
+void Operations::on_step(Step step, std::string refusal) {
+  // One that was off and does not start is on all the same, and tried again.
+  const bool was_on = on_.contains(step.name);
+  if (!step.to) {
+    on_.erase(step.name);
+  } else if (refusal.empty() || (!was_on && broadcasters_.is_on(step.name))) {
+    on_.insert_or_assign(step.name, *std::move(step.to));
+  }
+  result_.broadcasters.push_back({std::move(step.name), std::move(step.did), std::move(refusal)});
+  next_step();
+}
+
+void Operations::finish() {
+  if (relay_) {
+    if (std::string refusal = apply_(*relay_); !refusal.empty()) {
+      result_.errors.push_back(std::move(refusal));
+    }
+  }
+  const bool has_failed =
+      !result_.errors.empty() ||
+      std::ranges::any_of(result_.broadcasters,
+                          [](const Operation::Step& step) { return !step.refusal.empty(); });
+  if (result_.outcome == Operation::Outcome::kDone && has_failed) {
+    result_.outcome = Operation::Outcome::kFailed;
+  }
+  is_busy_ = false;
+  tell_log();
+  std::exchange(done_, nullptr)(result_);
+  if (std::exchange(reload_waits_, false)) reload_when_free();
+}
+
+void Operations::tell_log() const {
+  for (const std::string& error : result_.errors) spdlog::error("not changed: {}", error);
+  for (const std::string& key : result_.settings) spdlog::info("changed: {}", key);
+  for (const std::string& key : result_.needs_restart) {
+    spdlog::warn("{}: holds after a restart only", key);
+  }
+  for (const Operation::Step& step : result_.broadcasters) {
+    if (step.refusal.empty()) spdlog::info("{}: {}", step.broadcaster, step.did);
+  }
+}
+
+}  // namespace broadcast

@@ -1,0 +1,69 @@
+#pragma once
+// What operators change while the host runs: a reload of the whole YAML, or one broadcaster
+// enabled, disabled, restarted, replaced. Everything is checked before anything is touched; then
+// broadcasters change one after the other. Owned by Server; [main].
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+
+#include "host/app/broadcaster_plan.hpp"
+#include "host/app/config.hpp"
+#include "host/hub/operator_control.hpp"
+#include "host/loader/broadcasters.hpp"
+
+namespace broadcast {
+
+class Operations final : public OperatorControl {
+ public:
+  /// Makes the settings of the configuration hold, and gives the relay its topics; says why not, if
+  /// somebody else has one.
+  using Apply = std::function<std::string(const std::vector<TopicPattern>& relay)>;
+  /// `config` is what runs, and is kept so. All outlive the operations; `io` runs on [main].
+  Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters, Apply apply);
+
+  /// What the host was started with.
+  void note_started(const BroadcasterPlan::Ready& ready);
+
+  void reload(Done done) override;
+  /// For SIGHUP: after the operation under way, if there is one; the log says what came of it.
+  void reload_when_free();
+  void act(std::string_view broadcaster, Action action, Done done) override;
+
+ private:
+  struct Step {
+    std::string name;
+    std::optional<BroadcasterPlan::Ready> to;  // nothing: off
+    std::string did;
+  };
+
+  [[nodiscard]] bool try_begin(Done& done);
+  void take(Config next, BroadcasterPlan plan);
+  [[nodiscard]] std::optional<BroadcasterPlan::Ready> planned(const std::string& name,
+                                                              std::vector<std::string>& errors);
+  void next_step();
+  void on_step(Step step, std::string refusal);
+  void finish();
+  void tell_log() const;
+
+  boost::asio::io_context& io_;
+  Config& config_;
+  Broadcasters& broadcasters_;
+  const Apply apply_;
+  std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
+  // Of the operation under way.
+  bool is_busy_ = false;
+  std::deque<Step> steps_;
+  std::optional<std::vector<TopicPattern>> relay_;  // of a reload
+  Operation result_;
+  Done done_;
+  bool reload_waits_ = false;
+};
+
+}  // namespace broadcast

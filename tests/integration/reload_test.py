@@ -1,0 +1,201 @@
+#!/usr/bin/python3
+"""What operators change while clients stay connected: the YAML read again, broadcasters replaced, restarted,
+switched on and off."""
+
+import asyncio
+import http.client
+import json
+import os
+import shutil
+import signal
+import tempfile
+import unittest
+
+from host import TEST_PLUGINS, Host, mirror, test_plugin
+from process import DEADLINE
+from subscriber import Subscriber
+
+PROBE = test_plugin("probe", "probe.so")
+
+
+class ReloadTest(unittest.IsolatedAsyncioTestCase):
+    def start(self, broadcasters, **sections):
+        host = self.enterContext(Host({"broadcasters": broadcasters, **sections}))
+        for name, entry in broadcasters.items():
+            if entry.get("enabled", True):
+                host.wait_until_started(name)
+        return host
+
+    async def connect(self, host, *topics):
+        subscriber = await Subscriber.connect(host, *topics)
+        self.addAsyncCleanup(subscriber.leave)
+        return subscriber
+
+    def ask(self, host, path, token=None):
+        headers = {} if token is None else {"Authorization": "Bearer " + token}
+        connection = http.client.HTTPConnection("127.0.0.1", host.admin_port, timeout=DEADLINE)
+        try:
+            connection.request("POST", path, headers=headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
+    def expect_done(self, host, path, *steps):
+        status, answer = self.ask(host, path)
+        self.assertEqual((status, answer["outcome"]), (200, "done"), answer)
+        self.assertEqual([(step["name"], step["did"]) for step in answer["broadcasters"]], list(steps))
+        return answer
+
+    def publish(self, host, turn):
+        status, answer = host.publish("signal:vcp", {"type": "signal_update", "turn": turn})
+        self.assertEqual(status, 200, answer)
+        return answer["seq"]
+
+    def generation(self, host, name):
+        found = json.loads(host.get("/v1/broadcasters")[2])["broadcasters"]
+        return next(one for one in found if one["name"] == name)
+
+    async def test_numbers_and_subscribers_stay_when_a_broadcaster_is_replaced(self):
+        host = self.start(mirror())
+        reader = await self.connect(host, "signal:vcp", "status:mirror")
+        for turn in range(1, 4):
+            self.assertEqual(self.publish(host, turn), turn)
+            self.assertEqual((await reader.next_of("signal_update"))["seq"], turn)
+            self.expect_done(host, "/v1/broadcasters/mirror/" + ("replace", "restart", "replace")[turn - 1],
+                             ("mirror", ("replaced", "restarted", "replaced")[turn - 1]))
+        self.assertEqual(self.publish(host, 4), 4)
+        self.assertEqual((await reader.next_of("signal_update"))["seq"], 4)
+        seen = self.generation(host, "mirror")
+        self.assertEqual((seen["generation"], seen["quarantined"], seen["running"]), (4, [], True))
+
+    async def test_a_library_that_is_another_now_replaces_the_one_that_runs(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory(prefix="broadcast-library-"))
+        library = os.path.join(directory, "libquotes.so")
+
+        def install(name):  # as a deployment does it: a new file under the old name
+            shutil.copyfile(os.path.join(TEST_PLUGINS, name), library + ".new")
+            os.replace(library + ".new", library)
+        install("probe.so")
+        host = self.start({"probe": {"library": library}})
+        reader = await self.connect(host, "probe:log")
+        self.expect_done(host, "/v1/reload")
+        install("exclusive.so")
+        self.expect_done(host, "/v1/reload", ("probe", "replaced"))
+        await reader.next_of("probe", event="START")
+        install("undefined_symbol.so")
+        status, answer = self.ask(host, "/v1/reload")
+        self.assertEqual(status, 500, answer)
+        self.assertIn("undefined symbol: function_that_nobody_defines", answer["broadcasters"][0]["error"])
+        await reader.next_of("probe", event="START")
+        self.assertEqual(host.publish("probe:log", {"do": "publish_twice"})[0], 200)
+
+    async def test_a_bad_file_changes_nothing_and_says_why(self):
+        host = self.start(mirror())
+        host.rewrite({"broadcasters": {**mirror(), "price": {"config": {"interval": "20ms"}}}})
+        status, answer = self.ask(host, "/v1/reload")
+        self.assertEqual((status, answer["outcome"]), (422, "invalid"))
+        said = "\n".join(answer["errors"])
+        self.assertRegex(said, r"host\.yaml:\d+:\d+: broadcasters\.price\.config\.interval: 20ms is below")
+        host.rewrite("limits: {message: 10 apples}")
+        status, answer = self.ask(host, "/v1/reload")
+        self.assertEqual(status, 422)
+        self.assertRegex(answer["errors"][0], r"limits\.message")
+        self.assertEqual(self.publish(host, 1), 1)
+        self.assertEqual(self.generation(host, "mirror")["generation"], 1)
+
+    async def test_only_what_differs_is_touched(self):
+        host = self.start({**mirror(), **PROBE})
+        reader = await self.connect(host, "signal:vcp", "probe:log")
+        host.rewrite({"broadcasters": {**mirror(), "heartbeat": {"permissions": ["clients"]}}})
+        self.expect_done(host, "/v1/reload", ("probe", "stopped"), ("heartbeat", "started"))
+        self.assertEqual(host.publish("probe:log", {})[0], 404)
+        self.assertEqual(self.generation(host, "mirror")["generation"], 1)
+        host.rewrite({"broadcasters": {**mirror(), "probe": {**PROBE["probe"], "config": {"more": 1}}}})
+        self.expect_done(host, "/v1/reload", ("heartbeat", "stopped"), ("probe", "started"))
+        await reader.next_of("probe", event="START")
+        host.rewrite({"broadcasters": {**mirror(), "probe": {**PROBE["probe"], "config": {"more": 2}}}})
+        self.expect_done(host, "/v1/reload", ("probe", "restarted"))
+        await reader.next_of("probe", event="START")
+        self.expect_done(host, "/v1/reload")
+
+    async def test_settings_hold_from_now_on_and_those_that_cannot_are_named(self):
+        host = self.start(mirror(), admin={"listen": "127.0.0.1:0"})
+        reader = await self.connect(host, "signal:vcp")
+        host.rewrite({"broadcasters": mirror(), "log": {"level": "debug"}, "server": {"threads": 7},
+                      "limits": {"topics_per_connection": 2, "topics_per_request": 2, "connections": 1},
+                      "relay": ["news:*"], "admin": {"tokens": [{"token": "secret", "scopes": ["admin"]}]}})
+        answer = self.expect_done(host, "/v1/reload")
+        self.assertEqual(answer["needs_restart"], ["server.threads"])
+        self.assertEqual(answer["settings"], ["admin.tokens", "limits.topics_per_connection",
+                                              "limits.topics_per_request", "limits.connections", "relay", "log.level"])
+        self.assertEqual(self.ask(host, "/v1/reload")[0], 401)
+        self.assertEqual(host.publish("news:krx", {"type": "news"}, token="secret")[0], 202)
+        await reader.ask("subscribed", type="subscribe", topic="news:krx")
+        await reader.send(type="subscribe", topic="signal:daytrading")
+        self.assertEqual((await reader.next_of("error"))["code"], "too_many_topics")
+        with self.assertRaises(Exception):
+            await Subscriber.connect(host)
+        host.rewrite({"broadcasters": mirror()})
+        self.assertEqual(self.ask(host, "/v1/reload", token="secret")[0], 200)
+        self.assertEqual(host.publish("news:krx", {"type": "news"})[0], 404)
+        await self.connect(host, "signal:vcp")
+
+    async def test_a_hangup_reloads(self):
+        host = self.start(mirror())
+        host.rewrite({"broadcasters": {**mirror(), **PROBE}})
+        os.kill(host.pid, signal.SIGHUP)
+        host.wait_until_started("probe")
+        host.rewrite("limits: {message: 10 apples}")
+        os.kill(host.pid, signal.SIGHUP)
+        host.wait_for_line(r"not changed: .*limits\.message")
+        self.assertEqual(self.publish(host, 1), 1)
+
+    async def test_switching_one_off_and_on(self):
+        host = self.start({**mirror(), **PROBE})
+        reader = await self.connect(host, "status:mirror", "signal:vcp")
+        self.assertEqual(self.publish(host, 1), 1)
+        self.expect_done(host, "/v1/broadcasters/mirror/disable", ("mirror", "stopped"))
+        await reader.next_of("status", state="disabled")
+        self.assertEqual(host.publish("signal:vcp", {})[0], 404)
+        self.expect_done(host, "/v1/broadcasters/mirror/disable")
+        self.expect_done(host, "/v1/broadcasters/mirror/enable", ("mirror", "started"))
+        self.expect_done(host, "/v1/broadcasters/mirror/enable")
+        await reader.next_of("status", state="ok")
+        self.assertEqual(self.publish(host, 2), 2)
+        self.assertEqual((await reader.next_of("signal_update", turn=2))["seq"], 2)
+
+    async def test_what_there_is_not_is_refused(self):
+        host = self.start({**mirror(), "price": {"enabled": False}}, admin={
+            "tokens": [{"token": "reader", "scopes": ["read"]}, {"token": "boss", "scopes": ["admin"]}]})
+        self.assertEqual(self.ask(host, "/v1/broadcasters/nobody/restart", "boss")[0], 404)
+        self.assertEqual(self.ask(host, "/v1/broadcasters/mirror/explode", "boss")[0], 404)
+        self.assertEqual(self.ask(host, "/v1/broadcasters/mirror/restart", "reader")[0], 403)
+        self.assertEqual(self.ask(host, "/v1/reload")[0], 401)
+        status, answer = self.ask(host, "/v1/broadcasters/price/enable", "boss")
+        self.assertEqual(status, 422, "mirror owns its topics")
+        self.assertIn("already owned by mirror", answer["errors"][0])
+
+    async def test_a_producer_notices_nothing_of_replacements(self):
+        host = self.start(mirror())
+        reader = await self.connect(host, "signal:vcp")
+        running = asyncio.Event()
+
+        def replace_until_told():
+            count = 0
+            while not running.is_set():
+                self.expect_done(host, "/v1/broadcasters/mirror/replace", ("mirror", "replaced"))
+                count += 1
+            return count
+        replacing = asyncio.create_task(asyncio.to_thread(replace_until_told))
+        for turn in range(1, 201):
+            self.assertEqual(await asyncio.to_thread(self.publish, host, turn), turn)
+        running.set()
+        self.assertGreater(await replacing, 3)
+        for turn in range(1, 201):
+            self.assertEqual((await reader.next_of("signal_update"))["seq"], turn)
+        self.assertEqual(self.generation(host, "mirror")["quarantined"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()
