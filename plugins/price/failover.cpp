@@ -60,9 +60,20 @@ Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, std::
   if (source_ns != 0 && source_ns < seen.newest_ns) return Verdict::kOlder;
   seen.newest_ns = std::max(seen.newest_ns, source_ns);
   on_data(at, now);
-  if (members_[at].condition != Condition::kHealthy) return Verdict::kWaits;
   seen.life = members_[at].life;
-  if (server_of(item) != at) return Verdict::kWaits;
+  return verdict_on(at, item);
+}
+
+Failover::Verdict Failover::on_kept(std::size_t at, std::string_view key) {
+  const auto found = items_.find(key);
+  return found == items_.end() ? Verdict::kUnwanted : verdict_on(at, found->second);
+}
+
+Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) const {
+  if (server_of(item) != at) {
+    const bool may_serve_later = members_[at].condition == Condition::kRecovering && has(at, item);
+    return may_serve_later ? Verdict::kLater : Verdict::kWaits;
+  }
   // Whoever stands behind has to deliver it anew before it serves it: it may not have it any more.
   for (std::size_t behind = at + 1; behind < item.seen.size(); ++behind) item.seen[behind].life = 0;
   return Verdict::kServes;
@@ -109,7 +120,8 @@ bool Failover::become(Member& member, Condition condition) {
   if (condition == Condition::kRecovering) {
     member.was_silent = member.condition == Condition::kSilent;
   }
-  if (condition == Condition::kHealthy) ++member.life;
+  // What is delivered while it recovers is of the life that begins then.
+  if (condition == Condition::kRecovering || member.condition == Condition::kNew) ++member.life;
   member.condition = condition;
   return true;
 }
@@ -131,34 +143,40 @@ bool Failover::is_idle_behind(std::size_t at) const {
                      [](const Member& one) { return one.condition == Condition::kHealthy; });
 }
 
+/// members_.size() where there is none.
+template <class Is>
+std::size_t Failover::first_of(Condition condition, const Is& is) const {
+  std::size_t at = 0;
+  while (at < members_.size() && !(members_[at].condition == condition && is(at))) ++at;
+  return at;
+}
+
 bool Failover::can_have(std::size_t at, const Item& item) const {
   return item.index == nullptr || members_[at].source.has_indices;
 }
 
 bool Failover::has(std::size_t at, const Item& item) const {
-  const Member& member = members_[at];
-  return member.condition == Condition::kHealthy && item.seen[at].life == member.life;
+  return item.seen[at].life == members_[at].life;
+}
+
+std::size_t Failover::healthy_server_of(const Item& item) const {
+  return first_of(Condition::kHealthy, [&](std::size_t at) { return has(at, item); });
 }
 
 std::size_t Failover::server_of(const Item& item) const {
-  std::size_t at = 0;
-  while (at < members_.size() && !has(at, item)) ++at;
-  return at;
+  const bool is_any_healthy = first_healthy_for(item) < members_.size();
+  return first_of(is_any_healthy ? Condition::kHealthy : Condition::kRecovering,
+                  [&](std::size_t at) { return has(at, item); });
 }
 
 std::size_t Failover::first_healthy_for(const Item& item) const {
-  std::size_t at = 0;
-  while (at < members_.size() &&
-         !(members_[at].condition == Condition::kHealthy && can_have(at, item))) {
-    ++at;
-  }
-  return at;
+  return first_of(Condition::kHealthy, [&](std::size_t at) { return can_have(at, item); });
 }
 
 Wanted Failover::take_wanted(std::size_t at, Now now) {
   Wanted wanted;
   for (const auto& [key, item] : items_) {
-    if (!can_have(at, item) || server_of(item) < at) continue;
+    if (!can_have(at, item) || healthy_server_of(item) < at) continue;
     if (item.index != nullptr) {
       wanted.indices.push_back(*item.index);
     } else {
@@ -176,25 +194,31 @@ Failover::Standing Failover::standing() const {
   Standing standing;
   if (items_.empty()) return standing;
   const std::size_t none = members_.size();
+  std::vector<bool> is_of_use(none);  // it might serve something
+  std::vector<bool> is_missed(none);  // it might serve something that no better healthy one does
   std::vector<bool> serves(none);
-  std::vector<bool> is_before(none);  // one that serves something, and might serve it itself
   for (const auto& [key, item] : items_) {
-    const std::size_t server = server_of(item);
-    if (server < none) serves[server] = true;
-    const std::size_t bound = server < none ? server : first_healthy_for(item);
-    for (std::size_t at = 0; at < bound; ++at) is_before[at] = is_before[at] || can_have(at, item);
+    if (const std::size_t server = server_of(item); server < none) serves[server] = true;
+    const std::size_t healthy = healthy_server_of(item);
+    const std::size_t bound = healthy < none ? healthy : first_healthy_for(item);
+    for (std::size_t at = 0; at < none; ++at) {
+      if (!can_have(at, item)) continue;
+      is_of_use[at] = true;
+      if (at < bound) is_missed[at] = true;
+    }
   }
-  bool is_any_up = false;
+  const bool is_any_serving = std::ranges::find(serves, true) != serves.end();
   bool is_any_silent = false;
   for (std::size_t at = 0; at < none; ++at) {
+    if (!is_of_use[at]) continue;
     const Condition condition = members_[at].condition;
     const bool is_up = condition == Condition::kHealthy || condition == Condition::kNew;
     if (serves[at]) standing.serving.push_back(at);
-    if (is_before[at] && !is_up) standing.missing.push_back(at);
-    is_any_up |= is_up;
+    if (!is_up && (is_missed[at] || !is_any_serving)) standing.missing.push_back(at);
+    if (is_up && !is_any_serving && !standing.asking) standing.asking = at;
     is_any_silent |= condition == Condition::kSilent || condition == Condition::kRecovering;
   }
-  if (is_any_up) {
+  if (is_any_serving || standing.asking) {
     standing.health = standing.missing.empty() ? Health::kOk : Health::kDegraded;
   } else {
     standing.health = is_any_silent ? Health::kStale : Health::kDown;
@@ -211,10 +235,7 @@ bool Failover::is_beginning() const {
 std::string Failover::detail(const Standing& standing) const {
   std::vector<std::string> parts;
   for (const std::size_t at : standing.missing) {
-    const Member& member = members_[at];
-    const bool is_silent = member.condition == Condition::kSilent ||
-                           (member.condition == Condition::kRecovering && member.was_silent);
-    parts.push_back(member.source.name + (is_silent ? " is silent" : " does not answer"));
+    parts.push_back(members_[at].source.name + fault_of(at, standing));
   }
   std::vector<std::string> names;
   for (const std::size_t at : standing.serving) names.push_back(members_[at].source.name);
@@ -223,12 +244,18 @@ std::string Failover::detail(const Standing& standing) const {
   } else if (items_.empty()) {
     parts.emplace_back("nothing is asked for");
   } else {
-    const auto asked = std::ranges::find_if(members_, [](const Member& member) {
-      return member.condition == Condition::kHealthy || member.condition == Condition::kNew;
-    });
-    parts.push_back(asked == members_.end() ? "no prices" : "asking " + asked->source.name);
+    parts.push_back(standing.asking ? "asking " + members_[*standing.asking].source.name
+                                    : "no prices");
   }
   return joined(parts, ", ");
+}
+
+const char* Failover::fault_of(std::size_t at, const Standing& standing) const {
+  const Member& member = members_[at];
+  if (std::ranges::find(standing.serving, at) != standing.serving.end()) return " is recovering";
+  const bool is_silent = member.condition == Condition::kSilent ||
+                         (member.condition == Condition::kRecovering && member.was_silent);
+  return is_silent ? " is silent" : " does not answer";
 }
 
 }  // namespace broadcast

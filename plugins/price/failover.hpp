@@ -1,8 +1,8 @@
 #pragma once
 // Which source serves what. Sources stand in the order of the YAML; a ticker or index is served by
-// the first healthy one that has delivered it, and by nobody else meanwhile: never two sources
-// interleaved. Pure: it is told what happens and when, and says what follows. Owned by the
-// broadcaster; [plugin].
+// the first healthy one that has delivered it, or where nobody is healthy by the first one that is
+// recovering and has, and by nobody else meanwhile: never two sources interleaved. Pure: it is told
+// what happens and when, and says what follows. Owned by the broadcaster; [plugin].
 
 #include <chrono>
 #include <cstddef>
@@ -39,15 +39,17 @@ class Failover {
   };
   enum class Verdict : std::uint8_t {
     kServes,    ///< publish it
-    kWaits,     ///< a better source has it, or this one is not healthy
+    kLater,     ///< its source is recovering: keep the last one, and ask again by on_kept()
+    kWaits,     ///< a better source has it
     kOlder,     ///< than the last one of the same source
     kUnwanted,  ///< any more
   };
   /// What subscribers are told.
   struct Standing {
     Health health = Health::kOk;
-    std::vector<std::size_t> serving;  ///< sources, best first
-    std::vector<std::size_t> missing;  ///< unhealthy ones that would serve something otherwise
+    std::vector<std::size_t> serving;   ///< sources, best first
+    std::vector<std::size_t> missing;   ///< unhealthy ones that would serve something otherwise
+    std::optional<std::size_t> asking;  ///< where nobody serves: who is hoped for
     friend bool operator==(const Standing&, const Standing&) = default;
   };
 
@@ -70,6 +72,9 @@ class Failover {
   /// `key` is a ticker, or an index's key. REQUIRES: the quote itself is good.
   [[nodiscard]] Verdict on_quote(std::size_t at, std::string_view key, std::int64_t source_ns,
                                  Now now);
+  /// After conditions have changed: what is to become of a quote that was kLater. kWaits: it is
+  /// not needed any more.
+  [[nodiscard]] Verdict on_kept(std::size_t at, std::string_view key);
   /// Once a second is enough. True: the condition of a source has changed.
   bool on_time(Now now);
 
@@ -89,7 +94,7 @@ class Failover {
     bool was_silent = false;  // kRecovering: from what
     bool is_wanted = false;
     bool is_known = false;                // it has said something
-    std::uint64_t life = 0;               // how often it has become healthy
+    std::uint64_t life = 0;               // how often it has begun, or begun to recover
     std::int64_t sign_ns = 0;             // last data, connection, or first want
     std::optional<std::int64_t> good_ns;  // kRecovering: without a fault since
   };
@@ -104,9 +109,14 @@ class Failover {
   };
 
   [[nodiscard]] bool has(std::size_t at, const Item& item) const;
+  template <class Is>
+  [[nodiscard]] std::size_t first_of(Condition condition, const Is& is) const;
   [[nodiscard]] bool can_have(std::size_t at, const Item& item) const;
+  [[nodiscard]] std::size_t healthy_server_of(const Item& item) const;
   [[nodiscard]] std::size_t server_of(const Item& item) const;
   [[nodiscard]] std::size_t first_healthy_for(const Item& item) const;
+  [[nodiscard]] Verdict verdict_on(std::size_t at, Item& item) const;
+  [[nodiscard]] const char* fault_of(std::size_t at, const Standing& standing) const;
   [[nodiscard]] bool is_idle_behind(std::size_t at) const;
   [[nodiscard]] bool expects_data(const Member& member, Now now) const;
   [[nodiscard]] bool is_silent(const Member& member, Now now) const;

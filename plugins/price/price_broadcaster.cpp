@@ -15,6 +15,8 @@ std::chrono::nanoseconds duration_of(const nlohmann::json& config, const char* k
   return *parse_duration(config.at(key).get_ref<const std::string&>());
 }
 
+std::string iso_second(std::int64_t wall_ns) { return iso_timestamp(wall_ns).substr(0, 19) + "Z"; }
+
 TradingHours trading_hours(const nlohmann::json& holidays) {
   std::set<std::chrono::sys_days> days;
   for (std::size_t i = 0; i < holidays.size(); ++i) {
@@ -44,6 +46,7 @@ void PriceBroadcaster::on_config(std::string_view json) {
   }
   if (sources_.empty()) throw Error(BC_E_INVALID, "sources: none is enabled; enable one");
   faults_.resize(sources_.size());
+  kept_.resize(sources_.size());
   failover_.emplace(std::move(names),
                     Failover::Options{.stale_after = duration_of(config, "stale_after"),
                                       .recover_after = duration_of(config, "recover_after"),
@@ -77,8 +80,9 @@ void PriceBroadcaster::define_metrics() {
   for (std::size_t i = 0; i < kRefusals.size(); ++i) {
     refused_[i] = define_metric(MetricKind::kCounter, kRefusals[i].metric, kRefusals[i].help);
   }
-  serving_ = define_metric(MetricKind::kGauge, "serving_source",
-                           "The best source that serves: 0 is the first of those enabled, -1 none");
+  serving_source_ =
+      define_metric(MetricKind::kGauge, "serving_source",
+                    "The best source that serves: 0 is the first of those enabled, -1 none");
   changes_ = define_metric(MetricKind::kCounter, "source_changes",
                            "How often it has changed which sources serve");
 }
@@ -104,35 +108,51 @@ void PriceBroadcaster::on_link(std::size_t at, const std::string& error) {
     error.empty() ? log(LogLevel::kInfo, "source " + name + ": answers again")
                   : log(LogLevel::kWarn, "source " + name + ": " + error);
   }
-  if (failover_->on_link(at, error.empty(), now())) settle_soon();
+  if (!failover_->on_link(at, error.empty(), now())) return;
+  has_condition_changed_ = true;
+  settle_soon();
 }
 
-// All topics are `latest`: publish never answers BUSY, and a revoked generation has nothing left to
-// do.
 void PriceBroadcaster::on_quotes(std::size_t at, const Quotes& quotes) {
-  const std::string_view source = sources_[at]->name();
-  for (const TickerQuote& one : quotes.tickers) {
-    if (!takes(at, one.ticker, refusal_of(one.quote), one.source_ns)) continue;
-    publish(std::string(kPricePrefix) + one.ticker,
-            price_update(one.ticker, one.quote, wall_ns(), source), one.source_ns);
-  }
-  for (const IndexUpdate& one : quotes.indices) {
-    if (!takes(at, one.index.key, refusal_of(one.quote), one.source_ns)) continue;
-    publish(one.index.topic, index_update(one.index, one.quote, wall_ns(), source), one.source_ns);
-  }
+  for (const TickerQuote& one : quotes.tickers) on_quote(at, one.ticker, one);
+  for (const IndexUpdate& one : quotes.indices) on_quote(at, one.index.key, one);
   if (quotes.tickers.empty() && quotes.indices.empty()) failover_->on_data(at, now());
   if (!reported_ || reported_->serving.empty()) settle_soon();
 }
 
-bool PriceBroadcaster::takes(std::size_t at, std::string_view key, std::optional<Refusal> refusal,
-                             std::int64_t source_ns) {
-  if (refusal) {
-    refuse(*refusal, 1);
-    return false;
+template <class One>
+void PriceBroadcaster::on_quote(std::size_t at, std::string_view key, const One& one) {
+  if (const auto refusal = refusal_of(one.quote)) return refuse(*refusal, 1);
+  const Failover::Verdict verdict = failover_->on_quote(at, key, one.source_ns, now());
+  if (verdict == Failover::Verdict::kOlder) return refuse(Refusal::kOlder, 1);
+  if (verdict == Failover::Verdict::kLater) {
+    kept_[at].insert_or_assign(std::string(key), [this, at, one] { publish_quote(at, one); });
+  } else if (verdict == Failover::Verdict::kServes) {
+    if (const auto older = kept_[at].find(key); older != kept_[at].end()) kept_[at].erase(older);
+    publish_quote(at, one);
   }
-  const Failover::Verdict verdict = failover_->on_quote(at, key, source_ns, now());
-  if (verdict == Failover::Verdict::kOlder) refuse(Refusal::kOlder, 1);
-  return verdict == Failover::Verdict::kServes;
+}
+
+// All topics are `latest`: publish never answers BUSY, and a revoked generation has nothing left to
+// do.
+void PriceBroadcaster::publish_quote(std::size_t at, const TickerQuote& one) {
+  publish(std::string(kPricePrefix) + one.ticker,
+          price_update(one.ticker, one.quote, wall_ns(), sources_[at]->name()), one.source_ns);
+}
+
+void PriceBroadcaster::publish_quote(std::size_t at, const IndexUpdate& one) {
+  publish(one.index.topic, index_update(one.index, one.quote, wall_ns(), sources_[at]->name()),
+          one.source_ns);
+}
+
+/// What came while a source was recovering is published once it serves, and forgotten once it is
+/// not needed: it is healthy and others are better, or it has failed again.
+void PriceBroadcaster::look_at_kept(std::size_t at) {
+  std::erase_if(kept_[at], [this, at](const auto& one) {
+    const Failover::Verdict verdict = failover_->on_kept(at, one.first);
+    if (verdict == Failover::Verdict::kServes) one.second();
+    return verdict != Failover::Verdict::kLater;
+  });
 }
 
 void PriceBroadcaster::refuse(Refusal refusal, std::size_t count) {
@@ -149,7 +169,8 @@ void PriceBroadcaster::settle_soon() {
 
 void PriceBroadcaster::settle() {
   is_settling_ = false;
-  failover_->on_time(now());
+  has_condition_changed_ |= failover_->on_time(now());
+  for (std::size_t at = 0; at < sources_.size(); ++at) look_at_kept(at);
   // Best first: what one delivers at once is not asked of the next.
   for (std::size_t at = 0; at < sources_.size(); ++at) {
     sources_[at]->want(failover_->take_wanted(at, now()));
@@ -160,31 +181,50 @@ void PriceBroadcaster::settle() {
 void PriceBroadcaster::report_standing() {
   const Failover::Standing standing = failover_->standing();
   if (!reported_ && failover_->is_beginning()) return;
+  const std::int64_t since_ns = serving_since_ns(standing);
   std::string detail = failover_->detail(standing);
+  if (!standing.serving.empty()) detail += " since " + iso_second(since_ns);
   if (demand_.is_over()) {
     detail += "; no more than " + std::to_string(demand_.most()) +
               " tickers can be asked for, some get no prices";
   }
-  if (reported_ == standing && reported_detail_ == detail) return moved_ns_.reset();
+  if (reported_ == standing && reported_detail_ == detail) {
+    has_condition_changed_ = false;
+    return moved_ns_.reset();
+  }
   if (reported_ && !is_urgent(standing)) {
     if (!moved_ns_) moved_ns_ = mono_ns();
     if (mono_ns() - *moved_ns_ < std::chrono::nanoseconds(kSettle).count()) return;
   }
   moved_ns_.reset();
+  has_condition_changed_ = false;
   if (reported_ && reported_->serving != standing.serving) changes_.record(1);
-  serving_.record(standing.serving.empty() ? -1 : static_cast<double>(standing.serving.front()));
+  serving_source_.record(standing.serving.empty() ? -1
+                                                  : static_cast<double>(standing.serving.front()));
   reported_ = standing;
   reported_detail_ = detail;
+  reported_since_ns_ = since_ns;
   report(demand_.is_over() ? std::max(standing.health, Health::kDegraded) : standing.health,
          detail);
 }
 
-/// What gets worse is told at once, and whether there are prices at all. What gets better, or only
-/// moves from one source to another with the tickers that are subscribed to, once it lasts.
+/// Since when these serve. Whoever only came in between, and was not reported, does not count.
+std::int64_t PriceBroadcaster::serving_since_ns(const Failover::Standing& standing) {
+  if (serving_ != standing.serving) {
+    serving_ = standing.serving;
+    serving_since_ns_ = wall_ns();
+  }
+  return reported_ && reported_->serving == serving_ ? reported_since_ns_ : serving_since_ns_;
+}
+
+/// What a source makes worse is told at once, and whether there are prices at all. What gets
+/// better, or only comes of the tickers that are subscribed to, is told once it lasts.
 bool PriceBroadcaster::is_urgent(const Failover::Standing& standing) const {
-  if (standing.health != reported_->health) return standing.health > reported_->health;
-  return standing.serving == reported_->serving ||
-         standing.serving.empty() != reported_->serving.empty();
+  if (standing.health < reported_->health) return false;
+  if (standing.serving.empty() != reported_->serving.empty()) return true;
+  const bool is_worse =
+      standing.health > reported_->health || standing.missing.size() > reported_->missing.size();
+  return has_condition_changed_ && (is_worse || standing.serving == reported_->serving);
 }
 
 }  // namespace broadcast

@@ -6,6 +6,8 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,26 +51,36 @@ class PriceBroadcaster : public Broadcaster {
   [[nodiscard]] PriceSource::Events events_of(std::size_t at);
   void on_link(std::size_t at, const std::string& error);
   void on_quotes(std::size_t at, const Quotes& quotes);
-  [[nodiscard]] bool takes(std::size_t at, std::string_view key, std::optional<Refusal> refusal,
-                           std::int64_t source_ns);
+  template <class One>
+  void on_quote(std::size_t at, std::string_view key, const One& one);
+  void publish_quote(std::size_t at, const TickerQuote& one);
+  void publish_quote(std::size_t at, const IndexUpdate& one);
+  void look_at_kept(std::size_t at);
   void refuse(Refusal refusal, std::size_t count);
   void settle_soon();
   void settle();
   void report_standing();
+  [[nodiscard]] std::int64_t serving_since_ns(const Failover::Standing& standing);
   [[nodiscard]] bool is_urgent(const Failover::Standing& standing) const;
 
   TickerDemand demand_;
   std::vector<std::unique_ptr<PriceSource>> sources_;
   std::vector<FaultLog> faults_;  // by source
+  /// By source, then by ticker or index: what publishes its last quote, while the source recovers.
+  std::vector<std::map<std::string, std::function<void()>, std::less<>>> kept_;
   std::optional<Failover> failover_;
   bool is_settling_ = false;
 
+  std::vector<std::size_t> serving_;   // at the last look
+  std::int64_t serving_since_ns_ = 0;  // wall clock
   std::optional<Failover::Standing> reported_;
   std::string reported_detail_;
+  std::int64_t reported_since_ns_ = 0;
   std::optional<std::int64_t> moved_ns_;  // it is not what was reported any more, since
+  bool has_condition_changed_ = false;    // a source's, since it was
 
   std::array<Metric, kRefusals.size()> refused_;
-  Metric serving_;
+  Metric serving_source_;
   Metric changes_;
 };
 

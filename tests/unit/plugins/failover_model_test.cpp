@@ -9,6 +9,7 @@
 #include <random>
 #include <set>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -66,6 +67,7 @@ class History {
   struct Served {
     std::size_t by;
     std::int64_t ns;
+    bool was_proven;
   };
 
   std::size_t pick(std::size_t below) { return random_() % below; }
@@ -100,6 +102,11 @@ class History {
   }
   void look() {
     failover_.on_time(now_);
+    std::erase_if(kept_, [this](const auto& one) {
+      const Verdict verdict = failover_.on_kept(one.first, one.second);
+      if (verdict == Verdict::kServes) on_served(one.first, one.second);
+      return verdict != Verdict::kLater;
+    });
     for (std::size_t at = 0; at < kSources; ++at) {
       asked_[at] = failover_.take_wanted(at, now_).tickers;
       if (asked_[at].empty()) was_idle_[at] = true;
@@ -110,30 +117,42 @@ class History {
     EXPECT_TRUE(std::ranges::equal(asked_[0], wanted_)) << "the best is asked for everything";
     const Failover::Standing standing = failover_.standing();
     EXPECT_TRUE(standing.health <= Health::kDegraded || standing.serving.empty());
+    EXPECT_FALSE(standing.asking && !standing.serving.empty());
     EXPECT_EQ(standing.health == Health::kOk, standing.missing.empty());
   }
   void quote(std::size_t at, const std::string& ticker) {
     const Verdict verdict = failover_.on_quote(at, ticker, 0, now_);
     EXPECT_EQ(verdict == Verdict::kUnwanted, !wanted_.contains(ticker));
     if (verdict != Verdict::kUnwanted) quoted_ns_[at] = now_.mono_ns;
+    if (verdict == Verdict::kLater) kept_.emplace(at, ticker);
     if (verdict == Verdict::kServes) on_served(at, ticker);
     look();
-    if (verdict != Verdict::kServes) return;
+    if (verdict != Verdict::kServes || !served_.at(ticker).was_proven) return;
     for (std::size_t worse = at + 1; worse < kSources; ++worse) {
       EXPECT_EQ(std::ranges::count(asked_[worse], ticker), 0) << "it is served already";
     }
   }
   void on_served(std::size_t at, const std::string& ticker) {
+    const auto missing = failover_.standing().missing;
+    const bool is_proven = std::ranges::find(missing, at) == missing.end();
     const auto last = served_.find(ticker);
-    if (last != served_.end() && last->second.by < at) {
+    if (last != served_.end() && last->second.by < at && last->second.was_proven) {
       EXPECT_GE(fault_ns_[last->second.by], last->second.ns)
           << "a worse source takes over only after a fault of the better one";
     }
-    if (cut_ns_[at]) {
-      const bool is_proven = now_.mono_ns - *cut_ns_[at] >= nanoseconds(seconds(10)).count();
-      EXPECT_TRUE(is_proven || was_idle_[at]) << "it serves too soon after its fault";
+    if (is_proven && cut_ns_[at]) {
+      const bool is_in_time = now_.mono_ns - *cut_ns_[at] >= nanoseconds(seconds(10)).count();
+      EXPECT_TRUE(is_in_time || was_idle_[at]) << "it serves too soon after its fault";
     }
-    served_[ticker] = {at, now_.mono_ns};
+    for (std::size_t other = 0; other < kSources && !is_proven; ++other) {
+      EXPECT_FALSE(is_surely_healthy(other)) << "who is not proven serves only where nobody is";
+    }
+    served_[ticker] = {at, now_.mono_ns, is_proven};
+  }
+  /// Up for so long that it has proved itself, if it was asked; and never silent in between.
+  bool is_surely_healthy(std::size_t at) const {
+    const std::int64_t long_ago = now_.mono_ns - nanoseconds(seconds(41)).count();
+    return is_up_[at] && quoted_ns_[at] != 0 && fault_ns_[at] < long_ago;
   }
 
   std::mt19937 random_;
@@ -141,6 +160,7 @@ class History {
   Failover failover_{{{"a", true}, {"b", true}, {"c", true}}, {}};
   std::set<std::string> wanted_;
   std::map<std::string, Served> served_;
+  std::set<std::pair<std::size_t, std::string>> kept_;
   std::array<bool, kSources> is_up_{};
   std::array<bool, kSources> was_idle_{};                       // since it was cut
   std::array<std::optional<std::int64_t>, kSources> cut_ns_{};  // last

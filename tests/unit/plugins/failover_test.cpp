@@ -223,10 +223,85 @@ TEST_F(FailoverTest, WhoIsBackServesAfterTenSecondsOfData) {
   EXPECT_FALSE(serves(kWs));
   EXPECT_TRUE(serves(kDb));
   pass(seconds(1));
-  EXPECT_TRUE(serves(kDb)) << "until the better one has delivered this very ticker";
-  EXPECT_TRUE(serves(kWs));
+  EXPECT_EQ(failover.on_kept(kWs, "005930"), Verdict::kServes) << "what it delivered meanwhile";
   EXPECT_FALSE(serves(kDb));
   EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, WhatItHasNotDeliveredSinceItsFaultTheOthersServeOn) {
+  all_well();
+  want("000660");
+  ASSERT_TRUE(serves(kWs, "000660"));
+  down(kWs);
+  ASSERT_TRUE(serves(kDb, "000660"));
+  EXPECT_EQ(quote(kWs, "005930"), Verdict::kLater);
+  pass(seconds(10));
+  EXPECT_EQ(failover.on_kept(kWs, "005930"), Verdict::kServes);
+  EXPECT_TRUE(serves(kDb, "000660"));
+  EXPECT_TRUE(serves(kWs, "000660"));
+}
+
+TEST_F(FailoverTest, AFaultWhileItRecoversTakesWhatItDelivered) {
+  all_well();
+  down(kWs);
+  EXPECT_EQ(quote(kWs, "005930"), Verdict::kLater);
+  EXPECT_EQ(failover.on_kept(kWs, "005930"), Verdict::kLater);
+  down(kWs);
+  EXPECT_EQ(failover.on_kept(kWs, "005930"), Verdict::kWaits);
+  up(kWs);
+  EXPECT_EQ(failover.on_kept(kWs, "005930"), Verdict::kWaits);
+}
+
+TEST_F(FailoverTest, WhereNobodyIsHealthyWhoIsRecoveringServes) {
+  all_well();
+  pass(seconds(30));
+  down(kRest);
+  down(kDb);
+  EXPECT_EQ(told(),
+            "stale: kiwoom_ws is silent, kiwoom_rest does not answer, database does not answer, "
+            "no prices");
+  EXPECT_TRUE(serves(kWs));
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws is recovering, kiwoom_rest does not answer, database does not "
+            "answer, serving kiwoom_ws");
+  EXPECT_THAT(wanted[kDb].tickers, ElementsAre("005930")) << "or it could not come back";
+  pass(seconds(10));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, WhoIsHealthyAgainTakesOverFromWhoIsRecovering) {
+  all_well();
+  for (const std::size_t source : {kWs, kRest, kDb}) down(source);
+  ASSERT_EQ(quote(kRest, "005930"), Verdict::kServes);
+  pass(seconds(9));
+  EXPECT_EQ(quote(kWs, "005930"), Verdict::kServes) << "neither is proven, and it is the better";
+  EXPECT_EQ(quote(kRest, "005930"), Verdict::kLater);
+  pass(seconds(1));
+  EXPECT_EQ(failover.on_kept(kRest, "005930"), Verdict::kServes);
+  EXPECT_EQ(quote(kWs, "005930"), Verdict::kLater);
+  pass(seconds(9));
+  EXPECT_EQ(failover.on_kept(kWs, "005930"), Verdict::kServes);
+}
+
+TEST_F(FailoverTest, ThatTheOthersAreAwayIsToldWhileNothingHasAPrice) {
+  want("005930");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(told(), "ok: asking kiwoom_ws");
+  down(kRest);
+  down(kDb);
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_rest does not answer, database does not answer, asking kiwoom_ws");
+  EXPECT_TRUE(serves(kWs));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, WhoHasNoIndicesIsNoHopeForThem) {
+  failover.want(kIndices[0]);
+  look();
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  down(kWs);
+  down(kDb);
+  EXPECT_EQ(told(), "down: kiwoom_ws does not answer, database does not answer, no prices");
 }
 
 TEST_F(FailoverTest, OutsideTradingHoursAConnectionAloneIsEnough) {

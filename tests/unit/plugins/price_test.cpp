@@ -102,7 +102,7 @@ TEST_F(PriceTest, SaysWhichSourceServes) {
   host.start();
   ASSERT_EQ(host.reports().size(), 1U);
   EXPECT_EQ(host.reports().front().state, BC_STATUS_OK);
-  EXPECT_EQ(host.reports().front().detail, "serving sim");
+  EXPECT_EQ(host.reports().front().detail, "serving sim since 2026-02-02T02:40:00Z");
 }
 
 TEST_F(PriceTest, TakesNoMessagesFromProducers) {

@@ -3,6 +3,7 @@
 #include "tests/unit/plugins/trading_day.hpp"
 
 #include <limits>
+#include <optional>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,19 +37,92 @@ class ScriptedFeed final : public Feed {
   static ScriptedSource& ws() { return ScriptedSource::named("kiwoom_ws"); }
 };
 
-TEST(TradingDayTest, EveryMessageIsOfTheSourceThatServesAtThatHour) {
-  FakeHost host(ScriptedPrice::entry(), "{}", TradingDay::host_options());
-  ScriptedFeed feed;
-  TradingDay day(host, feed, "database");
-  day.play();
-  day.check_status();
-  for (const char* topic : {"price:005930", "price:000660", "market:kospi"}) {
-    day.check_sources(topic);
+class TradingDayTest : public ::testing::Test {
+ protected:
+  using Trading = TradingDay::Trading;
+
+  void begin_at(const std::string& clock) {
+    host.emplace(ScriptedPrice::entry(), "{}", TradingDay::host_options(clock));
+    day.emplace(*host, feed, "database", clock);
   }
-  EXPECT_EQ(host.metrics().at("source_changes"), 3);
-  EXPECT_EQ(host.metrics().at("serving_source"), 0);
-  EXPECT_THAT(host.misuse(), IsEmpty());
-  EXPECT_THAT(host.errors(), IsEmpty());
+
+  std::optional<FakeHost> host;
+  ScriptedFeed feed;
+  std::optional<TradingDay> day;
+};
+
+TEST_F(TradingDayTest, EveryMessageIsOfTheSourceThatServesAtThatHour) {
+  begin_at(TradingDay::kBegin);
+  day->play();
+  day->check_status();
+  for (const char* topic : {"price:005930", "price:000660", "market:kospi"}) {
+    day->check_sources(topic);
+  }
+  EXPECT_EQ(host->metrics().at("source_changes"), 3);
+  EXPECT_EQ(host->metrics().at("serving_source"), 0);
+  EXPECT_THAT(host->misuse(), IsEmpty());
+  EXPECT_THAT(host->errors(), IsEmpty());
+}
+
+TEST_F(TradingDayTest, SilenceAtTheOpenIsAFaultUntilTheFirstTradesProveTheFeed) {
+  begin_at("08:50:00");
+  day->begin();
+  day->until("09:10:00", Trading::kNo);
+  day->until("09:20:00", Trading::kYes);
+  EXPECT_THAT(day->told(), ElementsAre("08:50:01 ok: serving database",
+                                       "09:00:30 degraded: kiwoom_ws is silent, serving database",
+                                       "09:10:13 ok: serving kiwoom_ws"));
+  for (const char* topic : {"price:005930", "market:kospi"}) {
+    day->check_sources(topic, {{"08:50:00", "09:10:10", "database", seconds(5)},
+                               {"09:10:10", "09:20:00", "kiwoom_ws", seconds(10)}});
+  }
+}
+
+TEST_F(TradingDayTest, TheOnlyTradeOfAThinTickerIsNotLostWhileTheFeedRecovers) {
+  begin_at("09:55:00");
+  day->begin();
+  day->until("10:00:00", Trading::kYes);
+  day->cut();
+  day->until("10:05:00", Trading::kNo);
+  day->back();
+  day->until("10:05:03", Trading::kOnlyTheLargest);
+  feed.trade(*host, "000660", 240'000);
+  day->until("10:30:00", Trading::kOnlyTheLargest);
+  EXPECT_EQ(host->last("price:000660")["data"]["price"], 240'000);
+  day->check_sources("price:000660", {{"09:55:00", "09:55:00", "database", seconds(1)},
+                                      {"09:55:00", "10:00:00", "kiwoom_ws", seconds(10)},
+                                      {"10:00:00", "10:05:10", "database", seconds(5)},
+                                      {"10:05:10", "10:05:11", "kiwoom_ws", seconds(1)}});
+  EXPECT_EQ(day->told().back(), "10:05:13 ok: serving kiwoom_ws and database")
+      << "of which the index is";
+}
+
+TEST_F(TradingDayTest, ACutJustBeforeTheCloseEndsWithItAndTheDatabaseServesTheEvening) {
+  begin_at("15:20:00");
+  day->begin();
+  day->until("15:29:30", Trading::kYes);
+  day->cut();
+  day->until("15:29:50", Trading::kNo);
+  day->back();
+  day->until("16:00:00", Trading::kNo);
+  EXPECT_THAT(day->told(),
+              ElementsAre("15:20:01 ok: serving database", "15:20:04 ok: serving kiwoom_ws",
+                          "15:29:30 degraded: kiwoom_ws does not answer, serving database",
+                          "15:30:13 ok: serving database"));
+  day->check_sources("price:005930", {{"15:20:00", "15:20:00", "database", seconds(1)},
+                                      {"15:20:00", "15:29:30", "kiwoom_ws", seconds(10)},
+                                      {"15:29:30", "16:00:00", "database", seconds(5)}});
+}
+
+TEST_F(TradingDayTest, ACutAcrossTheCloseIsHealedByAConnectionAlone) {
+  begin_at("15:20:00");
+  day->begin();
+  day->until("15:29:30", Trading::kYes);
+  day->cut();
+  day->until("15:40:00", Trading::kNo);
+  day->back();
+  day->until("16:00:00", Trading::kNo);
+  EXPECT_EQ(day->told().back(), "15:40:13 ok: serving database");
 }
 
 class PriceBroadcasterTest : public ::testing::Test {
@@ -65,7 +139,8 @@ class PriceBroadcasterTest : public ::testing::Test {
   static ScriptedSource& first() { return ScriptedSource::named("kiwoom_ws"); }
   static ScriptedSource& second() { return ScriptedSource::named("kiwoom_rest"); }
   [[nodiscard]] std::string last_report() const {
-    return std::to_string(host.reports().back().state) + " " + host.reports().back().detail;
+    return std::to_string(host.reports().back().state) + " " +
+           without_since(host.reports().back().detail);
   }
 
   FakeHost host{
@@ -124,10 +199,12 @@ TEST_F(PriceBroadcasterTest, NoMoreTickersThanSourcesCanBeAskedFor) {
   host.advance(seconds(0));
   for (int i = 0; i < 11; ++i) host.subscribe("price:" + std::to_string(100'000 + i));
   EXPECT_EQ(first().wanted().tickers.size(), 12U) << "two are configured";
+  host.advance(seconds(4));
   EXPECT_EQ(last_report(),
             "1 serving kiwoom_ws; no more than 10 tickers can be asked for, some get no prices");
   host.unsubscribe("price:100007");
   EXPECT_THAT(first().wanted().tickers, ::testing::Contains("100010")) << "there is room now";
+  host.advance(seconds(4));
   EXPECT_EQ(last_report(), "0 serving kiwoom_ws");
 }
 
@@ -175,6 +252,93 @@ TEST_F(PriceBroadcasterTest, SubscribersWhoComeAndGoDoNotMoveTheStatus) {
     host.unsubscribe("price:123456");
   }
   EXPECT_EQ(host.reports().size(), before);
+}
+
+TEST_F(PriceBroadcasterTest, WhatCameWhileASourceRecoveredIsPublishedOnceItServes) {
+  first().quote("005930", 82'500);
+  first().quote("000660", 239'000);
+  first().tell().on_link("gone");
+  second().quote("005930", 82'400);
+  first().tell().on_link("");
+  first().quote("005930", 82'600);
+  first().quote("005930", 82'700);
+  host.advance(seconds(9));
+  EXPECT_EQ(host.last("price:005930")["data"]["price"], 82'400);
+  host.advance(seconds(1));
+  EXPECT_EQ(host.last("price:005930")["data"]["price"], 82'700);
+  EXPECT_EQ(host.last("price:005930")["source"], "kiwoom_ws");
+  host.advance(seconds(10));
+  EXPECT_EQ(host.published("price:005930").size(), 3U) << "once, and the last of them";
+}
+
+TEST_F(PriceBroadcasterTest, WhatCameWhileASourceRecoveredServesWhereTheOthersFail) {
+  first().quote("005930", 82'500);
+  first().tell().on_link("gone");
+  second().quote("005930", 82'400);
+  first().quote("005930", 82'600);
+  second().tell().on_link("gone");
+  host.advance(seconds(0));
+  EXPECT_EQ(host.last("price:005930")["data"]["price"], 82'600);
+  EXPECT_EQ(last_report(),
+            "1 kiwoom_ws is recovering, kiwoom_rest does not answer, serving kiwoom_ws");
+  first().quote("005930", 82'700);
+  host.advance(seconds(10));
+  EXPECT_EQ(host.last("price:005930")["data"]["price"], 82'700);
+  EXPECT_EQ(host.published("price:005930").size(), 4U);
+}
+
+class ThreeSourcesTest : public ::testing::Test {
+ protected:
+  ThreeSourcesTest() { host.start(); }
+  static ScriptedSource& source(const char* name) { return ScriptedSource::named(name); }
+  void deliver(const char* name) {
+    source(name).tell().on_link("");
+    for (const char* ticker : {"005930", "000660"}) source(name).quote(ticker, 1'000);
+    source(name).index(kIndices[0], 2'610);
+    host.advance(seconds(0));
+  }
+
+  FakeHost host{ScriptedPrice::entry(),
+                R"({"sources":[{"type":"a"},{"type":"b"},{"type":"c"}]})",
+                {.wall_start_ns = seoul("2026-02-05 10:00:00")}};
+};
+
+TEST_F(ThreeSourcesTest, SubscribersWhoOnlyTheLastSourceHasAPriceForDoNotMoveTheStatusEither) {
+  source("b").tell().on_link("away");
+  source("c").tell().on_link("");
+  deliver("a");
+  host.advance(seconds(4));
+  const std::size_t before = host.reports().size();
+  for (int i = 0; i < 10; ++i) {
+    host.subscribe("price:123456");
+    source("c").quote("123456", 1'000);
+    host.advance(seconds(2));
+    source("a").quote("123456", 1'001);
+    host.unsubscribe("price:123456");
+    host.advance(seconds(0));
+  }
+  EXPECT_EQ(host.reports().size(), before);
+}
+
+TEST_F(ThreeSourcesTest, SinceWhenWhoServesIsToldAlsoWhereTheStateStays) {
+  for (const char* name : {"c", "b", "a"}) deliver(name);
+  host.advance(seconds(10));
+  EXPECT_EQ(host.reports().back().detail, "serving a since 2026-02-05T01:00:00Z");
+  source("a").tell().on_link("gone");
+  deliver("b");
+  host.advance(seconds(5));
+  EXPECT_EQ(host.reports().back().detail,
+            "a does not answer, serving b since 2026-02-05T01:00:10Z");
+  source("b").tell().on_link("gone");
+  deliver("c");
+  EXPECT_EQ(host.reports().back().state, BC_STATUS_DEGRADED) << "as before";
+  EXPECT_EQ(host.reports().back().detail,
+            "a does not answer, b does not answer, serving c since 2026-02-05T01:00:15Z");
+  source("b").tell().on_link("");
+  source("b").tell().on_quotes({});  // an answer with nothing in it
+  host.advance(seconds(20));
+  EXPECT_EQ(host.reports().back().detail, "a does not answer, serving c since 2026-02-05T01:00:15Z")
+      << "however the others are";
 }
 
 TEST(PriceConfigTest, AHolidayIsADayThatThereIs) {
