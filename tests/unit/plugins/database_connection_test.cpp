@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -37,6 +38,10 @@ class SilentServer {
   ~SilentServer() { ::close(socket_); }
   SilentServer(const SilentServer&) = delete;
   SilentServer& operator=(const SilentServer&) = delete;
+  [[nodiscard]] bool wait_for_connection() const {
+    pollfd listening{.fd = socket_, .events = POLLIN, .revents = 0};
+    return ::poll(&listening, 1, 60'000) == 1;
+  }
   [[nodiscard]] std::string url() const {
     return "postgresql://u:secret@127.0.0.1:" + std::to_string(port_) + "/d";
   }
@@ -62,6 +67,7 @@ struct DatabaseConnectionTest : ::testing::Test {
 
 TEST_F(DatabaseConnectionTest, AConnectionUnderWayDoesNotHoldUpTheEnd) {
   ask();
+  ASSERT_TRUE(server.wait_for_connection());
   const auto begun = std::chrono::steady_clock::now();
   database.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(2)) << "3 s are its patience";
