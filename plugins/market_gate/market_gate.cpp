@@ -86,9 +86,8 @@ class MarketGate : public Broadcaster {
   }
 
   void on_health(const std::string& error) {
-    if (faults_.is_news(error, mono_ns())) {
-      error.empty() ? log(LogLevel::kInfo, "database: answers again")
-                    : log(LogLevel::kWarn, "database: " + error);
+    if (const auto line = faults_.line(error, mono_ns())) {
+      log(error.empty() ? LogLevel::kInfo : LogLevel::kWarn, "database: " + *line);
     }
     if (std::exchange(is_healthy_, error.empty()) == error.empty()) return;
     if (error.empty()) return report(Health::kOk, "database");

@@ -103,10 +103,9 @@ PriceSource::Events PriceBroadcaster::events_of(std::size_t at) {
 }
 
 void PriceBroadcaster::on_link(std::size_t at, const std::string& error) {
-  if (faults_[at].is_news(error, mono_ns())) {
-    const std::string name(sources_[at]->name());
-    error.empty() ? log(LogLevel::kInfo, "source " + name + ": answers again")
-                  : log(LogLevel::kWarn, "source " + name + ": " + error);
+  if (const auto line = faults_[at].line(error, mono_ns())) {
+    log(error.empty() ? LogLevel::kInfo : LogLevel::kWarn,
+        "source " + std::string(sources_[at]->name()) + ": " + *line);
   }
   if (!failover_->on_link(at, error.empty(), now())) return;
   has_condition_changed_ = true;

@@ -53,7 +53,9 @@ class VcpSignal final : public SignalBroadcaster {
           return [this, rows = read_signals(session, query_)] { on_rows(rows); };
         },
         [this](const std::string& why) {
-          if (faults_.is_news(why, mono_ns())) log(LogLevel::kWarn, "database: " + why);
+          if (const auto line = faults_.line(why, mono_ns())) {
+            log(LogLevel::kWarn, "database: " + *line);
+          }
           if (!std::exchange(is_away_, true)) {
             report(Health::kDegraded, "the database is away; signals are published as they come");
           }
