@@ -4,6 +4,8 @@
 #include <cmath>
 #include <ctime>
 
+#include <soci/sqlite3/soci-sqlite3.h>
+
 namespace broadcast {
 
 namespace {
@@ -16,7 +18,15 @@ Json date_of(const std::tm& time) {
   return text.data();
 }
 
-Json value_of(const soci::row& row, std::size_t at) {
+/// Of the row that was fetched last. SQLite's have 64 bits, of which SOCI keeps 32.
+Json integer_of(soci::statement& rows, const soci::row& row, std::size_t at, bool is_sqlite) {
+  if (!is_sqlite) return row.get<int>(at);
+  // By static_cast: SOCI does not export the types' typeinfo.
+  auto* const backend = static_cast<soci::sqlite3_statement_backend*>(rows.get_backend());
+  return sqlite_api::sqlite3_column_int64(backend->stmt_, static_cast<int>(at));
+}
+
+Json value_of(soci::statement& rows, const soci::row& row, std::size_t at, bool is_sqlite) {
   if (row.get_indicator(at) == soci::i_null) return nullptr;
   switch (row.get_properties(at).get_data_type()) {
     case soci::dt_string:
@@ -28,7 +38,7 @@ Json value_of(const soci::row& row, std::size_t at) {
       return std::isfinite(number) ? Json(number) : Json(nullptr);
     }
     case soci::dt_integer:
-      return row.get<int>(at);
+      return integer_of(rows, row, at, is_sqlite);
     case soci::dt_long_long:
       return row.get<long long>(at);
     case soci::dt_unsigned_long_long:
@@ -43,11 +53,14 @@ Json value_of(const soci::row& row, std::size_t at) {
 
 Json read_signals(soci::session& session, const std::string& query) {
   Json signals = Json::array();
-  const soci::rowset<soci::row> rows = session.prepare << query;
-  for (const soci::row& row : rows) {
+  const bool is_sqlite = session.get_backend_name() == "sqlite3";
+  soci::row row;
+  soci::statement rows = (session.prepare << query, soci::into(row));
+  rows.execute();
+  while (rows.fetch()) {
     Json signal = Json::object();
     for (std::size_t at = 0; at < row.size(); ++at) {
-      signal[row.get_properties(at).get_name()] = value_of(row, at);
+      signal[row.get_properties(at).get_name()] = value_of(rows, row, at, is_sqlite);
     }
     signals.push_back(std::move(signal));
   }

@@ -2,6 +2,8 @@
 // configured, those that are open when the broadcaster starts.
 
 #include <chrono>
+#include <exception>
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -20,6 +22,7 @@ class VcpSignal final : public SignalBroadcaster {
   static constexpr std::string_view kTopic = "signal:vcp";
   /// After a failure. (The connection has a back-off of its own.)
   static constexpr std::chrono::seconds kRetry{1};
+  static constexpr std::chrono::seconds kQueryRetry{10};
 
   explicit VcpSignal(const bc_host* host) : SignalBroadcaster(host, kTopic, "VCP") {}
 
@@ -43,29 +46,45 @@ class VcpSignal final : public SignalBroadcaster {
   void on_message(const Message& message) override {
     SignalBroadcaster::on_message(message);
     is_told_ = true;
+    if (std::exchange(is_left_out_, false)) report(Health::kOk, "");
   }
 
  private:
+  static bool answers(soci::session& session) {
+    try {
+      session << "SELECT 1";
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
+  }
+
   /// Until it has answered once.
   void look() {
     static_cast<void>(database_->try_run(
-        [this](soci::session& session) {
-          return [this, rows = read_signals(session, query_)] { on_rows(rows); };
+        [this](soci::session& session) -> std::function<void()> {
+          try {
+            return [this, rows = read_signals(session, query_)] { on_rows(rows); };
+          } catch (const std::exception& error) {
+            if (!answers(session)) throw;
+            return [this, why = std::string(error.what())] {
+              look_again("the query fails, the log says why", why, kQueryRetry);
+            };
+          }
         },
-        [this](const std::string& why) {
-          if (const auto line = faults_.line(why, mono_ns())) {
-            log(LogLevel::kWarn, "database: " + *line);
-          }
-          if (!std::exchange(is_away_, true)) {
-            report(Health::kDegraded, "the database is away; signals are published as they come");
-          }
-          after(kRetry, [this] { look(); });
-        }));
+        [this](const std::string& why) { look_again("the database is away", why, kRetry); }));
+  }
+
+  void look_again(const std::string& detail, const std::string& why, std::chrono::seconds pause) {
+    if (const auto line = faults_.line(why, mono_ns())) log(LogLevel::kWarn, "database: " + *line);
+    if (std::exchange(fault_, detail) != detail) {
+      report(Health::kDegraded, detail + "; signals are published as they come");
+    }
+    after(pause, [this] { look(); });
   }
 
   void on_rows(const Json& rows) {
-    report(Health::kOk, "");
-    if (is_told_) return;  // what a scanner has sent meanwhile is newer
+    if (is_told_) return report(Health::kOk, "");  // what a scanner has sent meanwhile is newer
     try {
       SignalBroadcaster::on_message(
           {kTopic, "database", rows.dump(-1, ' ', false, Json::error_handler_t::replace)});
@@ -73,13 +92,19 @@ class VcpSignal final : public SignalBroadcaster {
       after(kRetry, [this, rows] { on_rows(rows); });
     } catch (const Error& error) {
       log(LogLevel::kError, std::string("open signals left out: ") + error.what());
+      is_left_out_ = true;
+      return report(Health::kDegraded,
+                    "the open signals are left out, the log says why; signals are published as "
+                    "they come");
     }
+    report(Health::kOk, "");
   }
 
   std::string query_;
-  bool is_told_ = false;  // by a scanner
+  bool is_told_ = false;      // by a scanner
+  bool is_left_out_ = false;  // what the database had
   FaultLog faults_;
-  bool is_away_ = false;
+  std::string fault_;  // as it was reported
   std::optional<Database> database_;
 };
 
@@ -90,5 +115,5 @@ BROADCAST_PLUGIN(broadcast::VcpSignal, "vcp_signal", "1.0.0",
 "config":{"type":"object","additionalProperties":false,"properties":{
 "database":{"type":"string","default":"",
 "description":"where signals are read once at start: sqlite:<file> or postgresql://…; empty: only what scanners send"},
-"query":{"type":"string","minLength":1,"default":"SELECT s.ticker, COALESCE(t.name, s.ticker) AS name, t.market, s.score, s.grade, s.contraction_ratio, s.pivot_high, s.entry_price, s.stop_price, s.target_price, s.foreign_net_5d, s.inst_net_5d, s.signal_date FROM signals s LEFT JOIN stocks t ON t.ticker = s.ticker WHERE s.signal_type = 'VCP' AND s.status = 'OPEN' ORDER BY s.score DESC LIMIT 200",
+"query":{"type":"string","minLength":1,"default":"SELECT s.ticker, COALESCE(t.name, s.ticker) AS name, t.market, s.score, s.grade, s.contraction_ratio, s.pivot_high, s.entry_price, s.stop_price, s.target_price, s.foreign_net_5d, s.inst_net_5d, s.signal_date FROM signals s LEFT JOIN stocks t ON t.ticker = s.ticker WHERE s.signal_type = 'VCP' AND s.status = 'OPEN' ORDER BY s.score IS NULL, s.score DESC LIMIT 200",
 "description":"the signals that are open, a row each; every column becomes a field of its name"}}})")

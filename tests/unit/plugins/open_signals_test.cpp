@@ -143,8 +143,41 @@ TEST_F(OpenSignalsTest, AQueryOfOnesOwnIsCheckedAsAScannersSignalsAre) {
   create();
   start({{"query", "SELECT ticker, score FROM signals"}});
   EXPECT_TRUE(wait_for_line("open signals left out: signals[0].name: missing"));
-  start({{"query", "SELECT ticker FROM nowhere"}});
-  EXPECT_TRUE(wait_for_line("no such table: nowhere"));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  EXPECT_THAT(host->reports().back().detail, HasSubstr("the open signals are left out"));
+  EXPECT_EQ(host->message(kVcp, R"([{"ticker":"005930","name":"x"}])").status, BC_OK);
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
+}
+
+TEST_F(OpenSignalsTest, AQueryThatFailsIsToldAsSuchAndTriedAgain) {
+  create();
+  start({{"query", "SELECT ticker, ticker AS name FROM later"}});
+  ASSERT_TRUE(wait_for_line("no such table: later"));
+  EXPECT_EQ(host->reports().back().detail,
+            "the query fails, the log says why; signals are published as they come");
+  file.run("CREATE TABLE later AS SELECT * FROM signals");
+  EXPECT_TRUE(advance_until_read());
+  EXPECT_EQ(host->published().size(), 1U);
+}
+
+TEST_F(OpenSignalsTest, WithoutAScoreTheyComeLast) {
+  create();
+  insert("'035720', 'VCP', 'OPEN', NULL, 'C', 0.3, 1, 1, 1, 1, 1, 1, '2026-02-05'");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->last(kVcp)["data"]["signals"][2]["ticker"], "035720");
+}
+
+TEST_F(OpenSignalsTest, AnIntegerHas64Bits) {
+  create();
+  file.run("UPDATE signals SET foreign_net_5d = 8000000000, inst_net_5d = -8000000001");
+  start({{"query", "SELECT ticker, ticker AS name, foreign_net_5d, inst_net_5d FROM signals"}});
+  ASSERT_TRUE(wait_for_published(1));
+  const json update = host->last(kVcp);
+  for (const json& signal : update["data"]["signals"]) {
+    EXPECT_EQ(signal["foreign_net_5d"], 8'000'000'000);
+    EXPECT_EQ(signal["inst_net_5d"], -8'000'000'001);
+  }
 }
 
 TEST_F(OpenSignalsTest, WithoutADatabaseNothingIsRead) {
