@@ -102,6 +102,11 @@ class History {
   }
   void look() {
     failover_.on_time(now_);
+    for (std::size_t at = 0; at < kSources; ++at) {
+      if (now_.mono_ns - quoted_ns_[at] >= nanoseconds(seconds(30)).count()) {
+        fault_ns_[at] = now_.mono_ns;
+      }
+    }
     std::erase_if(kept_, [this](const auto& one) {
       const Verdict verdict = failover_.on_kept(one.first, one.second);
       if (verdict == Verdict::kServes) on_served(one.first, one.second);
@@ -110,9 +115,6 @@ class History {
     for (std::size_t at = 0; at < kSources; ++at) {
       asked_[at] = failover_.take_wanted(at, now_).tickers;
       if (asked_[at].empty()) was_idle_[at] = true;
-      if (now_.mono_ns - quoted_ns_[at] >= nanoseconds(seconds(30)).count()) {
-        fault_ns_[at] = now_.mono_ns;
-      }
     }
     EXPECT_TRUE(std::ranges::equal(asked_[0], wanted_)) << "the best is asked for everything";
     const Failover::Standing standing = failover_.standing();
