@@ -82,6 +82,10 @@ constexpr CounterRow kRows[] = {
     {Counter::kProducerAccepted, kProducer, kProducerHelp, "verdict", "accepted"},
     {Counter::kProducerRefused, kProducer, kProducerHelp, "verdict", "refused"},
     {Counter::kProducerUnavailable, kProducer, kProducerHelp, "verdict", "unavailable"},
+    {Counter::kOperations, "broadcast_operations_total",
+     "Reloads and changes of a broadcaster that operators asked for."},
+    {Counter::kOperationsRefused, "broadcast_operations_refused_total",
+     "Those of them that were refused, wholly or in part."},
     {Counter::kStoreCommits, "broadcast_store_commits_total", "Commits of the state file."},
     {Counter::kStoreCommitted, "broadcast_store_messages_total",
      "Messages of all topics that were committed."},
@@ -150,7 +154,9 @@ constexpr CounterRow kBroadcasterRows[] = {
     {Counter::kPluginErrors, "broadcast_broadcaster_errors_total",
      "Events that this broadcaster answered with an error."},
     {Counter::kPluginRestarts, "broadcast_broadcaster_restarts_total",
-     "How often this broadcaster was started again."},
+     "How often this broadcaster was started again after a failure."},
+    {Counter::kPluginReplacements, "broadcast_broadcaster_replacements_total",
+     "How often another generation of this broadcaster took over, at an operator's request."},
 };
 
 constexpr BroadcasterState kStates[] = {BroadcasterState::kOk, BroadcasterState::kDegraded,

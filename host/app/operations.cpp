@@ -21,8 +21,12 @@ bool is_same(const BroadcasterPlan::Ready& left, const BroadcasterPlan::Ready& r
 }  // namespace
 
 Operations::Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters,
-                       Apply apply)
-    : io_(io), config_(config), broadcasters_(broadcasters), apply_(std::move(apply)) {}
+                       Apply apply, Counters& counters)
+    : io_(io),
+      config_(config),
+      broadcasters_(broadcasters),
+      apply_(std::move(apply)),
+      counters_(counters) {}
 
 void Operations::note_started(const BroadcasterPlan::Ready& ready) {
   on_.insert_or_assign(ready.name, ready);
@@ -168,6 +172,8 @@ void Operations::finish() {
     result_.outcome = Operation::Outcome::kFailed;
   }
   is_busy_ = false;
+  counters_.add(Counter::kOperations);
+  if (result_.outcome != Operation::Outcome::kDone) counters_.add(Counter::kOperationsRefused);
   tell_log();
   std::exchange(done_, nullptr)(result_);
   if (std::exchange(reload_waits_, false)) reload_when_free();

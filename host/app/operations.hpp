@@ -26,7 +26,8 @@ class Operations final : public OperatorControl {
   /// somebody else has one.
   using Apply = std::function<std::string(const std::vector<TopicPattern>& relay)>;
   /// `config` is what runs, and is kept so. All outlive the operations; `io` runs on [main].
-  Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters, Apply apply);
+  Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters, Apply apply,
+             Counters& counters);
 
   /// What the host was started with.
   void note_started(const BroadcasterPlan::Ready& ready);
@@ -56,6 +57,7 @@ class Operations final : public OperatorControl {
   Config& config_;
   Broadcasters& broadcasters_;
   const Apply apply_;
+  Counters& counters_;
   std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
   // Of the operation under way.
   bool is_busy_ = false;

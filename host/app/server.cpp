@@ -150,8 +150,9 @@ Server::Server(Config config, BroadcasterPlan plan)
       ingest_(open_ingest(config_, plan, hub_, store_.get(), counters_)),
       broadcasters_(
           {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}),
-      operations_(io_, config_, broadcasters_,
-                  [this](const std::vector<TopicPattern>& relay) { return apply(relay); }) {
+      operations_(
+          io_, config_, broadcasters_,
+          [this](const std::vector<TopicPattern>& relay) { return apply(relay); }, counters_) {
   session_limits_.assign(shards_.size(), session_limits(config_));
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ,

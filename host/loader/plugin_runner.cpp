@@ -361,7 +361,11 @@ std::string PluginRunner::obey(std::optional<PluginSpec> spec) {
   backoff_ = Backoff(options_.restart);
   std::string refusal =
       is_running && !is_exclusive ? replace_beside(*std::move(spec)) : start_over(*std::move(spec));
-  if (!refusal.empty()) spdlog::error("{}: not changed: {}", options_.name, refusal);
+  if (refusal.empty()) {
+    counters_.add(Counter::kPluginReplacements);
+  } else {
+    spdlog::error("{}: not changed: {}", options_.name, refusal);
+  }
   return refusal;
 }
 

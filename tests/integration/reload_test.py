@@ -130,7 +130,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(answer["settings"], ["admin.tokens", "limits.topics_per_connection",
                                               "limits.topics_per_request", "limits.connections", "relay", "log.level"])
         self.assertEqual(self.ask(host, "/v1/reload")[0], 401)
-        self.assertEqual(host.publish("news:krx", {"type": "news"}, token="secret")[0], 202)
+        self.assertEqual(host.publish("news:krx", {"type": "news"}, token="secret")[0], 200)
         await reader.ask("subscribed", type="subscribe", topic="news:krx")
         await reader.send(type="subscribe", topic="signal:daytrading")
         self.assertEqual((await reader.next_of("error"))["code"], "too_many_topics")

@@ -61,8 +61,9 @@ TEST(RoutesTest, OperatorsChangeABroadcasterOrReload) {
   EXPECT_EQ(std::get<Operate>(replace).action, OperatorControl::Action::kReplace);
   EXPECT_EQ(refusal_of(verb::get, "/v1/reload").allow, "POST");
   EXPECT_EQ(refusal_of(verb::get, "/v1/broadcasters/price/restart").allow, "POST");
-  for (const char* target : {"/v1/broadcasters/", "/v1/broadcasters/price", "/v1/broadcasters//stop",
-                             "/v1/broadcasters/price/explode", "/v1/reload/"}) {
+  for (const char* target :
+       {"/v1/broadcasters/", "/v1/broadcasters/price", "/v1/broadcasters//stop",
+        "/v1/broadcasters/price/explode", "/v1/reload/"}) {
     EXPECT_EQ(refusal_of(verb::post, target).status, 404U) << target;
   }
 }
