@@ -1,39 +1,28 @@
-"""A real PostgreSQL of one's own: on a free port of this machine, in a temporary directory, gone with the test."""
+"""A real PostgreSQL of one's own."""
 
-import contextlib
 import glob
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import tempfile
 import time
 
 from process import DEADLINE, Process
+from server import Server
 
 BINARIES = max(glob.glob("/usr/lib/postgresql/*/bin"), default="", key=lambda path: int(path.split("/")[-2]))
 USER, PASSWORD = "dashboard", "pa55/w0rd"  # a slash: it has to be written as %2F
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Postgres:
+class Postgres(Server):
     """`with Postgres() as database:` it answers when the block begins."""
 
     def __init__(self):
+        super().__init__("postgres")
         # It refuses to run as root.
         self._as_user = [] if os.geteuid() else ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups",
                                                  "--pdeathsig", "KILL"]
-        self._directory = tempfile.mkdtemp(prefix="broadcast-postgres-")
         if self._as_user:
             shutil.chown(self._directory, "postgres", "postgres")
-        self.port = free_port()
-        self._server = None
         secret = os.path.join(self._directory, "secret")
         with open(secret, "w", encoding="utf-8") as file:
             file.write(PASSWORD)
@@ -51,18 +40,6 @@ class Postgres:
         if ended.returncode != 0:
             raise RuntimeError(f"{program}: {ended.stdout}")
         return ended.stdout
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *error):
-        self.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def url(self, password=PASSWORD):
         return f"postgresql://{USER}:{password.replace('/', '%2F')}@127.0.0.1:{self.port}/postgres"
@@ -87,34 +64,8 @@ class Postgres:
                          "postgres", "--quiet", "--set", "ON_ERROR_STOP=1", "--command", statements,
                          env={**os.environ, "PGPASSWORD": PASSWORD})
 
-    def kill(self):
-        """At once, with all that it has open."""
-        if self._server is not None:
-            for pid in self._processes():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            self._server.kill()
-            self._server = None
-
-    def is_running(self):
-        return self._server is not None
-
     def _processes(self):
-        """The server and its children."""
         server = self._server.pid
         found = subprocess.run(["ps", "--no-headers", "-o", "pid", "--ppid", str(server)], stdout=subprocess.PIPE,
                                text=True, check=False).stdout.split()
         return [server, *map(int, found)]
-
-    @contextlib.contextmanager
-    def frozen(self):
-        """It takes what it is sent, and answers nothing."""
-        processes = self._processes()
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in processes:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)

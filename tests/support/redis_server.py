@@ -1,17 +1,13 @@
-"""A real Redis of one's own: on a free port of this machine, in a temporary directory, gone with the test."""
+"""A real Redis of one's own."""
 
-import contextlib
 import os
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 
 import redis
 
-from postgres import free_port
 from process import DEADLINE, Process, run
+from server import Server
 
 USER, PASSWORD = "producer", "pa55/w0rd@x"  # characters that a URL has to write as %2F and %40
 ENCODED = "pa55%2Fw0rd%40x"
@@ -38,17 +34,15 @@ class Certificates:
             raise RuntimeError(f"openssl {arguments[0]}: {ended.stdout}")
 
 
-class RedisServer:
+class RedisServer(Server):
     """`with RedisServer() as server:` it answers when the block begins. With `durable`, what it acknowledged is on the disk;
     with `user` nobody else may do anything; with `tls` certificates it speaks TLS only."""
 
     def __init__(self, durable=False, user=False, tls=None, more=()):
-        self._directory = tempfile.mkdtemp(prefix="broadcast-redis-")
-        self.port = free_port()
+        super().__init__("redis")
         self.socket = os.path.join(self._directory, "redis.sock")
         self._tls = tls
         self._user = user
-        self._server = None
         self._arguments = ["--dir", self._directory, "--bind", "127.0.0.1", "--save", "", "--unixsocket", self.socket,
                            "--daemonize", "no", "--appendonly", "yes" if durable else "no", "--appendfsync", "always"]
         if tls:
@@ -59,18 +53,6 @@ class RedisServer:
         if user:
             self._arguments += ["--user", "default", "off", "--user", USER, "on", ">" + PASSWORD, "~*", "&*", "+@all"]
         self._arguments += more
-
-    def __enter__(self):
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *error):
-        self.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
 
     def start(self):
         """Again, where it was, with what it kept."""
@@ -94,20 +76,6 @@ class RedisServer:
 
     def url(self, scheme="redis", host="127.0.0.1", secret=f"{USER}:{ENCODED}"):
         return f"{scheme}://{secret + '@' if self._user else ''}{host}:{self.port}/0"
-
-    def kill(self):
-        if self._server is not None:
-            self._server.kill()
-            self._server = None
-
-    @contextlib.contextmanager
-    def frozen(self):
-        """It takes what it is sent, and answers nothing."""
-        os.kill(self._server.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self._server.pid, signal.SIGCONT)
 
     def cli(self, *words):
         """`redis-cli`: its output."""
