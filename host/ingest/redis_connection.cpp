@@ -12,7 +12,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using std::chrono::seconds;
 
-/// From the first packet to the last answer of the greeting.
+/// From looking the name up to the last answer of the greeting.
 constexpr seconds kConnect{5};
 /// Without a byte: PING is sent, and so long again until it is given up. XREAD asks for less.
 constexpr seconds kQuiet{10};
@@ -43,7 +43,7 @@ void RedisConnection::stop() {
 
 void RedisConnection::connect() {
   const std::uint64_t turn = ++try_;
-  socket_ = make_redis_socket(parts_.io, parts_.url, parts_.tls);
+  socket_ = make_redis_socket(parts_.io, parts_.url, parts_.tls, connects_++);
   reader_.emplace(parts_.limits);
   waiting_.clear();
   is_writing_ = false;
@@ -89,7 +89,7 @@ void RedisConnection::read() {
 
 void RedisConnection::on_read(std::size_t size) {
   const std::uint64_t turn = try_;
-  heard_ = mono_now();
+  if (is_ready_) heard_ = mono_now();  // before, the time is for all of the greeting
   has_asked_ = false;
   if (const std::string wrong = reader_->feed({buffer_.data(), size}); !wrong.empty()) {
     return fail("sends what is not understood: " + wrong, "sends what is not understood");
@@ -126,7 +126,8 @@ void RedisConnection::on_greeting(const redisReply& reply) {
   }
   if (still > 0) return;
   is_ready_ = true;
-  ready_since_ = mono_now();
+  heard_ = mono_now();
+  ready_since_ = heard_;
   down_words_.clear();
   logged_.clear();
   spdlog::info("redis: {} connected to {}", parts_.name, parts_.url.shown());

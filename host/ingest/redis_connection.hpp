@@ -88,6 +88,7 @@ class RedisConnection {
   User& user_;
   std::shared_ptr<RedisSocket> socket_;  // null while it waits for the next try
   std::uint64_t try_ = 0;                // handlers of an earlier one do nothing
+  std::size_t connects_ = 0;
   std::optional<RedisReader> reader_;
   std::array<char, 64 * 1024> buffer_;
   std::string waiting_;  // to be written, while a write is under way
@@ -96,8 +97,8 @@ class RedisConnection {
   std::size_t greetings_ = 0;  // replies still to come
   std::atomic<bool> is_ready_{false};
   std::string down_words_;
-  std::string logged_;  // of the last failure, so that each is said once
-  MonoTime heard_{};
+  std::string logged_;      // of the last failure, so that each is said once
+  MonoTime heard_{};        // until it is ready: when it began
   bool has_asked_ = false;  // PING, since it was heard
   std::optional<MonoTime> ready_since_;
   RetryDelay delay_;

@@ -1,8 +1,10 @@
 #include "host/ingest/redis_socket.hpp"
 
-#include <array>
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -12,6 +14,8 @@
 #include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/write.hpp>
 #include <openssl/ssl.h>
+
+#include "host/ingest/name_lookup.hpp"
 
 namespace broadcast {
 
@@ -66,22 +70,22 @@ template <class Stream>
 class NetworkSocket : public StreamSocket<Stream> {
  public:
   template <class... Args>
-  NetworkSocket(asio::io_context& io, const RedisUrl& url, Args&&... args)
-      : StreamSocket<Stream>(io, std::forward<Args>(args)...), url_(url), resolver_(io) {}
+  NetworkSocket(asio::io_context& io, const RedisUrl& url, std::size_t first, Args&&... args)
+      : StreamSocket<Stream>(io, std::forward<Args>(args)...), url_(url), io_(io), first_(first) {}
 
   void async_connect(RedisSocket::Done done) override {
     error_code error;
     const auto address = asio::ip::make_address(url_.host, error);
-    if (!error) return connect(std::array{tcp::endpoint(address, url_.port)}, std::move(done));
-    resolver_.async_resolve(url_.host, std::to_string(url_.port),
-                            [this, self = this->shared_from_this(), done = std::move(done)](
-                                error_code failed, const tcp::resolver::results_type& found) {
-                              if (failed) return done(failed);
-                              connect(found, done);
-                            });
+    if (!error) return connect({tcp::endpoint(address, url_.port)}, std::move(done));
+    lookup_.emplace(io_, url_.host, url_.port,
+                    [this, self = this->shared_from_this(), done = std::move(done)](
+                        error_code failed, std::vector<tcp::endpoint> found) {
+                      if (failed) return done(failed);
+                      connect(std::move(found), done);
+                    });
   }
   void close() override {
-    resolver_.cancel();
+    if (lookup_) lookup_->cancel();
     StreamSocket<Stream>::close();
   }
 
@@ -91,8 +95,9 @@ class NetworkSocket : public StreamSocket<Stream> {
   const RedisUrl& url_;
 
  private:
-  template <class Endpoints>
-  void connect(const Endpoints& endpoints, RedisSocket::Done done) {
+  void connect(std::vector<tcp::endpoint> endpoints, RedisSocket::Done done) {
+    const auto first = static_cast<std::ptrdiff_t>(first_ % endpoints.size());
+    std::rotate(endpoints.begin(), endpoints.begin() + first, endpoints.end());
     asio::async_connect(this->stream_.lowest_layer(), endpoints,
                         [this, self = this->shared_from_this(), done = std::move(done)](
                             error_code error, const tcp::endpoint&) {
@@ -102,13 +107,15 @@ class NetworkSocket : public StreamSocket<Stream> {
                         });
   }
 
-  tcp::resolver resolver_;
+  asio::io_context& io_;
+  const std::size_t first_;
+  std::optional<NameLookup> lookup_;
 };
 
 class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
  public:
-  TlsSocket(asio::io_context& io, const RedisUrl& url, asio::ssl::context& tls)
-      : NetworkSocket(io, url, tls) {}
+  TlsSocket(asio::io_context& io, const RedisUrl& url, std::size_t first, asio::ssl::context& tls)
+      : NetworkSocket(io, url, first, tls) {}
 
  private:
   void on_connected(Done done) override {
@@ -128,16 +135,16 @@ class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
 }  // namespace
 
 std::shared_ptr<RedisSocket> make_redis_socket(asio::io_context& io, const RedisUrl& url,
-                                               asio::ssl::context& tls) {
+                                               asio::ssl::context& tls, std::size_t first) {
   switch (url.transport) {
     case RedisUrl::Transport::kUnix:
       return std::make_shared<UnixSocket>(io, url.path);
     case RedisUrl::Transport::kTls:
-      return std::make_shared<TlsSocket>(io, url, tls);
+      return std::make_shared<TlsSocket>(io, url, first, tls);
     case RedisUrl::Transport::kTcp:
       break;
   }
-  return std::make_shared<NetworkSocket<tcp::socket>>(io, url);
+  return std::make_shared<NetworkSocket<tcp::socket>>(io, url, first);
 }
 
 }  // namespace broadcast

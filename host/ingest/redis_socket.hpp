@@ -30,9 +30,12 @@ class RedisSocket {
   virtual void close() = 0;
 };
 
-/// `url` and `tls` outlive the socket. Shared, because handlers under way keep it.
+/// `url` and `tls` outlive the socket. Shared, because handlers under way keep it. Of a name with
+/// many addresses the `first`th is tried first, counted around: so one that swallows what it is
+/// sent does not keep the next try from the others.
 [[nodiscard]] std::shared_ptr<RedisSocket> make_redis_socket(boost::asio::io_context& io,
                                                              const RedisUrl& url,
-                                                             boost::asio::ssl::context& tls);
+                                                             boost::asio::ssl::context& tls,
+                                                             std::size_t first);
 
 }  // namespace broadcast

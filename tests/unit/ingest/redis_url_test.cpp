@@ -30,6 +30,7 @@ TEST(RedisUrlTest, ReadsWhatCeleryAndRedisPyRead) {
             (RedisUrl{.host = "::1", .port = 7, .database = 2}));
   EXPECT_EQ(parse_redis_url("redis://:s3cret@h/1"),
             (RedisUrl{.host = "h", .password = "s3cret", .database = 1}));
+  EXPECT_EQ(parse_redis_url("redis://:@h"), RedisUrl{.host = "h"});  // nobody, as in redis-py
   EXPECT_EQ(parse_redis_url("redis://u%40x:p%2Fw%25@h"),
             (RedisUrl{.host = "h", .user = "u@x", .password = "p/w%"}));
   EXPECT_EQ(parse_redis_url("unix:///run/redis.sock?db=4"),
