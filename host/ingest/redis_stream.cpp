@@ -22,7 +22,7 @@ constexpr milliseconds kFirstWait{50};
 constexpr milliseconds kLongestWait{5'000};
 constexpr std::size_t kMostFailures = 3;
 constexpr seconds kStuck{10};
-constexpr minutes kGapShown{10};
+constexpr minutes kLostShown{10};
 constexpr std::size_t kShown = 256;
 
 const redisReply* value_of(std::span<redisReply* const> pairs, std::string_view name) {
@@ -165,12 +165,17 @@ void RedisStream::report(const StreamGap& gap) {
   if (!gap || is_known) return;
   counters_.add(Counter::kStreamGaps);
   counters_.add(Counter::kStreamMissing, gap.missing);
-  gap_text_ = text_of_gap(gap);
-  gap_shown_until_ = mono_now() + kGapShown;
-  spdlog::error("redis: stream {}: {}; goes on behind {}", options_.key, gap_text_,
+  tell(text_of_gap(gap));
+  spdlog::error("redis: stream {}: {}; goes on behind {}", options_.key, lost_text_,
                 to_string(handled_.id));
   // Reported once, restarts included; a position within an entry is further on.
   if (partly_messages_ == 0) hub_.keep_position({options_.key, to_string(handled_)});
+}
+
+/// What was lost, for a while.
+void RedisStream::tell(std::string what) {
+  lost_text_ = std::move(what);
+  lost_shown_until_ = mono_now() + kLostShown;
 }
 
 void RedisStream::on_entries(const redisReply& reply) {
@@ -265,6 +270,10 @@ void RedisStream::on_verdict(const Verdict& verdict) {
 
 void RedisStream::try_again(const Verdict& verdict) {
   const Entry& entry = entries_.front();
+  if (verdict.has_given_up) {
+    tell(verdict.text + "; entries for it are lost");
+    return refuse(Refusal::kUnavailable, verdict.text);
+  }
   if (verdict.published > 0) {
     partly_messages_ = (partly_ == entry.id ? partly_messages_ : 0) + verdict.published;
     partly_ = entry.id;
@@ -327,7 +336,7 @@ void RedisStream::on_tick(MonoTime now) {
     return say(BroadcasterState::kDegraded,
                "an entry waits for the broadcaster of its topic, and those behind it");
   }
-  if (now < gap_shown_until_) return say(BroadcasterState::kDegraded, gap_text_);
+  if (now < lost_shown_until_) return say(BroadcasterState::kDegraded, lost_text_);
   say(BroadcasterState::kOk, "");
 }
 

@@ -73,6 +73,7 @@ class RedisStream final : public RedisConnection::User {
   void on_info(const redisReply& reply);
   void on_entries(const redisReply& reply);
   void report(const StreamGap& gap);
+  void tell(std::string what);
   [[nodiscard]] std::optional<Entry> entry_of(const redisReply& reply) const;
   void handle_next();
   void on_verdict(const Verdict& verdict);
@@ -100,8 +101,8 @@ class RedisStream final : public RedisConnection::User {
   std::size_t failures_ = 0;         // of its owner, on it
 
   std::optional<MonoTime> waiting_since_;  // of the first entry
-  std::string gap_text_;
-  MonoTime gap_shown_until_{};
+  std::string lost_text_;
+  MonoTime lost_shown_until_{};
   bool was_behind_ = false;
   std::shared_ptr<Verdicts> verdicts_;
 };

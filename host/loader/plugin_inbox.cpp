@@ -26,9 +26,7 @@ std::string in_seconds(std::chrono::nanoseconds wait) {
 }
 
 PluginInbox::PluginInbox(std::string name, const Bounds& bounds)
-    : name_(std::move(name)), bounds_(bounds) {
-  state_.with_lock([](State& state) { state.closed_why = "is not started yet"; });
-}
+    : name_(std::move(name)), bounds_(bounds) {}
 
 std::optional<Verdict> PluginInbox::try_post_message(Message& message) {
   auto refused = state_.with_lock([&](State& state) { return try_queue(state, message); });
@@ -50,9 +48,10 @@ std::optional<Verdict> PluginInbox::try_queue(State& state, Message& message) co
 }
 
 Verdict PluginInbox::refusal(const State& state) const {
-  Verdict verdict = unavailable(name_ + " " + state.closed_why);
-  if (!state.retry_at) return verdict;
-  const auto wait = *state.retry_at - mono_now();
+  Verdict verdict = unavailable(name_ + " " + state.closed.why);
+  verdict.has_given_up = state.closed.has_given_up;
+  if (!state.closed.retry_at) return verdict;
+  const auto wait = *state.closed.retry_at - mono_now();
   verdict.text += "; try again in " + in_seconds(wait);
   verdict.retry_after =
       std::max(std::chrono::ceil<std::chrono::milliseconds>(wait), std::chrono::milliseconds(1));
@@ -82,7 +81,7 @@ bc_status PluginInbox::try_post(std::uint64_t id, void* ptr) {
 }
 
 void PluginInbox::request_stop(MonoTime deadline) {
-  close("is stopped", std::nullopt, deadline);
+  close({.why = "is stopped"}, deadline);
   wake_.set();
 }
 
@@ -106,11 +105,14 @@ std::deque<PluginInbox::Message> PluginInbox::take_messages() {
 }
 
 void PluginInbox::close_messages(const std::string& why, std::optional<MonoTime> retry_at) {
-  close(why, retry_at, std::nullopt);
+  close({.why = why, .retry_at = retry_at}, std::nullopt);
 }
 
-void PluginInbox::close(const std::string& why, std::optional<MonoTime> retry_at,
-                        std::optional<MonoTime> stop) {
+void PluginInbox::give_up(const std::string& why) {
+  close({.why = why, .has_given_up = true}, std::nullopt);
+}
+
+void PluginInbox::close(Closed closed, std::optional<MonoTime> stop) {
   std::deque<Message> refused;
   Verdict verdict;
   state_.with_lock([&](State& state) {
@@ -120,8 +122,7 @@ void PluginInbox::close(const std::string& why, std::optional<MonoTime> retry_at
       is_stopping_.store(true, std::memory_order_release);
     }
     state.takes_messages = false;
-    state.closed_why = why;
-    state.retry_at = retry_at;
+    state.closed = std::move(closed);
     state.message_bytes = 0;
     refused.swap(state.messages);
     verdict = refusal(state);

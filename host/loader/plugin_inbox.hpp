@@ -78,6 +78,8 @@ class PluginInbox {
   /// Messages are refused: "price is restarting after an exception; try again in 4 s", those that
   /// wait too. Without `retry_at` nobody knows when it will take them again.
   void close_messages(const std::string& why, std::optional<MonoTime> retry_at);
+  /// The same, until somebody restarts the host.
+  void give_up(const std::string& why);
   /// From now on demand is queued; what was queued before is forgotten.
   void open_demand();
   void close_demand();
@@ -92,6 +94,12 @@ class PluginInbox {
   void wake() { wake_.set(); }
 
  private:
+  /// Why messages are not taken.
+  struct Closed {
+    std::string why = "is not started yet";
+    std::optional<MonoTime> retry_at;
+    bool has_given_up = false;
+  };
   struct State {
     std::deque<Message> messages;
     std::size_t message_bytes = 0;
@@ -101,16 +109,14 @@ class PluginInbox {
     bool takes_messages = false;
     bool takes_demand = false;
     bool takes_posts = false;
-    std::string closed_why;
-    std::optional<MonoTime> retry_at;
+    Closed closed;
     MonoTime stop_deadline{};
     std::size_t turn = 0;
   };
 
   [[nodiscard]] std::optional<Verdict> try_queue(State& state, Message& message) const;
   [[nodiscard]] Verdict refusal(const State& state) const;
-  void close(const std::string& why, std::optional<MonoTime> retry_at,
-             std::optional<MonoTime> stop);
+  void close(Closed closed, std::optional<MonoTime> stop);
   [[nodiscard]] static std::optional<Item> take_kind(State& state, std::size_t kind);
   [[nodiscard]] static std::optional<Post> take_post_from(State& state);
 

@@ -294,8 +294,7 @@ void PluginRunner::bury_active() {
 /// Nothing comes any more until the host is restarted.
 void PluginRunner::strand(const std::string& words, const std::string& detail) {
   retry_at_.reset();
-  serving_.with_lock([](const Serving& serving) { return serving.inbox; })
-      ->close_messages(words, std::nullopt);
+  serving_.with_lock([](const Serving& serving) { return serving.inbox; })->give_up(words);
   spdlog::error("{}: {} ({})", options_.name, detail, spec_->file->path().string());
   report_down(detail);
 }

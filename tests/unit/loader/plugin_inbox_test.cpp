@@ -87,6 +87,22 @@ TEST(PluginInboxTest, AnswersWhatWaitsAndWhatComesWhileItIsClosed) {
   EXPECT_EQ(asked.verdicts.size(), 2u);
 }
 
+TEST(PluginInboxTest, SaysThatItHasGivenUpUntilItIsOpenedAgain) {
+  PluginInbox inbox("price", {});
+  Asked asked;
+  inbox.open();
+  asked.post(inbox, "{}");
+  inbox.give_up("has given up");
+  asked.post(inbox, "{}");
+  inbox.open();
+  asked.post(inbox, "{}");
+  inbox.request_stop(mono_now());
+  ASSERT_EQ(asked.verdicts.size(), 3u);
+  EXPECT_TRUE(asked.verdicts[0].has_given_up);
+  EXPECT_TRUE(asked.verdicts[1].has_given_up);
+  EXPECT_FALSE(asked.verdicts[2].has_given_up);
+}
+
 TEST(PluginInboxTest, NeverOpensAgainOnceStopped) {
   PluginInbox inbox("price", {});
   Asked asked;

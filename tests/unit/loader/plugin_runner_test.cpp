@@ -371,6 +371,7 @@ TEST_F(PluginRunnerTest, GivesUpWhenTooManyCopiesStayMapped) {
                                   "correct the plugin and restart the host"}));
   const Verdict verdict = ask(*runner, "{}");
   EXPECT_EQ(verdict.text, "rude has given up; the host must be restarted");
+  EXPECT_TRUE(verdict.has_given_up);
   EXPECT_EQ(verdict.retry_after, 0ms);
   EXPECT_TRUE(runner->stop_within(kPatience));
   EXPECT_EQ(runner->libraries_left(), 8u);
