@@ -26,6 +26,8 @@ constexpr std::chrono::seconds kPluginStop{5};
 /// The last answers to producers, which only have to be written.
 constexpr std::chrono::milliseconds kAnswer{100};
 constexpr std::chrono::seconds kTick{1};
+/// What broadcasters have asked the cache for and what is not dropped yet.
+constexpr std::chrono::seconds kCacheStop{1};
 /// With plugins.strict: what loading and START of all broadcasters may take.
 constexpr std::chrono::seconds kStrictStart{30};
 constexpr const char* kNotStarted = "{} is not started: {}";
@@ -268,7 +270,7 @@ bool Server::stop() {
   const MonoTime plugins_until = begun + std::min<std::chrono::nanoseconds>(kPluginStop, drain / 2);
   admin_->stop_accepting();
   shards_.stop_accepting();
-  if (ingest_) ingest_->stop();
+  if (ingest_) ingest_->stop_reading();
   const bool all_stopped = broadcasters_.stop(plugins_until);
   if (store_) hub_.close_store();
   // Every verdict is there now: the broadcaster's, or that it has stopped.
@@ -276,6 +278,7 @@ bool Server::stop() {
   while (admin_->is_answering() && io_.run_one_for(plugins_until + kAnswer - mono_now()) > 0) {
   }
   admin_->stop();
+  if (ingest_) ingest_->stop(std::min<MonoTime>(mono_now() + kCacheStop, begun + drain));
   shards_.stop(std::max(begun + drain - mono_now(), std::chrono::nanoseconds(0)));
   spdlog::info("stopped: {} messages published, {} delivered, {} conflated, {} slow readers closed",
                counters_.get(Counter::kMessagesPublished), shards_.total(Counter::kDeliveries),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <stdexcept>
 
 #include <boost/asio/post.hpp>
@@ -59,7 +60,7 @@ Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
   if (options_.has_cache) cache_ = std::make_unique<RedisCache>(parts("cache"));
 }
 
-Ingest::~Ingest() { stop(); }
+Ingest::~Ingest() { stop(mono_now()); }
 
 void Ingest::start() {
   // There from the start, so that clients can subscribe to it.
@@ -78,16 +79,36 @@ void Ingest::start() {
   });
 }
 
-void Ingest::stop() {
+void Ingest::stop_reading() {
   if (!thread_.joinable()) return;
-  boost::asio::post(io_, [this] {
+  std::promise<void> is_done;
+  const std::future<void> done = is_done.get_future();
+  boost::asio::post(io_, [this, is_done = std::move(is_done)]() mutable {
     tick_.cancel();
     if (subscriber_) subscriber_->stop();
     if (stream_) stream_->stop();
-    if (cache_) cache_->stop();
-    io_.stop();
+    is_done.set_value();
+  });
+  done.wait();
+}
+
+void Ingest::stop(MonoTime until) {
+  if (!thread_.joinable()) return;
+  stop_reading();
+  boost::asio::post(io_, [this, until] {
+    if (!cache_) return end();
+    tick_.expires_at(until);
+    tick_.async_wait([this](boost::system::error_code error) {
+      if (!error) end();
+    });
+    cache_->when_idle([this] { end(); });
   });
   thread_.join();
+}
+
+void Ingest::end() {
+  if (cache_) cache_->stop();
+  io_.stop();
 }
 
 std::vector<std::pair<std::string, bool>> Ingest::connections() const {

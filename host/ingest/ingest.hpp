@@ -11,10 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/hub/cache_control.hpp"
 #include "host/hub/topic_hub.hpp"
@@ -44,8 +46,11 @@ class Ingest {
   Ingest& operator=(const Ingest&) = delete;
 
   void start();
-  /// Nothing is read any more. May be called again.
-  void stop();
+  /// Nothing is read any more.
+  void stop_reading();
+  /// Ends all of it; what broadcasters have asked the cache for has until `until`. May be called
+  /// again.
+  void stop(MonoTime until);
 
   /// Null: not wanted.
   [[nodiscard]] CacheControl* cache() { return cache_.get(); }
@@ -54,11 +59,15 @@ class Ingest {
 
  private:
   void arm_tick();
+  void end();
 
   // Constant after construction.
   const Options options_;
   TopicHub& hub_;
   boost::asio::io_context io_{1};
+  // It runs until end(), also when nothing is left to read.
+  const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
+      io_.get_executor()};
   boost::asio::ssl::context tls_{boost::asio::ssl::context::tls_client};
   // [ingest]
   boost::asio::steady_timer tick_;

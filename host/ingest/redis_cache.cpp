@@ -25,17 +25,31 @@ RedisCache::RedisCache(const RedisConnection::Parts& parts)
 
 void RedisCache::start() { connection_.start(); }
 
+void RedisCache::when_idle(std::function<void()> done) {
+  when_idle_ = std::move(done);
+  next();
+}
+
 void RedisCache::stop() {
   self_->cache = nullptr;
   connection_.stop();
+  const std::size_t waited = waiting_.with_lock([](Waiting& waiting) {
+    waiting.is_closed = true;
+    return std::exchange(waiting.patterns, {}).size();
+  });
+  const std::size_t left = waited + (std::exchange(pattern_, {}).empty() ? 0 : 1);
+  if (left == 0) return;
+  counters_.add(Counter::kCacheErrors, left);
+  spdlog::warn("redis: the host ends before the keys of {} patterns were dropped", left);
 }
 
 bool RedisCache::try_drop(std::string_view pattern) {
   enum class Queued { kNo, kAlready, kYes };
-  const Queued queued = waiting_.with_lock([&](std::deque<std::string>& waiting) {
-    if (std::ranges::find(waiting, pattern) != waiting.end()) return Queued::kAlready;
-    if (waiting.size() >= kMostWaiting) return Queued::kNo;
-    waiting.emplace_back(pattern);
+  const Queued queued = waiting_.with_lock([&](Waiting& waiting) {
+    auto& patterns = waiting.patterns;
+    if (std::ranges::find(patterns, pattern) != patterns.end()) return Queued::kAlready;
+    if (waiting.is_closed || patterns.size() >= kMostWaiting) return Queued::kNo;
+    patterns.emplace_back(pattern);
     return Queued::kYes;
   });
   if (queued == Queued::kNo) counters_.add(Counter::kCacheErrors);
@@ -57,13 +71,16 @@ void RedisCache::on_ready() {
 void RedisCache::on_down() { asked_ = Asked::kNothing; }
 
 void RedisCache::next() {
-  if (!connection_.is_ready() || !pattern_.empty()) return;
-  pattern_ = waiting_.with_lock([](std::deque<std::string>& waiting) {
-    if (waiting.empty()) return std::string();
-    std::string first = std::move(waiting.front());
-    waiting.pop_front();
-    return first;
+  if (!pattern_.empty()) return;
+  const bool is_ready = connection_.is_ready();
+  const bool is_idle = waiting_.with_lock([&](Waiting& waiting) {
+    if (waiting.patterns.empty()) return true;
+    if (!is_ready) return false;
+    pattern_ = std::move(waiting.patterns.front());
+    waiting.patterns.pop_front();
+    return false;
   });
+  if (is_idle && when_idle_) return std::exchange(when_idle_, nullptr)();
   if (pattern_.empty()) return;
   cursor_ = "0";
   scan();

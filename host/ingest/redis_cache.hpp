@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,6 +31,9 @@ class RedisCache final : public CacheControl, private RedisConnection::User {
   RedisCache& operator=(const RedisCache&) = delete;
 
   void start();
+  /// Calls `done` once nothing waits and nothing is under way, maybe before it returns.
+  void when_idle(std::function<void()> done);
+  /// What is not dropped by now is counted as an error, and so is what is asked for later.
   void stop();
   [[nodiscard]] bool try_drop(std::string_view pattern) override;
   [[nodiscard]] const RedisConnection& connection() const { return connection_; }
@@ -53,12 +57,17 @@ class RedisCache final : public CacheControl, private RedisConnection::User {
 
   boost::asio::io_context& io_;
   Counters& counters_;
-  Guarded<std::deque<std::string>> waiting_;
+  struct Waiting {
+    std::deque<std::string> patterns;
+    bool is_closed = false;
+  };
+  Guarded<Waiting> waiting_;
   RedisConnection connection_;
   Seldom seldom_;
   std::string pattern_;  // under way; empty: none
   std::string cursor_;
   Asked asked_ = Asked::kNothing;
+  std::function<void()> when_idle_;
   std::shared_ptr<Self> self_;
 };
 

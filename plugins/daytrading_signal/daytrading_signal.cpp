@@ -23,7 +23,7 @@ class DaytradingSignal : public SignalBroadcaster {
     if (config.contains("drop_cache")) config.at("drop_cache").get_to(patterns_);
   }
 
-  /// The REST API caches signals: it must never answer with older ones than the socket.
+  /// The REST API caches signals: it is not to go on answering with older ones than the socket.
   void on_published() override {
     for (const std::string& pattern : patterns_) drop_cache(pattern);
   }

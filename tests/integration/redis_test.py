@@ -229,6 +229,24 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         host.publish("signal:daytrading", [SIGNAL])
         wait_for_metric(host, "broadcast_cache_dropped_keys_total", 2001)
 
+    def test_what_is_to_be_dropped_when_the_host_ends_is_dropped(self):
+        server = self.start_redis()
+        host = self.start_host(server.url())
+        host.wait_for_line("cache connected")
+        server.client().mset({f"daytrading:signals:{i}": "old" for i in range(5_000)})
+        self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
+        host.stop()
+        self.assertEqual(server.client().dbsize(), 0, host.log())
+
+    def test_what_cannot_be_dropped_before_the_end_is_told(self):
+        server = self.start_redis()
+        host = self.start_host(server.url())
+        host.wait_for_line("cache connected")
+        server.kill()
+        self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
+        host.stop()
+        self.assertIn("the host ends before the keys of 1 patterns were dropped", host.log())
+
     async def test_a_redis_that_refuses_to_drop_is_counted(self):
         server = self.start_redis(more=["--rename-command", "UNLINK", ""])
         host = self.start_host(server.url())

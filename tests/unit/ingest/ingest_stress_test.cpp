@@ -40,7 +40,7 @@ TEST(IngestStressTest, ManyThreadsAskTheCacheWhileItStops) {
            counters.get(Counter::kCacheErrors) == 0) {
       EXPECT_EQ(ingest.connections().size(), 3U);
     }
-    ingest.stop();
+    ingest.stop(mono_now());
     is_over = true;
     for (std::thread& broadcaster : broadcasters) broadcaster.join();
   }
