@@ -57,8 +57,9 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         payload = json.dumps([{**SIGNAL, "name": name}])
         until = time.monotonic() + DEADLINE
         while time.monotonic() < until:
+            before = host.line_count()
             if server.client().publish("ws:broadcast:signal:daytrading", payload) == 0:
-                await asyncio.sleep(0.05)  # nobody listens yet
+                host.wait_for_line("subscribed to ws:broadcast:", since=before)  # nobody listened yet
                 continue
             update = await reader.next_where(lambda message: message["type"] == "signal_update" and
                                              message["data"]["signals"][0]["name"] == name)
@@ -90,6 +91,12 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         reader = await self.connect(host, "status:redis")
         status = await reader.next_where(lambda message: "refuses" in message.get("detail", ""))
         self.assertNotIn("n0t-th1s", json.dumps(status))
+
+    async def test_an_error_that_repeats_the_password_is_said_without_it(self):
+        server = self.start_redis(more=["--rename-command", "AUTH", ""])
+        host = self.start_host(f"redis://producer:n0t-th1s@127.0.0.1:{server.port}/0")
+        host.wait_for_line("refuses us: AUTH: ERR;")
+        self.assertNotIn("n0t-th1s", host.log())
 
     async def test_a_unix_socket(self):
         server = self.start_redis()
@@ -213,7 +220,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         self.assertIn('relay[0]: topic "signal:*" is already owned by daytrading_signal', ended.stdout)
 
     async def test_after_a_broadcast_the_cache_is_dropped(self):
-        server = self.start_redis()
+        server = self.start_redis(durable=True)
         host = self.start_host(server.url())
         host.wait_for_line("cache connected")
         client = server.client()
@@ -222,12 +229,12 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         wait_for_metric(host, "broadcast_cache_dropped_keys_total", 2000)
         self.assertEqual(client.keys("*"), [b"daytrading:other"])
         # While Redis is away nothing is held up; afterwards it is dropped all the same.
+        client.set("daytrading:signals:late", "old")
         server.kill()
         self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
         server.start()
-        server.client().set("daytrading:signals:late", "old")
-        host.publish("signal:daytrading", [SIGNAL])
         wait_for_metric(host, "broadcast_cache_dropped_keys_total", 2001)
+        self.assertEqual(server.client().keys("*"), [b"daytrading:other"])
 
     def test_what_is_to_be_dropped_when_the_host_ends_is_dropped(self):
         server = self.start_redis()

@@ -59,10 +59,15 @@ class Process:
         with self._news:
             return "\n".join(self._lines)
 
-    def wait_for_line(self, pattern):
-        """The first line, so far or to come, that has `pattern`: the match."""
+    def line_count(self):
+        """For `since` of wait_for_line()."""
+        with self._news:
+            return len(self._lines)
+
+    def wait_for_line(self, pattern, since=0):
+        """The first line behind the first `since`, so far or to come, that has `pattern`: the match."""
         until = time.monotonic() + DEADLINE
-        seen = 0
+        seen = since
         with self._news:
             while True:
                 for line in self._lines[seen:]:

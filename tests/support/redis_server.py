@@ -69,7 +69,8 @@ class RedisServer(Server):
 
     def client(self, **more):
         """Python's own, as producers have it."""
-        how = {"unix_socket_path": self.socket}
+        # It leaves a unix socket that is refused open.
+        how = {"unix_socket_path": self.socket} if self._tls else {"port": self.port}
         if self._user:
             how |= {"username": USER, "password": PASSWORD}
         return redis.Redis(**how, socket_timeout=DEADLINE, **more)
