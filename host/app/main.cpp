@@ -13,6 +13,7 @@
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
+#include "host/app/config_warnings.hpp"
 #include "host/app/server.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
@@ -28,16 +29,20 @@ void raise_descriptor_limit() {
   if (setrlimit(RLIMIT_NOFILE, &limit) == 0) spdlog::info("{} descriptors", limit.rlim_cur);
 }
 
-int check(const BroadcasterPlan& plan, const std::string& file) {
+int check(const Config& config, const BroadcasterPlan& plan) {
+  for (const std::string& warning : warnings_of(config)) {
+    std::fprintf(stderr, "%s\n", warning.c_str());
+  }
   for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
   if (!plan.refused.empty()) return 1;
-  std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
+  std::printf("%s: good, %zu broadcasters on, %zu off\n", config.file.c_str(), plan.ready.size(),
               plan.disabled.size());
   return 0;
 }
 
 int serve(Config config, BroadcasterPlan plan) {
   set_up_log(config.log.level, config.log.format);
+  for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
   raise_descriptor_limit();
   auto server = std::make_unique<Server>(std::move(config), std::move(plan));
   const Server::End end = server->run();
@@ -57,7 +62,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   Config config = load_config(file, process_environment());
   BroadcasterPlan plan = plan_broadcasters(config);
-  return only_check ? check(plan, file) : serve(std::move(config), std::move(plan));
+  return only_check ? check(config, plan) : serve(std::move(config), std::move(plan));
 }
 
 }  // namespace

@@ -254,6 +254,16 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         host.stop()
         self.assertIn("the host ends before the keys of 1 patterns were dropped", host.log())
 
+    def test_a_configuration_for_a_redis_that_is_not_there_is_warned_of(self):
+        config = {"broadcasters": DAYTRADING, "redis": {"url": "", "stream": "ws:stream", "ca": "/x.pem"}}
+        checked = run_host(config, "--check")
+        self.assertEqual(checked.returncode, 0)
+        with Host(config) as host:
+            for where in ("redis.stream: not read", "redis.ca: not used",
+                          "broadcasters.daytrading_signal.permissions: cache: not used"):
+                self.assertIn(where, checked.stdout)
+                self.assertIn(where, host.log())
+
     async def test_a_redis_that_refuses_to_drop_is_counted(self):
         server = self.start_redis(more=["--rename-command", "UNLINK", ""])
         host = self.start_host(server.url())
