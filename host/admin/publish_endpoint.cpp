@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "host/hub/json_text.hpp"
 
 namespace broadcast {
