@@ -82,6 +82,7 @@ class SignalsTest(unittest.IsolatedAsyncioTestCase):
     async def test_what_cannot_be_taken_is_refused_with_a_reason(self):
         for topic, body, status, says in (
                 ("signal:vcp", "[{]", 400, "not valid JSON"),
+                ("signal:vcp", "[]\0", 400, "not valid JSON"),
                 ("signal:foo", "[]", 404, 'No broadcaster serves topic "signal:foo"'),
                 ("price:005930", "{}", 422, "takes no messages"),
                 ("signal:vcp", '{"data": 1}', 422, "signals"),

@@ -198,7 +198,30 @@ class StreamTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(await self.published(host, 1), ["after"])
             self.assertEqual(metric(host, 'broadcast_stream_entries_total{result="refused"}'), 1)
 
-    async def test_one_entry_may_cause_several_messages_and_a_crash_between_them_is_no_doubt(self):
+    async def test_a_host_killed_between_two_messages_of_an_entry_goes_on_with_the_second(self):
+        config = self.config(test_plugin("probe", "probe.so"))
+        wakes, write = os.pipe()
+        self.addCleanup(os.close, wakes)
+        self.addCleanup(os.close, write)
+        order = {"do": "stuck_and_tell", "fd": wakes}
+        with Host(config, pass_fds=[wakes]) as host:
+            reader = await Subscriber.connect(host, "probe:log")
+            self.server.client().xadd(KEY, {"topic": "probe:log", "payload": json.dumps(order, separators=(",", ":"))})
+            await reader.next_of("probe", event="stuck")
+            host.kill()
+        os.write(write, b"x")
+        with Host(config, pass_fds=[wakes]) as host:
+            wait_for_metric(host, 'broadcast_stream_entries_total{result="handled"}', 1)
+            reader = await Subscriber.connect(host)
+            first = await reader.ask("subscribed", type="subscribe", topic="probe:log")
+            since = {"epoch": first["epoch"], "seq": 0}
+            await reader.ask("unsubscribed", type="unsubscribe", topic="probe:log")
+            again = await reader.ask("subscribed", type="subscribe", topic="probe:log", since=since)
+            events = [(await reader.next())["event"] for _ in range(again["seq"])]
+            await reader.leave()
+            self.assertEqual([event for event in events if event in ("stuck", "freed")], ["stuck", "freed"])
+
+    async def test_one_entry_may_cause_several_messages_and_a_failure_between_them_is_no_doubt(self):
         # `probe` publishes what it is told, then dies of it: the next try leaves out what is there already.
         with Host(self.config({**mirror(), **test_plugin("probe", "probe.so")})) as host:
             host.wait_until_started("probe")

@@ -115,6 +115,11 @@ struct Probe {
     if (is("busy")) return BC_E_BUSY;
     if (is("restart")) return fail(BC_E_RESTART, "new settings");
     if (is("stuck")) return wait_for_byte(order);
+    if (is("stuck_and_tell")) {
+      const bc_status status = wait_for_byte(order);
+      tell("freed");
+      return status;
+    }
     if (is("haunt")) haunt(order);
     if (is("elsewhere")) return publish_elsewhere();
     if (is("publish_twice")) {

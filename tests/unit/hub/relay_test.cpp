@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/hub/hub_play.hpp"
+#include "tests/unit/hub/position_store.hpp"
 
 namespace broadcast {
 namespace {
@@ -70,7 +71,9 @@ TEST(RelayTest, RefusesWhatItCannotPublish) {
             Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("signal:vcp", "{}").outcome, Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("news:a", "{}").outcome, Verdict::Outcome::kAccepted);
-  EXPECT_EQ(play.send("news:b", "{}").outcome, Verdict::Outcome::kUnavailable);  // limits.topics
+  const Verdict full = play.send("news:b", "{}");  // limits.topics
+  EXPECT_EQ(full.outcome, Verdict::Outcome::kUnavailable);
+  EXPECT_TRUE(full.has_failed_on_it);  // a stream tries it three times
 }
 
 TEST(RelayTest, LeavesOutWhatAnEntryHasPublishedBefore) {
@@ -79,6 +82,20 @@ TEST(RelayTest, LeavesOutWhatAnEntryHasPublishedBefore) {
   EXPECT_EQ(verdict.outcome, Verdict::Outcome::kAccepted);
   EXPECT_EQ(verdict.published, 0U);
   EXPECT_EQ(play.send("news:krx", "{}").last.seq, 1U);
+}
+
+TEST(RelayTest, HandsTheStoreThePositionWithTheMessage) {
+  Counters counters;
+  test::PositionStore store;
+  TopicHub hub({}, counters);
+  hub.open_store(store);
+  Relay relay(hub);
+  EXPECT_FALSE(hub.try_claim(relay, "relay:", {relay_pattern("log:*", Delivery::kAll)}));
+  relay.post_message(
+      {.topic = "log:a", .source = "stream", .payload = "{}", .position = {"s", "1-1@1"}},
+      [](const Verdict&) {});
+  EXPECT_THAT(store.positions, testing::ElementsAre("1-1@1#1"));
+  hub.close_store();
 }
 
 }  // namespace

@@ -3,10 +3,12 @@
 #include <optional>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "host/loader/abi_text.hpp"
 #include "tests/unit/base/captured_log.hpp"
+#include "tests/unit/hub/position_store.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {
@@ -54,10 +56,14 @@ class HostServicesTest : public testing::Test {
     const auto conflict = listening.hub().try_claim(
         owner, "libprice.so", {TopicPattern("price:{ticker}", "[0-9]+", Delivery::kLatest)});
     EXPECT_FALSE(conflict);
+    serve(listening.hub());
+  }
+
+  void serve(TopicHub& hub) {
     services.emplace(HostServices::Parts{.name = name,
                                          .host_version = version,
                                          .permissions = permissions,
-                                         .hub = listening.hub(),
+                                         .hub = hub,
                                          .owner = owner,
                                          .clients = &clients,
                                          .cache = &cache,
@@ -227,6 +233,28 @@ TEST_F(HostServicesTest, LeavesOutWhatAMessageHasPublishedWhenItCameBefore) {
   EXPECT_EQ(services->end_message(verdict).size(), 1u);
   EXPECT_EQ(verdict.last.topic, "price:3");
   EXPECT_EQ(publish("price:2"), BC_OK);  // no longer the message's
+}
+
+TEST_F(HostServicesTest, HandsTheStoreThePositionWithEachMessageOfAnEntry) {
+  test::PositionStore store;
+  TopicHub hub({}, counters);
+  hub.open_store(store);
+  EXPECT_FALSE(hub.try_claim(owner, "libprice.so", {TopicPattern("log", "", Delivery::kAll)}));
+  serve(hub);
+  services->open();
+  ProducerMessage entry;
+  entry.position = {"s", "1-1@1"};
+  for (const std::size_t before : {0U, 1U}) {
+    entry.published_before = before;
+    services->begin_message(entry);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(publish("log"), BC_OK);
+    Verdict verdict;
+    EXPECT_EQ(services->end_message(verdict).size(), 3U - before);
+  }
+  EXPECT_EQ(publish("log"), BC_OK);  // no message's
+  EXPECT_THAT(store.positions, testing::ElementsAre("1-1@1#1", "1-1@1#2", "1-1@1#3",  //
+                                                    "1-1@1#2", "1-1@1#3", ""));
+  hub.close_store();
 }
 
 TEST_F(HostServicesTest, ArmsTimersOnThePluginThreadOnly) {

@@ -191,8 +191,9 @@ TEST_F(PluginRunnerTest, GivesAFailedInstanceItsStop) {
 TEST_F(PluginRunnerTest, RestartsAtThePluginsOwnRequestWithoutCountingAnException) {
   start();
   ASSERT_TRUE(listening.wait_for_event("START"));
-  EXPECT_EQ(ask(*runner, R"({"do":"restart"})").text,
-            "probe is restarting at its own request: new settings");
+  const Verdict verdict = ask(*runner, R"({"do":"restart"})");
+  EXPECT_EQ(verdict.text, "probe is restarting at its own request: new settings");
+  EXPECT_TRUE(verdict.has_failed_on_it);
   EXPECT_TRUE(listening.wait_for({"asked for a restart in MESSAGE: new settings"}));
   EXPECT_TRUE(listening.wait_for_event("START"));
   EXPECT_EQ(count(Counter::kPluginExceptions), 0u);

@@ -1,0 +1,29 @@
+#pragma once
+// A store that takes everything, keeps nothing, and remembers with which positions of streams it
+// came.
+
+#include <string>
+#include <vector>
+
+#include "host/hub/state_store.hpp"
+
+namespace broadcast::test {
+
+class PositionStore final : public StateStore {
+ public:
+  std::vector<StoredTopic> load() override { return {}; }
+  void start(CommitListener&) override {}
+  void stop() override {}
+  std::uint64_t try_append(PendingMessage message) override {
+    positions.push_back(message.position.id);
+    return positions.size();
+  }
+  void when_committed(std::uint64_t, std::function<void(bool)> done) override { done(true); }
+  void post_latest(std::vector<PendingMessage>) override {}
+  bool try_keep_position(StreamPosition) override { return true; }
+  std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
+
+  std::vector<std::string> positions;
+};
+
+}  // namespace broadcast::test
