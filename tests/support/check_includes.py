@@ -86,14 +86,14 @@ def check_host(part, header, quoted):
     return f"host/{part} may use {allowed}"
 
 
-def check_sdk(name, header, quoted):
+def check_sdk(name, is_example, header, quoted):
     if quoted:
         return "the SDK includes its own headers as <broadcast/...>, and nothing else of ours"
     if header.startswith("broadcast/") or is_system(header):
         return None
     if name in SDK_STD_ONLY:
         return f"{name} needs nothing but the standard library"
-    if header.startswith("nlohmann/"):
+    if header.startswith("nlohmann/") or is_example and header.startswith(("gtest/", "gmock/")):
         return None
     return "the SDK may use the standard library and nlohmann/"
 
@@ -113,7 +113,7 @@ def check(path, header, quoted):
     if top == "host" and len(rest) > 1:
         return check_host(rest[0], header, quoted)
     if top == "sdk":
-        return check_sdk(path.name, header, quoted)
+        return check_sdk(path.name, rest[0] == "examples", header, quoted)
     if top == "plugins" and len(rest) > 1:
         return check_plugin(rest[0], header, quoted)
     return None

@@ -1,5 +1,6 @@
 #include <fstream>
 #include <iterator>
+#include <string>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,15 +8,18 @@
 namespace broadcast {
 namespace {
 
-std::string text_of(const char* path) {
-  std::ifstream file(path);
+std::string text_of(const std::string& path) {
+  std::ifstream file(BROADCAST_SDK "/" + path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST(ReadmeTest, ShowsAPluginAndATestThatWork) {
-  const std::string readme = text_of(SDK_README);
-  for (const char* path : {README_PLUGIN, README_TEST}) {
-    EXPECT_THAT(readme, ::testing::HasSubstr("```cpp\n" + text_of(path) + "```\n")) << path;
+  const std::string readme = text_of("README.md");
+  for (const std::string name : {"jongga_signal.cpp", "jongga_signal_test.cpp", "CMakeLists.txt"}) {
+    const std::string language = name == "CMakeLists.txt" ? "cmake" : "cpp";
+    const std::string block =
+        "```" + language + "\n" + text_of("examples/signal/" + name) + "```\n";
+    EXPECT_THAT(readme, ::testing::HasSubstr(block)) << name;
   }
 }
 

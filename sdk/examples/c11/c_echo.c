@@ -8,7 +8,7 @@
 #include <broadcast/abi.h>
 
 #define MANIFEST                                                \
-  "{\"name\":\"c_plugin\",\"version\":\"1.0.0\",\"abi\":[1,0]," \
+  "{\"name\":\"c_echo\",\"version\":\"1.0.0\",\"abi\":[1,0],"   \
   "\"topics\":[{\"pattern\":\"c:echo\",\"delivery\":\"all\"}]," \
   "\"config\":{\"type\":\"object\",\"additionalProperties\":false}}"
 

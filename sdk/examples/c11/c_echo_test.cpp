@@ -5,15 +5,15 @@
 namespace broadcast {
 namespace {
 
-TEST(CPluginTest, EchoesWhatProducersSend) {
-  FakeHost host(C_PLUGIN_PATH, "{}");
+TEST(CEchoTest, EchoesWhatProducersSend) {
+  FakeHost host(BROADCAST_PLUGIN_PATH, "{}");
   host.start();
   EXPECT_EQ(host.message("c:echo", "[1,2]").status, BC_OK);
   EXPECT_EQ(host.last("c:echo"), nlohmann::json::parse(R"({"type":"echo","data":[1,2]})"));
 }
 
-TEST(CPluginTest, RefusesAnEmptyMessageInItsOwnWords) {
-  FakeHost host(C_PLUGIN_PATH, "{}");
+TEST(CEchoTest, RefusesAnEmptyMessageInItsOwnWords) {
+  FakeHost host(BROADCAST_PLUGIN_PATH, "{}");
   host.start();
   const auto answer = host.message("c:echo", "");
   EXPECT_EQ(answer.status, BC_E_INVALID);
