@@ -26,7 +26,7 @@
 
 namespace broadcast {
 
-inline constexpr std::string_view kSdkVersion = "1.0.0";
+inline constexpr std::string_view kSdkVersion = "1.1.0";
 
 [[nodiscard]] inline bc_str borrow(std::string_view text) { return {text.data(), text.size()}; }
 [[nodiscard]] inline std::string_view view(bc_str text) {
@@ -80,7 +80,7 @@ class RestartRequired : public Error {
 enum class PublishResult {
   kOk,
   kBusy,     ///< the host is full (`all` topics only): slow down or merge, do not spin
-  kRevoked,  ///< this generation is over: nothing to do
+  kRevoked,  ///< this generation is being replaced: nothing to do; it goes on if that fails
 };
 
 enum class LogLevel : std::int32_t {

@@ -1,0 +1,3 @@
+#include <broadcast/abi.h>
+
+#include "tests/abi/layout.h"
