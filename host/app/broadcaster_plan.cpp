@@ -4,12 +4,13 @@
 #include <filesystem>
 #include <utility>
 
+#include <broadcast/schema.hpp>
+
 #include "host/app/version.hpp"
 #include "host/app/yaml_json.hpp"
 #include "host/hub/relay.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/plugin_refused.hpp"
-#include "host/loader/schema.hpp"
 
 namespace broadcast {
 

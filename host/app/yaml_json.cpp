@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "host/base/words.hpp"
+#include <broadcast/words.hpp>
 
 namespace broadcast {
 

@@ -6,8 +6,7 @@
 #include <optional>
 
 #include <broadcast/units.hpp>
-
-#include "host/base/words.hpp"
+#include <broadcast/words.hpp>
 
 namespace broadcast {
 

@@ -4,10 +4,10 @@
 #include <stdexcept>
 
 #include <broadcast/abi.h>
+#include <broadcast/schema.hpp>
 
 #include "host/hub/json_text.hpp"
 #include "host/loader/plugin_refused.hpp"
-#include "host/loader/schema.hpp"
 
 namespace broadcast {
 

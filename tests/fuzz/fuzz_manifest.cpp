@@ -4,9 +4,10 @@
 #include <optional>
 #include <string>
 
+#include <broadcast/schema.hpp>
+
 #include "host/loader/manifest.hpp"
 #include "host/loader/plugin_refused.hpp"
-#include "host/loader/schema.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace broadcast {

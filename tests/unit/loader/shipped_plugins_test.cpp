@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <broadcast/schema.hpp>
+
 #include "host/hub/client_control.hpp"
-#include "host/loader/schema.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {

@@ -1,8 +1,8 @@
-#include "host/loader/schema.hpp"
-
 #include <algorithm>
 
 #include <gtest/gtest.h>
+
+#include <broadcast/schema.hpp>
 
 namespace broadcast {
 namespace {

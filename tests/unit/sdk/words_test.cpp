@@ -1,6 +1,6 @@
-#include "host/base/words.hpp"
-
 #include <gtest/gtest.h>
+
+#include <broadcast/words.hpp>
 
 namespace broadcast {
 namespace {

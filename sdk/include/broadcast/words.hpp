@@ -1,16 +1,20 @@
-#include "host/base/words.hpp"
+#pragma once
+// Words for whoever wrote a file that is wrong: what is known there, what was probably meant, where
+// it stands. Pure functions, std only, any thread. Shared by host and FakeHost.
 
 #include <algorithm>
 #include <cstddef>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 namespace broadcast {
 
-namespace {
+namespace words_detail {
+inline constexpr std::size_t kMaxComparedBytes = 64;
 
-constexpr std::size_t kMaxComparedBytes = 64;
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -22,21 +26,23 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   }
   return row[b.size()];
 }
+}  // namespace words_detail
 
-}  // namespace
-
-std::string listed(const std::vector<std::string>& words) {
+/// "red, green, blue"
+[[nodiscard]] inline std::string listed(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
 }
 
-std::string nearest(std::string_view word, const std::vector<std::string>& known) {
-  if (word.size() > kMaxComparedBytes) return {};
+/// The one of `known` that `word` most likely stands for; empty if none is near.
+[[nodiscard]] inline std::string nearest(std::string_view word,
+                                         const std::vector<std::string>& known) {
+  if (word.size() > words_detail::kMaxComparedBytes) return {};
   std::string best;
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : known) {
-    const std::size_t distance = edit_distance(word, candidate);
+    const std::size_t distance = words_detail::edit_distance(word, candidate);
     if (distance >= best_distance) continue;
     best = candidate;
     best_distance = distance;
@@ -44,7 +50,8 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
   return best;
 }
 
-std::string pointer_below(const std::string& pointer, std::string_view key) {
+/// The JSON pointer of `key` in what `pointer` points at: "/a" and "b/c" -> "/a/b~1c"
+[[nodiscard]] inline std::string pointer_below(const std::string& pointer, std::string_view key) {
   std::string result = pointer + '/';
   for (const char c : key) {
     if (c == '~') {

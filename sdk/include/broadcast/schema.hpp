@@ -1,32 +1,45 @@
-#include "host/loader/schema.hpp"
+#pragma once
+// The subset of JSON Schema that a manifest may describe its config with: type, properties,
+// required, additionalProperties, enum, minimum, maximum, minLength, maxLength, pattern, items,
+// minItems, default, description, format (duration, size). With a format, values and limits are
+// texts such as "5s" or "64KiB". Pure functions over values; positions are JSON pointers, which the
+// caller turns into lines of YAML. [any] Shared by host and FakeHost.
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <regex>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include <broadcast/units.hpp>
-
-#include "host/base/words.hpp"
+#include <broadcast/words.hpp>
 
 namespace broadcast {
 
-namespace {
+struct SchemaError {
+  std::string pointer;  ///< "/sources/0/type"; "" is the whole value
+  std::string text;     ///< "20ms is below the minimum 100ms"
+};
 
+namespace schema_detail {
 using nlohmann::json;
 
-constexpr std::size_t kMaxDepth = 32;
-constexpr std::size_t kMaxPatternedText = 1024;  // std::regex recurses once a character
-constexpr std::size_t kMaxPattern = 1024;        // and so does compiling one, once a bracket
-constexpr std::size_t kMaxShownText = 80;
+inline constexpr std::size_t kMaxDepth = 32;
+inline constexpr std::size_t kMaxPatternedText = 1024;  // std::regex recurses once a character
+inline constexpr std::size_t kMaxPattern = 1024;        // and so does compiling one, once a bracket
+inline constexpr std::size_t kMaxShownText = 80;
 
-constexpr std::array<std::string_view, 7> kTypes = {"object", "array",   "string", "integer",
-                                                    "number", "boolean", "null"};
+inline constexpr std::array<std::string_view, 7> kTypes = {"object", "array",   "string", "integer",
+                                                           "number", "boolean", "null"};
 
-bool has_type(const json& value, std::string_view type) {
+inline bool has_type(const json& value, std::string_view type) {
   if (type == "object") return value.is_object();
   if (type == "array") return value.is_array();
   if (type == "string") return value.is_string();
@@ -37,7 +50,7 @@ bool has_type(const json& value, std::string_view type) {
 }
 
 /// A value as the operator wrote it, quoted only where quotes help.
-std::string shown(const json& value) {
+inline std::string shown(const json& value) {
   if (value.is_object()) return "a map";
   if (value.is_array()) return "a list";
   std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -45,7 +58,7 @@ std::string shown(const json& value) {
   return text;
 }
 
-std::string unknown_key(const std::string& key, const json& properties) {
+inline std::string unknown_key(const std::string& key, const json& properties) {
   std::vector<std::string> known;
   for (const auto& [name, schema] : properties.items()) known.push_back(name);
   const std::string text = "unknown key " + shown(key);
@@ -56,7 +69,7 @@ std::string unknown_key(const std::string& key, const json& properties) {
 }
 
 /// What minimum and maximum compare: the number, or the text read as its format says.
-std::optional<double> measure(const json& value, std::string_view format) {
+inline std::optional<double> measure(const json& value, std::string_view format) {
   if (format.empty()) {
     return value.is_number() ? std::optional(value.get<double>()) : std::nullopt;
   }
@@ -70,21 +83,21 @@ std::optional<double> measure(const json& value, std::string_view format) {
   return size ? std::optional(static_cast<double>(*size)) : std::nullopt;
 }
 
-std::string format_of(const json& schema) { return schema.value("format", std::string()); }
+inline std::string format_of(const json& schema) { return schema.value("format", std::string()); }
 
-std::string_view example_of(std::string_view format) {
+inline std::string_view example_of(std::string_view format) {
   return format == "duration" ? "a duration such as 250ms, 30s, 5m or 24h"
                               : "a size such as 512B, 64KiB or 1MiB";
 }
 
 /// Characters, not bytes: what minLength and maxLength count.
-std::size_t length_of(const std::string& text) {
+inline std::size_t length_of(const std::string& text) {
   return static_cast<std::size_t>(
       std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 /// Texts as they are, limits and enums without quotes: `20ms is below the minimum 100ms`.
-std::string plain(const json& value) {
+inline std::string plain(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -296,7 +309,7 @@ class SchemaCheck {
   }
 };
 
-void fill(const json& schema, json& value) {
+inline void fill(const json& schema, json& value) {
   if (value.is_array() && schema.contains("items")) {
     for (json& entry : value) fill(schema["items"], entry);
   }
@@ -306,23 +319,28 @@ void fill(const json& schema, json& value) {
     if (value.contains(key)) fill(property, value[key]);
   }
 }
+}  // namespace schema_detail
 
-}  // namespace
-
-std::vector<SchemaError> check_schema(const json& schema) {
-  SchemaCheck check;
+/// Everything that is wrong with the schema itself, unknown keywords included; empty: it may be
+/// used.
+[[nodiscard]] inline std::vector<SchemaError> check_schema(const nlohmann::json& schema) {
+  schema_detail::SchemaCheck check;
   check.check(schema, "", 0);
   return std::move(check.errors);
 }
 
-std::vector<SchemaError> check_value(const json& schema, const json& value) {
-  ValueCheck check;
+/// Everything in `value` that `schema` forbids. REQUIRES: check_schema(schema) is empty.
+[[nodiscard]] inline std::vector<SchemaError> check_value(const nlohmann::json& schema,
+                                                          const nlohmann::json& value) {
+  schema_detail::ValueCheck check;
   check.check(schema, value, "");
   return std::move(check.errors);
 }
 
-json with_defaults(const json& schema, json value) {
-  fill(schema, value);
+/// `value` with each absent key that has a default. REQUIRES: check_value(schema, value) is empty.
+[[nodiscard]] inline nlohmann::json with_defaults(const nlohmann::json& schema,
+                                                  nlohmann::json value) {
+  schema_detail::fill(schema, value);
   return value;
 }
 
