@@ -14,7 +14,8 @@ import unittest
 
 SOURCE, BUILD, WORK = (pathlib.Path(argument) for argument in sys.argv[1:4])
 COMPILERS = {"gcc": ("gcc", "g++"), "clang": ("clang", "clang++")}
-HEADERS = sorted(path.name for path in (SOURCE / "sdk/include/broadcast").iterdir())
+HEADERS = sorted(str(path.relative_to(SOURCE / "sdk/include/broadcast"))
+                 for path in (SOURCE / "sdk/include/broadcast").rglob("*.h*"))
 # Not the launcher of the build around this, nor its sanitizers.
 ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("CFLAGS", "CXXFLAGS", "LDFLAGS")}
 

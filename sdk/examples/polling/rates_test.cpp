@@ -45,6 +45,12 @@ TEST_F(RatesTest, PollsOnlyWhatSomebodySubscribesTo) {
   EXPECT_EQ(host.metrics().at("reads"), 3601);
 }
 
+TEST_F(RatesTest, ASuccessorPollsWhatWasWanted) {
+  host.subscribe("rate:EURKRW");
+  EXPECT_EQ(host.replace(nlohmann::json{{"directory", directory.string()}}.dump()), BC_OK);
+  EXPECT_EQ(host.published("rate:EURKRW").size(), 2U);
+}
+
 TEST_F(RatesTest, APairThatCannotBeReadIsStaleUntilItCan) {
   host.subscribe("rate:GBPKRW");
   EXPECT_EQ(host.reports().back().state, BC_STATUS_STALE);
