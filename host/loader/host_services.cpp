@@ -279,7 +279,7 @@ bc_status HostServices::report(std::int32_t state, bc_str detail) {
   if (state < 0 || at >= kStates.size() || !is_usable(detail)) return BC_E_INVALID;
   // Under the lock, so that no report overtakes another, or revoke().
   return reports_.with_lock([&](Reports& reports) -> bc_status {
-    if (is_revoked()) return BC_E_REVOKED;
+    if (is_silenced()) return BC_E_REVOKED;
     Report report{.state = kStates[at], .detail = printable(text_of(detail))};
     if (reports.are_shown) {
       parts_.hub.report_status(parts_.name, report.state, report.detail);
@@ -291,14 +291,14 @@ bc_status HostServices::report(std::int32_t state, bc_str detail) {
 }
 
 bc_status HostServices::send_all(bc_str json) {
-  if (is_revoked()) return BC_E_REVOKED;
+  if (is_silenced()) return BC_E_REVOKED;
   const bool is_sendable = is_usable(json) && json.len > 0 && json.len <= kMaxSendAllBytes;
   if (!is_sendable || !is_utf8(text_of(json))) return BC_E_INVALID;
   return parts_.clients->try_send_all(text_of(json)) ? BC_OK : BC_E_BUSY;
 }
 
 bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
-  if (is_revoked()) return BC_E_REVOKED;
+  if (is_silenced()) return BC_E_REVOKED;
   const bool is_reason =
       is_usable(reason) && reason.len <= kMaxCloseTextBytes && is_utf8(text_of(reason));
   if (idle_ns < 0 || !is_sendable_close_code(code) || !is_reason) return BC_E_INVALID;
@@ -308,7 +308,7 @@ bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_
 }
 
 bc_status HostServices::drop_cache(bc_str pattern) {
-  if (is_revoked()) return BC_E_REVOKED;
+  if (is_silenced()) return BC_E_REVOKED;
   if (!is_usable(pattern) || !is_cache_pattern(text_of(pattern))) return BC_E_INVALID;
   return parts_.cache->try_drop(text_of(pattern)) ? BC_OK : BC_E_BUSY;
 }

@@ -78,7 +78,9 @@ class HostServices {
 
   static HostServices& of(const bc_host* host) { return *static_cast<HostServices*>(host->impl); }
   [[nodiscard]] bool is_plugin_thread() const { return std::this_thread::get_id() == thread_; }
-  [[nodiscard]] bool is_revoked() const { return phase_.load() >= Phase::kSuspended; }
+  [[nodiscard]] bool is_revoked() const { return phase_.load() == Phase::kRevoked; }
+  /// It has no say in what others see: revoked, or suspended.
+  [[nodiscard]] bool is_silenced() const { return phase_.load() >= Phase::kSuspended; }
   [[nodiscard]] bool may(std::string_view permission) const;
 
   [[nodiscard]] const void* extension(std::string_view id) const;
