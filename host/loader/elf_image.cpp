@@ -56,6 +56,7 @@ std::string machine_name(std::uint16_t machine) {
 struct Dynamic {
   std::uint64_t strings = 0, strings_bytes = 0, symbols = 0, gnu_hash = 0, hash = 0;
   std::uint64_t needed = 0, needed_count = 0, defined = 0, defined_count = 0;
+  std::vector<std::uint64_t> libraries;
 };
 
 class Image {
@@ -108,6 +109,24 @@ class Image {
       at += version.vd_next;
     }
     return names;
+  }
+
+  [[nodiscard]] ElfSymbols symbols() const {
+    ElfSymbols result;
+    for (const std::uint64_t name : dynamic_.libraries) {
+      result.libraries.emplace_back(string_at(name));
+    }
+    const std::uint32_t count = symbol_count();
+    for (std::uint32_t i = 1; i < count; ++i) {
+      const auto symbol = read<Elf64_Sym>(dynamic_.symbols + std::uint64_t{i} * sizeof(Elf64_Sym));
+      const auto binding = ELF64_ST_BIND(symbol.st_info);
+      if (binding == STB_LOCAL || symbol.st_name == 0) continue;
+      result.symbols.push_back({.name = std::string(string_at(symbol.st_name)),
+                                .is_defined = symbol.st_shndx != SHN_UNDEF,
+                                .is_weak = binding == STB_WEAK,
+                                .is_unique = binding == STB_GNU_UNIQUE});
+    }
+    return result;
   }
 
  private:
@@ -193,6 +212,7 @@ class Image {
       const auto entry = read<Elf64_Dyn>(segment->p_offset + i * sizeof(Elf64_Dyn));
       if (entry.d_tag == DT_NULL) break;
       if (std::uint64_t* const field = field_of(entry.d_tag)) *field = entry.d_un.d_val;
+      if (entry.d_tag == DT_NEEDED) dynamic_.libraries.push_back(entry.d_un.d_val);
     }
     if (dynamic_.strings == 0 || dynamic_.symbols == 0) refuse_damaged("no dynamic symbols");
     dynamic_.strings = offset_of(dynamic_.strings);
@@ -256,6 +276,25 @@ class Image {
       if ((link | 1) == (hash | 1) && is_symbol(index, name)) return true;
       if ((link & 1) != 0) return false;
     }
+  }
+
+  /// The table has no length of its own: the chains of its hash table end where it ends.
+  [[nodiscard]] std::uint32_t symbol_count() const {
+    if (dynamic_.gnu_hash == 0) {
+      return dynamic_.hash == 0 ? 0 : read<std::uint32_t>(offset_of(dynamic_.hash) + 4);
+    }
+    const std::uint64_t at = offset_of(dynamic_.gnu_hash);
+    const auto buckets = read<std::uint32_t>(at);
+    const auto first = read<std::uint32_t>(at + 4);
+    const std::uint64_t buckets_at = at + 16 + std::uint64_t{read<std::uint32_t>(at + 8)} * 8;
+    const std::uint64_t chains_at = buckets_at + std::uint64_t{buckets} * 4;
+    std::uint32_t last = 0;
+    for (std::uint32_t i = 0; i < buckets; ++i) {
+      last = std::max(last, read<std::uint32_t>(buckets_at + std::uint64_t{i} * 4));
+    }
+    if (last < first) return first;
+    while ((read<std::uint32_t>(chains_at + std::uint64_t{last - first} * 4) & 1) == 0) ++last;
+    return last + 1;
   }
 
   [[nodiscard]] bool in_hash(std::string_view name) const {
@@ -360,6 +399,10 @@ ElfFacts read_elf(std::string_view file_name, std::string_view bytes) {
           .manifest = image.note("BC", 1),
           .needed_versions = image.needed_versions(),
           .defined_versions = image.defined_versions()};
+}
+
+ElfSymbols read_elf_symbols(std::string_view file_name, std::string_view bytes) {
+  return Image(file_name, bytes).symbols();
 }
 
 std::vector<std::string> host_library_versions() {

@@ -22,6 +22,21 @@ struct ElfFacts {
 /// shared library for this machine.
 [[nodiscard]] ElfFacts read_elf(std::string_view file_name, std::string_view bytes);
 
+/// What the dynamic linker will see of a library's names.
+struct ElfSymbols {
+  struct Symbol {
+    std::string name;
+    bool is_defined = false;
+    bool is_weak = false;
+    bool is_unique = false;  ///< STB_GNU_UNIQUE
+  };
+  std::vector<std::string> libraries;  ///< that it needs, such as "libpq.so.5"
+  std::vector<Symbol> symbols;
+};
+
+/// The same, for reports. Throws PluginRefused as read_elf() does.
+[[nodiscard]] ElfSymbols read_elf_symbols(std::string_view file_name, std::string_view bytes);
+
 /// Versions that this process's own libstdc++ and libc define.
 [[nodiscard]] std::vector<std::string> host_library_versions();
 

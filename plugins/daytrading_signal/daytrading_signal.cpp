@@ -48,4 +48,4 @@ BROADCAST_SIGNAL_PLUGIN_WITH(broadcast::DaytradingSignal, "daytrading_signal", "
                              R"({"type":"object","additionalProperties":false,"properties":{
 "drop_cache":{"type":"array","default":["daytrading:signals:*"],
 "items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^*?\\[\\\\]"},
-"description":"keys of Redis that are dropped after each update, as patterns of its SCAN"}}})")
+"description":"keys of Redis to drop after each update: patterns as its SCAN has them, with text before the first wildcard; []: none"}}})")

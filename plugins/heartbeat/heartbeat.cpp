@@ -54,4 +54,4 @@ BROADCAST_PLUGIN(broadcast::Heartbeat, "heartbeat", "1.0.0",
 "interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"30s",
 "description":"between two pings"},
 "timeout":{"type":"string","format":"duration","minimum":"200ms","maximum":"24h","default":"90s",
-"description":"without any frame from a client until it is closed with 4408"}}})")
+"description":"without any frame from a client until it is closed with 4408; longer than interval"}}})")

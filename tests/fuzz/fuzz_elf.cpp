@@ -16,6 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                   "a manifest is what the file has");
     static_cast<void>(newer_library_needed("fuzz.so", facts.needed_versions, {"GLIBC_2.36"}));
     static_cast<void>(newer_library_needed("fuzz.so", {"GLIBC_2.36"}, facts.defined_versions));
+    const ElfSymbols symbols = read_elf_symbols("fuzz.so", bytes);
+    fuzz::require(symbols.symbols.size() <= size, "each symbol takes bytes of the file");
     static_cast<void>(check_plugin_elf("fuzz.so", bytes));
   } catch (const PluginRefused& refused) {
     fuzz::require_sentence(refused.what());

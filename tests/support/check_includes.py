@@ -49,8 +49,8 @@ SDK_STD_ONLY = ("abi.h", "broadcaster.hpp", "units.hpp", "words.hpp")
 
 # C and POSIX headers that are named <x.h> or <folder/x.h>; names without a dot are the C++ library.
 POSIX = re.compile(r"(sys|net|netinet|arpa|linux)/[a-z0-9_/]+\.h|"
-                   r"(assert|ctype|dirent|dlfcn|elf|errno|fcntl|inttypes|limits|link|math|netdb|poll|"
-                   r"pthread|sched|signal|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
+                   r"(assert|ctype|cxxabi|dirent|dlfcn|elf|errno|fcntl|inttypes|limits|link|malloc|math|netdb|poll|"
+                   r"pthread|sched|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|"
                    r"stdlib|string|strings|time|unistd)\.h")
 STD = re.compile(r"[a-z_0-9]+")
 
@@ -107,6 +107,16 @@ def check_plugin(plugin, header, quoted):
     return None
 
 
+def check_tool(tool, header, quoted):
+    if quoted:
+        if header.startswith(("host/", f"tools/{tool}/")):
+            return None
+        return f"tools/{tool} may include the host and its own folder, named from the root"
+    if is_system(header) or header.startswith(("broadcast/", "nlohmann/", "CLI/") + EVERYWHERE_IN_HOST):
+        return None
+    return f"tools/{tool} may use the SDK, nlohmann/ and CLI/"
+
+
 def check(path, header, quoted):
     """Why this include is wrong, or None. `path` is relative to the root."""
     top, *rest = path.parts
@@ -116,11 +126,13 @@ def check(path, header, quoted):
         return check_sdk(path.name, rest[0] == "examples", header, quoted)
     if top == "plugins" and len(rest) > 1:
         return check_plugin(rest[0], header, quoted)
+    if top == "tools" and len(rest) > 1:
+        return check_tool(rest[0], header, quoted)
     return None
 
 
 def problems(root):
-    for top in ("host", "sdk", "plugins"):
+    for top in ("host", "sdk", "plugins", "tools"):
         for file in sorted((root / top).rglob("*")):
             if file.suffix not in SOURCES or not file.is_file():
                 continue

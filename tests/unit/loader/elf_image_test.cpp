@@ -99,6 +99,27 @@ TEST(ElfImageTest, RefusesALibraryWithoutEntryOrManifest) {
   EXPECT_TRUE(refusal.starts_with("x.so: carries no manifest")) << refusal;
 }
 
+TEST(ElfImageTest, ListsWhatAFileDefinesAndUses) {
+  const ElfSymbols good = read_elf_symbols("x.so", read_bytes(plugin_path("minimal")));
+  std::vector<std::string> defined;
+  for (const auto& symbol : good.symbols) {
+    EXPECT_FALSE(symbol.is_unique) << symbol.name;
+    if (symbol.is_defined) defined.push_back(symbol.name);
+  }
+  EXPECT_EQ(defined, std::vector<std::string>{"bc_plugin_entry"});
+  EXPECT_NE(std::ranges::find(good.libraries, "libc.so.6"), good.libraries.end());
+
+  const ElfSymbols open = read_elf_symbols("x.so", read_bytes(plugin_path("undefined_symbol")));
+  const auto used =
+      std::ranges::find(open.symbols, "function_that_nobody_defines", &ElfSymbols::Symbol::name);
+  ASSERT_NE(used, open.symbols.end());
+  EXPECT_FALSE(used->is_defined);
+  EXPECT_FALSE(used->is_weak);
+
+  const ElfSymbols shared = read_elf_symbols("x.so", read_bytes(plugin_path("careless_exports")));
+  EXPECT_TRUE(std::ranges::any_of(shared.symbols, &ElfSymbols::Symbol::is_unique));
+}
+
 TEST(ElfImageTest, KnowsTheVersionsOfItsOwnLibraries) {
   const std::vector<std::string> offered = host_library_versions();
   EXPECT_NE(std::ranges::find(offered, "GLIBC_2.34"), offered.end());
@@ -143,6 +164,7 @@ TEST(ElfImageTest, SurvivesRandomDamage) {
     try {
       const ElfFacts facts = read_elf("x.so", bytes);
       if (facts.manifest) static_cast<void>(parse_manifest("x.so", *facts.manifest));
+      static_cast<void>(read_elf_symbols("x.so", bytes));
     } catch (const PluginRefused& refused) {
       ASSERT_TRUE(std::string_view(refused.what()).starts_with("x.so: "));
     }

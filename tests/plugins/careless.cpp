@@ -1,0 +1,96 @@
+// Good but for one thing that `broadcastctl plugin check` has to find: which one, CMakeLists.txt
+// says.
+
+#include <csignal>
+#include <stdexcept>
+#include <string_view>
+#include <thread>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "tests/plugins/raw_plugin.hpp"
+
+#ifdef CARELESS_EXPORTS
+extern "C" __attribute__((visibility("default"))) int careless_helper() { return 7; }
+template <class T>
+struct __attribute__((visibility("default"))) Shared {
+  static inline int value = 7;
+};
+int use_shared() { return ++Shared<int>::value; }
+#endif
+
+namespace {
+
+constexpr char kManifest[] =
+    R"({"name":"careless","version":"1.0.0","abi":[1,0],)"
+    R"("topics":[{"pattern":"careless:log","delivery":"all"}],"config":{"type":"object",)"
+    R"("properties":{"depth":{"type":"integer","minimum":0,"maximum":9}},"additionalProperties":false}})";
+
+std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr, text.len) : ""; }
+
+[[maybe_unused, noreturn]] void sleep_for_ever() {
+  for (;;) ::pause();
+}
+
+bc_status start() {
+#if defined(CARELESS_THREAD)
+  std::thread(sleep_for_ever).detach();
+#elif defined(CARELESS_DESCRIPTOR)
+  static_cast<void>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+#elif defined(CARELESS_MEMORY)
+  static volatile char* lost = nullptr;
+  lost = new char[8192];
+  lost[0] = 1;
+#elif defined(CARELESS_SIGNAL)
+  std::signal(SIGUSR1, SIG_IGN);
+#elif defined(CARELESS_START_CRASH)
+  ::raise(SIGSEGV);
+#elif defined(CARELESS_START_HANG)
+  sleep_for_ever();
+#endif
+  return BC_OK;
+}
+
+bc_status message([[maybe_unused]] std::string_view payload) {
+#if defined(CARELESS_THROW)
+  throw std::runtime_error("nobody has caught this");
+#elif defined(CARELESS_MESSAGE_CRASH)
+  if (payload.starts_with('[')) ::raise(SIGSEGV);
+#elif defined(CARELESS_MESSAGE_HANG)
+  sleep_for_ever();
+#elif defined(CARELESS_MESSAGE_EXIT)
+  ::_exit(0);
+#endif
+  return BC_OK;
+}
+
+bc_status configure([[maybe_unused]] std::string_view config) {
+#ifdef CARELESS_CONFIG_CRASH
+  if (config.find("depth") != std::string_view::npos) ::raise(SIGSEGV);
+#endif
+  return BC_OK;
+}
+
+bc_status create(const bc_host*, const char*, void**) { return BC_OK; }
+bc_status handle(void*, const bc_event* event) {
+  switch (event->kind) {
+    case BC_EV_CONFIG:
+      return configure(view(event->data));
+    case BC_EV_START:
+      return start();
+    case BC_EV_MESSAGE:
+      return message(view(event->data));
+#ifdef CARELESS_STOP
+    case BC_EV_STOP:
+      sleep_for_ever();
+#endif
+    default:
+      return BC_OK;
+  }
+}
+void destroy(void*) {}
+
+}  // namespace
+
+RAW_PLUGIN(kManifest, create, handle, destroy)

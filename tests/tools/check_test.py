@@ -1,0 +1,168 @@
+#!/usr/bin/python3
+"""broadcastctl plugin inspect and check: good plugins pass, and each fault is found by the check that is there for it."""
+
+import json
+import pathlib
+import tempfile
+import unittest
+
+from ctl import BAD, BROADCASTERS, check, run, shipped
+
+STEPS = ("symbols", "load", "cycles", "stop", "fence", "fuzz-config", "fuzz-messages")
+
+
+class Checks(unittest.TestCase):
+    def expect_failure(self, library, name, pattern, *arguments):
+        code, checks = check(library, *arguments)
+        self.assertEqual(code, 1, checks)
+        self.assertEqual(checks[name]["result"], "fail", checks)
+        self.assertRegex(checks[name]["text"], pattern)
+        self.assertTrue(checks[name]["text"].startswith(library.name), checks[name])
+        return checks
+
+    def expect_careless(self, fault, step, name, pattern):
+        self.expect_failure(BAD / f"careless_{fault}.so", name, pattern, "--only", step, "--deadline", "2s")
+
+
+class FaultTest(Checks):
+    def test_a_thread_left_behind(self):
+        self.expect_careless("thread", "cycles", "threads", r"left threads behind: .*Join them")
+
+    def test_descriptors(self):
+        self.expect_careless("descriptor", "cycles", "descriptors", r"/dev/null \(20 more\)")
+
+    def test_memory(self):
+        self.expect_careless("memory", "cycles", "heap", r"\d{6} bytes more are allocated")
+
+    def test_a_signal_handler(self):
+        self.expect_careless("signal", "cycles", "signals", "SIGUSR1")
+
+    def test_a_stop_that_never_returns(self):
+        self.expect_careless("stop", "stop", "stop", r"not over 2\.0 s after it was asked to stop")
+
+    def test_a_stop_while_a_callback_blocks(self):
+        self.expect_careless("message_hang", "stop", "stop", r"not over 2\.0 s after it was asked to stop")
+
+    def test_a_message_that_is_never_answered(self):
+        self.expect_careless("message_hang", "fuzz-messages", "fuzz-messages", r"message 1 on careless:log: .*no answer in 2\.0 s")
+
+    def test_an_exception_across_the_border(self):
+        self.expect_careless("throw", "fence", "fence",
+                             r"MESSAGE on careless:log with .*: an exception left the plugin: nobody has caught this")
+        self.expect_careless("throw", "fuzz-messages", "fuzz-messages", r"failed on this message.*--seed 7")
+
+    def test_an_exception_out_of_destroy(self):
+        self.expect_failure(BAD / "throws_in_destroy.so", "fence", "destroy: an exception left", "--only", "fence")
+
+    def test_a_crash_is_a_finding(self):
+        for fault, step, where in (("start_crash", "load", "START"),
+                                   ("config_crash", "fuzz-config", r'CONFIG, config {"depth":\d}'),
+                                   ("message_crash", "fuzz-messages", r"message \d+ on careless:log: \[")):
+            self.expect_careless(fault, step, step, rf"killed by SIGSEGV at: .*{where}.*gdb --args broadcastctl plugin check-step {step}")
+
+    def test_an_exit_is_a_finding(self):
+        self.expect_careless("message_exit", "fuzz-messages", "fuzz-messages", "ended by itself with exit code 0 at: message 1")
+
+    def test_a_start_that_hangs(self):
+        self.expect_careless("start_hang", "load", "load", "START has not returned in time")
+
+    def test_what_cannot_run_is_not_run(self):
+        checks = self.expect_failure(BAD / "careless_start_crash.so", "load", "SIGSEGV")
+        for step in ("cycles", "stop", "fence", "fuzz-config", "fuzz-messages"):
+            self.assertEqual(checks[step]["result"], "skip")
+            self.assertTrue(checks[step]["text"])
+
+
+class GoodTest(Checks):
+    def test_good_plugins_pass_every_check(self):
+        for library in (*map(shipped, ("heartbeat", "vcp_signal")), BAD / "careful.so", BAD / "thread_local.so",
+                        BAD / "libfenced_static.so", BAD / "libc_plugin.so"):
+            code, checks = check(library, "--cycles", 5)
+            self.assertEqual(code, 0, checks)
+            self.assertLess(set(STEPS), set(checks))
+            self.assertEqual(checks["cycles"]["result"], "pass")
+
+    def test_shipped_plugins_take_any_message(self):
+        for name in BROADCASTERS:
+            code, checks = check(shipped(name), "--only", "fuzz-messages", "--message",
+                                 '{"signals":[{"ticker":"005930","name":"A","checks":[{"name":"v","status":"passed","points":1}]}]}')
+            self.assertEqual(code, 0, checks)
+
+
+class FileTest(Checks):
+    def test_symbols(self):
+        checks = self.expect_failure(BAD / "careless_exports.so", "exports", "careless_helper.*broadcast_add_plugin", "--only", "cycles")
+        self.assertRegex(checks["unique"]["text"], r"1 STB_GNU_UNIQUE symbols \(_ZN6SharedIiE5valueE\)")
+        self.assertRegex(checks["cycles"]["text"], "still mapped after destroy")
+        self.expect_failure(BAD / "undefined_symbol.so", "symbols", r"nothing provides \(function_that_nobody_defines\)", "--only", "symbols")
+
+    def test_what_its_file_says(self):
+        for plugin, name, pattern in (("no_entry", "elf", "exports no bc_plugin_entry"),
+                                      ("no_note", "elf", "carries no manifest"),
+                                      ("too_new", "manifest", "built for plugin ABI 2; this host speaks ABI 1"),
+                                      ("wants_replay", "requires", r'needs host service "bc.replay/1"')):
+            code, checks = check(BAD / f"{plugin}.so")
+            self.assertEqual(code, 1)
+            self.assertRegex(checks[name]["text"], pattern)
+            self.assertEqual(checks["load"]["result"], "skip")
+
+    def test_everything_that_is_wrong_with_a_schema(self):
+        self.expect_failure(BAD / "bad_schema.so", "schema", r'/oneOf: unknown schema keyword.*/properties/a/default: expected integer')
+
+    def test_a_truncated_file(self):
+        with tempfile.TemporaryDirectory() as directory:
+            cut = pathlib.Path(directory) / "cut.so"
+            cut.write_bytes(shipped("heartbeat").read_bytes()[:3000])
+            self.expect_failure(cut, "elf", "truncated: segment ends at")
+
+    def test_a_config_is_checked_first(self):
+        self.expect_failure(BAD / "careful.so", "config", "/depth: 10 is above the maximum 9", "--config-json", '{"depth": 10}')
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "c.yaml"
+            for text in ("depth: 11\n", "broadcasters: {x: {library: careful.so, config: {depth: 11}}}\n"):
+                file.write_text(text, encoding="utf-8")
+                self.expect_failure(BAD / "careful.so", "config", "11 is above the maximum 9", "--config", file)
+
+    def test_the_same_seed_finds_the_same(self):
+        texts = {check(BAD / "careless_throw.so", "--only", "fence")[1]["fence"]["text"] for _ in range(2)}
+        self.assertEqual(len(texts), 1)
+
+    def test_a_seed_is_always_named(self):
+        ended = run("plugin", "check", BAD / "careful.so", "--only", "symbols")
+        self.assertEqual(ended.returncode, 0)
+        self.assertRegex(ended.stdout, r"careful\.so: good \(seed \d+\)\n$")
+
+    def test_what_the_tool_cannot_do_is_2(self):
+        for arguments in ((), ("plugin",), ("plugin", "check"), ("plugin", "check", "/nowhere/x.so"),
+                          ("plugin", "inspect", "/nowhere/x.so"),
+                          ("plugin", "check", BAD / "careful.so", "--config-json", "[]"),
+                          ("plugin", "check", BAD / "careful.so", "--deadline", "soon"),
+                          ("plugin", "check", BAD / "careful.so", "--only", "luck")):
+            ended = run(*arguments)
+            self.assertEqual(ended.returncode, 2, arguments)
+            self.assertTrue(ended.stderr, arguments)
+
+
+class InspectTest(unittest.TestCase):
+    def test_a_manifest(self):
+        ended = run("plugin", "inspect", shipped("price"))
+        self.assertEqual(ended.returncode, 0, ended.stderr)
+        for part in ("price 1.0.0 (libprice.so)", "ABI", "price:{ticker} (latest)", "bc.demand/1", "sources[].type"):
+            self.assertIn(part, ended.stdout)
+
+    def test_as_json(self):
+        said = json.loads(run("plugin", "inspect", shipped("heartbeat"), "--json").stdout)
+        self.assertEqual((said["name"], said["abi"], said["permissions"]), ("heartbeat", "1.0", ["clients"]))
+        self.assertEqual(said["config"][0]["key"], "interval")
+
+    def test_a_plugin_for_a_newer_host(self):
+        said = json.loads(run("plugin", "inspect", BAD / "wants_replay.so", "--json").stdout)
+        self.assertEqual(said["requires"], ["bc.replay/1"])
+
+    def test_runs_none_of_its_code(self):
+        """One that could not even be loaded is read all the same."""
+        self.assertEqual(run("plugin", "inspect", BAD / "undefined_symbol.so").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

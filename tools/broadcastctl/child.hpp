@@ -1,0 +1,46 @@
+#pragma once
+// A process of its own for what runs a plugin's code: this program again, with the command line of
+// one step. It tells what it is about to do and what it found, a line each; when it dies, the last
+// line says where. [main]
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace broadcast {
+
+/// The child's side: lines to its parent.
+class Telling {
+ public:
+  explicit Telling(int descriptor) : descriptor_(descriptor) {}
+  /// "cycle 3: START": what comes next.
+  void about_to(std::string_view what) const;
+  /// One finding, or anything else that its parent reads.
+  void tell(std::string_view line) const;
+  /// Everything was done. Ends the process, without destroying what a plugin may still use.
+  [[noreturn]] void end() const;
+
+ private:
+  void write_line(std::string line) const;
+  const int descriptor_;
+};
+
+struct ChildEnd {
+  std::vector<std::string> lines;  ///< what it told
+  /// Empty if it has ended by Telling::end(); else how: "killed by SIGSEGV", "gave no sign for 25
+  /// s".
+  std::string failure;
+  std::string last_words;  ///< what it was about to do then
+};
+
+/// Runs this program with `arguments` to its end, or kills it after `silence` without a line. Its
+/// standard output goes to standard error.
+[[nodiscard]] ChildEnd run_child(const std::vector<std::string>& arguments,
+                                 std::chrono::milliseconds silence);
+
+/// The descriptor that a child tells on.
+inline constexpr int kTellingDescriptor = 3;
+
+}  // namespace broadcast

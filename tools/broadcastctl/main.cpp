@@ -1,0 +1,209 @@
+// broadcastctl: for those who write plugins and those who operate the host.
+
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <broadcast/units.hpp>
+
+#include "host/app/broadcaster_plan.hpp"
+#include "host/app/config.hpp"
+#include "host/app/version.hpp"
+#include "host/loader/plugin_refused.hpp"
+#include "tools/broadcastctl/check.hpp"
+#include "tools/broadcastctl/check_config.hpp"
+#include "tools/broadcastctl/config_table.hpp"
+#include "tools/broadcastctl/inspection.hpp"
+#include "tools/broadcastctl/plugin_bytes.hpp"
+#include "tools/broadcastctl/steps.hpp"
+
+namespace broadcast {
+namespace {
+
+constexpr int kGood = 0;
+constexpr int kFound = 1;      // something is wrong with what was looked at
+constexpr int kCannotRun = 2;  // the command is wrong, or what it names is not there
+
+void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
+void print(const nlohmann::json& value) {
+  print(value.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+std::string file_name(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+int inspect(const std::string& library, bool as_json) {
+  const Manifest manifest = manifest_of(library);
+  if (as_json) {
+    print(inspection_json(file_name(library), manifest));
+  } else {
+    print(inspection_text(file_name(library), manifest));
+  }
+  return kGood;
+}
+
+int check(const CheckOptions& options, bool as_json) {
+  const std::vector<CheckResult> results = check_plugin(options);
+  if (as_json) {
+    print(report_json(options, results));
+  } else {
+    print(report_text(options, results));
+  }
+  return has_failed(results) ? kFound : kGood;
+}
+
+int check_host_file(const std::string& file) {
+  const BroadcasterPlan plan = plan_broadcasters(load_config(file, process_environment()));
+  for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
+  if (!plan.refused.empty()) return kFound;
+  std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
+              plan.disabled.size());
+  return kGood;
+}
+
+/// What `plugin check` and its steps are told.
+struct CheckArguments {
+  std::string library, config_file, config_json, deadline = "5s";
+  std::vector<std::string> topics, messages;
+  std::uint64_t seed = std::random_device()();
+  std::size_t cycles = 20;
+
+  void add_to(CLI::App& command) {
+    command.add_option("library", library, "the plugin's .so")->required();
+    auto* const file = command.add_option(
+        "--config", config_file, "YAML: the plugin's config, or a host's file with broadcasters:");
+    command.add_option("--config-json", config_json, "the plugin's config as JSON")->excludes(file);
+    command.add_option("--topic", topics, "one of its topics to send messages to; may be repeated");
+    command.add_option("--message", messages,
+                       "a good message, JSON: mutated for the fuzz checks; may be repeated");
+    command.add_option("--seed", seed, "of what is random; a report names its own");
+    command.add_option("--cycles", cycles, "lives from load to unload")
+        ->check(CLI::Range(1, 10'000));
+    command.add_option("--deadline", deadline, "for START, STOP and each message");
+  }
+
+  [[nodiscard]] CheckOptions options() const {
+    const auto within = parse_duration(deadline);
+    if (!within) throw CannotRun("--deadline: expected a duration such as 500ms or 5s");
+    for (const std::string& message : messages) {
+      if (!nlohmann::json::accept(message)) throw CannotRun("--message: not JSON: " + message);
+    }
+    return {.library = library,
+            .config = check_config(library, config_file, config_json),
+            .topics = topics,
+            .messages = messages,
+            .seed = seed,
+            .cycles = cycles,
+            .deadline = std::chrono::duration_cast<std::chrono::milliseconds>(*within)};
+  }
+};
+
+class CommandLine {
+ public:
+  CommandLine()
+      : app_("For broadcast-host: write plugins, look at them, check configurations",
+             "broadcastctl") {
+    app_.require_subcommand(1);
+    app_.set_version_flag("--version", std::string("broadcastctl ") + kHostVersion);
+    add_plugin();
+    add_config();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return app_.exit(error) == 0 ? kGood : kCannotRun;
+    }
+    return chosen_();
+  }
+
+ private:
+  void add(CLI::App& group, const char* name, const char* description,
+           const std::function<std::function<int()>(CLI::App&)>& describe) {
+    CLI::App* const command = group.add_subcommand(name, description);
+    command->callback([this, run = describe(*command)] { chosen_ = run; });
+  }
+
+  void add_plugin() {
+    CLI::App& plugin = *app_.add_subcommand("plugin", "write, read and check plugins");
+    plugin.require_subcommand(1);
+    add(plugin, "inspect", "print a plugin's manifest; runs none of its code",
+        [this](CLI::App& command) {
+          command.add_option("library", library_, "the plugin's .so")->required();
+          command.add_flag("--json", as_json_, "as JSON");
+          return [this] { return inspect(library_, as_json_); };
+        });
+    add(plugin, "check", "load it, stop it, feed it: everything that can be found without a host",
+        [this](CLI::App& command) {
+          check_.add_to(command);
+          std::vector<std::string> steps;
+          for (const Step& step : all_steps()) steps.emplace_back(step.name);
+          command
+              .add_option("--only", only_, "one of the steps that run its code; may be repeated")
+              ->check(CLI::IsMember(steps));
+          command.add_flag("--json", as_json_, "as JSON");
+          return [this] {
+            CheckOptions options = check_.options();
+            options.only = only_;
+            return check(options, as_json_);
+          };
+        });
+    add(plugin, "check-step", "one step of check, in this process: for debuggers",
+        [this](CLI::App& command) {
+          command.group("");
+          command.add_option("step", step_)->required();
+          check_.add_to(command);
+          command.add_option("--tell", telling_, "descriptor for what it finds");
+          return [this]() -> int { run_step(step_, check_.options(), Telling(telling_)); };
+        });
+  }
+
+  void add_config() {
+    CLI::App& config = *app_.add_subcommand("config", "read and check configurations");
+    config.require_subcommand(1);
+    add(config, "docs", "print a plugin's config keys as a Markdown table",
+        [this](CLI::App& command) {
+          command.add_option("library", library_, "the plugin's .so")->required();
+          return [this] {
+            print(config_table(manifest_of(library_).config_schema));
+            return kGood;
+          };
+        });
+    add(config, "check", "what broadcast-host --config FILE --check does",
+        [this](CLI::App& command) {
+          command.add_option("file", file_, "the host's YAML")->required();
+          return [this] { return check_host_file(file_); };
+        });
+  }
+
+  CLI::App app_;
+  std::function<int()> chosen_;
+  std::string library_, file_, step_;
+  CheckArguments check_;
+  std::vector<std::string> only_;
+  int telling_ = 1;
+  bool as_json_ = false;
+};
+
+}  // namespace
+}  // namespace broadcast
+
+int main(int argc, char** argv) {
+  try {
+    return broadcast::CommandLine().run(argc, argv);
+  } catch (const broadcast::CannotRun& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return broadcast::kCannotRun;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return broadcast::kFound;
+  }
+}
