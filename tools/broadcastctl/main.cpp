@@ -21,6 +21,7 @@
 #include "tools/broadcastctl/config_table.hpp"
 #include "tools/broadcastctl/inspection.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
+#include "tools/broadcastctl/scaffold.hpp"
 #include "tools/broadcastctl/steps.hpp"
 
 namespace broadcast {
@@ -37,6 +38,16 @@ void print(const nlohmann::json& value) {
 
 std::string file_name(const std::string& path) {
   return std::filesystem::path(path).filename().string();
+}
+
+int write_new(const std::string& name, const std::string& topic, const std::string& directory) {
+  const std::string where = directory.empty() ? name : directory;
+  const auto files = plan_scaffold(name, topic);
+  write_scaffold(where, files);
+  for (const ScaffoldFile& file : files) print(where + "/" + file.name + "\n");
+  print("Next: cd " + where +
+        " && cmake -B build && cmake --build build && ctest --test-dir build\n");
+  return kGood;
 }
 
 int inspect(const std::string& library, bool as_json) {
@@ -81,8 +92,10 @@ struct CheckArguments {
         "--config", config_file, "YAML: the plugin's config, or a host's file with broadcasters:");
     command.add_option("--config-json", config_json, "the plugin's config as JSON")->excludes(file);
     command.add_option("--topic", topics, "one of its topics to send messages to; may be repeated");
-    command.add_option("--message", messages,
-                       "a good message, JSON: mutated for the fuzz checks; may be repeated");
+    command
+        .add_option("--message", messages,
+                    "a good message, JSON: mutated for the fuzz checks; may be repeated")
+        ->allow_extra_args(false);  // CLI11 would take a JSON list apart
     command.add_option("--seed", seed, "of what is random; a report names its own");
     command.add_option("--cycles", cycles, "lives from load to unload")
         ->check(CLI::Range(1, 10'000));
@@ -135,6 +148,17 @@ class CommandLine {
   void add_plugin() {
     CLI::App& plugin = *app_.add_subcommand("plugin", "write, read and check plugins");
     plugin.require_subcommand(1);
+    add(plugin, "new", "write a plugin that builds and passes its test at once",
+        [this](CLI::App& command) {
+          command.add_option("name", name_, "such as jongga_signal")->required();
+          command
+              .add_option("--topic", topic_,
+                          "what it publishes: signal:x takes signals, any other (price:{ticker}) "
+                          "is polled")
+              ->required();
+          command.add_option("--directory", directory_, "for its files; default: its name");
+          return [this] { return write_new(name_, topic_, directory_); };
+        });
     add(plugin, "inspect", "print a plugin's manifest; runs none of its code",
         [this](CLI::App& command) {
           command.add_option("library", library_, "the plugin's .so")->required();
@@ -186,7 +210,7 @@ class CommandLine {
 
   CLI::App app_;
   std::function<int()> chosen_;
-  std::string library_, file_, step_;
+  std::string library_, file_, step_, name_, topic_, directory_;
   CheckArguments check_;
   std::vector<std::string> only_;
   int telling_ = 1;

@@ -1,0 +1,89 @@
+#!/usr/bin/python3
+"""broadcastctl plugin new: what it writes builds against the SDK, passes its own test and every check."""
+
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from ctl import ROOT, check, run
+from process import DEADLINE
+
+# The SDK as a package, out of this tree.
+PACKAGE = f"""
+include(CMakeFindDependencyMacro)
+find_dependency(nlohmann_json)
+add_library(Broadcast::sdk INTERFACE IMPORTED)
+target_include_directories(Broadcast::sdk INTERFACE "{ROOT}/sdk/include")
+target_compile_features(Broadcast::sdk INTERFACE cxx_std_20)
+target_link_libraries(Broadcast::sdk INTERFACE nlohmann_json::nlohmann_json)
+include("{ROOT}/sdk/cmake/BroadcastPlugin.cmake")
+"""
+
+
+class NewTest(unittest.TestCase):
+    def setUp(self):
+        temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(temporary.cleanup)
+        self.directory = pathlib.Path(temporary.name)
+
+    def must(self, *command):
+        ended = subprocess.run(tuple(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               timeout=4 * DEADLINE, check=False)
+        self.assertEqual(ended.returncode, 0, ended.stdout)
+        return ended.stdout
+
+    def build(self, project, name):
+        package = self.directory / "package"
+        package.mkdir()
+        (package / "BroadcastSdkConfig.cmake").write_text(PACKAGE, encoding="utf-8")
+        (package / "BroadcastSdkConfigVersion.cmake").write_text(
+            "set(PACKAGE_VERSION 1.0.0)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n", encoding="utf-8")
+        build = project / "build"
+        self.must("cmake", "-S", project, "-B", build, "-G", "Ninja", f"-DBroadcastSdk_DIR={package}",
+                  "-DCMAKE_CXX_COMPILER=g++", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror")
+        self.must("cmake", "--build", build)
+        self.assertIn("100% tests passed", self.must("ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error"))
+        return build / f"lib{name}.so"
+
+    def expect_good(self, name, topic, *arguments):
+        project = self.directory / name
+        written = run("plugin", "new", name, "--topic", topic, cwd=self.directory)
+        self.assertEqual(written.returncode, 0, written.stderr)
+        self.assertEqual({file.name for file in project.iterdir()},
+                         {"CMakeLists.txt", f"{name}.cpp", f"{name}_test.cpp", f"{name}.yaml", "README.md"})
+        code, checks = check(self.build(project, name), *arguments)
+        self.assertEqual(code, 0, checks)
+        self.assertNotIn("skip", {one["result"] for one in checks.values()}, checks)
+        plugins = project / "build"
+        host = project / "host.yaml"
+        host.write_text((project / f"{name}.yaml").read_text(encoding="utf-8") +
+                        f"plugins: {{directory: {plugins}}}\n", encoding="utf-8")
+        checked = run("config", "check", host)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_a_signal(self):
+        self.expect_good("jongga_signal", "signal:jongga", "--message", '[{"ticker":"005930","name":"A","score":9}]')
+
+    def test_a_polled_topic(self):
+        self.expect_good("rates", "rate:{pair}")
+
+    def test_overwrites_nothing(self):
+        project = self.directory / "mine"
+        project.mkdir()
+        (project / "README.md").write_text("precious", encoding="utf-8")
+        refused = run("plugin", "new", "x", "--topic", "signal:x", "--directory", project)
+        self.assertEqual(refused.returncode, 2)
+        self.assertRegex(refused.stderr, r"README\.md: is there already, and nothing was written")
+        self.assertEqual([file.name for file in project.iterdir()], ["README.md"])
+        self.assertEqual((project / "README.md").read_text(encoding="utf-8"), "precious")
+
+    def test_refuses_before_it_writes(self):
+        for name, topic in (("Bad", "signal:x"), ("x", "status:x"), ("x", "two words")):
+            self.assertEqual(run("plugin", "new", name, "--topic", topic, cwd=self.directory).returncode, 2)
+        self.assertEqual(run("plugin", "new", "x", "--topic", "signal:x", "--directory", "/proc/none").returncode, 2)
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,24 @@
+#pragma once
+// `plugin new`: a plugin that builds and passes its test at once, out of its name and its topic.
+// plan_scaffold() is pure; write_scaffold() is the only one that touches files. [main]
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace broadcast {
+
+struct ScaffoldFile {
+  std::string name;
+  std::string text;
+};
+
+/// A SignalBroadcaster for a topic "signal:x", a Broadcaster that polls what is subscribed to for
+/// any other. Throws CannotRun for a name or topic that no plugin can have.
+[[nodiscard]] std::vector<ScaffoldFile> plan_scaffold(const std::string& name,
+                                                      const std::string& topic);
+
+/// Throws CannotRun, having written nothing, if one of the files is there already.
+void write_scaffold(const std::filesystem::path& directory, const std::vector<ScaffoldFile>& files);
+
+}  // namespace broadcast
