@@ -1,14 +1,18 @@
 #pragma once
-// What reading a YAML file finds: everything that is wrong with it, each with its place, and the
-// keys that were asked for. Filled by yaml_document and yaml_reader, thrown as one ConfigError by
-// config. [main]
+// What reading a YAML file finds: everything that is wrong with it, each with its place, the keys
+// that were asked for, and on request what each of them may be. Filled by yaml_document and
+// yaml_reader, thrown as one ConfigError by config. [main]
 
 #include <compare>
+#include <map>
 #include <set>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <nlohmann/json.hpp>
 
 namespace broadcast {
 
@@ -31,12 +35,26 @@ class ConfigError : public std::runtime_error {
 
 class YamlFindings {
  public:
+  /// With kDescribe, readers also say what each key may be, whether it is there or not.
+  enum class Mode { kRead, kDescribe };
+  explicit YamlFindings(Mode mode = Mode::kRead) : mode_(mode) {}
+
   /// `path` as in "limits.outbox"; empty: the file itself.
   void add(YamlPosition at, std::string path, std::string text);
   /// The reader knows the key `path`.
   void know(std::string path) { known_.insert(std::move(path)); }
 
   [[nodiscard]] const std::set<std::string>& known() const { return known_; }
+
+  [[nodiscard]] bool describes() const { return mode_ == Mode::kDescribe; }
+  /// `schema`: JSON Schema of the value alone. What stands in a list is under "tokens[].token",
+  /// what stands under any name under "broadcasters.*.enabled".
+  void describe(const std::string& path, nlohmann::json schema) {
+    if (describes()) described_[path] = std::move(schema);
+  }
+  [[nodiscard]] const std::map<std::string, nlohmann::json>& described() const {
+    return described_;
+  }
   /// Throws ConfigError if anything was added, in the order of the file.
   void throw_if_any(const std::string& file) const;
 
@@ -46,8 +64,10 @@ class YamlFindings {
     std::string path;
     std::string text;
   };
+  const Mode mode_;
   std::vector<Problem> problems_;
   std::set<std::string> known_;
+  std::map<std::string, nlohmann::json> described_;
 };
 
 /// `text` fit for a line of the terminal: no control characters, cut when long.

@@ -28,6 +28,12 @@ std::string found_text(const YamlNode& node) {
   return node.text.empty() ? "nothing" : shown(node.text);
 }
 
+// What parse_size() and parse_duration() take.
+constexpr const char* kSizePattern = "^[0-9]+(B|KiB|MiB|GiB)?$";
+constexpr const char* kDurationPattern = "^[0-9]+(ms|s|m|h)$";
+/// A single value is read as its text.
+const nlohmann::json kScalar = {{"type", {"string", "number", "boolean", "null"}}};
+
 template <class Value>
 bool within(const std::optional<Value>& value, const YamlRange<Value>& range) {
   return value && *value >= range.least && *value <= range.most;
@@ -43,7 +49,8 @@ void YamlReader::read(const YamlNode& node, const std::string& path, YamlFinding
 }
 
 void YamlReader::flag(std::string_view key, bool& value) {
-  scalar(key, [&](const std::string& text) -> std::string {
+  describe(key, {{"enum", {true, false, "true", "false"}}});
+  take(key, [&](const std::string& text) -> std::string {
     if (text != "true" && text != "false") return "true or false";
     value = text == "true";
     return {};
@@ -55,7 +62,10 @@ void YamlReader::text(std::string_view key, std::string& value) {
 }
 
 void YamlReader::size(std::string_view key, std::size_t& value, YamlRange<std::size_t> range) {
-  scalar(key, [&](const std::string& text) -> std::string {
+  describe(key, {{"type", {"string", "integer"}},
+                 {"pattern", kSizePattern},
+                 {"description", size_text(range.least) + " to " + size_text(range.most)}});
+  take(key, [&](const std::string& text) -> std::string {
     const std::optional<std::size_t> size = parse_size(text);
     if (!within(size, range)) {
       return "a size from " + size_text(range.least) + " to " + size_text(range.most);
@@ -67,7 +77,10 @@ void YamlReader::size(std::string_view key, std::size_t& value, YamlRange<std::s
 
 void YamlReader::duration(std::string_view key, std::chrono::nanoseconds& value,
                           YamlRange<std::chrono::nanoseconds> range) {
-  scalar(key, [&](const std::string& text) -> std::string {
+  describe(key, {{"type", "string"},
+                 {"pattern", kDurationPattern},
+                 {"description", duration_text(range.least) + " to " + duration_text(range.most)}});
+  take(key, [&](const std::string& text) -> std::string {
     const std::optional<std::chrono::nanoseconds> duration = parse_duration(text);
     if (!within(duration, range)) {
       return "a duration from " + duration_text(range.least) + " to " + duration_text(range.most);
@@ -78,10 +91,26 @@ void YamlReader::duration(std::string_view key, std::chrono::nanoseconds& value,
 }
 
 void YamlReader::scalar(std::string_view key, const Take& take) {
+  describe(key, kScalar);
+  this->take(key, take);
+}
+
+void YamlReader::describe(std::string_view key, nlohmann::json schema) {
+  findings_.describe(key_path(path_, key), std::move(schema));
+}
+
+void YamlReader::describe_below(std::string_view key, std::string_view which,
+                                const ReadMap& read_map) {
+  if (!findings_.describes()) return;
+  YamlReader::read(YamlNode{}, key_path(path_, key) + std::string(which), findings_, read_map);
+}
+
+void YamlReader::take(std::string_view key, const Take& take) {
   if (const YamlNode* node = this->node(key)) take_scalar(*node, key_path(path_, key), take);
 }
 
 void YamlReader::scalars(std::string_view key, const Take& take) {
+  describe(key, {{"type", {"array", "null"}}, {"items", kScalar}});
   const YamlNode* list = given(key, YamlNode::Kind::kList, "a list");
   if (list == nullptr) return;
   const std::string path = key_path(path_, key);
@@ -91,6 +120,7 @@ void YamlReader::scalars(std::string_view key, const Take& take) {
 }
 
 void YamlReader::section(std::string_view key, const ReadMap& read_map) {
+  describe(key, {{"type", {"object", "null"}}});
   const YamlNode* section = map(key);
   const YamlNode absent{.at = map_.at};
   YamlReader::read(section != nullptr ? *section : absent, key_path(path_, key), findings_,
@@ -98,6 +128,8 @@ void YamlReader::section(std::string_view key, const ReadMap& read_map) {
 }
 
 void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
+  describe(key, {{"type", {"array", "null"}}, {"items", {{"type", "object"}}}});
+  describe_below(key, "[]", read_map);
   const YamlNode* list = given(key, YamlNode::Kind::kList, "a list of maps");
   if (list == nullptr) return;
   for (std::size_t i = 0; i < list->children.size(); ++i) {
@@ -112,6 +144,10 @@ void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
 }
 
 void YamlReader::scalars_or_maps(std::string_view key, const Take& take, const ReadMap& read_map) {
+  nlohmann::json types = kScalar["type"];
+  types.push_back("object");
+  describe(key, {{"type", {"array", "null"}}, {"items", {{"type", std::move(types)}}}});
+  describe_below(key, "[]", read_map);
   const YamlNode* list = given(key, YamlNode::Kind::kList, "a list");
   if (list == nullptr) return;
   for (std::size_t i = 0; i < list->children.size(); ++i) {
@@ -126,6 +162,8 @@ void YamlReader::scalars_or_maps(std::string_view key, const Take& take, const R
 }
 
 void YamlReader::named_maps(std::string_view key, const Take& take, const ReadNamedMap& read_map) {
+  describe(key, {{"type", {"object", "null"}}});
+  describe_below(key, ".*", [&](YamlReader& reader) { read_map("*", reader); });
   const YamlNode* maps = map(key);
   if (maps == nullptr) return;
   for (const YamlNode& one : maps->children) {
@@ -148,6 +186,7 @@ const YamlNode* YamlReader::node(std::string_view key) {
 }
 
 const YamlNode* YamlReader::map(std::string_view key) {
+  describe(key, {{"type", {"object", "null"}}});
   return given(key, YamlNode::Kind::kMap, "a map");
 }
 

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "host/app/yaml_document.hpp"
 
 namespace broadcast {
@@ -49,13 +51,20 @@ class YamlReader {
   void count(std::string_view key, Number& value, YamlRange<std::uint64_t> range) {
     std::uint64_t number = value;
     range.most = std::min<std::uint64_t>(range.most, std::numeric_limits<Number>::max());
-    scalar(key, [&](const std::string& text) { return take_count(text, number, range); });
+    take(key, [&](const std::string& text) { return take_count(text, number, range); });
+    describe(key, {{"type", {"integer", "string"}},
+                   {"minimum", range.least},
+                   {"maximum", range.most},
+                   {"pattern", "^[0-9]+$"}});
     value = static_cast<Number>(number);
   }
   template <class Value>
   void choice(std::string_view key, Value& value,
               std::initializer_list<std::pair<std::string_view, Value>> choices) {
-    scalar(key, [&](const std::string& text) {
+    nlohmann::json words = nlohmann::json::array();
+    for (const auto& [word, meaning] : choices) words.push_back(word);
+    describe(key, {{"enum", std::move(words)}});
+    take(key, [&](const std::string& text) {
       std::string expected;
       for (const auto& [word, meaning] : choices) {
         if (word == text) return value = meaning, std::string();
@@ -97,6 +106,11 @@ class YamlReader {
   [[nodiscard]] const YamlNode* given(std::string_view key) const;
   [[nodiscard]] const YamlNode* given(std::string_view key, YamlNode::Kind kind,
                                       std::string_view expected);
+  /// As scalar(), which describes it as any single value.
+  void take(std::string_view key, const Take& take);
+  void describe(std::string_view key, nlohmann::json schema);
+  /// Reads an entry that is not there, so that its keys are described.
+  void describe_below(std::string_view key, std::string_view which, const ReadMap& read_map);
   void take_scalar(const YamlNode& node, const std::string& path, const Take& take);
   void expect(const YamlNode& node, const std::string& path, std::string_view expected);
   void report_unknown();

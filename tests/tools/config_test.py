@@ -1,7 +1,12 @@
 #!/usr/bin/python3
 """broadcastctl config: what plugins and the host's YAML may be configured with."""
 
+import json
+import tempfile
 import unittest
+
+import jsonschema
+import yaml
 
 from ctl import BROADCASTERS, ROOT, run, shipped
 
@@ -17,6 +22,67 @@ class DocsTest(unittest.TestCase):
             readme = (ROOT / "plugins" / name / "README.md").read_text(encoding="utf-8")
             table = run("config", "docs", shipped(name)).stdout
             self.assertIn(table, readme, f"{name}: put the output of `broadcastctl config docs` into its README")
+
+
+class SchemaTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        ended = run("config", "schema", "--plugins", shipped("price").parent)
+        assert ended.returncode == 0, ended.stderr
+        cls.schema = json.loads(ended.stdout)
+        cls.validator = jsonschema.Draft202012Validator(cls.schema)
+
+    def errors(self, value):
+        return [f"{one.json_path}: {one.message}" for one in self.validator.iter_errors(value)]
+
+    def test_is_a_schema(self):
+        jsonschema.Draft202012Validator.check_schema(self.schema)
+
+    def test_the_configurations_of_this_tree_are_valid(self):
+        for name in ("reference", "demo", "production"):
+            value = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
+            self.assertEqual(self.errors(value), [], name)
+
+    def test_has_every_key_of_the_reference_with_default_and_meaning(self):
+        value = yaml.safe_load((ROOT / "config" / "reference.yaml").read_text(encoding="utf-8"))
+        found = self.schema["properties"]
+        self.assertEqual(set(found), set(value))
+        for section, keys in value.items():
+            if not isinstance(keys, dict) or section == "broadcasters":
+                continue
+            self.assertEqual(set(found[section]["properties"]), set(keys), section)
+            for key, default in keys.items():
+                self.assertIn("default", found[section]["properties"][key], f"{section}.{key}")
+                if "${" not in str(default):
+                    self.assertEqual(found[section]["properties"][key]["default"], default, f"{section}.{key}")
+        self.assertRegex(found["limits"]["properties"]["write_stall"]["description"],
+                         r"takes nothing for so long.*\(100ms to 1h\)")
+        self.assertEqual(set(found["broadcasters"]["properties"]), set(BROADCASTERS))
+
+    def test_refuses_what_the_host_refuses(self):
+        for text in ("{server: {drain: soon}}", "{server: {flush: fast}}", "{server: {demo_page: 7}}", "{servers: {}}",
+                     "{deflate: {level: 12}}", "{limits: {message: [1]}}", "{admin: {tokens: [{tokn: x}]}}", "{relay: [{delivery: some}]}",
+                     "{broadcasters: {price: {enabld: true}}}", "{broadcasters: {mine: {enabld: true}}}",
+                     "{broadcasters: {price: {config: {interval: 5}}}}", "{broadcasters: {price: {config: {sources: [{type: fax}]}}}}"):
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                self.assertEqual(run("config", "check", file.name).returncode, 1, text)
+            self.assertNotEqual(self.errors(yaml.safe_load(text)), [], text)
+
+    def test_takes_what_the_host_takes(self):
+        for text in ("{}", "{server: }", "{limits: {message: 2048, topics: '5000'}}", "{admin: {tokens: [{token: a, scopes: [read]}]}}",
+                     "{relay: ['a:*', {topic: b, delivery: all}]}", "{broadcasters: {price: , market_gate: {enabled: 'false'}}}",
+                     "{broadcasters: {price: {config: {interval: '${SPEED:-5s}', sources: [{type: sim, seed: '${SEED:-1}'}]}}}}"):
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                checked = run("config", "check", file.name)
+                self.assertEqual(checked.returncode, 0, text + checked.stderr)
+            self.assertEqual(self.errors(yaml.safe_load(text)), [], text)
+
+    def test_without_plugins(self):
+        self.assertEqual(run("config", "schema", "--plugins", "/nowhere").returncode, 2)
 
 
 class CheckTest(unittest.TestCase):

@@ -18,6 +18,7 @@
 #include "host/loader/plugin_refused.hpp"
 #include "tools/broadcastctl/check.hpp"
 #include "tools/broadcastctl/check_config.hpp"
+#include "tools/broadcastctl/config_schema.hpp"
 #include "tools/broadcastctl/config_table.hpp"
 #include "tools/broadcastctl/inspection.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
@@ -198,6 +199,17 @@ class CommandLine {
           command.add_option("library", library_, "the plugin's .so")->required();
           return [this] {
             print(config_table(manifest_of(library_).config_schema));
+            return kGood;
+          };
+        });
+    add(config, "schema", "print a JSON Schema of the host's YAML, for editors",
+        [this](CLI::App& command) {
+          command.add_option("--plugins", directory_,
+                             "where plugins are; default: plugins/ beside this program's bin/");
+          return [this] {
+            const std::string where =
+                directory_.empty() ? plugin_directory(Config()).string() : directory_;
+            print(config_schema(plugin_schemas(where)));
             return kGood;
           };
         });

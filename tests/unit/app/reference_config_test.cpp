@@ -65,6 +65,16 @@ TEST(ReferenceConfigTest, HasEveryKeyThatTheReaderKnowsAndNoOther) {
   EXPECT_EQ(keys, findings.known());
 }
 
+TEST(ReferenceConfigTest, EveryKeyThatTheReaderKnowsIsDescribed) {
+  YamlFindings findings(YamlFindings::Mode::kDescribe);
+  static_cast<void>(read_config(YamlNode{}, test_variable, findings));
+  std::set<std::string> described;
+  for (const auto& [path, schema] : findings.described()) described.insert(path);
+  EXPECT_EQ(described, findings.known());
+  EXPECT_TRUE(described.contains("admin.tokens[].token"));
+  EXPECT_TRUE(described.contains("broadcasters.*.permissions"));
+}
+
 TEST(ReferenceConfigTest, ShowsTheBroadcastersAsTheyAreByDefault) {
   const Config config = load_config(kReference, test_variable);
   EXPECT_THAT(names(config),
