@@ -57,7 +57,8 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(run_host(BAD).returncode, 1)
 
     def test_a_broadcasters_own_config_is_checked_with_its_place(self):
-        for config, says in (({"interval": "20ms"}, "broadcasters.price.config.interval: "),
+        for config, says in (({"interval": "20ms"}, "broadcasters.price.config.interval: 20ms is below the minimum 100ms "
+                                                      "(schema of libprice.so).\n"),
                              ({"tickers": ["005930", 7]}, "broadcasters.price.config.tickers[1]"),
                              ({"intervall": "5s"}, "intervall")):
             ended = run_host({"broadcasters": {"price": {"config": config}}}, "--check")

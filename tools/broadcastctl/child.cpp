@@ -95,7 +95,7 @@ bool take_lines(std::string_view text, ChildEnd& end) {
 }  // namespace
 
 void Telling::about_to(std::string_view what) const {
-  write_line(std::string(kAboutTo) + std::string(what));
+  write_line(std::string(kAboutTo).append(what));
 }
 
 void Telling::tell(std::string_view line) const { write_line(std::string(line)); }

@@ -126,7 +126,8 @@ std::string config_table(const json& schema) {
   for (const ConfigKey& key : keys) {
     const bool is_value = !key.default_text.empty() && key.default_text != "required";
     const std::string otherwise =
-        is_value ? "`" + shortened(key.default_text) + "`" : key.default_text;
+        is_value ? std::string("`").append(shortened(key.default_text)).append("`")
+                 : key.default_text;
     table += "| `" + key.key + "` | " + cell(key.type) + " | " + cell(otherwise) + " | " +
              cell(key.limits) + " | " + cell(key.meaning) + " |\n";
   }
