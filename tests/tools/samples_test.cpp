@@ -2,8 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <broadcast/schema.hpp>
+
 #include "host/ingest/producer_check.hpp"
-#include "host/loader/schema.hpp"
 
 namespace broadcast {
 namespace {

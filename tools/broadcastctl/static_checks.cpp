@@ -5,13 +5,13 @@
 #include <utility>
 
 #include <broadcast/abi.h>
+#include <broadcast/schema.hpp>
 
 #include "host/app/version.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/elf_image.hpp"
 #include "host/loader/manifest.hpp"
 #include "host/loader/plugin_refused.hpp"
-#include "host/loader/schema.hpp"
 
 namespace broadcast {
 

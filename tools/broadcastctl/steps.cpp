@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 
 #include <broadcast/abi.h>
+#include <broadcast/schema.hpp>
 
 #include "host/app/version.hpp"
 #include "host/base/printable.hpp"
@@ -24,7 +25,6 @@
 #include "host/ingest/producer_check.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/elf_image.hpp"
-#include "host/loader/schema.hpp"
 #include "tools/broadcastctl/process_state.hpp"
 #include "tools/broadcastctl/samples.hpp"
 #include "tools/broadcastctl/stage.hpp"
