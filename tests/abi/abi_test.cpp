@@ -34,8 +34,7 @@ class KeptPluginTest : public testing::TestWithParam<const char*> {
                                  .restart = {.first = 1ms, .longest = 4ms, .healthy = 60s},
                                  .inbox = {}},
                                 listening.surroundings());
-    EXPECT_FALSE(
-        listening.hub().try_claim(*runner, plugin + ".so", runner->file().manifest().topics));
+    EXPECT_EQ(runner->try_claim(), std::nullopt);
     listening.subscribe(topic);
     listening.subscribe_status("kept");
     runner->start();

@@ -34,7 +34,7 @@ HOST_PARTS = {
     ),
 }
 EVERYWHERE_IN_HOST = ("spdlog/", "fmt/")
-SHARED_WITH_HOST = ("broadcast/units.hpp", <broadcast/words.hpp>, <broadcast/schema.hpp>)
+SHARED_WITH_HOST = ("broadcast/units.hpp", "broadcast/words.hpp", "broadcast/schema.hpp")
 SEES_THE_SDK = ("loader",)
 
 # What several broadcasters share; linked into each of them.
