@@ -15,6 +15,7 @@ import kiwoom_row
 import machine
 import micro
 import peer_rows
+import replace_row
 import report
 import rows
 from contest import Settings
@@ -32,7 +33,7 @@ def read_arguments():
     arguments = parser.parse_args()
     if arguments.rounds < 1 or arguments.seconds < 0.1:
         parser.error("needs a round, and a tenth of a second for it")
-    known = peer_rows.ROWS if arguments.peers else rows.ROWS + micro.ROWS + kiwoom_row.ROWS
+    known = peer_rows.ROWS if arguments.peers else rows.ROWS + micro.ROWS + kiwoom_row.ROWS + replace_row.ROWS
     if unknown := set(arguments.only or ()) - {row.name for row in known}:
         parser.error(f"no row {', '.join(sorted(unknown))}: there are {', '.join(row.name for row in known)}")
     chosen = [row for row in known if not arguments.only or row.name in arguments.only]

@@ -308,27 +308,27 @@ void LoadConnection::on_text(std::string_view text) {
 }
 
 void LoadConnection::on_number(std::string_view text) {
-  const auto number = behind(text, "\"bseq\":");
-  if (!number) return;
   const LoadOptions& options = shared_.options;
+  const auto number = behind(text, '"' + options.number_key + "\":");
+  if (!number) return;
   std::size_t slot = 0;
   if (options.topics_each > 1) {
     const auto name = behind(text, R"("topic":")");
     if (!name) return;
     const auto found = shared_.topic_numbers.find(name->substr(0, name->find('"')));
     if (found == shared_.topic_numbers.end()) return fail("a topic not asked for");
-    const std::size_t count = options.topics.size();
-    slot = (found->second + count - options.first_topic_of(number_)) % count;
+    const std::size_t all = options.topics.size();
+    slot = (found->second + all - options.first_topic_of(number_)) % all;
     if (slot >= options.topics_each) return fail("a topic not asked for");
   }
-  const std::uint64_t bseq = number_at(*number);
+  const std::uint64_t count = number_at(*number);
   std::uint64_t& last = last_[slot];
   if (last == 0) {
     if (unseen_ > 0 && --unseen_ == 0 && phase_ == Phase::kReady) ++shared_.tally.complete;
-  } else if (bseq != last + 1) {
-    ++(bseq > last ? shared_.tally.gaps : shared_.tally.repeated);
+  } else if (count != last + 1) {
+    ++(count > last ? shared_.tally.gaps : shared_.tally.repeated);
   }
-  last = bseq;
+  last = count;
 }
 
 void LoadConnection::on_reply(std::string_view text) {

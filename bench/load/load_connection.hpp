@@ -25,8 +25,8 @@ namespace broadcast {
 struct LoadTally {
   LatencyHistogram latency;
   std::uint64_t bytes = 0;     ///< off the sockets, everything
-  std::uint64_t gaps = 0;      ///< jumps of a topic's bseq on a connection
-  std::uint64_t repeated = 0;  ///< a bseq that was not above the one before
+  std::uint64_t gaps = 0;      ///< jumps of a topic's number on a connection
+  std::uint64_t repeated = 0;  ///< a number that was not above the one before
   std::uint64_t deflated = 0;  ///< messages that came deflated
   std::size_t shaken = 0;      ///< handshakes done
   std::size_t ready = 0;       ///< and subscribed
@@ -88,7 +88,7 @@ class LoadConnection {
   std::int64_t now_ns_ = 0;          // of the last recv()
   std::size_t awaited_ = 0;          // answers to what was subscribed
   std::size_t unseen_ = 0;           // topics of which nothing has come
-  std::vector<std::uint64_t> last_;  // bseq of each topic
+  std::vector<std::uint64_t> last_;  // number of each topic
   std::string kept_;                 // a frame that has not come whole
   std::string fragments_;
   std::string stream_;  // NATS: a message that has not come whole

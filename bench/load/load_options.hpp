@@ -27,7 +27,8 @@ struct LoadOptions {
   std::vector<std::string> topics;  ///< all there are; empty: none is asked for
   std::size_t topics_each = 0;      ///< how many of them a connection takes
   LoadProtocol protocol = LoadProtocol::kBroadcast;
-  std::string subscribe_frame;  ///< of kSubscribeFrame; {} is the topic
+  std::string subscribe_frame;      ///< of kSubscribeFrame; {} is the topic
+  std::string number_key = "bseq";  ///< the member that goes up by one with each message of a topic
   bool deflate = false;
   double seconds = 10;
   double warmup = 2;

@@ -1,6 +1,7 @@
 #include "host/admin/operate_endpoint.hpp"
 
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -59,6 +60,7 @@ AdminReply reply_of(const Operation& operation) {
   for (const Operation::Step& step : operation.broadcasters) {
     steps.push_back({{"name", step.broadcaster},
                      {"did", step.refusal.empty() ? Json(step.did) : Json(nullptr)},
+                     {"pause_ms", std::chrono::duration<double, std::milli>(step.pause).count()},
                      {"error", step.refusal.empty() ? Json(nullptr) : Json(step.refusal)}});
   }
   const Json body = {{"outcome", word},

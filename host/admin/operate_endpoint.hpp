@@ -16,8 +16,9 @@ namespace broadcast {
 [[nodiscard]] std::optional<OperatorControl::Action> action_named(std::string_view word);
 
 /// 200; 404, 409 and 422 where nothing was changed; 500 where some of it was not:
-/// `{"outcome":"done","broadcasters":[{"name":"price","did":"replaced","error":null}],
-/// "settings":[],"needs_restart":[],"errors":[]}`.
+/// `{"outcome":"done","broadcasters":[{"name":"price","did":"replaced","pause_ms":0.4,
+/// "error":null}],"settings":[],"needs_restart":[],"errors":[]}`; `pause_ms`: its topics had no
+/// publisher for so long.
 [[nodiscard]] AdminReply reply_of(const Operation& operation);
 
 }  // namespace broadcast

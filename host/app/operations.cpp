@@ -138,23 +138,24 @@ void Operations::next_step() {
   const BroadcasterPlan::Ready& to = step.to ? *step.to : off;
   auto file = to.file;
   PluginRunner::Options options = options_of(to, config_);
-  auto done = [this, step = std::move(step)](std::string refusal) mutable {
-    boost::asio::post(io_, [this, step = std::move(step), refusal = std::move(refusal)]() mutable {
-      on_step(std::move(step), std::move(refusal));
+  auto done = [this, step = std::move(step)](PluginRunner::Changed changed) mutable {
+    boost::asio::post(io_, [this, step = std::move(step), changed = std::move(changed)]() mutable {
+      on_step(std::move(step), std::move(changed));
     });
   };
   broadcasters_.post_change(std::move(file), std::move(options), std::move(done));
 }
 
-void Operations::on_step(Step step, std::string refusal) {
+void Operations::on_step(Step step, PluginRunner::Changed changed) {
   // One that was off and does not start is on all the same, and tried again.
   const bool was_on = on_.contains(step.name);
   if (!step.to) {
     on_.erase(step.name);
-  } else if (refusal.empty() || (!was_on && broadcasters_.is_on(step.name))) {
+  } else if (changed.refusal.empty() || (!was_on && broadcasters_.is_on(step.name))) {
     on_.insert_or_assign(step.name, *std::move(step.to));
   }
-  result_.broadcasters.push_back({std::move(step.name), std::move(step.did), std::move(refusal)});
+  result_.broadcasters.push_back(
+      {std::move(step.name), std::move(step.did), std::move(changed.refusal), changed.pause});
   next_step();
 }
 

@@ -49,7 +49,7 @@ class Operations final : public OperatorControl {
   [[nodiscard]] std::optional<BroadcasterPlan::Ready> planned(const std::string& name,
                                                               std::vector<std::string>& errors);
   void next_step();
-  void on_step(Step step, std::string refusal);
+  void on_step(Step step, PluginRunner::Changed changed);
   void finish();
   void tell_log() const;
 

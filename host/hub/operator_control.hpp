@@ -2,6 +2,7 @@
 // What operators change while the host runs. Implemented by host/app; handed to host/admin.
 // Interfaces and plain data only; [main].
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -21,8 +22,9 @@ struct Operation {
   };
   struct Step {
     std::string broadcaster;
-    std::string did;      ///< "started", "stopped", "replaced"
-    std::string refusal;  ///< why not; empty: it did
+    std::string did;                   ///< "started", "stopped", "replaced"
+    std::string refusal;               ///< why not; empty: it did
+    std::chrono::nanoseconds pause{};  ///< how long its topics had no publisher
   };
   Outcome outcome = Outcome::kDone;
   std::vector<std::string> errors;         ///< each a whole line

@@ -49,7 +49,7 @@ PluginRunner* Broadcasters::find(std::string_view name) const {
 
 void Broadcasters::post_change(std::shared_ptr<const PluginFile> file,
                                PluginRunner::Options options,
-                               std::function<void(std::string)> done) {
+                               std::function<void(PluginRunner::Changed)> done) {
   std::optional<PluginSpec> spec;
   if (file)
     spec = {.file = std::move(file), .config = options.config, .permissions = options.permissions};

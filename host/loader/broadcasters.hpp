@@ -40,7 +40,7 @@ class Broadcasters final : public BroadcasterControl {
   /// As PluginRunner::post_change(): another library, config or permissions for `options.name`,
   /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.
   void post_change(std::shared_ptr<const PluginFile> file, PluginRunner::Options options,
-                   std::function<void(std::string refusal)> done);
+                   std::function<void(PluginRunner::Changed)> done);
   /// It runs, or is tried again and again.
   [[nodiscard]] bool is_on(std::string_view name) const;
   struct NotStarted {

@@ -60,8 +60,7 @@ void PluginRunner::start() {
   supervisor_ = std::thread([self = shared_from_this()] { self->supervise(); });
 }
 
-void PluginRunner::post_change(std::optional<PluginSpec> spec,
-                               std::function<void(std::string)> done) {
+void PluginRunner::post_change(std::optional<PluginSpec> spec, std::function<void(Changed)> done) {
   changes_.with_lock([&](auto& changes) { changes.push_back({std::move(spec), std::move(done)}); });
   progress_.set();
 }
@@ -197,7 +196,8 @@ void PluginRunner::supervise() {
     }
   }
   stop_active();
-  while (const auto change = take_change()) change->done(options_.name + ": the host is stopping");
+  while (const auto change = take_change())
+    change->done({options_.name + ": the host is stopping"});
   report_down("stopped");
   has_ended_.store(true);
   news_.set();
@@ -348,11 +348,12 @@ std::optional<PluginRunner::Change> PluginRunner::take_change() {
   });
 }
 
-std::string PluginRunner::obey(std::optional<PluginSpec> spec) {
-  if (!spec) return switch_off();
+PluginRunner::Changed PluginRunner::obey(std::optional<PluginSpec> spec) {
+  pause_ = {};
+  if (!spec) return {switch_off()};
   if (quarantine_.size() >= kMaxLibrariesLeft) {
-    return options_.name + ": " + std::to_string(quarantine_.size()) +
-           " copies of its library could not be unloaded. Restart the host.";
+    return {options_.name + ": " + std::to_string(quarantine_.size()) +
+            " copies of its library could not be unloaded. Restart the host."};
   }
   const bool is_running = active_ && has_started_ && !has_failed_;
   const bool is_exclusive =
@@ -365,7 +366,7 @@ std::string PluginRunner::obey(std::optional<PluginSpec> spec) {
   } else {
     spdlog::error("{}: not changed: {}", options_.name, refusal);
   }
-  return refusal;
+  return {std::move(refusal), pause_};
 }
 
 /// Load N+1, CONFIG; pause and suspend N; START N+1; STOP N. Until that START has returned, N can
@@ -380,6 +381,7 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
     retire(std::move(next));
     return why;
   }
+  const MonoTime begun = mono_now();
   active_->pause();
   const bool is_paused = wait_until(mono_now() + options_.times.pause,
                                     [&] { return active_->state() >= State::kPaused; });
@@ -396,6 +398,7 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
     retire(std::move(next));
     return refusal;
   }
+  pause_ = mono_now() - begun;
   auto old = std::move(active_);
   adopt(std::move(next));
   on_active_started();
@@ -414,6 +417,7 @@ std::string PluginRunner::start_over(PluginSpec spec) {
   const std::string stuck =
       options_.name + ": its old generation does not end, and it is exclusive. Restart the host.";
   auto next = make_generation(*spec_, Generation::Start::kAtOnce);
+  const MonoTime begun = mono_now();
   serve_by(next->inbox());  // messages wait for it
   if (active_) {
     life_.with_lock([](Life& life) { life.started.reset(); });
@@ -426,6 +430,7 @@ std::string PluginRunner::start_over(PluginSpec spec) {
   adopt(std::move(next));
   active_->launch();
   std::string refusal = await_start(*active_);
+  pause_ = mono_now() - begun;
   if (refusal.empty() || !before) return refusal;  // what was off is on now, and tried again
   spec_ = before;
   static_cast<void>(try_claim());

@@ -66,6 +66,12 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     CacheControl* cache = nullptr;
   };
 
+  /// What came of a change.
+  struct Changed {
+    std::string refusal;               ///< empty: none
+    std::chrono::nanoseconds pause{};  ///< how long the topics had no publisher
+  };
+
   /// Without a file it is switched off until post_change().
   [[nodiscard]] static std::shared_ptr<PluginRunner> make(std::shared_ptr<const PluginFile> file,
                                                           Options options,
@@ -81,9 +87,9 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// well, or it has no file.
   void start();
   /// [main] Another library, config or permissions from now on: beside the generation that runs, if
-  /// neither is `exclusive`; nothing: switched off. `done` is called once, on any thread, with what
-  /// stands against it; then what was before goes on. Empty: done, and the old generation is gone.
-  void post_change(std::optional<PluginSpec> spec, std::function<void(std::string refusal)> done);
+  /// neither is `exclusive`; nothing: switched off. `done` is called once, on any thread, when the
+  /// old generation is gone; with a refusal, what was before goes on.
+  void post_change(std::optional<PluginSpec> spec, std::function<void(Changed)> done);
   /// [main] Asks it to stop by `deadline`; messages are answered kUnavailable from now on.
   void request_stop(MonoTime deadline);
   /// [main] True once its threads have ended; false at `until`: a callback is stuck.
@@ -110,7 +116,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   using State = Generation::State;
   struct Change {
     std::optional<PluginSpec> spec;
-    std::function<void(std::string)> done;
+    std::function<void(Changed)> done;
   };
 
   PluginRunner(std::shared_ptr<const PluginFile> file, Options options,
@@ -137,7 +143,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   [[nodiscard]] bool wait_until(MonoTime until, Predicate is_done);
 
   [[nodiscard]] std::optional<Change> take_change();
-  [[nodiscard]] std::string obey(std::optional<PluginSpec> spec);
+  [[nodiscard]] Changed obey(std::optional<PluginSpec> spec);
   [[nodiscard]] std::string replace_beside(PluginSpec spec);
   [[nodiscard]] std::string start_over(PluginSpec spec);
   [[nodiscard]] std::string switch_off();
@@ -186,6 +192,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   bool has_started_ = false;  // active_ has, and what follows from it was done
   bool has_failed_ = false;   // the same
   std::uint64_t last_number_ = 0;
+  std::chrono::nanoseconds pause_{};  // of the change under way
   Backoff backoff_;
   std::optional<MonoTime> retry_at_;  // while nothing is active; nothing: never again
   std::string failure_shown_;         // the status of this generation; empty while it is well

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""Thousands of subscribers, and three that behave badly: a broadcaster that throws, one that is stuck in a
-callback, and fifty clients that do not read. Everybody else gets everything."""
+"""Thousands of subscribers, a broadcaster that is replaced ten times, and three that behave badly: a broadcaster that
+throws, one that is stuck in a callback, and fifty clients that do not read. Everybody else gets everything."""
 
 import os
 import threading
@@ -58,6 +58,8 @@ class LoadTest(unittest.TestCase):
                     for topic in TOPICS:
                         answer = self.publish(host, topic, turn=turn, last=last)
                     self.assertEqual(answer["subscribers"], HEALTHY)
+                    if turn % 5 == 0:
+                        self.assertEqual(host.post("/v1/broadcasters/mirror/replace")[0], 200)
                     for topic in (HEAVY_ALL, HEAVY_LATEST):
                         self.publish(host, topic, turn=turn, last=last, text=HEAVY)
                 served = int(readers.wait_for_line(r"^served (\d+) messages$").group(1))

@@ -3,7 +3,6 @@
 switched on and off."""
 
 import asyncio
-import http.client
 import json
 import os
 import shutil
@@ -12,7 +11,6 @@ import tempfile
 import unittest
 
 from host import TEST_PLUGINS, Host, mirror, test_plugin
-from process import DEADLINE
 from subscriber import Subscriber
 
 PROBE = test_plugin("probe", "probe.so")
@@ -31,18 +29,8 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.addAsyncCleanup(subscriber.leave)
         return subscriber
 
-    def ask(self, host, path, token=None):
-        headers = {} if token is None else {"Authorization": "Bearer " + token}
-        connection = http.client.HTTPConnection("127.0.0.1", host.admin_port, timeout=DEADLINE)
-        try:
-            connection.request("POST", path, headers=headers)
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-        finally:
-            connection.close()
-
     def expect_done(self, host, path, *steps):
-        status, answer = self.ask(host, path)
+        status, answer = host.post(path)
         self.assertEqual((status, answer["outcome"]), (200, "done"), answer)
         self.assertEqual([(step["name"], step["did"]) for step in answer["broadcasters"]], list(steps))
         return answer
@@ -84,7 +72,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.expect_done(host, "/v1/reload", ("probe", "replaced"))
         await reader.next_of("probe", event="START")
         install("undefined_symbol.so")
-        status, answer = self.ask(host, "/v1/reload")
+        status, answer = host.post("/v1/reload")
         self.assertEqual(status, 500, answer)
         self.assertIn("undefined symbol: function_that_nobody_defines", answer["broadcasters"][0]["error"])
         await reader.next_of("probe", event="START")
@@ -93,12 +81,12 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
     async def test_a_bad_file_changes_nothing_and_says_why(self):
         host = self.start(mirror())
         host.rewrite({"broadcasters": {**mirror(), "price": {"config": {"interval": "20ms"}}}})
-        status, answer = self.ask(host, "/v1/reload")
+        status, answer = host.post("/v1/reload")
         self.assertEqual((status, answer["outcome"]), (422, "invalid"))
         said = "\n".join(answer["errors"])
         self.assertRegex(said, r"host\.yaml:\d+:\d+: broadcasters\.price\.config\.interval: 20ms is below")
         host.rewrite("limits: {message: 10 apples}")
-        status, answer = self.ask(host, "/v1/reload")
+        status, answer = host.post("/v1/reload")
         self.assertEqual(status, 422)
         self.assertRegex(answer["errors"][0], r"limits\.message")
         self.assertEqual(self.publish(host, 1), 1)
@@ -129,7 +117,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(answer["needs_restart"], ["server.threads"])
         self.assertEqual(answer["settings"], ["admin.tokens", "limits.topics_per_connection",
                                               "limits.topics_per_request", "limits.connections", "relay", "log.level"])
-        self.assertEqual(self.ask(host, "/v1/reload")[0], 401)
+        self.assertEqual(host.post("/v1/reload")[0], 401)
         self.assertEqual(host.publish("news:krx", {"type": "news"}, token="secret")[0], 200)
         await reader.ask("subscribed", type="subscribe", topic="news:krx")
         await reader.send(type="subscribe", topic="signal:daytrading")
@@ -137,7 +125,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(Exception):
             await Subscriber.connect(host)
         host.rewrite({"broadcasters": mirror()})
-        self.assertEqual(self.ask(host, "/v1/reload", token="secret")[0], 200)
+        self.assertEqual(host.post("/v1/reload", token="secret")[0], 200)
         self.assertEqual(host.publish("news:krx", {"type": "news"})[0], 404)
         await self.connect(host, "signal:vcp")
 
@@ -168,11 +156,11 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
     async def test_what_there_is_not_is_refused(self):
         host = self.start({**mirror(), "price": {"enabled": False}}, admin={
             "tokens": [{"token": "reader", "scopes": ["read"]}, {"token": "boss", "scopes": ["admin"]}]})
-        self.assertEqual(self.ask(host, "/v1/broadcasters/nobody/restart", "boss")[0], 404)
-        self.assertEqual(self.ask(host, "/v1/broadcasters/mirror/explode", "boss")[0], 404)
-        self.assertEqual(self.ask(host, "/v1/broadcasters/mirror/restart", "reader")[0], 403)
-        self.assertEqual(self.ask(host, "/v1/reload")[0], 401)
-        status, answer = self.ask(host, "/v1/broadcasters/price/enable", "boss")
+        self.assertEqual(host.post("/v1/broadcasters/nobody/restart", "boss")[0], 404)
+        self.assertEqual(host.post("/v1/broadcasters/mirror/explode", "boss")[0], 404)
+        self.assertEqual(host.post("/v1/broadcasters/mirror/restart", "reader")[0], 403)
+        self.assertEqual(host.post("/v1/reload")[0], 401)
+        status, answer = host.post("/v1/broadcasters/price/enable", "boss")
         self.assertEqual(status, 422, "mirror owns its topics")
         self.assertIn("already owned by mirror", answer["errors"][0])
 

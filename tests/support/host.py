@@ -112,6 +112,17 @@ class Host(Process):
         finally:
             connection.close()
 
+    def post(self, path, token=None):
+        """(status, answer)"""
+        headers = {} if token is None else {"Authorization": "Bearer " + token}
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=DEADLINE)
+        try:
+            connection.request("POST", path, headers=headers)
+            response = connection.getresponse()
+            return response.status, json.loads(response.read())
+        finally:
+            connection.close()
+
     def get(self, path, token=None):
         """(status, headers with lower-case names, body as text)"""
         headers = {} if token is None else {"Authorization": "Bearer " + token}

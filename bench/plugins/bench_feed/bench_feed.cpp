@@ -128,15 +128,24 @@ class BenchFeed : public Broadcaster {
 
 }  // namespace broadcast
 
-BROADCAST_PLUGIN(broadcast::BenchFeed, "bench_feed", "1.0.0",
-                 R"("topics":[
-{"pattern":"bench","delivery":"latest"},
+// One library has one name and its topics: the second feed of a host is another.
+#ifdef BENCH_OTHER_FEED
+#define BENCH_FEED_NAME "bench_other"
+#define BENCH_FEED_TOPICS R"({"pattern":"other:{name}","delivery":"all"})"
+#else
+#define BENCH_FEED_NAME "bench_feed"
+#define BENCH_FEED_TOPICS \
+  R"({"pattern":"bench","delivery":"latest"},
 {"pattern":"bench:{name}","delivery":"latest"},
 {"pattern":"t{number}","match":"[0-9]+","delivery":"latest"},
 {"pattern":"idle","delivery":"latest"},
 {"pattern":"idle:{name}","delivery":"latest"},
 {"pattern":"benchall","delivery":"all"},
-{"pattern":"benchall:{name}","delivery":"all"}],
+{"pattern":"benchall:{name}","delivery":"all"})"
+#endif
+
+BROADCAST_PLUGIN(broadcast::BenchFeed, BENCH_FEED_NAME, "1.0.0",
+                 R"("topics":[)" BENCH_FEED_TOPICS R"(],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "topics":{"type":"array","items":{"type":"string"},"default":["bench"],"description":"that publish"},
 "topic_count":{"type":"integer","minimum":0,"maximum":20000,"default":0,

@@ -567,7 +567,9 @@ class ReplaceTest : public PluginRunnerTest {
   std::string change(std::optional<PluginSpec> to) {
     auto answer = std::make_shared<std::promise<std::string>>();
     auto refusal = answer->get_future();
-    runner->post_change(std::move(to), [answer](std::string why) { answer->set_value(why); });
+    runner->post_change(std::move(to), [answer](const PluginRunner::Changed& changed) {
+      answer->set_value(changed.refusal);
+    });
     if (refusal.wait_for(kPatience) != std::future_status::ready) return "no answer in time";
     return refusal.get();
   }
@@ -732,8 +734,9 @@ TEST(PluginRunnerStressTest, AnswersEveryMessageOnceWhileCallersOverlapWithRepla
   for (int i = 0; i < 20; ++i) {
     std::promise<std::string> answer;
     const std::string config = i % 4 == 3 ? R"({"in":"START","do":"refuse"})" : "{}";
-    runner->post_change(PluginSpec{.file = file, .config = config, .permissions = {}},
-                        [&](std::string refusal) { answer.set_value(std::move(refusal)); });
+    runner->post_change(
+        PluginSpec{.file = file, .config = config, .permissions = {}},
+        [&](PluginRunner::Changed changed) { answer.set_value(std::move(changed.refusal)); });
     EXPECT_EQ(answer.get_future().get().empty(), i % 4 != 3);
   }
   is_over = true;
