@@ -1,6 +1,6 @@
 # What is delivered: component `host`, a directory that runs where it is put (the host looks for plugins/ beside its own
 # bin/), and component `sdk` (sdk/CMakeLists.txt), also as the Debian package broadcast-sdk.
-install(TARGETS broadcast-host RUNTIME DESTINATION bin COMPONENT host)
+install(TARGETS broadcast-host broadcastctl RUNTIME DESTINATION bin COMPONENT host)
 install(TARGETS daytrading_signal heartbeat market_gate price vcp_signal
   LIBRARY DESTINATION plugins COMPONENT host)
 install(DIRECTORY config DESTINATION . COMPONENT host USE_SOURCE_PERMISSIONS)
