@@ -51,6 +51,16 @@ TEST_F(RatesTest, ASuccessorPollsWhatWasWanted) {
   EXPECT_EQ(host.published("rate:EURKRW").size(), 2U);
 }
 
+TEST_F(RatesTest, GoesOnIfItsSuccessorDoesNotStart) {
+  host.subscribe("rate:EURKRW");
+  host.revoke();
+  host.advance(std::chrono::seconds(10));
+  EXPECT_EQ(host.published().size(), 1U);
+  host.restore();
+  host.advance(std::chrono::seconds(1));
+  EXPECT_EQ(host.published().size(), 2U);
+}
+
 TEST_F(RatesTest, APairThatCannotBeReadIsStaleUntilItCan) {
   host.subscribe("rate:GBPKRW");
   EXPECT_EQ(host.reports().back().state, BC_STATUS_STALE);
