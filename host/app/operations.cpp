@@ -32,8 +32,14 @@ void Operations::note_started(const BroadcasterPlan::Ready& ready) {
   on_.insert_or_assign(ready.name, ready);
 }
 
+void Operations::stop() {
+  is_stopped_ = true;
+  reload_waits_ = false;
+  steps_.clear();
+}
+
 bool Operations::try_begin(Done& done) {
-  if (std::exchange(is_busy_, true)) {
+  if (is_stopped_ || std::exchange(is_busy_, true)) {
     done({.outcome = Operation::Outcome::kBusy});
     return false;
   }
@@ -45,6 +51,7 @@ bool Operations::try_begin(Done& done) {
 }
 
 void Operations::reload_when_free() {
+  if (is_stopped_) return;
   if (is_busy_) {
     reload_waits_ = true;
   } else {
@@ -58,6 +65,12 @@ void Operations::reload(Done done) {
     Config next = load_config(config_.file, process_environment());
     BroadcasterPlan plan = plan_broadcasters(next);
     for (const auto& refused : plan.refused) result_.errors.push_back(refused.why);
+    if (next.admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
+      // It was checked against the new admin.listen, which holds after a restart only.
+      result_.errors.push_back(config_.file +
+                               ": admin.tokens: the host still listens beyond this machine and "
+                               "needs one until it is restarted.");
+    }
     if (result_.errors.empty()) {
       take(std::move(next), std::move(plan));
       return next_step();
@@ -78,9 +91,13 @@ void Operations::take(Config next, BroadcasterPlan plan) {
   take_live(config_, next);
   config_.broadcasters = std::move(next.broadcasters);
   relay_ = std::move(plan.relay);
-  // Who goes, gives topics away first: the relay, and broadcasters that are off now. The relay may
-  // want some of theirs: asked again at the end.
-  static_cast<void>(apply_(*relay_));
+  broadcasters_.set_absent(plan.disabled);
+  // Who goes, gives topics away first: the relay, and broadcasters that are off now. What the relay
+  // wants of theirs it gets at the end.
+  std::erase_if(relay_on_, [&](const TopicPattern& pattern) {
+    return std::ranges::find(*relay_, pattern) == relay_->end();
+  });
+  static_cast<void>(apply_(relay_on_));
   for (const auto& [name, ready] : on_) {
     const auto stays = std::ranges::find(plan.ready, name, &BroadcasterPlan::Ready::name);
     if (stays == plan.ready.end()) steps_.push_back({name, std::nullopt, "stopped"});
@@ -161,7 +178,9 @@ void Operations::on_step(Step step, PluginRunner::Changed changed) {
 
 void Operations::finish() {
   if (relay_) {
-    if (std::string refusal = apply_(*relay_); !refusal.empty()) {
+    if (std::string refusal = apply_(*relay_); refusal.empty()) {
+      relay_on_ = *std::move(relay_);
+    } else {
       result_.errors.push_back(std::move(refusal));
     }
   }

@@ -31,6 +31,9 @@ class Operations final : public OperatorControl {
 
   /// What the host was started with.
   void note_started(const BroadcasterPlan::Ready& ready);
+  void note_relay(const std::vector<TopicPattern>& relay) { relay_on_ = relay; }
+  /// The host stops: nothing more is begun, and what is asked for is refused.
+  void stop();
 
   void reload(Done done) override;
   /// For SIGHUP: after the operation under way, if there is one; the log says what came of it.
@@ -59,6 +62,8 @@ class Operations final : public OperatorControl {
   const Apply apply_;
   Counters& counters_;
   std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
+  std::vector<TopicPattern> relay_on_;                // what is relayed
+  bool is_stopped_ = false;
   // Of the operation under way.
   bool is_busy_ = false;
   std::deque<Step> steps_;

@@ -61,17 +61,15 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
 }
 
 /// REQUIRES: the store is not started yet.
-std::unique_ptr<Ingest> open_ingest(const Config& config, const BroadcasterPlan& plan,
-                                    TopicHub& hub, StateStore* store, Counters& counters) {
+std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateStore* store,
+                                    Counters& counters) {
   const RedisConfig& redis = config.redis;
   if (redis.url.empty()) return nullptr;
   Ingest::Options options{.url = parse_redis_url(redis.url),
                           .channels = redis.channels,
                           .ca = redis.ca,
-                          .payload_bytes = config.limits.publish_bytes};
-  options.has_cache = std::ranges::any_of(plan.ready, [](const BroadcasterPlan::Ready& ready) {
-    return std::ranges::find(ready.permissions, "cache") != ready.permissions.end();
-  });
+                          .payload_bytes = config.limits.publish_bytes,
+                          .has_cache = true};  // who may drop keys can change
   if (!redis.stream.empty()) {
     options.stream = {.key = redis.stream, .payload_bytes = config.limits.publish_bytes};
     if (store != nullptr) {
@@ -149,7 +147,7 @@ Server::Server(Config config, BroadcasterPlan plan)
                                                  std::move(first_topics));
               }),
       relay_(hub_),
-      ingest_(open_ingest(config_, plan, hub_, store_.get(), counters_)),
+      ingest_(open_ingest(config_, hub_, store_.get(), counters_)),
       broadcasters_(
           {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}),
       operations_(
@@ -180,6 +178,7 @@ Server::Server(Config config, BroadcasterPlan plan)
 }
 
 void Server::add_broadcasters(BroadcasterPlan plan) {
+  operations_.note_relay(plan.relay);
   for (const BroadcasterPlan::Ready& ready : plan.ready) {
     if (auto refusal = broadcasters_.try_add(ready.file, options_of(ready, config_))) {
       plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
@@ -271,6 +270,8 @@ bool Server::stop() {
   admin_->stop_accepting();
   shards_.stop_accepting();
   if (ingest_) ingest_->stop_reading();
+  hangup_.cancel();
+  operations_.stop();
   const bool all_stopped = broadcasters_.stop(plugins_until);
   if (store_) hub_.close_store();
   // Every verdict is there now: the broadcaster's, or that it has stopped.

@@ -92,23 +92,33 @@ std::optional<TopicHub::Conflict> TopicHub::conflict_of(const Table& table, cons
     }
   }
   for (const auto& [name, topic] : table.topics) {
-    if (name.starts_with(kStatusPrefix)) continue;
-    const auto pattern = std::ranges::find_if(
-        patterns, [&](const TopicPattern& candidate) { return candidate.accepts(name); });
-    if (pattern == patterns.end() || pattern->delivery() == topic->delivery) continue;
-    const bool has_numbers = topic->state.with_lock(
-        [](const Topic::State& state) { return state.seq > 0 || state.last != nullptr; });
-    if (has_numbers) return Conflict{pattern->text(), "", "", name};
+    const bool is_free = topic->owner == nullptr || topic->owner == &owner;
+    if (!is_free || name.starts_with(kStatusPrefix)) continue;
+    const TopicPattern* best = nullptr;
+    for (const TopicPattern& pattern : patterns) {
+      if (!pattern.accepts(name)) continue;
+      if (best == nullptr || pattern.rank() > best->rank()) best = &pattern;
+    }
+    if (best != nullptr && best->delivery() != topic->delivery && has_numbers(*topic)) {
+      return Conflict{best->text(), "", "", name};
+    }
   }
   return std::nullopt;
+}
+
+bool TopicHub::has_numbers(const Topic& topic) {
+  return topic.state.with_lock(
+      [](const Topic::State& state) { return state.seq > 0 || state.last != nullptr; });
 }
 
 std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::string_view library,
                                                       const std::vector<TopicPattern>& patterns) {
   return table_.with_lock([&](Table& table) -> std::optional<Conflict> {
     std::vector<TopicPattern> had;
-    for (const Claim& claim : table.claims) {
-      if (claim.owner == &owner) had.push_back(claim.pattern);
+    for (Claim& claim : table.claims) {
+      if (claim.owner != &owner) continue;
+      had.push_back(claim.pattern);
+      claim.library = library;
     }
     if (!had.empty() && had == patterns) return std::nullopt;
     if (auto conflict = conflict_of(table, owner, patterns)) return conflict;
@@ -138,17 +148,23 @@ TopicPtr TopicHub::find(std::string_view topic) const {
 
 const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view topic) {
   if (topic.starts_with(kStatusPrefix)) return nullptr;  // also if a claimed "st{x}" accepts it
-  const auto claim = std::ranges::find_if(
-      table.claims, [&](const Claim& candidate) { return candidate.pattern.accepts(topic); });
-  return claim == table.claims.end() ? nullptr : &*claim;
+  const Claim* best = nullptr;
+  for (const Claim& claim : table.claims) {
+    if (!claim.pattern.accepts(topic)) continue;
+    if (best == nullptr || claim.pattern.rank() > best->pattern.rank()) best = &claim;
+  }
+  return best;
 }
 
 void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
   for (const auto& [name, topic] : table.topics) {
     if (topic->owner != nullptr && topic->owner != &owner) continue;
-    const Claim* const claim = claim_of(table, name);
-    topic->owner = claim == nullptr ? nullptr : claim->owner;
-    if (claim == nullptr) continue;
+    const Claim* claim = claim_of(table, name);
+    // One that has numbers waits for somebody who delivers it as before.
+    const bool fits =
+        claim != nullptr && (claim->pattern.delivery() == topic->delivery || !has_numbers(*topic));
+    topic->owner = fits ? claim->owner : nullptr;
+    if (!fits) continue;
     topic->delivery = claim->pattern.delivery();
     if (!claim->pattern.has_placeholder() && topic->evictable.exchange(false)) ++table.fixed;
   }
@@ -270,7 +286,7 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
       return PublishStatus::kBusy;
     }
   } else {
-    deliver(*topic, state, std::move(message), wall_ns, to_wake);
+    deliver(state, std::move(message), wall_ns, to_wake);
     if (store_ != nullptr && topic->owner != nullptr && !position.stream.empty()) {
       // With its value, which it must not overtake.
       store_->post_latest({{.topic = topic,
@@ -289,8 +305,8 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
 }
 
 /// Under the topic's lock. An `all` message has its places.
-void TopicHub::deliver(const Topic& topic, Topic::State& state, MessagePtr message,
-                       std::int64_t published_ns, ShardSet& to_wake) {
+void TopicHub::deliver(Topic::State& state, MessagePtr message, std::int64_t published_ns,
+                       ShardSet& to_wake) {
   const bool is_all = message->delivery() == Delivery::kAll;
   for (std::size_t shard = 0; shard < state.shards.size(); ++shard) {
     Topic::PerShard& there = state.shards[shard];
@@ -300,7 +316,7 @@ void TopicHub::deliver(const Topic& topic, Topic::State& state, MessagePtr messa
     if (push == Inbox::Push::kWake) to_wake.set(shard);
     if (push == Inbox::Push::kReplaced) counters_.add(Counter::kInboxConflated);
   }
-  if (is_all && topic.owner != nullptr) {
+  if (is_all) {
     if (!state.history) state.history = std::make_unique<History>();
     state.history->push(message, published_ns, options_.history);
   }

@@ -224,6 +224,7 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
   [[nodiscard]] static std::optional<Conflict> conflict_of(
       const Table& table, const TopicOwner& owner, const std::vector<TopicPattern>& patterns);
+  [[nodiscard]] static bool has_numbers(const Topic& topic);
   static void hand_out(Table& table, const TopicOwner& owner);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
@@ -232,8 +233,8 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] PublishStatus number(const TopicPtr& topic, Topic::State& state,
                                      std::string_view payload, StreamPosition& position,
                                      Published& result, ShardSet& to_wake);
-  void deliver(const Topic& topic, Topic::State& state, MessagePtr message,
-               std::int64_t published_ns, ShardSet& to_wake);
+  void deliver(Topic::State& state, MessagePtr message, std::int64_t published_ns,
+               ShardSet& to_wake);
   void wake(const ShardSet& shards) const;
   /// A place on each shard in `wanted` for a message of an `all` topic, or on none.
   [[nodiscard]] bool try_reserve(const ShardSet& wanted, std::size_t bytes);

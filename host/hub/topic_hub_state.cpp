@@ -108,7 +108,7 @@ void TopicHub::on_committed(std::span<const PendingMessage> messages) {
   for (const PendingMessage& pending : messages) {
     pending.topic->state.with_lock([&](Topic::State& state) {
       cancel(all_shards() & ~shards_of(state), pending.message->frame().size());
-      deliver(*pending.topic, state, pending.message, pending.published_ns, to_wake);
+      deliver(state, pending.message, pending.published_ns, to_wake);
     });
   }
   wake(to_wake);

@@ -35,6 +35,10 @@ class TopicPattern {
   [[nodiscard]] bool may_begin_with(std::string_view prefix) const;
   /// Could a topic belong to both?
   [[nodiscard]] bool overlaps(const TopicPattern& other) const;
+  /// Of two that accept a topic, whose it is: the larger one's. A literal has the largest.
+  [[nodiscard]] std::size_t rank() const {
+    return has_placeholder_ ? prefix_.size() : std::string::npos;
+  }
   /// The same text, match and delivery.
   bool operator==(const TopicPattern& other) const;
 

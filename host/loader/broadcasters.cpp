@@ -31,6 +31,19 @@ void Broadcasters::add_absent(const std::string& name, const std::string& refusa
   absent_.push_back({.name = name, .enabled = !refusal.empty(), .refusal = refusal});
 }
 
+void Broadcasters::set_absent(const std::vector<std::string>& disabled) {
+  for (const BroadcasterView& before : std::exchange(absent_, {})) {
+    surroundings_.hub.report_status(before.name, BroadcasterState::kDisabled,
+                                    "not in the configuration");
+  }
+  for (const std::string& name : disabled) {
+    if (find(name) != nullptr) continue;
+    surroundings_.hub.report_status(name, BroadcasterState::kDisabled,
+                                    "switched off in the configuration");
+    add_absent(name, "");
+  }
+}
+
 std::vector<BroadcasterView> Broadcasters::broadcasters() const {
   std::vector<BroadcasterView> views = absent_;
   for (const auto& runner : runners_) views.push_back(runner->view());
@@ -50,6 +63,7 @@ PluginRunner* Broadcasters::find(std::string_view name) const {
 void Broadcasters::post_change(std::shared_ptr<const PluginFile> file,
                                PluginRunner::Options options,
                                std::function<void(PluginRunner::Changed)> done) {
+  if (is_stopping_) return done({options.name + ": the host is stopping"});
   std::optional<PluginSpec> spec;
   if (file)
     spec = {.file = std::move(file), .config = options.config, .permissions = options.permissions};
@@ -78,6 +92,7 @@ std::vector<Broadcasters::NotStarted> Broadcasters::wait_first_start(MonoTime un
 }
 
 bool Broadcasters::stop(MonoTime deadline) {
+  is_stopping_ = true;
   for (const auto& runner : runners_) runner->request_stop(deadline);
   bool all_stopped = true;
   for (const auto& runner : runners_) {

@@ -36,6 +36,9 @@ class Broadcasters final : public BroadcasterControl {
                                                    PluginRunner::Options options);
   /// Names one that is switched off, or, with `refusal`, cannot be taken in.
   void add_absent(const std::string& name, const std::string& refusal);
+  /// Names those that are off instead of the ones named before; one that was there comes into none
+  /// of this.
+  void set_absent(const std::vector<std::string>& disabled);
   void start();
   /// As PluginRunner::post_change(): another library, config or permissions for `options.name`,
   /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.
@@ -66,6 +69,7 @@ class Broadcasters final : public BroadcasterControl {
   const PluginRunner::Surroundings surroundings_;
   std::vector<std::shared_ptr<PluginRunner>> runners_;
   std::vector<BroadcasterView> absent_;
+  bool is_stopping_ = false;
 };
 
 }  // namespace broadcast

@@ -190,7 +190,8 @@ bc_status HostServices::publish(const bc_publish* caller) {
   if (const bc_status status = copy_sized(caller, message); status != BC_OK) return status;
   if (message.flags != 0) return BC_E_UNSUPPORTED;
   if (is_plugin_thread()) return publish_in_phase(message, is_handling_);
-  // revoke() waits for these; the plugin's own thread is between two callbacks then.
+  // suspend() waits for these; the plugin's own thread is between two callbacks then.
+  if (is_silenced()) return BC_E_REVOKED;
   ++publishing_;
   const bc_status status = fenced([&] { return publish_in_phase(message, false); });
   --publishing_;
@@ -200,7 +201,7 @@ bc_status HostServices::publish(const bc_publish* caller) {
 bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_handling) {
   const Phase phase = phase_.load();
   if (phase >= Phase::kSuspended) {
-    was_revoked_ = was_revoked_ || is_handling;
+    if (is_handling) was_revoked_ = true;
     return BC_E_REVOKED;
   }
   if (phase == Phase::kNotStarted || !is_usable(message.topic) || !is_usable(message.payload)) {

@@ -60,7 +60,7 @@ class HostServices {
   void suspend();
   /// [any] The successor did not start: all is as before, unless it was revoked meanwhile.
   void resume();
-  /// [any] As suspend(), for good.
+  /// [any] As suspend(), for good, and without waiting.
   void revoke();
 
   [[nodiscard]] TimerTable& timers() { return timers_; }

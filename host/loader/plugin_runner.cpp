@@ -198,7 +198,7 @@ void PluginRunner::supervise() {
   stop_active();
   while (const auto change = take_change())
     change->done({options_.name + ": the host is stopping"});
-  report_down("stopped");
+  if (spec_) report_down("stopped");
   has_ended_.store(true);
   news_.set();
 }
@@ -353,7 +353,7 @@ PluginRunner::Changed PluginRunner::obey(std::optional<PluginSpec> spec) {
   if (!spec) return {switch_off()};
   if (quarantine_.size() >= kMaxLibrariesLeft) {
     return {options_.name + ": " + std::to_string(quarantine_.size()) +
-            " copies of its library could not be unloaded. Restart the host."};
+            " generations of it are stuck, or could not be unloaded. Restart the host."};
   }
   const bool is_running = active_ && has_started_ && !has_failed_;
   const bool is_exclusive =
@@ -383,8 +383,12 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
   }
   const MonoTime begun = mono_now();
   active_->pause();
-  const bool is_paused = wait_until(mono_now() + options_.times.pause,
-                                    [&] { return active_->state() >= State::kPaused; });
+  static_cast<void>(wait_until(mono_now() + options_.times.pause,
+                               [&] { return active_->state() >= State::kPaused; }));
+  if (is_stopping_.load()) {
+    retire(std::move(next));
+    return options_.name + ": the host is stopping";
+  }
   active_->suspend();
   std::string refusal = try_claim(*next->spec().file).value_or("");
   if (refusal.empty()) {
@@ -393,8 +397,10 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
     refusal = await_start(*next);
   }
   if (!refusal.empty() && try_withdraw(next->inbox())) {
-    static_cast<void>(try_claim());
+    if (next->state() < State::kFailed) next->suspend();  // never two publishers
+    take_topics_back(*next->spec().file);
     active_->resume();
+    pause_ = mono_now() - begun;
     retire(std::move(next));
     return refusal;
   }
@@ -402,15 +408,28 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
   auto old = std::move(active_);
   adopt(std::move(next));
   on_active_started();
-  if (!is_paused) old->quarantine();
+  if (old->state() < State::kPaused) old->quarantine();
   retire(std::move(old));
   return "";
+}
+
+/// After a START that failed: who came or went meanwhile, where it would have had other topics, was
+/// told to nobody.
+void PluginRunner::take_topics_back(const PluginFile& successor) {
+  static_cast<void>(try_claim());
+  if (successor.manifest().topics == spec_->file->manifest().topics) return;
+  for (const auto& [topic, subscribers] : surroundings_.hub.demand_of(*this)) {
+    active_->inbox()->post_demand(topic, subscribers);
+  }
 }
 
 /// N goes first: of those that must not be two at once, or do not run. What was before comes again
 /// if N+1 does not start.
 std::string PluginRunner::start_over(PluginSpec spec) {
-  if (auto refusal = try_claim(*spec.file)) return *refusal;
+  if (auto refusal = try_claim(*spec.file)) {
+    if (!spec_) report_down(*refusal);
+    return *refusal;
+  }
   const std::optional<PluginSpec> before = std::exchange(spec_, std::move(spec));
   const bool is_exclusive =
       spec_->file->manifest().is_exclusive || (before && before->file->manifest().is_exclusive);
@@ -427,6 +446,10 @@ std::string PluginRunner::start_over(PluginSpec spec) {
     strand("does not end; the host must be restarted", stuck);
     return stuck;
   }
+  if (is_stopping_.load()) {
+    next->request_stop(stop_deadline());
+    return options_.name + ": the host is stopping";
+  }
   adopt(std::move(next));
   active_->launch();
   std::string refusal = await_start(*active_);
@@ -434,12 +457,20 @@ std::string PluginRunner::start_over(PluginSpec spec) {
   if (refusal.empty() || !before) return refusal;  // what was off is on now, and tried again
   spec_ = before;
   static_cast<void>(try_claim());
+  auto again = make_generation(*spec_, Generation::Start::kAtOnce);
+  serve_by(again->inbox());  // from here on, messages wait for what was before
   retire(std::move(active_));
   if (is_exclusive && is_somebody_stuck()) {
     strand("does not end; the host must be restarted", stuck);
-  } else {
-    begin_active();
+    return refusal;
   }
+  if (is_stopping_.load()) {
+    again->request_stop(stop_deadline());
+    return refusal;
+  }
+  adopt(std::move(again));
+  active_->launch();
+  pause_ = mono_now() - begun;
   return refusal;
 }
 

@@ -145,6 +145,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   [[nodiscard]] std::optional<Change> take_change();
   [[nodiscard]] Changed obey(std::optional<PluginSpec> spec);
   [[nodiscard]] std::string replace_beside(PluginSpec spec);
+  void take_topics_back(const PluginFile& successor);
   [[nodiscard]] std::string start_over(PluginSpec spec);
   [[nodiscard]] std::string switch_off();
   [[nodiscard]] std::string await_start(const Generation& generation);

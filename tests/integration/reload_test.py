@@ -66,16 +66,15 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
             os.replace(library + ".new", library)
         install("probe.so")
         host = self.start({"probe": {"library": library}})
-        reader = await self.connect(host, "probe:log")
         self.expect_done(host, "/v1/reload")
         install("exclusive.so")
         self.expect_done(host, "/v1/reload", ("probe", "replaced"))
-        await reader.next_of("probe", event="START")
+        self.assertEqual(self.generation(host, "probe")["generation"], 2)
         install("undefined_symbol.so")
         status, answer = host.post("/v1/reload")
         self.assertEqual(status, 500, answer)
         self.assertIn("undefined symbol: function_that_nobody_defines", answer["broadcasters"][0]["error"])
-        await reader.next_of("probe", event="START")
+        self.assertEqual(self.generation(host, "probe")["generation"], 4, "the third could not be loaded")
         self.assertEqual(host.publish("probe:log", {"do": "publish_twice"})[0], 200)
 
     async def test_a_bad_file_changes_nothing_and_says_why(self):

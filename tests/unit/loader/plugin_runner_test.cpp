@@ -707,7 +707,42 @@ TEST_F(ReplaceTest, OneThatIsDownIsReplacedAtOnceAndGoesOnTryingIfTheNextFails) 
   EXPECT_TRUE(runner->view().running);
 }
 
-// Producers, demand, replacements, good and bad, and a stop all at once.
+TEST_F(ReplaceTest, AStopInTheMiddleOfAChangeEndsBoth) {
+  const Gate gate;
+  start_and_wait();
+  auto answer = std::make_shared<std::promise<std::string>>();
+  runner->post_change(
+      spec(R"({"in":"CONFIG",)" + gate.order().substr(1)),
+      [answer](const PluginRunner::Changed& changed) { answer->set_value(changed.refusal); });
+  while (mappings_of("probe") < 2) std::this_thread::yield();
+  runner->request_stop(mono_now() + kPatience);
+  gate.open();
+  EXPECT_TRUE(runner->wait_stopped(mono_now() + kPatience));
+  EXPECT_EQ(answer->get_future().get(), "probe: the host is stopping");
+  EXPECT_EQ(ask(*runner, "{}").text, "probe is stopped");
+  EXPECT_EQ(runner->libraries_left(), 0u);
+  EXPECT_EQ(mappings_of("probe"), 0u);
+}
+
+TEST_F(ReplaceTest, AStartThatIsGivenUpPublishesNothingBesideTheOldOne) {
+  const Gate gate;
+  auto impatient = options();
+  impatient.times.start = 1ms;
+  impatient.times.stop = kPatience;
+  start_and_wait(impatient);
+  auto answer = std::make_shared<std::promise<std::string>>();
+  runner->post_change(
+      spec(R"({"in":"START",)" + gate.order().substr(1)),
+      [answer](const PluginRunner::Changed& changed) { answer->set_value(changed.refusal); });
+  ASSERT_TRUE(listening.wait_for_event("stuck"));
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u) << "the old one goes on";
+  gate.open();
+  EXPECT_EQ(answer->get_future().get(), "probe: START has not returned in time");
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_EQ(runner->view().generation, 1u);
+}
+
+// Producers, demand, replacements, good and bad, all at once.
 TEST(PluginRunnerStressTest, AnswersEveryMessageOnceWhileCallersOverlapWithReplacements) {
   test::ListeningHub listening;
   const auto file = test::read_plugin("probe");
