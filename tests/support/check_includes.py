@@ -112,9 +112,10 @@ def check_tool(tool, header, quoted):
         if header.startswith(("host/", f"tools/{tool}/")):
             return None
         return f"tools/{tool} may include the host and its own folder, named from the root"
-    if is_system(header) or header.startswith(("broadcast/", "nlohmann/", "CLI/") + EVERYWHERE_IN_HOST):
+    third_party = ("broadcast/", "nlohmann/", "CLI/", "boost/asio", "boost/beast", "boost/system/")
+    if is_system(header) or header.startswith(third_party + EVERYWHERE_IN_HOST):
         return None
-    return f"tools/{tool} may use the SDK, nlohmann/ and CLI/"
+    return f"tools/{tool} may use {', '.join(third_party)}"
 
 
 def check(path, header, quoted):

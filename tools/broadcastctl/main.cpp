@@ -16,11 +16,13 @@
 #include "host/app/config.hpp"
 #include "host/app/version.hpp"
 #include "host/loader/plugin_refused.hpp"
+#include "tools/broadcastctl/admin_client.hpp"
 #include "tools/broadcastctl/check.hpp"
 #include "tools/broadcastctl/check_config.hpp"
 #include "tools/broadcastctl/config_schema.hpp"
 #include "tools/broadcastctl/config_table.hpp"
 #include "tools/broadcastctl/inspection.hpp"
+#include "tools/broadcastctl/operate.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
 #include "tools/broadcastctl/scaffold.hpp"
 #include "tools/broadcastctl/steps.hpp"
@@ -80,6 +82,33 @@ int check_host_file(const std::string& file) {
   return kGood;
 }
 
+/// Prints what came of it.
+int tell(const OperationReport& report) {
+  print(report.done);
+  std::fputs(report.wrong.c_str(), stderr);
+  return report.wrong.empty() ? kGood : kFound;
+}
+
+int list_broadcasters(const AdminAddress& host) {
+  const AdminAnswer answer = get_from_admin(host, "/v1/broadcasters");
+  if (answer.status != 200) return tell(operation_report(answer));
+  print(broadcaster_list(answer.body));
+  return kGood;
+}
+
+/// Where a host that runs is, for the commands that talk to it.
+struct AdminArguments {
+  std::string admin = "127.0.0.1:5112", token;
+
+  void add_to(CLI::App& command) {
+    command.add_option("--admin", admin, "the host's admin.listen")->capture_default_str();
+    command
+        .add_option("--token", token, "of its admin.tokens; with scope admin to change anything")
+        ->envname("ADMIN_TOKEN");
+  }
+  [[nodiscard]] AdminAddress address() const { return admin_address(admin, token); }
+};
+
 /// What `plugin check` and its steps are told.
 struct CheckArguments {
   std::string library, config_file, config_json, deadline = "5s";
@@ -122,12 +151,13 @@ struct CheckArguments {
 class CommandLine {
  public:
   CommandLine()
-      : app_("For broadcast-host: write plugins, look at them, check configurations",
+      : app_("For broadcast-host: write plugins, check them, run them, and change a host that runs",
              "broadcastctl") {
     app_.require_subcommand(1);
     app_.set_version_flag("--version", std::string("broadcastctl ") + kHostVersion);
     add_plugin();
     add_config();
+    add_operations();
   }
 
   int run(int argc, char** argv) {
@@ -220,10 +250,43 @@ class CommandLine {
         });
   }
 
+  void add_operations() {
+    add(app_, "reload", "a host that runs reads its YAML again and changes what differs",
+        [this](CLI::App& command) {
+          admin_.add_to(command);
+          return [this] {
+            return tell(operation_report(post_to_admin(admin_.address(), "/v1/reload")));
+          };
+        });
+    CLI::App& group = *app_.add_subcommand("broadcaster", "those of a host that runs");
+    group.require_subcommand(1);
+    add(group, "list", "a line each: name, state, version, what it says of itself",
+        [this](CLI::App& command) {
+          admin_.add_to(command);
+          return [this] { return list_broadcasters(admin_.address()); };
+        });
+    add_action(group, "enable", "start it, as the configuration has it");
+    add_action(group, "disable", "stop it, until it is enabled or the next reload");
+    add_action(group, "restart", "another instance of the same library");
+    add_action(group, "replace", "its library is read again");
+  }
+
+  void add_action(CLI::App& group, const char* action, const char* description) {
+    add(group, action, description, [this, action](CLI::App& command) {
+      command.add_option("name", name_, "as the host's YAML has it")->required();
+      admin_.add_to(command);
+      return [this, action] {
+        const std::string target = "/v1/broadcasters/" + name_ + "/" + action;
+        return tell(operation_report(post_to_admin(admin_.address(), target)));
+      };
+    });
+  }
+
   CLI::App app_;
   std::function<int()> chosen_;
   std::string library_, file_, step_, name_, topic_, directory_;
   CheckArguments check_;
+  AdminArguments admin_;
   std::vector<std::string> only_;
   int telling_ = 1;
   bool as_json_ = false;

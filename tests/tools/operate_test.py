@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+"""broadcastctl reload and broadcaster: what a host that runs is told, what it answers, and the exit code."""
+
+import os
+import shutil
+import tempfile
+import unittest
+
+from ctl import run
+from host import TEST_PLUGINS, Host, mirror, test_plugin
+from server import free_port
+
+
+class OperateTest(unittest.TestCase):
+    def start(self, broadcasters, **sections):
+        host = self.enterContext(Host({"broadcasters": broadcasters, **sections}))
+        for name in broadcasters:
+            host.wait_until_started(name)
+        return host
+
+    def expect(self, code, said, wrong, *command, **options):
+        ended = run(*command, **options)
+        self.assertEqual(ended.returncode, code, ended.stdout + ended.stderr)
+        self.assertRegex(ended.stdout, said)
+        self.assertRegex(ended.stderr, wrong)
+
+    def test_a_reload_says_what_it_did_and_what_needs_a_restart(self):
+        host = self.start(mirror())
+        admin = ("--admin", f"127.0.0.1:{host.admin_port}")
+        self.expect(0, "^nothing to change\n$", "^$", "reload", *admin)
+        host.rewrite({"broadcasters": test_plugin("probe", "probe.so"), "limits": {"outbox": "2MiB"},
+                      "server": {"threads": 1}})
+        self.expect(0, "^mirror: stopped\nprobe: started\nchanged: limits.outbox\n"
+                       "holds after a restart only: server.threads\n$", "^$", "reload", *admin)
+
+    def test_a_reload_says_all_that_is_wrong_with_the_yaml(self):
+        host = self.start(mirror())
+        host.rewrite({"limits": {"outbox": "much", "topics": "many"}})
+        self.expect(1, "^$", r"yaml:\d+:\d+: limits\.outbox: .*\n.*yaml:\d+:\d+: limits\.topics: .*\nNothing was changed\.\n$",
+                    "reload", "--admin", f"127.0.0.1:{host.admin_port}")
+
+    def test_broadcasters_one_by_one(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory(prefix="broadcast-library-"))
+        library = os.path.join(directory, "probe.so")
+        shutil.copyfile(os.path.join(TEST_PLUGINS, "probe.so"), library)
+        host = self.start({"probe": {"library": library}})
+        admin = ("--admin", f"127.0.0.1:{host.admin_port}")
+        self.expect(0, r"^probe +ok +\S+ generation 1\n$", "^$", "broadcaster", "list", *admin)
+        for action, did in (("restart", "restarted"), ("replace", "replaced"), ("disable", "stopped"),
+                            ("disable", "nothing to change"), ("enable", "started")):
+            self.expect(0, f"^(probe: )?{did}\n$", "^$", "broadcaster", action, "probe", *admin)
+        with open(library, "wb") as file:
+            file.write(b"not a library")
+        self.expect(1, "^$", r"^probe\.so: .*ELF.*\nNothing was changed\.\n$", "broadcaster", "replace", "probe", *admin)
+        self.expect(2, "^$", "no such broadcaster", "broadcaster", "restart", "nobody", *admin)
+
+    def test_a_token(self):
+        host = self.start(mirror(), admin={"tokens": [{"token": "good", "scopes": ["admin", "read"]},
+                                                      {"token": "reads", "scopes": ["read"]}]})
+        admin = ("--admin", f"127.0.0.1:{host.admin_port}")
+        self.expect(2, "^$", r"^127\.0\.0\.1:\d+: .*--token, or ADMIN_TOKEN", "reload", *admin)
+        for token in ("wrong", "reads"):
+            self.expect(2, "^$", "--token, or ADMIN_TOKEN", "reload", *admin, "--token", token)
+        self.expect(0, "^mirror ", "^$", "broadcaster", "list", *admin, "--token", "reads")
+        self.expect(0, "nothing to change", "^$", "reload", *admin, env=os.environ | {"ADMIN_TOKEN": "good"})
+
+    def test_a_host_that_is_not_there(self):
+        self.expect(2, "^$", r"^127\.0\.0\.1:\d+: Connection refused\. Is the host running",
+                    "reload", "--admin", f"127.0.0.1:{free_port()}")
+        self.expect(2, "^$", "expected host:port", "reload", "--admin", "5112")
+
+    def test_what_is_not_an_admin_listener(self):
+        host = self.start(mirror())
+        self.expect(2, "^$", r"no JSON: that is not a broadcast-host's admin\.listen",
+                    "reload", "--admin", f"127.0.0.1:{host.port}")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,32 @@
+#pragma once
+// One request to the admin listener of a host that runs, and its answer. Blocks; [main], and the
+// thread of `plugin dev`.
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace broadcast {
+
+struct AdminAddress {
+  std::string host;
+  std::string port;
+  std::string token;  ///< empty: none is sent
+
+  [[nodiscard]] std::string text() const { return host + ":" + port; }
+};
+
+/// "127.0.0.1:5112", "[::1]:5112", "localhost:5112". Throws CannotRun.
+[[nodiscard]] AdminAddress admin_address(std::string_view text, std::string token);
+
+struct AdminAnswer {
+  unsigned status = 0;
+  nlohmann::ordered_json body;
+};
+
+/// Both throw CannotRun: nobody listens there, the token is refused, or it is no admin listener.
+[[nodiscard]] AdminAnswer get_from_admin(const AdminAddress& address, const std::string& target);
+[[nodiscard]] AdminAnswer post_to_admin(const AdminAddress& address, const std::string& target);
+
+}  // namespace broadcast

@@ -1,0 +1,62 @@
+#include "tools/broadcastctl/operate.hpp"
+
+#include <fmt/format.h>
+
+#include "tools/broadcastctl/plugin_bytes.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text_of(const Json& value) { return value.is_null() ? "" : value.get<std::string>(); }
+
+}  // namespace
+
+OperationReport operation_report(const AdminAnswer& answer) {
+  OperationReport report;
+  const Json& body = answer.body;
+  if (answer.status == 404) throw CannotRun(body.value("message", "not found") + ".");
+  if (!body.contains("outcome")) {
+    report.wrong = body.value("message", "HTTP " + std::to_string(answer.status)) + "\n";
+    return report;
+  }
+  for (const Json& step : body.at("broadcasters")) {
+    const auto name = step.at("name").get<std::string>();
+    if (const Json& error = step.at("error"); error.is_null()) {
+      report.done += name + ": " + text_of(step.at("did")) + "\n";
+    } else {
+      report.wrong += name + ": not changed: " + text_of(error) + "\n";
+    }
+  }
+  for (const Json& key : body.at("settings")) report.done += "changed: " + text_of(key) + "\n";
+  for (const Json& key : body.at("needs_restart")) {
+    report.done += "holds after a restart only: " + text_of(key) + "\n";
+  }
+  for (const Json& error : body.at("errors")) report.wrong += text_of(error) + "\n";
+  if (body.at("outcome") == "invalid") report.wrong += "Nothing was changed.\n";
+  if (report.done.empty() && report.wrong.empty()) report.done = "nothing to change\n";
+  return report;
+}
+
+std::string broadcaster_list(const Json& body) {
+  std::string lines;
+  for (const Json& one : body.at("broadcasters")) {
+    const std::string version = one.contains("version")
+                                    ? fmt::format("{} generation {}", text_of(one.at("version")),
+                                                  one.at("generation").get<std::uint64_t>())
+                                    : "-";
+    std::string line = fmt::format("{:<20} {:<9} {:<20} {}", text_of(one.at("name")),
+                                   text_of(one.at("state")), version, one.value("detail", ""));
+    line.erase(line.find_last_not_of(' ') + 1);
+    lines += line + "\n";
+    const Json quarantined = one.value("quarantined", Json::array());
+    if (!quarantined.empty()) {
+      lines += fmt::format("{:<20} {} in quarantine\n", "", quarantined.size());
+    }
+  }
+  return lines;
+}
+
+}  // namespace broadcast
