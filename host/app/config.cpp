@@ -383,6 +383,7 @@ std::string Config::locate(std::string_view broadcaster, std::string_view pointe
   const YamlPlace& place = places.at(known);
   std::string path = place.path;
   std::ranges::replace_copy(pointer.substr(known.size()), std::back_inserter(path), '/', '.');
+  if (file.empty()) return path;
   return file + ":" + std::to_string(place.at.line) + ":" + std::to_string(place.at.column) + ": " +
          path;
 }

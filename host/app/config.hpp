@@ -144,7 +144,7 @@ struct Config {
   PluginsConfig plugins;
   std::map<std::string, BroadcasterConfig> broadcasters;  ///< by name
 
-  std::string file;  ///< as it was given, for locate()
+  std::string file;  ///< as it was given, for locate(); empty: made by the program
 
   /// "config/prod.yaml:41:7: broadcasters.price.config.interval" for "/interval" in the config of
   /// `broadcaster`. What the file does not have is placed where the nearest value around it stands.

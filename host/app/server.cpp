@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 #include <sstream>
 #include <thread>
 #include <utility>
@@ -136,7 +137,7 @@ std::string text_of(const tcp::endpoint& endpoint) {
 Server::Server(Config config, BroadcasterPlan plan)
     : config_(std::move(config)),
       signals_(io_, SIGTERM, SIGINT),
-      hangup_(io_, SIGHUP),
+      hangup_(io_),
       tick_(io_),
       store_(open_state(config_, counters_)),
       hub_(hub_options(config_), counters_),
@@ -153,6 +154,7 @@ Server::Server(Config config, BroadcasterPlan plan)
       operations_(
           io_, config_, broadcasters_,
           [this](const std::vector<TopicPattern>& relay) { return apply(relay); }, counters_) {
+  (config_.file.empty() ? signals_ : hangup_).add(SIGHUP);
   session_limits_.assign(shards_.size(), session_limits(config_));
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ,
@@ -223,7 +225,7 @@ Server::End Server::run() {
   arm_hangup();
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
-    spdlog::info("{}: stopping", signal == SIGINT ? "SIGINT" : "SIGTERM");
+    spdlog::info("SIG{}: stopping", ::sigabbrev_np(signal));
     io_.stop();
   });
   io_.run();

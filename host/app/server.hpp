@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 
@@ -38,10 +39,14 @@ class Server {
     int exit_code = 0;
     bool is_stuck = false;  ///< code of a broadcaster may still run: leave without destroying this
   };
-  /// Serves until SIGTERM or SIGINT, then stops within server.drain; SIGHUP reads the YAML again.
-  /// With plugins.strict and a broadcaster that does not start it stops at once; the log names all
-  /// of them, the code is 1.
+  /// Serves until SIGTERM or SIGINT, then stops within server.drain; SIGHUP reads the YAML again,
+  /// or if there is no file, is as SIGTERM. With plugins.strict and a broadcaster that does not
+  /// start it stops at once; the log names all of them, the code is 1.
   [[nodiscard]] End run();
+
+  /// Where it listens, for clients and for operators.
+  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return shards_.endpoint(); }
+  [[nodiscard]] boost::asio::ip::tcp::endpoint admin_endpoint() const { return admin_->endpoint(); }
 
  private:
   void add_broadcasters(BroadcasterPlan plan);
