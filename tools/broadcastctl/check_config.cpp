@@ -38,7 +38,10 @@ json config_in_yaml(const std::string& library, const std::string& file) {
   if (root.kind != YamlNode::Kind::kMap) {
     throw CannotRun(file + ": expected a map: what stands under config: in the host's YAML.");
   }
-  return to_json(root, "config").value;
+  json config = to_json(root, "config").value;
+  const bool is_entry =
+      config.size() == 1 && config.contains("config") && config["config"].is_object();
+  return is_entry ? json(config["config"]) : config;
 }
 
 }  // namespace

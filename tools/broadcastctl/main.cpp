@@ -24,6 +24,7 @@
 #include "tools/broadcastctl/inspection.hpp"
 #include "tools/broadcastctl/operate.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
+#include "tools/broadcastctl/plugin_host.hpp"
 #include "tools/broadcastctl/scaffold.hpp"
 #include "tools/broadcastctl/steps.hpp"
 
@@ -148,6 +149,28 @@ struct CheckArguments {
   }
 };
 
+/// What `plugin run` and `plugin dev` are told.
+struct HostArguments {
+  PluginHostOptions given;
+  std::string config_file;
+
+  void add_to(CLI::App& command) {
+    command.add_option("library", given.library, "the plugin's .so")->required();
+    command.add_option("--config", config_file,
+                       "YAML: the plugin's config, or a host's file with broadcasters:");
+    command.add_option("--listen", given.listen, "for WebSocket clients; 0 is any free port")
+        ->capture_default_str();
+    command.add_option("--topic", given.topics,
+                       "one to show besides its own, such as price:005930; may be repeated");
+  }
+
+  [[nodiscard]] PluginHostOptions options() const {
+    PluginHostOptions options = given;
+    options.config = check_config(given.library, config_file, "");
+    return options;
+  }
+};
+
 class CommandLine {
  public:
   CommandLine()
@@ -209,6 +232,19 @@ class CommandLine {
             CheckOptions options = check_.options();
             options.only = only_;
             return check(options, as_json_);
+          };
+        });
+    add(plugin, "run", "a host with this plugin alone, and a live view of its topics",
+        [this](CLI::App& command) {
+          host_.add_to(command);
+          return [this] { return run_plugin_host(host_.options()); };
+        });
+    add(plugin, "dev", "run it, and replace it whenever it has been built anew",
+        [this](CLI::App& command) {
+          host_.add_to(command);
+          return [this] {
+            host_.given.replaces = true;
+            return run_plugin_host(host_.options());
           };
         });
     add(plugin, "check-step", "one step of check, in this process: for debuggers",
@@ -287,6 +323,7 @@ class CommandLine {
   std::string library_, file_, step_, name_, topic_, directory_;
   CheckArguments check_;
   AdminArguments admin_;
+  HostArguments host_;
   std::vector<std::string> only_;
   int telling_ = 1;
   bool as_json_ = false;
