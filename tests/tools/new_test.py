@@ -1,24 +1,19 @@
 #!/usr/bin/python3
-"""broadcastctl plugin new: what it writes builds against the SDK, passes its own test and every check."""
+"""broadcastctl plugin new: what it writes builds against the installed SDK, passes its own test and every check.
+
+Usage: new_test.py BUILD [unittest's options]
+"""
 
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
 
-from ctl import ROOT, check, run
+from ctl import check, run
 from process import DEADLINE
 
-# The SDK as a package, out of this tree.
-PACKAGE = f"""
-include(CMakeFindDependencyMacro)
-find_dependency(nlohmann_json)
-add_library(Broadcast::sdk INTERFACE IMPORTED)
-target_include_directories(Broadcast::sdk INTERFACE "{ROOT}/sdk/include")
-target_compile_features(Broadcast::sdk INTERFACE cxx_std_20)
-target_link_libraries(Broadcast::sdk INTERFACE nlohmann_json::nlohmann_json)
-include("{ROOT}/sdk/cmake/BroadcastPlugin.cmake")
-"""
+BUILD = sys.argv.pop(1)
 
 
 class NewTest(unittest.TestCase):
@@ -34,13 +29,10 @@ class NewTest(unittest.TestCase):
         return ended.stdout
 
     def build(self, project, name):
-        package = self.directory / "package"
-        package.mkdir()
-        (package / "BroadcastSdkConfig.cmake").write_text(PACKAGE, encoding="utf-8")
-        (package / "BroadcastSdkConfigVersion.cmake").write_text(
-            "set(PACKAGE_VERSION 1.0.0)\nset(PACKAGE_VERSION_COMPATIBLE TRUE)\n", encoding="utf-8")
+        prefix = self.directory / "sdk"
+        self.must("cmake", "--install", BUILD, "--component", "sdk", "--prefix", prefix)
         build = project / "build"
-        self.must("cmake", "-S", project, "-B", build, "-G", "Ninja", f"-DBroadcastSdk_DIR={package}",
+        self.must("cmake", "-S", project, "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
                   "-DCMAKE_CXX_COMPILER=g++", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror")
         self.must("cmake", "--build", build)
         self.assertIn("100% tests passed", self.must("ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error"))
