@@ -279,7 +279,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         server.client().set("daytrading:signals:1", "kept")
         await self.see_a_signal(host, server)
         self.assertEqual(server.client().get("daytrading:signals:1"), b"kept")
-        self.assertEqual(metric(host, "broadcast_redis_connected"), 1)
+        self.assertEqual(metric(host, "broadcast_cache_drops_total"), 0)
 
     def test_the_environment_says_where_redis_is(self):
         server = self.start_redis()
