@@ -134,14 +134,14 @@ class BenchFeed : public Broadcaster {
 #define BENCH_FEED_TOPICS R"({"pattern":"other:{name}","delivery":"all"})"
 #else
 #define BENCH_FEED_NAME "bench_feed"
-#define BENCH_FEED_TOPICS \
-  R"({"pattern":"bench","delivery":"latest"},
-{"pattern":"bench:{name}","delivery":"latest"},
-{"pattern":"t{number}","match":"[0-9]+","delivery":"latest"},
-{"pattern":"idle","delivery":"latest"},
-{"pattern":"idle:{name}","delivery":"latest"},
-{"pattern":"benchall","delivery":"all"},
-{"pattern":"benchall:{name}","delivery":"all"})"
+#define BENCH_FEED_TOPICS                                            \
+  R"({"pattern":"bench","delivery":"latest"},)"                      \
+  R"({"pattern":"bench:{name}","delivery":"latest"},)"               \
+  R"({"pattern":"t{number}","match":"[0-9]+","delivery":"latest"},)" \
+  R"({"pattern":"idle","delivery":"latest"},)"                       \
+  R"({"pattern":"idle:{name}","delivery":"latest"},)"                \
+  R"({"pattern":"benchall","delivery":"all"},)"                      \
+  R"({"pattern":"benchall:{name}","delivery":"all"})"
 #endif
 
 BROADCAST_PLUGIN(broadcast::BenchFeed, BENCH_FEED_NAME, "1.0.0",
