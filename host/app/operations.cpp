@@ -138,6 +138,10 @@ std::optional<BroadcasterPlan::Ready> Operations::planned(const std::string& nam
                                                           std::vector<std::string>& errors) {
   Config config = config_;
   config.broadcasters.at(name).enabled = true;
+  // The others' libraries are read only where their topics are to be compared.
+  if (on_.contains(name)) {
+    std::erase_if(config.broadcasters, [&](const auto& other) { return other.first != name; });
+  }
   BroadcasterPlan plan = plan_broadcasters(config);
   for (const auto& refused : plan.refused) {
     if (refused.name == name) errors.push_back(refused.why);
