@@ -114,6 +114,8 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
 
  private:
   using State = Generation::State;
+  /// Each may hold threads, timers and memory that nobody can take back.
+  static constexpr std::size_t kMaxLibrariesLeft = 8;
   struct Change {
     std::optional<PluginSpec> spec;
     std::function<void(Changed)> done;
