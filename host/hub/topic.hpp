@@ -48,6 +48,7 @@ struct Topic {
   std::atomic<TopicOwner*> owner;  // null: the host's own, or nobody's
   // May be forgotten when nobody listens and the table is nearly full.
   std::atomic<bool> evictable;
+  bool fixed = false;  // a manifest or the host names it; under the lock of the hub's table
 
   Guarded<State> state{};
 };

@@ -166,7 +166,9 @@ void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
     topic->owner = fits ? claim->owner : nullptr;
     if (!fits) continue;
     topic->delivery = claim->pattern.delivery();
-    if (!claim->pattern.has_placeholder() && topic->evictable.exchange(false)) ++table.fixed;
+    if (claim->pattern.has_placeholder()) continue;
+    topic->evictable = false;
+    if (!std::exchange(topic->fixed, true)) ++table.fixed;
   }
 }
 
@@ -184,14 +186,15 @@ TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery
                            .epoch = goes_on ? stored->epoch : new_epoch(),
                            .delivery = delivery,
                            .owner = owner,
-                           .evictable = evictable && !goes_on});
+                           .evictable = evictable && !goes_on,
+                           .fixed = !evictable});
   topic->state.with_lock([&](Topic::State& state) {
     state.shards.resize(inboxes_.size());
     if (stored != nullptr) restore(*topic, state, *stored);
     announce(table, *topic, state);
   });
   table.topics.emplace(topic->name, topic);
-  if (!evictable) ++table.fixed;
+  if (topic->fixed) ++table.fixed;
   return topic;
 }
 
@@ -213,7 +216,13 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       error = JoinError::kTooManyTopics;
       return nullptr;
     }
-    if (claim == nullptr) return insert(table, name, Delivery::kLatest, nullptr, true);
+    if (claim == nullptr) {
+      // Its owner may come again: stored numbers go on as they were.
+      const auto stored = table.restorable.find(name);
+      const bool is_stored = stored != table.restorable.end();
+      return insert(table, name, is_stored ? stored->second.delivery : Delivery::kLatest, nullptr,
+                    true);
+    }
     // Of a pattern with a placeholder: the others are there since they were claimed.
     return insert(table, name, claim->pattern.delivery(), claim->owner, true);
   });

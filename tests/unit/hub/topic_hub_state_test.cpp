@@ -90,23 +90,29 @@ class HandStore final : public StateStore {
 
 /// One life of a host.
 struct Life {
-  explicit Life(StateStore& store) : shard(hub) {
+  enum class Owner : std::uint8_t { kThere, kSwitchedOff };
+
+  explicit Life(StateStore& store, Owner is = Owner::kThere)
+      : hub({.topics = 1, .accept_unknown = is == Owner::kSwitchedOff}, counters), shard(hub) {
     hub.on_tick(at(0s), 0);
     hub.open_store(store);
-    EXPECT_FALSE(hub.try_claim(
-        owner, "libx.so",
-        {{"signal:vcp", "", Delivery::kAll}, {"price:{ticker}", "", Delivery::kLatest}}));
+    if (is == Owner::kThere) claim();
   }
   ~Life() { hub.close_store(); }
   Life(const Life&) = delete;
   Life& operator=(const Life&) = delete;
 
+  void claim() {
+    EXPECT_FALSE(hub.try_claim(
+        owner, "libx.so",
+        {{"signal:vcp", "", Delivery::kAll}, {"price:{ticker}", "", Delivery::kLatest}}));
+  }
   Published publish(std::string_view topic, int n) {
     return hub.publish(owner, topic, R"({"type":"x","n":)" + std::to_string(n) + "}");
   }
   Counters counters;
   FakeOwner owner{"x"};
-  TopicHub hub{{}, counters};
+  TopicHub hub;
   TestShard shard;
 };
 
@@ -200,6 +206,23 @@ TEST_F(TopicHubStateTest, NumbersEpochAndHistoryOfAllTopicsGoOnAfterARestart) {
   ASSERT_EQ(joined.missed.size(), 2U);
   EXPECT_EQ(joined.missed[0]->payload(), text("signal:vcp", 2, 2));
   EXPECT_EQ(life.publish("signal:vcp", 4).seq, 4U);
+}
+
+TEST_F(TopicHubStateTest, NumbersGoOnWhereAClientIsThereBeforeTheOwner) {
+  std::string epoch;
+  {
+    Life life(store);
+    life.publish("signal:vcp", 1);
+    store.commit();
+    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch;
+  }
+  Life life(store, Life::Owner::kSwitchedOff);
+  const auto joined = life.hub.join("signal:vcp", 0).joined.value();
+  EXPECT_EQ(joined.topic->epoch, epoch);
+  EXPECT_EQ(joined.seq, 1U);
+  life.claim();
+  EXPECT_EQ(life.publish("signal:vcp", 2).seq, 2U);
+  EXPECT_TRUE(life.hub.join("price:a", 0).joined) << "it does not count against the limit any more";
 }
 
 TEST_F(TopicHubStateTest, LastValuesAreSnapshotsInANewEpoch) {
