@@ -45,6 +45,7 @@ class HostServices {
   };
 
   explicit HostServices(const Parts& parts);
+  ~HostServices() { parts_.metrics.release(metric_ids_); }
   HostServices(const HostServices&) = delete;
   HostServices& operator=(const HostServices&) = delete;
 

@@ -102,6 +102,57 @@ TEST(PluginMetricsTest, ANewGenerationGoesOnFromTheNumbersOfTheOneBefore) {
   EXPECT_EQ(metrics.view()[0].value, 6);
 }
 
+/// `count` gauges beside "stays", a counter that every generation defines last.
+PluginMetrics::Ids generation(PluginMetrics& metrics, const std::string& prefix,
+                              std::size_t count = PluginMetrics::kMost - 1) {
+  PluginMetrics::Ids ids;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    EXPECT_EQ(metrics.define(ids, i, BC_GAUGE, prefix + std::to_string(i), ""), BC_OK);
+  }
+  EXPECT_EQ(metrics.define(ids, 1000, BC_COUNTER, "stays", ""), BC_OK);
+  metrics.record(ids, 1000, 1);
+  return ids;
+}
+
+double value_of(const PluginMetrics& metrics, const std::string& name) {
+  for (const MetricView& metric : metrics.view()) {
+    if (metric.name == name) return metric.value;
+  }
+  return -1;
+}
+
+TEST(PluginMetricsTest, WhatNoGenerationDefinesAnyMoreMakesRoom) {
+  PluginMetrics metrics;
+  const auto first = generation(metrics, "a");
+  const auto second = generation(metrics, "b");  // beside it
+  metrics.release(first);
+  metrics.release(second);
+  for (const char* prefix : {"c", "d", "e"}) metrics.release(generation(metrics, prefix));
+  EXPECT_LE(metrics.view().size(), 2 * PluginMetrics::kMost);
+  EXPECT_EQ(value_of(metrics, "stays"), 5) << "it came again each time";
+  EXPECT_EQ(value_of(metrics, "a0"), -1);
+  EXPECT_EQ(value_of(metrics, "e0"), 0);
+}
+
+TEST(PluginMetricsTest, NoGenerationHasMoreThanItsOwn) {
+  PluginMetrics metrics;
+  metrics.release(generation(metrics, "old"));
+  PluginMetrics::Ids ids = generation(metrics, "new");
+  EXPECT_EQ(metrics.define(ids, 2000, BC_GAUGE, "old1", ""), BC_E_BUSY);
+  EXPECT_EQ(metrics.define(ids, 2001, BC_COUNTER, "stays_total", ""), BC_OK) << "it has that";
+}
+
+TEST(PluginMetricsTest, ANameThatNoGenerationDefinesAnyMoreMayBeOfAnotherKind) {
+  PluginMetrics metrics;
+  PluginMetrics::Ids first;
+  ASSERT_EQ(metrics.define(first, 1, BC_GAUGE, "depth", ""), BC_OK);
+  metrics.record(first, 1, 7);
+  metrics.release(first);
+  PluginMetrics::Ids second;
+  ASSERT_EQ(metrics.define(second, 1, BC_COUNTER, "depth", ""), BC_OK);
+  EXPECT_EQ(value_of(metrics, "depth"), 0);
+}
+
 TEST(PluginMetricsTest, ThreadsRecordAtOnceWhileSomebodyReads) {
   constexpr int kTimes = 2000;
   PluginMetrics metrics;
