@@ -79,7 +79,7 @@ class Generation {
   void pause();
   /// Takes pause() and suspend() back.
   void resume();
-  /// What it publishes is answered REVOKED, until resume(). REQUIRES: it was kRunning once.
+  /// What it publishes is answered REVOKED, until resume(). REQUIRES: it was kPrepared once.
   void suspend() { services_->suspend(); }
   void request_stop(MonoTime deadline) { parts_.inbox->request_stop(deadline); }
   /// A callback of it does not return: what it publishes is answered REVOKED from now on, and the

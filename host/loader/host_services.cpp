@@ -235,10 +235,16 @@ bool HostServices::started() {
   });
 }
 
+void HostServices::open() {
+  Phase before = Phase::kNotStarted;
+  phase_.compare_exchange_strong(before, Phase::kOpen);
+}
+
 void HostServices::suspend() {
   reports_.with_lock([this](Reports&) {
-    Phase open = Phase::kOpen;
-    phase_.compare_exchange_strong(open, Phase::kSuspended);
+    Phase phase = phase_.load();
+    while (phase < Phase::kSuspended && !phase_.compare_exchange_weak(phase, Phase::kSuspended)) {
+    }
   });
   while (publishing_.load() > 0) std::this_thread::yield();  // they never block
 }

@@ -51,8 +51,9 @@ class HostServices {
 
   [[nodiscard]] const bc_host* table() const { return &table_; }
 
-  /// publish() is allowed from now on: START is about to be delivered.
-  void open() { phase_.store(Phase::kOpen); }
+  /// publish() is allowed from now on: START is about to be delivered. Unless it was suspended or
+  /// revoked already, because the host gave it up before it came to that.
+  void open();
   /// START has returned: metrics cannot be defined any more, and what was reported until now is
   /// shown: before, the generation before this one may still have the word. False: nothing was.
   bool started();

@@ -134,6 +134,16 @@ TEST_F(HostServicesTest, CanBeSuspendedAndGoOnButIsRevokedForGood) {
   EXPECT_EQ(host->stopping(host), 1);
 }
 
+TEST_F(HostServicesTest, PublishesNothingOnceItWasGivenUpBeforeItsStart) {
+  services->suspend();
+  services->open();
+  EXPECT_EQ(publish(), BC_E_REVOKED);
+  serve(listening.hub());
+  services->revoke();
+  services->open();
+  EXPECT_EQ(publish(), BC_E_REVOKED);
+}
+
 TEST_F(HostServicesTest, AMessageWhoseUpdateCameTooLateIsToBeTriedAgain) {
   services->open();
   services->begin_message({.topic = "price:1", .source = "http", .payload = "{}"});

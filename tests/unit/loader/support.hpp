@@ -2,6 +2,7 @@
 // What the loader's tests share: the test plugins' files, a hub whose messages a test can wait for,
 // and a deadline for every wait.
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -99,6 +100,13 @@ class ListeningHub {
       }
       return false;
     });
+  }
+  /// Whether one is among what has come by now.
+  [[nodiscard]] bool came(const std::vector<std::string>& parts) {
+    const std::lock_guard lock(mutex_);
+    take();
+    return std::ranges::any_of(texts_,
+                               [&](const std::string& text) { return contains_all(text, parts); });
   }
   /// An event that the probe told of.
   [[nodiscard]] bool wait_for_event(const std::string& event) {
