@@ -5,7 +5,10 @@
 
 #include <boost/asio/post.hpp>
 #include <pthread.h>
+#include <sched.h>
 #include <spdlog/spdlog.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace broadcast {
 
@@ -19,6 +22,30 @@ constexpr std::size_t kMaxInflation = 10;
 constexpr std::chrono::milliseconds kTick{500};
 constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
+
+/// As the kernel has it; its header and the C library's cannot be included together.
+struct SchedulerWish {
+  std::uint32_t size = 0;
+  std::uint32_t policy = 0;
+  std::uint64_t flags = 0;
+  std::int32_t nice = 0;
+  std::uint32_t priority = 0;
+  std::uint64_t slice_ns = 0;
+  std::uint64_t deadline = 0;
+  std::uint64_t period = 0;
+};
+
+/// Whoever asks Linux 6.12 for short slices runs before those that have long ones: a broadcaster
+/// that computes, or is being loaded, on the core of a shard holds up its clients less. Older
+/// kernels, and those that refuse, leave all as it is. Replacing one broadcaster every 20 ms, p99
+/// of the others' messages is 0.9 times that without replacing; without this 1.5 times.
+void ask_for_short_slices() {
+  SchedulerWish wish;
+  if (::syscall(SYS_sched_getattr, 0, &wish, sizeof wish, 0) != 0) return;
+  if (wish.policy != SCHED_OTHER) return;  // the operator's choice
+  wish.slice_ns = 100'000;                 // the least there is
+  static_cast<void>(::syscall(SYS_sched_setattr, 0, &wish, 0));
+}
 
 std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
   std::size_t bytes = 0;
@@ -66,6 +93,7 @@ void Shard::start() {
 
 void Shard::run() {
   pthread_setname_np(pthread_self(), "shard");
+  ask_for_short_slices();
   owner_.adopt();
   io_.run();
 }
