@@ -33,6 +33,8 @@ Answer answer_of(Outcome outcome) {
       return {404, "unknown_broadcaster"};
     case Outcome::kBusy:
       return {409, "busy"};
+    case Outcome::kStopping:
+      return {503, "stopping"};
     case Outcome::kFailed:
       break;
   }
@@ -55,6 +57,9 @@ AdminReply reply_of(const Operation& operation) {
   }
   if (operation.outcome == Outcome::kBusy) {
     return admin_error(status, word, "Another change is under way; try again when it is done");
+  }
+  if (operation.outcome == Outcome::kStopping) {
+    return admin_error(status, word, "The host is stopping");
   }
   Json steps = Json::array();
   for (const Operation::Step& step : operation.broadcasters) {

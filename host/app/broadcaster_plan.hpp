@@ -1,6 +1,6 @@
 #pragma once
 // From the YAML's broadcasters: to checked libraries and checked config, before any of their code
-// runs: what --check looks at and what the server starts. [main]
+// runs: what --check looks at and what the server starts. [main], and the reader of Operations.
 
 #include <filesystem>
 #include <memory>

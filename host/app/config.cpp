@@ -429,7 +429,8 @@ Config read_config(const YamlNode& root, const Environment& environment, YamlFin
 
 Environment process_environment() {
   return [](const std::string& name) -> std::optional<std::string> {
-    const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): at start only
+    const char* value =
+        std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets one
     return value == nullptr ? std::nullopt : std::optional<std::string>(value);
   };
 }

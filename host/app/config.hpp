@@ -1,6 +1,6 @@
 #pragma once
-// The configuration: what the YAML says, checked, in the units the parts want. Read once at start;
-// config/ reference.yaml has every key. A value of our own and nothing else; [main].
+// The configuration: what the YAML says, checked, in the units the parts want. Read at start and
+// at each reload; config/reference.yaml has every key. A value of our own and nothing else; [any].
 
 #include <chrono>
 #include <cstddef>

@@ -48,7 +48,7 @@ int serve(Config config, BroadcasterPlan plan) {
   const Server::End end = server->run();
   if (!end.is_stuck) return end.exit_code;
   spdlog::default_logger()->flush();
-  static_cast<void>(server.release());  // a plugin's code still uses it
+  static_cast<void>(server.release());  // somebody still uses it
   std::quick_exit(end.exit_code);
 }
 

@@ -39,10 +39,12 @@ void Operations::stop() {
 }
 
 bool Operations::try_begin(Done& done) {
-  if (is_stopped_ || std::exchange(is_busy_, true)) {
-    done({.outcome = Operation::Outcome::kBusy});
+  if (is_stopped_ || is_busy_) {
+    using Outcome = Operation::Outcome;
+    done({.outcome = is_stopped_ ? Outcome::kStopping : Outcome::kBusy});
     return false;
   }
+  is_busy_ = true;
   result_ = {};
   steps_.clear();
   relay_.reset();
@@ -59,26 +61,50 @@ void Operations::reload_when_free() {
   }
 }
 
+template <class Read, class Then>
+void Operations::look(Read read, Then then) {
+  is_reading_ = true;
+  boost::asio::post(reader_, [this, read = std::move(read), then = std::move(then)]() mutable {
+    Found found;
+    try {
+      found = read();
+    } catch (const ConfigError& error) {
+      found.errors = error.problems();
+    } catch (const std::exception& error) {
+      found.errors = {error.what()};
+    }
+    boost::asio::post(io_, [this, then = std::move(then), found = std::move(found)]() mutable {
+      is_reading_ = false;
+      if (!is_stopped_) return then(std::move(found));
+      result_.outcome = Operation::Outcome::kStopping;
+      finish();
+    });
+  });
+}
+
 void Operations::reload(Done done) {
   if (!try_begin(done)) return;
-  try {
-    Config next = load_config(config_.file, process_environment());
-    BroadcasterPlan plan = plan_broadcasters(next);
-    for (const auto& refused : plan.refused) result_.errors.push_back(refused.why);
-    if (next.admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
-      // It was checked against the new admin.listen, which holds after a restart only.
-      result_.errors.push_back(config_.file +
-                               ": admin.tokens: the host still listens beyond this machine and "
-                               "needs one until it is restarted.");
-    }
-    if (result_.errors.empty()) {
-      take(std::move(next), std::move(plan));
-      return next_step();
-    }
-  } catch (const ConfigError& error) {
-    result_.errors = error.problems();
-  } catch (const std::exception& error) {
-    result_.errors = {error.what()};
+  look(
+      [file = config_.file] {
+        Found found{.config = load_config(file, process_environment())};
+        found.plan = plan_broadcasters(*found.config);
+        for (const auto& refused : found.plan.refused) found.errors.push_back(refused.why);
+        return found;
+      },
+      [this](Found found) { on_reload_read(std::move(found)); });
+}
+
+void Operations::on_reload_read(Found found) {
+  result_.errors = std::move(found.errors);
+  if (found.config && found.config->admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
+    // It was checked against the new admin.listen, which holds after a restart only.
+    result_.errors.push_back(config_.file +
+                             ": admin.tokens: the host still listens beyond this machine and "
+                             "needs one until it is restarted.");
+  }
+  if (result_.errors.empty()) {
+    take(*std::move(found.config), std::move(found.plan));
+    return next_step();
   }
   result_.outcome = Operation::Outcome::kInvalid;
   finish();
@@ -125,30 +151,36 @@ void Operations::act(std::string_view broadcaster, Action action, Done done) {
   } else if (action == Action::kRestart && is_on) {
     steps_.push_back({name, running->second, "restarted"});
   } else if (action == Action::kEnable && is_on) {  // as it is wanted
-  } else if (auto ready = planned(name, result_.errors)) {
-    steps_.push_back({name, *std::move(ready), is_on ? "replaced" : "started"});
   } else {
-    result_.outcome = Operation::Outcome::kInvalid;
+    return plan_one(name);
   }
   next_step();
 }
 
 /// As the configuration that runs has it, with the library as it is now.
-std::optional<BroadcasterPlan::Ready> Operations::planned(const std::string& name,
-                                                          std::vector<std::string>& errors) {
+void Operations::plan_one(const std::string& name) {
   Config config = config_;
   config.broadcasters.at(name).enabled = true;
   // The others' libraries are read only where their topics are to be compared.
   if (on_.contains(name)) {
     std::erase_if(config.broadcasters, [&](const auto& other) { return other.first != name; });
   }
-  BroadcasterPlan plan = plan_broadcasters(config);
-  for (const auto& refused : plan.refused) {
-    if (refused.name == name) errors.push_back(refused.why);
+  look([config = std::move(config)] { return Found{.plan = plan_broadcasters(config)}; },
+       [this, name](Found found) { on_one_planned(name, std::move(found)); });
+}
+
+void Operations::on_one_planned(const std::string& name, Found found) {
+  result_.errors = std::move(found.errors);
+  for (const auto& refused : found.plan.refused) {
+    if (refused.name == name) result_.errors.push_back(refused.why);
   }
-  const auto ready = std::ranges::find(plan.ready, name, &BroadcasterPlan::Ready::name);
-  if (ready == plan.ready.end()) return std::nullopt;
-  return std::move(*ready);
+  const auto ready = std::ranges::find(found.plan.ready, name, &BroadcasterPlan::Ready::name);
+  if (ready != found.plan.ready.end()) {
+    steps_.push_back({name, std::move(*ready), on_.contains(name) ? "replaced" : "started"});
+    return next_step();
+  }
+  result_.outcome = Operation::Outcome::kInvalid;
+  finish();
 }
 
 void Operations::next_step() {

@@ -1,7 +1,8 @@
 #pragma once
 // What operators change while the host runs: a reload of the whole YAML, or one broadcaster
-// enabled, disabled, restarted, replaced. Everything is checked before anything is touched; then
-// broadcasters change one after the other. Owned by Server; [main].
+// enabled, disabled, restarted, replaced. Everything is read and checked before anything is
+// touched, on a thread of its own, so that nobody waits for a disk; then broadcasters change one
+// after the other. Owned by Server; [main].
 
 #include <deque>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
@@ -34,6 +36,8 @@ class Operations final : public OperatorControl {
   void note_relay(const std::vector<TopicPattern>& relay) { relay_on_ = relay; }
   /// The host stops: nothing more is begun, and what is asked for is refused.
   void stop();
+  /// The reader is still at something that was asked for: what it uses must stay.
+  [[nodiscard]] bool is_reading() const { return is_reading_; }
 
   void reload(Done done) override;
   /// For SIGHUP: after the operation under way, if there is one; the log says what came of it.
@@ -47,10 +51,22 @@ class Operations final : public OperatorControl {
     std::string did;
   };
 
+  /// What the reader found.
+  struct Found {
+    std::optional<Config> config;  // of a reload
+    BroadcasterPlan plan;
+    std::vector<std::string> errors;
+  };
+
   [[nodiscard]] bool try_begin(Done& done);
+  /// `read` runs on the reader, `then` with what it found on [main], unless the host stops
+  /// meanwhile.
+  template <class Read, class Then>
+  void look(Read read, Then then);
+  void on_reload_read(Found found);
   void take(Config next, BroadcasterPlan plan);
-  [[nodiscard]] std::optional<BroadcasterPlan::Ready> planned(const std::string& name,
-                                                              std::vector<std::string>& errors);
+  void plan_one(const std::string& name);
+  void on_one_planned(const std::string& name, Found found);
   void next_step();
   void on_step(Step step, PluginRunner::Changed changed);
   void finish();
@@ -66,11 +82,13 @@ class Operations final : public OperatorControl {
   bool is_stopped_ = false;
   // Of the operation under way.
   bool is_busy_ = false;
+  bool is_reading_ = false;
   std::deque<Step> steps_;
   std::optional<std::vector<TopicPattern>> relay_;  // of a reload
   Operation result_;
   Done done_;
   bool reload_waits_ = false;
+  boost::asio::thread_pool reader_{1};  // the last: it uses the others
 };
 
 }  // namespace broadcast

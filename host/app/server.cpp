@@ -280,13 +280,17 @@ bool Server::stop() {
   io_.restart();
   while (admin_->is_answering() && io_.run_one_for(plugins_until + kAnswer - mono_now()) > 0) {
   }
+  if (operations_.is_reading()) io_.poll();  // it may have ended, and not have said so
   admin_->stop();
   if (ingest_) ingest_->stop(std::min<MonoTime>(mono_now() + kCacheStop, begun + drain));
   shards_.stop(std::max(begun + drain - mono_now(), std::chrono::nanoseconds(0)));
   spdlog::info("stopped: {} messages published, {} delivered, {} conflated, {} slow readers closed",
                counters_.get(Counter::kMessagesPublished), shards_.total(Counter::kDeliveries),
                shards_.total(Counter::kConflated), shards_.total(Counter::kClosedSlow));
-  return all_stopped;
+  if (operations_.is_reading()) {
+    spdlog::error("a configuration or a library is still being read; left behind");
+  }
+  return all_stopped && !operations_.is_reading();
 }
 
 }  // namespace broadcast

@@ -37,7 +37,8 @@ class Server {
 
   struct End {
     int exit_code = 0;
-    bool is_stuck = false;  ///< code of a broadcaster may still run: leave without destroying this
+    /// Code of a broadcaster may still run, or a file be read: leave without destroying this.
+    bool is_stuck = false;
   };
   /// Serves until SIGTERM or SIGINT, then stops within server.drain; SIGHUP reads the YAML again,
   /// or if there is no file, is as SIGTERM. With plugins.strict and a broadcaster that does not

@@ -2,7 +2,7 @@
 // Reads one map of a YAML document, key by key: each call names a key and what its value must be,
 // fills the variable if the key is there, and adds a problem if the value is not that. A quoted
 // number is a number here: values with ${...} have to be quoted in flow maps. Keys that nobody
-// asked for are problems, too. [main]
+// asked for are problems, too. On the stack of whoever reads.
 
 #include <algorithm>
 #include <chrono>

@@ -15,10 +15,11 @@ namespace broadcast {
 struct Operation {
   enum class Outcome : std::uint8_t {
     kDone,
-    kInvalid,  ///< `errors` say what is wrong with the configuration; nothing was changed
-    kUnknown,  ///< the configuration names no such broadcaster
-    kBusy,     ///< another one is under way
-    kFailed    ///< some step was refused; what it was about is as before
+    kInvalid,   ///< `errors` say what is wrong with the configuration; nothing was changed
+    kUnknown,   ///< the configuration names no such broadcaster
+    kBusy,      ///< another one is under way
+    kStopping,  ///< the host ends; nothing was changed
+    kFailed     ///< some step was refused; what it was about is as before
   };
   struct Step {
     std::string broadcaster;

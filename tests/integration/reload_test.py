@@ -10,7 +10,7 @@ import signal
 import tempfile
 import unittest
 
-from host import TEST_PLUGINS, Host, mirror, test_plugin
+from host import TEST_PLUGINS, Host, complete, mirror, test_plugin
 from subscriber import Subscriber
 
 PROBE = test_plugin("probe", "probe.so")
@@ -137,6 +137,37 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         os.kill(host.pid, signal.SIGHUP)
         host.wait_for_line(r"not changed: .*limits\.message")
         self.assertEqual(self.publish(host, 1), 1)
+
+    async def test_nobody_waits_while_the_file_is_read(self):
+        host = self.start(mirror())
+        open_pipe = host.replace_by_pipe()
+        reload = asyncio.create_task(asyncio.to_thread(host.post, "/v1/reload"))
+        with await asyncio.to_thread(open_pipe) as pipe:
+            self.assertEqual(self.publish(host, 1), 1)
+            self.assertEqual(host.post("/v1/broadcasters/mirror/restart")[0], 409)
+            json.dump(complete({"broadcasters": {}}), pipe)
+        self.assertEqual([step["did"] for step in (await reload)[1]["broadcasters"]], ["stopped"])
+
+    async def test_who_asked_is_answered_when_the_host_stops(self):
+        host = self.start(mirror())
+        open_pipe = host.replace_by_pipe()
+        reload = asyncio.create_task(asyncio.to_thread(host.post, "/v1/reload"))
+        with await asyncio.to_thread(open_pipe) as pipe:
+            host.terminate()
+            host.wait_for_line("SIGTERM: stopping")
+            json.dump(complete({"broadcasters": {}}), pipe)
+        status, answer = await reload
+        self.assertEqual((status, answer["error"]), (503, "stopping"), answer)
+        host.expect_end()
+
+    async def test_a_file_that_cannot_be_read_to_its_end_holds_up_no_end(self):
+        host = self.start(mirror(), server={"drain": "100ms"})
+        open_pipe = host.replace_by_pipe()
+        os.kill(host.pid, signal.SIGHUP)
+        with await asyncio.to_thread(open_pipe):
+            host.terminate()
+            host.wait_for_line("is still being read; left behind")
+            self.assertEqual(host.wait(), 0)
 
     async def test_switching_one_off_and_on(self):
         host = self.start({**mirror(), **PROBE})

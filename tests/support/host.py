@@ -87,6 +87,12 @@ class Host(Process):
         super().kill()
         self._file.__exit__()
 
+    def replace_by_pipe(self):
+        """Its config file: a read of it takes as long as the test wants. What writes it, once the host has begun."""
+        os.remove(self._file.path)
+        os.mkfifo(self._file.path)
+        return lambda: open(self._file.path, "w", encoding="utf-8")
+
     def rewrite(self, config):
         """Another config in its file; it reads that when it is told to."""
         self._file.write(config)
