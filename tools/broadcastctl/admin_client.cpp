@@ -4,6 +4,8 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_future.hpp>
+#include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -18,6 +20,13 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::asio::ip::tcp;
 
+template <class Future>
+void wait_for(boost::asio::io_context& io, Future future) {
+  io.restart();
+  io.run();
+  future.get();
+}
+
 http::response<http::string_body> exchange(const AdminAddress& address, http::verb method,
                                            const std::string& target) {
   http::request<http::empty_body> request(method, target, 11);
@@ -28,13 +37,17 @@ http::response<http::string_body> exchange(const AdminAddress& address, http::ve
   const bool is_ipv6 = address.host.starts_with('[');
   boost::asio::io_context io;
   beast::tcp_stream stream(io);
-  stream.connect(tcp::resolver(io).resolve(
-      is_ipv6 ? address.host.substr(1, address.host.size() - 2) : address.host, address.port));
-  http::write(stream, request);
+  stream.expires_after(address.patience);  // only what is asynchronous heeds it
+  wait_for(io, stream.async_connect(
+                   tcp::resolver(io).resolve(
+                       is_ipv6 ? address.host.substr(1, address.host.size() - 2) : address.host,
+                       address.port),
+                   boost::asio::use_future));
+  wait_for(io, http::async_write(stream, request, boost::asio::use_future));
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(boost::none);
-  http::read(stream, buffer, parser);
+  wait_for(io, http::async_read(stream, buffer, parser, boost::asio::use_future));
   return parser.release();
 }
 
@@ -43,6 +56,9 @@ AdminAnswer ask(const AdminAddress& address, http::verb method, const std::strin
   try {
     response = exchange(address, method, target);
   } catch (const boost::system::system_error& error) {
+    if (error.code() == beast::error::timeout) {
+      throw CannotRun(address.text() + ": no answer in time. Look into the host's log.");
+    }
     throw CannotRun(address.text() + ": " + error.code().message() +
                     ". Is the host running, and is this its admin.listen? (--admin)");
   }

@@ -2,6 +2,7 @@
 // One request to the admin listener of a host that runs, and its answer. Blocks; [main], and the
 // thread of `plugin dev`.
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ struct AdminAddress {
   std::string host;
   std::string port;
   std::string token;  ///< empty: none is sent
+  /// For connecting, asking and the answer. The host says 504 after two minutes.
+  std::chrono::nanoseconds patience = std::chrono::minutes(5);
 
   [[nodiscard]] std::string text() const { return host + ":" + port; }
 };
@@ -25,7 +28,8 @@ struct AdminAnswer {
   nlohmann::ordered_json body;
 };
 
-/// Both throw CannotRun: nobody listens there, the token is refused, or it is no admin listener.
+/// Both throw CannotRun: nobody listens there, or answers in time, the token is refused, or it is
+/// no admin listener.
 [[nodiscard]] AdminAnswer get_from_admin(const AdminAddress& address, const std::string& target);
 [[nodiscard]] AdminAnswer post_to_admin(const AdminAddress& address, const std::string& target);
 
