@@ -35,12 +35,20 @@ def configure(source, build, prefix, compiler, *options):
             f"-DCMAKE_C_COMPILER={c}", f"-DCMAKE_CXX_COMPILER={cxx}", *options)
 
 
-def install():
+def install(component):
     """Below a prefix of its own, and anew: a file that is not installed any more is not found."""
-    prefix = WORK / "installed"
+    prefix = WORK / f"installed-{component}"
     shutil.rmtree(prefix, ignore_errors=True)
-    run("cmake", "--install", BUILD, "--component", "sdk", "--prefix", prefix)
+    run("cmake", "--install", BUILD, "--component", component, "--prefix", prefix)
     return prefix
+
+
+def copy_out(example):
+    """Out of the tree, so that nothing of it is reached by accident."""
+    source = WORK / "examples" / example
+    shutil.rmtree(source, ignore_errors=True)
+    shutil.copytree(SOURCE / "sdk/examples" / example, source, ignore=shutil.ignore_patterns("build*"))
+    return source
 
 
 def package():
@@ -61,16 +69,13 @@ class PackageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         WORK.mkdir(parents=True, exist_ok=True)
-        cls.installed = install()
+        cls.installed = install("sdk")
         cls.deb, cls.unpacked = package()
 
     def build(self, compiler, prefix, *examples):
-        """Copied out of the tree, so that nothing of it is reached by accident."""
         for example in examples:
-            source, build = WORK / "examples" / example, WORK / compiler / example
-            shutil.rmtree(source, ignore_errors=True)
-            shutil.copytree(SOURCE / "sdk/examples" / example, source)
-            run(*configure(source, build, prefix, compiler))
+            build = WORK / compiler / example
+            run(*configure(copy_out(example), build, prefix, compiler))
             run("cmake", "--build", build)
             tested = run("ctest", "--test-dir", build, "--no-tests=error", "--output-on-failure")
             self.assertIn("100% tests passed", tested)
@@ -97,6 +102,33 @@ class PackageTest(unittest.TestCase):
     def test_examples_build_and_pass_with_clang_against_the_debian_package(self):
         self.build("clang", self.unpacked, "signal")
 
+    def test_the_other_examples_compile_with_clang(self):
+        for example, library in (("polling", "rates"), ("c11", "c_echo")):
+            build = WORK / "clang" / example
+            run(*configure(copy_out(example), build, self.unpacked, "clang"))
+            run("cmake", "--build", build, "--target", library)
+            self.assert_unloadable(build / f"lib{library}.so")
+            self.check_by_the_host(example, build)
+
+    def test_a_plugin_can_bring_its_own_runtime(self):
+        source, build = copy_out("signal"), WORK / "gcc" / "static_runtime"
+        lists = source / "CMakeLists.txt"
+        text = lists.read_text(encoding="utf-8")
+        lists.write_text(text.replace("jongga_signal.cpp)", "jongga_signal.cpp STATIC_RUNTIME)"), encoding="utf-8")
+        run(*configure(source, build, self.installed, "gcc"))
+        run("cmake", "--build", build, "--target", "jongga_signal")
+        library = build / "libjongga_signal.so"
+        needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "--dynamic", library))
+        self.assertNotIn("libstdc++.so.6", needed)
+        self.assert_unloadable(library)
+        self.check_by_the_host("signal", build)
+
+    def test_the_host_runs_where_it_is_installed(self):
+        prefix = install("host")
+        said = run(prefix / "bin/broadcast-host", "--config", prefix / "config/demo.yaml", "--check")
+        self.assertIn("broadcasters on", said)
+        run(prefix / "bin/broadcastctl", "plugin", "inspect", prefix / "plugins/libprice.so")
+
     def test_headers_warn_nobody_and_abi_is_c11(self):
         (WORK / "all.cpp").write_text("".join(f"#include <broadcast/{name}>\n" for name in HEADERS), encoding="utf-8")
         (WORK / "abi.c").write_text("#include <broadcast/abi.h>\n", encoding="utf-8")
@@ -122,7 +154,13 @@ class PackageTest(unittest.TestCase):
         self.assertEqual(files, {f"./usr/include/broadcast/{name}" for name in HEADERS} | {
             cmake + name for name in ("BroadcastSdkConfig.cmake", "BroadcastSdkConfigVersion.cmake",
                                       "BroadcastSdkTargets.cmake", "BroadcastPlugin.cmake", "plugin.map")
-        } | {"./usr/share/doc/broadcast-sdk/copyright"})
+        } | {f"./usr/share/doc/broadcast-sdk/{name}" for name in ("copyright", "plugins.md")} | {
+            f"./usr/share/doc/broadcast-sdk/examples/{path.relative_to(SOURCE / 'sdk/examples')}"
+            for path in (SOURCE / "sdk/examples").glob("*/*") if path.is_file()})
+        documents = self.unpacked / "share/doc/broadcast-sdk"
+        links = re.findall(r"\]\(([^)#]+)", (documents / "plugins.md").read_text(encoding="utf-8"))
+        self.assertTrue(links)
+        self.assertEqual([link for link in links if not (documents / link).exists()], [])
         header = (SOURCE / "sdk/include/broadcast/broadcaster.hpp").read_text(encoding="utf-8")
         version = re.search(r'kSdkVersion = "(.*)"', header)[1]
         self.assertEqual(self.deb.name, f"broadcast-sdk_{version}_all.deb")

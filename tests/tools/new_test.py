@@ -28,37 +28,39 @@ class NewTest(unittest.TestCase):
         self.assertEqual(ended.returncode, 0, ended.stdout)
         return ended.stdout
 
-    def build(self, project, name):
+    def build(self, project, name, compiler):
         prefix = self.directory / "sdk"
         self.must("cmake", "--install", BUILD, "--component", "sdk", "--prefix", prefix)
-        build = project / "build"
+        build = project / f"build-{compiler}"
         self.must("cmake", "-S", project, "-B", build, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={prefix}",
-                  "-DCMAKE_CXX_COMPILER=g++", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror")
+                  f"-DCMAKE_CXX_COMPILER={compiler}", "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror")
         self.must("cmake", "--build", build)
         self.assertIn("100% tests passed", self.must("ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error"))
         return build / f"lib{name}.so"
 
-    def expect_good(self, name, topic, *arguments):
+    def expect_good(self, name, topic, compilers, *arguments):
         project = self.directory / name
         written = run("plugin", "new", name, "--topic", topic, cwd=self.directory)
         self.assertEqual(written.returncode, 0, written.stderr)
         self.assertEqual({file.name for file in project.iterdir()},
                          {"CMakeLists.txt", f"{name}.cpp", f"{name}_test.cpp", f"{name}.yaml", "README.md"})
-        code, checks = check(self.build(project, name), *arguments)
-        self.assertEqual(code, 0, checks)
-        self.assertNotIn("skip", {one["result"] for one in checks.values()}, checks)
-        plugins = project / "build"
+        for compiler in compilers:
+            library = self.build(project, name, compiler)
+            code, checks = check(library, *arguments)
+            self.assertEqual(code, 0, checks)
+            self.assertNotIn("skip", {one["result"] for one in checks.values()}, checks)
         host = project / "host.yaml"
         host.write_text((project / f"{name}.yaml").read_text(encoding="utf-8") +
-                        f"plugins: {{directory: {plugins}}}\n", encoding="utf-8")
+                        f"plugins: {{directory: {library.parent}}}\n", encoding="utf-8")
         checked = run("config", "check", host)
         self.assertEqual(checked.returncode, 0, checked.stderr)
 
     def test_a_signal(self):
-        self.expect_good("jongga_signal", "signal:jongga", "--message", '[{"ticker":"005930","name":"A","score":9}]')
+        self.expect_good("jongga_signal", "signal:jongga", ("g++", "clang++"), "--message",
+                         '[{"ticker":"005930","name":"A","score":9}]')
 
     def test_a_polled_topic(self):
-        self.expect_good("rates", "rate:{pair}")
+        self.expect_good("rates", "rate:{pair}", ("clang++",))
 
     def test_overwrites_nothing(self):
         project = self.directory / "mine"

@@ -50,7 +50,8 @@ int write_new(const std::string& name, const std::string& topic, const std::stri
   write_scaffold(where, files);
   for (const ScaffoldFile& file : files) print(where + "/" + file.name + "\n");
   print("Next: cd " + where +
-        " && cmake -B build && cmake --build build && ctest --test-dir build\n");
+        " && cmake -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build && ctest --test-dir "
+        "build\n");
   return kGood;
 }
 

@@ -162,7 +162,7 @@ broadcasters:
 constexpr std::string_view kReadme = R"(# @NAME@
 Publishes `@TOPIC@`.
 
-    cmake -B build && cmake --build build && ctest --test-dir build --output-on-failure
+    cmake -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build && ctest --test-dir build --output-on-failure
     broadcastctl plugin check build/lib@NAME@.so
 
 Copy `build/lib@NAME@.so` into the host's `plugins.directory` and [@NAME@.yaml](@NAME@.yaml) into its YAML, then

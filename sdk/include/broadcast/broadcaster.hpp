@@ -185,9 +185,9 @@ class Broadcaster {
 
   // What a plugin calls.
 
-  /// [any] Publishes a JSON object without top-level `topic` and `seq`; the text is copied. Never
-  /// blocks. `source_time_ns`: wall clock of the event itself, 0 unknown. Throws Error: not our
-  /// topic, not an object, too large, or before on_start().
+  /// [any] Publishes a JSON object with `type` and without top-level `topic` and `seq`; the text is
+  /// copied. Never blocks. `source_time_ns`: wall clock of the event itself, 0 unknown. Throws
+  /// Error: not our topic, not such an object, too large, or before on_start().
   PublishResult publish(std::string_view topic, std::string_view payload,
                         std::int64_t source_time_ns = 0) {
     bc_publish call{};
@@ -201,8 +201,10 @@ class Broadcaster {
     if (status == BC_E_REVOKED) return PublishResult::kRevoked;
     throw Error(status,
                 "publish on \"" + std::string(topic) + "\" refused by the host: " +
-                    (status == BC_E_DENIED ? "not a topic of this broadcaster"
-                                           : "not a JSON object, too large, or not started"));
+                    (status == BC_E_DENIED
+                         ? "not a topic of this broadcaster"
+                         : "not a JSON object with \"type\" and without \"topic\" and \"seq\", too "
+                           "large, or not started"));
   }
 
   /// [plugin] Calls `run` every `period`, the first time after one. A late one fires once, never
