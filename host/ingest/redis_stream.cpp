@@ -23,7 +23,7 @@ constexpr milliseconds kLongestWait{5'000};
 constexpr std::size_t kMostFailures = 3;
 constexpr seconds kStuck{10};
 constexpr minutes kLostShown{10};
-constexpr std::size_t kShown = 256;
+constexpr std::size_t kShownBytes = 256;
 
 const redisReply* value_of(std::span<redisReply* const> pairs, std::string_view name) {
   for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
@@ -88,7 +88,7 @@ void RedisStream::begin_from(std::string_view handled) {
   if (!known) {
     // Written by a host that counts otherwise; to start over would be everything twice.
     throw std::runtime_error("state.path: the position of stream " + options_.key +
-                             " cannot be read: \"" + printable(handled, kShown) +
+                             " cannot be read: \"" + printable(handled, kShownBytes) +
                              "\"; name another state file, or another stream");
   }
   handled_ = *known;
@@ -301,8 +301,8 @@ void RedisStream::refuse(Refusal refusal, std::string_view why) {
   counters_.add(Counter::kStreamRefused);
   if (const auto line = seldom_.line(entry.topic, mono_now())) {
     spdlog::warn("redis: stream {}: entry {} for \"{}\" goes to nobody ({}): {}{}", options_.key,
-                 to_string(entry.id), printable(line->name, kShown), to_string(refusal),
-                 printable(why, kShown), line->more());
+                 to_string(entry.id), printable(line->name, kShownBytes), to_string(refusal),
+                 printable(why, kShownBytes), line->more());
   }
   done();
 }

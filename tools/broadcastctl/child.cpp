@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kAboutTo = "@";
 constexpr std::string_view kEnd = "end";
 
-[[noreturn]] void fail(const char* what, int error) {
+[[noreturn]] void cannot(const char* what, int error) {
   throw std::system_error(error, std::generic_category(), what);
 }
 
@@ -41,7 +41,7 @@ pid_t spawn(const std::vector<std::string>& arguments, int telling) {
   const int error =
       ::posix_spawn(&child, "/proc/self/exe", &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) fail("no child process", error);
+  if (error != 0) cannot("no child process", error);
   return child;
 }
 
@@ -119,7 +119,7 @@ void Telling::write_line(std::string line) const {
 
 ChildEnd run_child(const std::vector<std::string>& arguments, std::chrono::milliseconds silence) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) fail("no pipe", errno);
+  if (::pipe2(ends, O_CLOEXEC) != 0) cannot("no pipe", errno);
   const Descriptor ours(ends[0]);
   Descriptor theirs(ends[1]);
   const pid_t child = spawn(arguments, theirs.get());

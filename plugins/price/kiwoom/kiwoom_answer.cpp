@@ -25,12 +25,12 @@ constexpr std::string_view kTooManyText = "요청 개수를 초과";
 constexpr nanoseconds kBeforeTheEnd = std::chrono::minutes(10);
 constexpr nanoseconds kShortestUse = std::chrono::minutes(1);
 
-std::string text_of(const json& object, const char* key) {
+}  // namespace
+
+std::string text_in(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
-
-}  // namespace
 
 KiwoomAnswer judge(unsigned http_status, std::string_view body,
                    std::span<const std::string> secrets) {
@@ -56,7 +56,7 @@ KiwoomAnswer judge(json object, std::span<const std::string> secrets) {
     return {Verdict::kFailed, "an answer without return_code", {}};
   }
   if (*code == 0) return {Verdict::kOk, "", std::move(object)};
-  const std::string message = text_of(object, "return_msg");
+  const std::string message = text_in(object, "return_msg");
   Verdict verdict = Verdict::kFailed;
   if (*code == 3 && message.find(kKilled) != std::string::npos) verdict = Verdict::kTokenKilled;
   if (*code == 5 && message.find(kTooManyText) != std::string::npos) verdict = Verdict::kTooMany;
@@ -64,14 +64,14 @@ KiwoomAnswer judge(json object, std::span<const std::string> secrets) {
 }
 
 KiwoomToken token_of(const json& answer, std::int64_t wall_ns) {
-  KiwoomToken token{.text = text_of(answer, "token")};
+  KiwoomToken token{.text = text_in(answer, "token")};
   // It becomes a header: a line break would end that.
   const bool is_printable =
       std::ranges::all_of(token.text, [](char c) { return c > 32 && c < 127; });
   if (token.text.empty() || !is_printable) {
     throw std::runtime_error("an answer whose token is no token");
   }
-  const auto end_ns = parse_korean_time(text_of(answer, "expires_dt"));
+  const auto end_ns = parse_korean_time(text_in(answer, "expires_dt"));
   if (!end_ns) throw std::runtime_error("a token whose expires_dt is not YYYYMMDDHHMMSS");
   const std::int64_t life = *end_ns - wall_ns;
   const std::int64_t use = life - std::min<std::int64_t>(kBeforeTheEnd.count(), life / 10);

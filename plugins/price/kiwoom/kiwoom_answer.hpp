@@ -29,6 +29,9 @@ struct KiwoomAnswer {
 /// Of one that is JSON: by `return_code` and `return_msg` alone.
 [[nodiscard]] KiwoomAnswer judge(nlohmann::json object, std::span<const std::string> secrets);
 
+/// Empty if it is not there or no text.
+[[nodiscard]] std::string text_in(const nlohmann::json& object, const char* key);
+
 struct KiwoomToken {
   std::string text;
   std::int64_t renew_ns = 0;  ///< wall clock: from then on a new one is asked for

@@ -18,11 +18,6 @@ using boost::system::error_code;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
-std::string text_of(const json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 }  // namespace
 
 KiwoomSocket::KiwoomSocket(KiwoomIo& io, Options options, Calls calls)
@@ -83,7 +78,7 @@ void KiwoomSocket::read() {
 
 void KiwoomSocket::on_text(const std::string& text) {
   const json message = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const std::string trnm = message.is_object() ? text_of(message, "trnm") : std::string();
+  const std::string trnm = message.is_object() ? text_in(message, "trnm") : std::string();
   trnm.empty() ? refuse_one() : on_message(trnm, message, text);
 }
 
@@ -124,10 +119,10 @@ void KiwoomSocket::on_real(const json& message) {
 }
 
 void KiwoomSocket::on_system(const json& message) {
-  const std::string code = text_of(message, "code");
+  const std::string code = text_in(message, "code");
   if (code != "R10001") return;  // it says what it will, and closes if it must
   end(End::kTakenOver,
-      loggable("R10001, another connection with this key took over: " + text_of(message, "message"),
+      loggable("R10001, another connection with this key took over: " + text_in(message, "message"),
                options_.secrets));
 }
 

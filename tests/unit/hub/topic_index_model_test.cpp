@@ -26,8 +26,8 @@ struct Wish {
 };
 
 /// One client, as the model and as the index see it.
-struct Pair {
-  explicit Pair(TestShard& where)
+struct Twins {
+  explicit Twins(TestShard& where)
       : shard(where), outbox(limits, where.counters(), where.touched(), writer), real(outbox) {}
 
   std::vector<Given> read() {
@@ -56,10 +56,10 @@ class ModelRun {
       topics_.push_back("note:" + std::to_string(i));
     }
     for (int i = 0; i < 10; ++i)
-      pairs_.push_back(std::make_unique<Pair>(i % 2 ? play_.a : play_.b));
+      twins_.push_back(std::make_unique<Twins>(i % 2 ? play_.a : play_.b));
   }
   ~ModelRun() {
-    for (const auto& pair : pairs_) pair->shard.index().unsubscribe_all(pair->real, at(0s));
+    for (const auto& twins : twins_) twins->shard.index().unsubscribe_all(twins->real, at(0s));
   }
   ModelRun(const ModelRun&) = delete;
   ModelRun& operator=(const ModelRun&) = delete;
@@ -69,14 +69,14 @@ class ModelRun {
       case 0:
       case 1:
       case 2:
-        return subscribe(any_pair(), any_topic());
+        return subscribe(any_twins(), any_topic());
       case 3:
       case 4:
-        return unsubscribe(any_pair(), any_topic());
+        return unsubscribe(any_twins(), any_topic());
       case 5:
         return drain(below(2) == 0 ? play_.a : play_.b);
       case 6:
-        if (below(10) == 0) leave(any_pair());
+        if (below(10) == 0) leave(any_twins());
         return;
       default:
         return publish(any_topic());
@@ -84,14 +84,14 @@ class ModelRun {
   }
 
   void compare() {
-    for (const auto& pair : pairs_) {
-      EXPECT_EQ(pair->read(), std::exchange(pair->expected, {}));
+    for (const auto& twins : twins_) {
+      EXPECT_EQ(twins->read(), std::exchange(twins->expected, {}));
       std::vector<Given> listed;
-      for (const TopicIndex::View& view : pair->shard.index().list(pair->real)) {
+      for (const TopicIndex::View& view : twins->shard.index().list(twins->real)) {
         listed.emplace_back(view.topic, view.seq);
       }
       std::vector<Given> wished;
-      for (const auto& [topic, wish] : pair->model) wished.emplace_back(topic, wish.reached);
+      for (const auto& [topic, wish] : twins->model) wished.emplace_back(topic, wish.reached);
       EXPECT_EQ(listed, wished);
     }
     for (const std::string& topic : topics_) {
@@ -100,22 +100,22 @@ class ModelRun {
   }
 
  private:
-  void subscribe(Pair& pair, const std::string& topic) {
-    const auto [entry, is_new] = pair.model.try_emplace(topic);
+  void subscribe(Twins& twins, const std::string& topic) {
+    const auto [entry, is_new] = twins.model.try_emplace(topic);
     if (is_new || topic.starts_with("price:")) {  // `all`: what waits is still to come
       entry->second = {seqs_[topic], seqs_[topic]};
     }
-    const auto answer = pair.shard.index().subscribe(pair.real, topic, {});
+    const auto answer = twins.shard.index().subscribe(twins.real, topic, {});
     ASSERT_FALSE(answer.error);
     EXPECT_EQ(answer.views.at(0).seq, entry->second.reached);
   }
-  void unsubscribe(Pair& pair, const std::string& topic) {
-    EXPECT_EQ(pair.shard.index().unsubscribe(pair.real, topic, at(0s)),
-              pair.model.erase(topic) == 1);
+  void unsubscribe(Twins& twins, const std::string& topic) {
+    EXPECT_EQ(twins.shard.index().unsubscribe(twins.real, topic, at(0s)),
+              twins.model.erase(topic) == 1);
   }
-  void leave(Pair& pair) {
-    pair.shard.index().unsubscribe_all(pair.real, at(0s));
-    pair.model.clear();
+  void leave(Twins& twins) {
+    twins.shard.index().unsubscribe_all(twins.real, at(0s));
+    twins.model.clear();
   }
   void publish(const std::string& topic) {
     const Published published = play_.publish(topic);
@@ -125,11 +125,11 @@ class ModelRun {
   }
   void drain(TestShard& shard) {
     for (const auto& [topic, seq] : std::exchange(waiting_[&shard], {})) {
-      for (const auto& pair : pairs_) {
-        const auto wish = pair->model.find(topic);
-        if (&pair->shard != &shard || wish == pair->model.end() || seq <= wish->second.from)
+      for (const auto& twins : twins_) {
+        const auto wish = twins->model.find(topic);
+        if (&twins->shard != &shard || wish == twins->model.end() || seq <= wish->second.from)
           continue;
-        pair->expected.emplace_back(topic, seq);
+        twins->expected.emplace_back(topic, seq);
         wish->second.reached = seq;
       }
     }
@@ -137,19 +137,19 @@ class ModelRun {
   }
 
   [[nodiscard]] std::int64_t count(const std::string& topic) const {
-    return std::ranges::count_if(pairs_,
-                                 [&](const auto& pair) { return pair->model.contains(topic); });
+    return std::ranges::count_if(twins_,
+                                 [&](const auto& twins) { return twins->model.contains(topic); });
   }
   std::size_t below(std::size_t end) {
     return std::uniform_int_distribution<std::size_t>(0, end - 1)(random_);
   }
-  Pair& any_pair() { return *pairs_[below(pairs_.size())]; }
+  Twins& any_twins() { return *twins_[below(twins_.size())]; }
   const std::string& any_topic() { return topics_[below(topics_.size())]; }
 
   std::mt19937_64 random_;
   HubPlay play_;
   std::vector<std::string> topics_;
-  std::vector<std::unique_ptr<Pair>> pairs_;
+  std::vector<std::unique_ptr<Twins>> twins_;
   std::map<std::string, std::uint64_t> seqs_;
   std::map<TestShard*, std::vector<Given>> waiting_{{&play_.a, {}}, {&play_.b, {}}};
 };

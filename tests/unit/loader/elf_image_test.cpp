@@ -16,7 +16,7 @@ using test::plugin_path;
 using test::read_bytes;
 using test::refusal_of;
 
-std::string refusal_for(const std::string& bytes) {
+std::string refusal_of_image(const std::string& bytes) {
   return refusal_of([&] { static_cast<void>(check_plugin_elf("x.so", bytes)); });
 }
 
@@ -40,19 +40,20 @@ TEST(ElfImageTest, FindsEntryManifestAndNeededVersions) {
 }
 
 TEST(ElfImageTest, RefusesAnotherMachine) {
-  EXPECT_EQ(refusal_for(with_header([](Elf64_Ehdr& header) { header.e_machine = EM_AARCH64; })),
-            "x.so: ELF for aarch64, this host is x86-64.");
-  EXPECT_EQ(refusal_for(with_header([](Elf64_Ehdr& header) { header.e_machine = 999; })),
+  EXPECT_EQ(
+      refusal_of_image(with_header([](Elf64_Ehdr& header) { header.e_machine = EM_AARCH64; })),
+      "x.so: ELF for aarch64, this host is x86-64.");
+  EXPECT_EQ(refusal_of_image(with_header([](Elf64_Ehdr& header) { header.e_machine = 999; })),
             "x.so: ELF for machine 999, this host is x86-64.");
 }
 
 TEST(ElfImageTest, Refuses32BitAndBigEndianFiles) {
-  EXPECT_EQ(refusal_for(with_header([](Elf64_Ehdr& header) {
+  EXPECT_EQ(refusal_of_image(with_header([](Elf64_Ehdr& header) {
               header.e_ident[EI_CLASS] = ELFCLASS32;
               header.e_machine = EM_386;
             })),
             "x.so: 32-bit ELF for i386, this host is x86-64.");
-  EXPECT_EQ(refusal_for(with_header([](Elf64_Ehdr& header) {
+  EXPECT_EQ(refusal_of_image(with_header([](Elf64_Ehdr& header) {
               header.e_ident[EI_DATA] = ELFDATA2MSB;
               header.e_machine = __builtin_bswap16(EM_S390);
             })),
@@ -60,17 +61,17 @@ TEST(ElfImageTest, Refuses32BitAndBigEndianFiles) {
 }
 
 TEST(ElfImageTest, RefusesWhatIsNotASharedLibrary) {
-  EXPECT_EQ(refusal_for(""), "x.so: not an ELF shared library.");
-  EXPECT_EQ(refusal_for("#!/bin/sh\n"), "x.so: not an ELF shared library.");
-  EXPECT_EQ(refusal_for(with_header([](Elf64_Ehdr& header) { header.e_type = ET_EXEC; })),
+  EXPECT_EQ(refusal_of_image(""), "x.so: not an ELF shared library.");
+  EXPECT_EQ(refusal_of_image("#!/bin/sh\n"), "x.so: not an ELF shared library.");
+  EXPECT_EQ(refusal_of_image(with_header([](Elf64_Ehdr& header) { header.e_type = ET_EXEC; })),
             "x.so: ELF type 2, not a shared library. Build it with broadcast_add_plugin().");
 }
 
 TEST(ElfImageTest, RefusesATruncatedFileNamingBothSizes) {
   const std::string bytes = read_bytes(plugin_path("minimal"));
-  EXPECT_EQ(refusal_for(bytes.substr(0, 30)),
+  EXPECT_EQ(refusal_of_image(bytes.substr(0, 30)),
             "x.so: truncated: ELF header ends at 64, file has 30 bytes.");
-  const std::string refusal = refusal_for(bytes.substr(0, 3000));
+  const std::string refusal = refusal_of_image(bytes.substr(0, 3000));
   EXPECT_TRUE(refusal.starts_with("x.so: truncated: segment ends at ")) << refusal;
   EXPECT_TRUE(refusal.ends_with(", file has 3000 bytes.")) << refusal;
 }
@@ -79,23 +80,23 @@ TEST(ElfImageTest, RefusesAFileCutAtAnyLength) {
   const std::string bytes = read_bytes(plugin_path("minimal"));
   const std::size_t step = std::max<std::size_t>(bytes.size() / 500, 1);
   for (std::size_t length = 0; length < bytes.size(); length += step) {
-    ASSERT_NE(refusal_for(bytes.substr(0, length)), "not refused") << length;
+    ASSERT_NE(refusal_of_image(bytes.substr(0, length)), "not refused") << length;
   }
-  ASSERT_NE(refusal_for(bytes.substr(0, bytes.size() - 1)), "not refused");
+  ASSERT_NE(refusal_of_image(bytes.substr(0, bytes.size() - 1)), "not refused");
 }
 
 TEST(ElfImageTest, RefusesAnOffsetThatRunsOverTheEndOfAllAddresses) {
   const std::string refusal =
-      refusal_for(with_header([](Elf64_Ehdr& header) { header.e_phoff = UINT64_MAX - 8; }));
+      refusal_of_image(with_header([](Elf64_Ehdr& header) { header.e_phoff = UINT64_MAX - 8; }));
   EXPECT_TRUE(refusal.starts_with("x.so: damaged ELF: ")) << refusal;
 }
 
 TEST(ElfImageTest, RefusesALibraryWithoutEntryOrManifest) {
   EXPECT_EQ(
-      refusal_for(read_bytes(plugin_path("no_entry"))),
+      refusal_of_image(read_bytes(plugin_path("no_entry"))),
       "x.so: exports no bc_plugin_entry: not a broadcaster plugin (BROADCAST_PLUGIN missing, or "
       "symbol hidden?).");
-  const std::string refusal = refusal_for(read_bytes(plugin_path("no_note")));
+  const std::string refusal = refusal_of_image(read_bytes(plugin_path("no_note")));
   EXPECT_TRUE(refusal.starts_with("x.so: carries no manifest")) << refusal;
 }
 
@@ -146,7 +147,7 @@ TEST(ElfImageTest, SeesANewerLibraryInTheFileItself) {
   const std::size_t digits = bytes.find('\0', at + 1) - at - 12;
   bytes.replace(at + 1, 11 + digits,
                 ("GLIBCXX_9.9.9" + std::string(digits, '9')).substr(0, 11 + digits));
-  const std::string refusal = refusal_for(bytes);
+  const std::string refusal = refusal_of_image(bytes);
   EXPECT_TRUE(refusal.starts_with("x.so: needs GLIBCXX_9.")) << refusal;
 }
 

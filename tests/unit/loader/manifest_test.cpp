@@ -14,7 +14,7 @@ std::string manifest_with(const std::string& members) {
   return R"({"name":"quotes","version":"2.1.0","abi":[1,0])" + members + "}";
 }
 
-std::string refusal_for(const std::string& text) {
+std::string refusal_of_manifest(const std::string& text) {
   return refusal_of([&] { static_cast<void>(parse_manifest("x.so", text)); });
 }
 
@@ -72,7 +72,7 @@ TEST(ManifestTest, NamesFileAndMemberThatIsWrong) {
        "x.so: manifest: config/properties/a/oneOf: unknown schema keyword \"oneOf\""},
   };
   for (const auto& [text, expected] : cases) {
-    EXPECT_TRUE(refusal_for(text).starts_with(expected)) << refusal_for(text);
+    EXPECT_TRUE(refusal_of_manifest(text).starts_with(expected)) << refusal_of_manifest(text);
   }
 }
 
@@ -108,7 +108,7 @@ TEST(ManifestTest, RefusesAServiceWithoutItsPermission) {
 
 TEST(ManifestTest, RefusesWhatIsNestedDeepEnoughToEndAStack) {
   const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
-  EXPECT_TRUE(refusal_for(R"({"config":{"default":)" + deep + "}}")
+  EXPECT_TRUE(refusal_of_manifest(R"({"config":{"default":)" + deep + "}}")
                   .starts_with("x.so: manifest is nested deeper than 128"));
 }
 

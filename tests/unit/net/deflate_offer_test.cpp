@@ -11,14 +11,14 @@ namespace {
 const std::string kTerms =
     "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
 
-struct Row {
+struct Offer {
   std::string offered;
   std::string answered;
   FrameForm form = FrameForm::kDeflated;
 };
 
 TEST(DeflateOfferTest, IsAnsweredWithoutContextTakeover) {
-  const std::vector<Row> rows = {
+  const std::vector<Offer> rows = {
       {"permessage-deflate", kTerms},
       {"permessage-deflate; client_max_window_bits", kTerms},  // Chromium
       {"permessage-deflate; client_max_window_bits=8", kTerms},
@@ -29,7 +29,7 @@ TEST(DeflateOfferTest, IsAnsweredWithoutContextTakeover) {
       {"permessage-deflate; server_max_window_bits=15", kTerms + "; server_max_window_bits=15"},
       {"permessage-deflate; server_max_window_bits=\"15\"", kTerms + "; server_max_window_bits=15"},
   };
-  for (const Row& row : rows) {
+  for (const Offer& row : rows) {
     const DeflateAnswer answer = answer_deflate_offers(row.offered);
     EXPECT_TRUE(answer.is_valid) << row.offered;
     ASSERT_TRUE(answer.terms) << row.offered;
@@ -49,14 +49,14 @@ TEST(DeflateOfferTest, AWindowSmallerThanOursIsKeptByPlainFrames) {
 }
 
 TEST(DeflateOfferTest, TakesTheFirstThatIsAllowed) {
-  const std::vector<Row> rows = {
+  const std::vector<Offer> rows = {
       {"permessage-deflate; server_max_window_bits=10, permessage-deflate",
        kTerms + "; server_max_window_bits=10", FrameForm::kPlain},
       {"permessage-deflate; nonsense, permessage-deflate", kTerms},
       {"x-webkit-deflate-frame, foo; bar=\"baz\"; qux, ,permessage-deflate,", kTerms},
       {"foo; server_max_window_bits=10, permessage-deflate", kTerms},
   };
-  for (const Row& row : rows) {
+  for (const Offer& row : rows) {
     const DeflateAnswer answer = answer_deflate_offers(row.offered);
     ASSERT_TRUE(answer.terms) << row.offered;
     EXPECT_EQ(answer.terms->answer, row.answered) << row.offered;

@@ -13,9 +13,9 @@ namespace {
 using namespace std::string_literals;
 using Status = Inflater::Status;
 
-constexpr std::size_t kLimit = 1 << 20;
+constexpr std::size_t kMessageLimit = 1 << 20;
 
-std::string deflated(std::string_view text, unsigned level = 1) {
+std::string deflated_by_zlib(std::string_view text, unsigned level = 1) {
   std::string out;
   EXPECT_TRUE(make_compressor({.min_bytes = 16, .level = level})(text, out));
   return out;
@@ -37,11 +37,11 @@ std::string noise(std::size_t bytes) {
 }
 
 TEST(DeflateTest, GivesBackWhatWasDeflated) {
-  Inflater inflater(kLimit);
+  Inflater inflater(kMessageLimit);
   for (const std::size_t count : {1U, 2U, 10U, 1000U, 10'000U}) {
     for (const unsigned level : {1U, 6U, 9U, 1U}) {
       const std::string text = prices(count);
-      const std::string small = deflated(text, level);
+      const std::string small = deflated_by_zlib(text, level);
       EXPECT_LT(small.size(), text.size());
       const Inflater::Result result = inflater.inflate(small);
       EXPECT_EQ(result.status, Status::kOk);
@@ -56,7 +56,7 @@ TEST(DeflateTest, EveryThreadHasAStateOfItsOwn) {
   std::vector<std::thread> threads;
   for (std::size_t i = 1; i <= 4; ++i) {
     threads.emplace_back([&compressor, i] {
-      Inflater inflater(kLimit);
+      Inflater inflater(kMessageLimit);
       for (std::size_t round = 0; round < 50; ++round) {
         const std::string text = prices(10 * i + round);
         std::string out;
@@ -94,7 +94,7 @@ TEST(InflaterTest, ReadsTheExamplesOfRfc7692) {
       {"two blocks with BFINAL", "\xf3\x48\xcd\xc9\xc9\x07\x00\xf3\x48\xcd\xc9\xc9\x07\x00\x00"s,
        "HelloHello"},
   };
-  Inflater inflater(kLimit);
+  Inflater inflater(kMessageLimit);
   for (const auto& row : rows) {
     const Inflater::Result result = inflater.inflate(row.deflated);
     EXPECT_EQ(result.status, Status::kOk) << row.name;
@@ -103,8 +103,8 @@ TEST(InflaterTest, ReadsTheExamplesOfRfc7692) {
 }
 
 TEST(InflaterTest, RefusesWhatIsNotWhole) {
-  Inflater inflater(kLimit);
-  const std::string whole = deflated(prices(10));
+  Inflater inflater(kMessageLimit);
+  const std::string whole = deflated_by_zlib(prices(10));
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const Inflater::Result result = inflater.inflate(whole.substr(0, size));
     EXPECT_EQ(result.status, Status::kBroken) << size << " of " << whole.size();
@@ -119,7 +119,7 @@ TEST(InflaterTest, RefusesWhatIsNotWhole) {
 }
 
 TEST(InflaterTest, KeepsNothingOfTheMessageBefore) {
-  Inflater inflater(kLimit);
+  Inflater inflater(kMessageLimit);
   EXPECT_EQ(inflater.inflate("\xf2\x48\xcd\xc9\xc9\x07\x00"s).bytes, "Hello");
   // RFC 7692 7.2.3.2: the second "Hello" with context takeover, which we do not grant.
   EXPECT_EQ(inflater.inflate("\xf2\x00\x11\x00\x00"s).status, Status::kBroken);
@@ -128,12 +128,16 @@ TEST(InflaterTest, KeepsNothingOfTheMessageBefore) {
 TEST(InflaterTest, IsBoundedByTheByte) {
   for (const std::size_t limit : {std::size_t{100}, std::size_t{64 * 1024}, std::size_t{300'000}}) {
     Inflater inflater(limit);
-    EXPECT_EQ(inflater.inflate(deflated(std::string(limit, 'a'))).status, Status::kOk) << limit;
-    EXPECT_EQ(inflater.inflate(deflated(std::string(limit + 1, 'a'))).status, Status::kTooLarge)
+    EXPECT_EQ(inflater.inflate(deflated_by_zlib(std::string(limit, 'a'))).status, Status::kOk)
         << limit;
-    EXPECT_EQ(inflater.inflate(deflated(std::string(50 * limit, 'a'))).status, Status::kTooLarge)
+    EXPECT_EQ(inflater.inflate(deflated_by_zlib(std::string(limit + 1, 'a'))).status,
+              Status::kTooLarge)
         << limit;
-    EXPECT_EQ(inflater.inflate(deflated(std::string(limit, 'b'))).bytes, std::string(limit, 'b'));
+    EXPECT_EQ(inflater.inflate(deflated_by_zlib(std::string(50 * limit, 'a'))).status,
+              Status::kTooLarge)
+        << limit;
+    EXPECT_EQ(inflater.inflate(deflated_by_zlib(std::string(limit, 'b'))).bytes,
+              std::string(limit, 'b'));
   }
 }
 

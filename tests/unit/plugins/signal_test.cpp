@@ -13,7 +13,7 @@ using nlohmann::json;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr const char* kVcp = "signal:vcp";
+constexpr const char* kVcpTopic = "signal:vcp";
 constexpr const char* kDay = "signal:daytrading";
 
 struct VcpTest : ::testing::Test {
@@ -31,8 +31,8 @@ TEST_F(VcpTest, TakesTheThreeShapesThatProducersSend) {
        {list, R"({"signals":)" + list + "}",
         R"({"type":"signal_update","topic":"signal:vcp","data":{"signal_type":"VCP","signals":)" +
             list + R"(,"count":7}})"}) {
-    ASSERT_EQ(host.message(kVcp, sent).status, BC_OK) << sent;
-    const json data = host.last(kVcp)["data"];
+    ASSERT_EQ(host.message(kVcpTopic, sent).status, BC_OK) << sent;
+    const json data = host.last(kVcpTopic)["data"];
     EXPECT_EQ(data["signal_type"], "VCP");
     EXPECT_EQ(data["count"], 1) << "counted, not copied";
     EXPECT_EQ(data["signals"], json::parse(list));
@@ -42,16 +42,16 @@ TEST_F(VcpTest, TakesTheThreeShapesThatProducersSend) {
 }
 
 TEST_F(VcpTest, KeepsTheProducersTimestampAndUnknownFieldsInTheirOrder) {
-  host.message(kVcp, R"({"signals":[{"zeta":1,"ticker":"a","name":"b","big":9007199254740993}],
+  host.message(kVcpTopic, R"({"signals":[{"zeta":1,"ticker":"a","name":"b","big":9007199254740993}],
                          "timestamp":"2026-02-05T01:02:03+09:00"})");
-  EXPECT_EQ(host.last(kVcp)["data"]["timestamp"], "2026-02-05T01:02:03+09:00");
+  EXPECT_EQ(host.last(kVcpTopic)["data"]["timestamp"], "2026-02-05T01:02:03+09:00");
   EXPECT_THAT(host.published().back().payload,
               ::testing::HasSubstr(R"({"zeta":1,"ticker":"a","name":"b","big":9007199254740993})"));
 }
 
 TEST_F(VcpTest, AnEmptyListIsAnUpdateToo) {
-  EXPECT_EQ(host.message(kVcp, "[]").status, BC_OK);
-  EXPECT_EQ(host.last(kVcp)["data"]["count"], 0);
+  EXPECT_EQ(host.message(kVcpTopic, "[]").status, BC_OK);
+  EXPECT_EQ(host.last(kVcpTopic)["data"]["count"], 0);
 }
 
 TEST_F(VcpTest, RefusesWithIndexAndField) {
@@ -78,7 +78,7 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
       {R"({"type":"signal_update","data":{"signals":7}})", "data.signals: expected a list, got 7"},
   };
   for (const auto& [sent, text] : rows) {
-    const auto answer = host.message(kVcp, sent);
+    const auto answer = host.message(kVcpTopic, sent);
     EXPECT_EQ(answer.status, BC_E_INVALID) << sent;
     EXPECT_EQ(answer.text, text) << sent;
   }
@@ -86,7 +86,8 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
 }
 
 TEST_F(VcpTest, PassesUnknownFieldsBesideTheSignalsOn) {
-  host.message(kVcp, R"({"signals":[],"count":9,"market":"KOSPI","topic":"x","scan":{"id":7}})");
+  host.message(kVcpTopic,
+               R"({"signals":[],"count":9,"market":"KOSPI","topic":"x","scan":{"id":7}})");
   EXPECT_EQ(host.published().back().payload,
             R"({"type":"signal_update","data":{"signal_type":"VCP","signals":[],"count":0,)"
             R"("timestamp":"2026-02-02T02:40:00.000000+00:00","market":"KOSPI","topic":"x",)"
@@ -101,9 +102,9 @@ std::string with_brackets(std::size_t depth) {
 TEST_F(VcpTest, RefusesBracketsThatWouldOverflowTheStack) {
   const std::size_t around = 2;
   const std::size_t most = kMaxDepth - around;
-  EXPECT_EQ(host.message(kVcp, with_brackets(most)).status, BC_OK);
+  EXPECT_EQ(host.message(kVcpTopic, with_brackets(most)).status, BC_OK);
   for (const std::size_t depth : {most + 1, std::size_t{120'000}}) {
-    const auto answer = host.message(kVcp, with_brackets(depth));
+    const auto answer = host.message(kVcpTopic, with_brackets(depth));
     EXPECT_EQ(answer.status, BC_E_INVALID);
     EXPECT_EQ(answer.text, "nested deeper than 64 levels");
   }
@@ -111,9 +112,9 @@ TEST_F(VcpTest, RefusesBracketsThatWouldOverflowTheStack) {
 
 TEST_F(VcpTest, AFullHostIsBusyNotBroken) {
   host.set_publish_status(BC_E_BUSY);
-  EXPECT_EQ(host.message(kVcp, "[]").status, BC_E_BUSY);
+  EXPECT_EQ(host.message(kVcpTopic, "[]").status, BC_E_BUSY);
   host.set_publish_status(BC_OK);
-  EXPECT_EQ(host.message(kVcp, "[]").status, BC_OK);
+  EXPECT_EQ(host.message(kVcpTopic, "[]").status, BC_OK);
 }
 
 TEST_F(DaytradingTest, EverySignalCarriesItsChecks) {

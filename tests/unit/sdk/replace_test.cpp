@@ -69,9 +69,9 @@ bc_entry entry_with(const std::string& manifest) {
           &PluginGlue::handle,
           &PluginGlue::destroy};
 }
-const std::string kManifest = manifest_with("false");
+const std::string kSignedManifest = manifest_with("false");
 const std::string kExclusiveManifest = manifest_with("true");
-const bc_entry kSigned = entry_with(kManifest);
+const bc_entry kSigned = entry_with(kSignedManifest);
 const bc_entry kExclusive = entry_with(kExclusiveManifest);
 
 struct ReplaceTest : ::testing::Test {
