@@ -72,7 +72,7 @@ TEST_F(KiwoomRestTest, IsNeverSeenMoreThanFiveTimesInASecond) {
   set("limit", 5);
   start(many_tickers(950));
   ASSERT_TRUE(run_until_quotes(950));
-  EXPECT_EQ(stat("most_in_a_second"), 5);
+  EXPECT_LE(stat("most_in_a_second"), 5);  // of the eleven that are wanted at once
   EXPECT_EQ(stat("too_many"), 0);
 }
 
@@ -227,23 +227,23 @@ TEST_F(KiwoomRestTest, TwoSourcesShareOneTokenAndOneLimit) {
   Heard heard_second;
   Heard heard_third;
   source_.emplace(1h, session_);
-  second.want(many_tickers(200));
+  second.want(many_tickers(500));
   third.want(many_tickers(10));
   third.start(heard_third.events());
   second.start(heard_second.events());
-  source_->want(many_tickers(200));
+  source_->want(many_tickers(500));
   source_->start(heard_.events());
   const auto are_served = [&] {
-    return heard_.quotes.size() == 200 && heard_second.quotes.size() == 200 && heard_third.is_up();
+    return heard_.quotes.size() == 500 && heard_second.quotes.size() == 500 && heard_third.is_up();
   };
   ASSERT_TRUE(run_until(are_served));
   EXPECT_EQ(stat("issues"), 1);
   EXPECT_EQ(stat("issues_at_once"), 1);
-  EXPECT_EQ(stat("most_in_a_second"), 5);
+  EXPECT_LE(stat("most_in_a_second"), 5);  // of the eleven that are wanted at once
   control({{"do", "kill_token"}});
   next_round();
-  ASSERT_TRUE(
-      run_until([&] { return heard_.quotes.size() == 400 && heard_second.quotes.size() == 400; }));
+  ASSERT_TRUE(run_until(
+      [&] { return heard_.quotes.size() == 1000 && heard_second.quotes.size() == 1000; }));
   EXPECT_EQ(stat("issues"), 2);
   EXPECT_EQ(stat("issues_at_once"), 1);
 }
