@@ -81,6 +81,9 @@ void LoadTally::note(std::string error) {
 LoadConnection::LoadConnection(Shared& shared, std::size_t number)
     : shared_(shared),
       number_(number),
+      is_measured_(shared.options.topics.empty() ||
+                   shared.options.topics[shared.options.first_topic_of(number)].starts_with(
+                       shared.options.latency_of)),
       unseen_(shared.options.topics_each),
       last_(std::max<std::size_t>(shared.options.topics_each, 1)) {}
 
@@ -303,7 +306,9 @@ void LoadConnection::on_message(std::string_view payload, bool deflated) {
 void LoadConnection::on_text(std::string_view text) {
   const auto stamp = behind(text, "\"t\":");
   if (!stamp) return on_reply(text);
-  shared_.tally.latency.add(now_ns_ - static_cast<std::int64_t>(number_at(*stamp)));
+  if (is_measured_) {
+    shared_.tally.latency.add(now_ns_ - static_cast<std::int64_t>(number_at(*stamp)));
+  }
   on_number(text);
 }
 

@@ -83,6 +83,7 @@ class LoadConnection {
 
   Shared& shared_;
   const std::size_t number_;
+  const bool is_measured_;
   int fd_ = -1;
   Phase phase_ = Phase::kConnecting;
   std::int64_t now_ns_ = 0;          // of the last recv()

@@ -85,6 +85,8 @@ LoadOptions read_load_options(int argc, char** argv) {
   app.add_option("--number", options.number_key,
                  "what goes up with each message of a topic: bseq, the feed's, or seq, the host's")
       ->check(CLI::IsMember({"bseq", "seq"}));
+  app.add_option("--latency-of", options.latency_of,
+                 "measures those connections only whose first topic begins so");
   app.add_flag("--deflate", options.deflate, "offer permessage-deflate");
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.1, 3600.0));
   app.add_option("--warmup", options.warmup)->check(CLI::Range(0.0, 3600.0));

@@ -29,6 +29,7 @@ struct LoadOptions {
   LoadProtocol protocol = LoadProtocol::kBroadcast;
   std::string subscribe_frame;      ///< of kSubscribeFrame; {} is the topic
   std::string number_key = "bseq";  ///< the member that goes up by one with each message of a topic
+  std::string latency_of;           ///< latency is that of connections whose first topic begins so
   bool deflate = false;
   double seconds = 10;
   double warmup = 2;

@@ -1,6 +1,6 @@
-// Topics that publish at the start, so that there is a snapshot, and then as often as they are
-// told, each message with the time and a number of its own. Every other topic of its patterns is
-// silent.
+// Topics that publish at the start, unless told otherwise, so that there is a snapshot, and then as
+// often as they are told, each message with the time and a number of its own. Every other topic of
+// its patterns is silent.
 
 #include <algorithm>
 #include <array>
@@ -29,6 +29,7 @@ class BenchFeed : public Broadcaster {
     for (int i = 0; i < count; ++i) {
       feeds_.push_back({config.at("topic_prefix").get<std::string>() + std::to_string(i)});
     }
+    publishes_at_once_ = config.at("publish_at_start").get<bool>();
     rate_ = config.at("rate").get<double>();
     tick_ = *parse_duration(config.at("tick").get_ref<const std::string&>());
     payload_bytes_ = config.at("payload_bytes").get<std::size_t>();
@@ -37,7 +38,9 @@ class BenchFeed : public Broadcaster {
 
   void on_start() override {
     begin_ns_ = mono_ns();
-    for (Feed& feed : feeds_) static_cast<void>(try_publish(feed));
+    if (publishes_at_once_) {
+      for (Feed& feed : feeds_) static_cast<void>(try_publish(feed));
+    }
     if (feeds_.empty() || rate_ == 0) return;
     if (tick_.count() > 0) {
       every(tick_, [this] {
@@ -116,6 +119,7 @@ class BenchFeed : public Broadcaster {
 
   static constexpr std::size_t kPadStarts = 1024;
 
+  bool publishes_at_once_ = true;
   double rate_ = 0;
   std::chrono::nanoseconds tick_{};
   std::size_t payload_bytes_ = 0;
@@ -153,6 +157,7 @@ BROADCAST_PLUGIN(broadcast::BenchFeed, BENCH_FEED_NAME, "1.0.0",
 "topic_prefix":{"type":"string","default":"t"},
 "rate":{"type":"number","minimum":0,"maximum":1000000,"default":100,
 "description":"messages a second of each topic; 0: none but the first"},
+"publish_at_start":{"type":"boolean","default":true,"description":"one message on each topic"},
 "tick":{"type":"string","format":"duration","default":"0ms",
 "description":"what is due is published together so often; 0ms: each at its own time"},
 "payload_bytes":{"type":"integer","minimum":128,"maximum":262144,"default":300,
