@@ -4,9 +4,9 @@
 #include <csignal>
 #include <stdexcept>
 #include <string_view>
-#include <thread>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "tests/plugins/raw_plugin.hpp"
@@ -35,7 +35,11 @@ std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr
 
 bc_status start() {
 #if defined(CARELESS_THREAD)
-  std::thread(sleep_for_ever).detach();
+  // In the C library only: it must not crash, however late it begins.
+  pthread_t left{};
+  ::pthread_create(&left, nullptr,
+                   reinterpret_cast<void* (*)(void*)>(reinterpret_cast<void*>(&::pause)), nullptr);
+  ::pthread_detach(left);
 #elif defined(CARELESS_DESCRIPTOR)
   static_cast<void>(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 #elif defined(CARELESS_MEMORY)

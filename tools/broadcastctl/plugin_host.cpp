@@ -144,12 +144,13 @@ int run_plugin_host(const PluginHostOptions& options) {
   std::optional<Replacements> replacements;
   if (options.replaces) replacements.emplace(manifest, *server, options.library);
   const Server::End end = server->run();
-  replacements.reset();
-  view.reset();
-  if (!end.is_stuck) return end.exit_code;
-  spdlog::default_logger()->flush();
-  static_cast<void>(server.release());  // a plugin's code still uses it
-  std::quick_exit(end.exit_code);
+  if (end.is_stuck) {
+    spdlog::default_logger()->flush();
+    static_cast<void>(server.release());  // somebody still uses it
+    std::quick_exit(end.exit_code);
+  }
+  server.reset();  // first: a view that just connects waits for a handshake that nobody answers
+  return end.exit_code;
 }
 
 }  // namespace broadcast
