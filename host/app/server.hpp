@@ -58,12 +58,12 @@ class Server {
   void arm_hangup();
   [[nodiscard]] std::string apply(const std::vector<TopicPattern>& relay);
 
-  Config config_;  // what runs; changed by operations_
+  Counters counters_;  // the first, because it begins on a cache line
+  Config config_;      // what runs; changed by operations_
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_;
   boost::asio::signal_set hangup_;
   boost::asio::steady_timer tick_;
-  Counters counters_;
   std::unique_ptr<SqliteStore> store_;  // null: nothing survives a restart
   TopicHub hub_;
   std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread

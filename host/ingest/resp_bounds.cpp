@@ -66,9 +66,12 @@ std::string_view RespBounds::on_line(std::string& out) {
       // A lone CR would end the line for the parser.
       if (text.find('\r') != std::string_view::npos) return "a line with a CR in it";
       break;
-    case ':':
-      if (!number_of(text)) return "a number that is none";
+    case ':': {
+      const auto number = number_of(text);
+      if (!number) return "a number that is none";
+      line_ = ":" + std::to_string(*number);  // the parser takes no 007
       break;
+    }
     case '$':
     case '*': {
       const auto size = number_of(text);

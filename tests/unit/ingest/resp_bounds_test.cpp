@@ -38,6 +38,11 @@ TEST(RespBoundsTest, PassesOnWhatIsWithinTheLimits) {
   }
 }
 
+TEST(RespBoundsTest, WritesNumbersAsTheParserTakesThem) {
+  EXPECT_EQ(passed(":0007\r\n:-0\r\n:-9223372036854775808\r\n$001\r\na\r\n"),
+            ":7\r\n:0\r\n:-9223372036854775808\r\n$1\r\na\r\n");
+}
+
 TEST(RespBoundsTest, HandsOnNilForAStringOrListThatIsTooLarge) {
   EXPECT_EQ(passed("$9\r\n123456789\r\n+next\r\n"), "$-1\r\n+next\r\n");
   EXPECT_EQ(passed("*2\r\n$9\r\n123456789\r\n$1\r\na\r\n"), "*2\r\n$-1\r\n$1\r\na\r\n");
