@@ -51,6 +51,8 @@ TEST(ManifestTest, WithoutSchemaTakesNoConfig) {
 TEST(ManifestTest, NamesFileAndMemberThatIsWrong) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"{", "x.so: manifest is not JSON"},
+      {std::string(1024 * 1024 + 1, ' '),
+       "x.so: manifest has 1048577 bytes; at most 1048576 are read."},
       {"[]", "x.so: manifest is not a JSON object."},
       {"{}", "x.so: manifest: name: expected a text"},
       {R"({"name":"q","version":"1","abi":1})", "x.so: manifest: abi: expected [major, minor]"},
@@ -63,7 +65,7 @@ TEST(ManifestTest, NamesFileAndMemberThatIsWrong) {
       {manifest_with(R"(,"demand":"yes")"), "x.so: manifest: demand: expected true or false"},
       {manifest_with(R"(,"topics":["price"])"), "x.so: manifest: topics[0]: expected an object"},
       {manifest_with(R"(,"topics":[{"pattern":"a","delivery":"most"}])"),
-       "x.so: manifest: topics[0].delivery: expected"},
+       "x.so: manifest: topics[0].delivery: expected \"latest\" or \"all\". Correct it"},
       {manifest_with(R"(,"topics":[{"pattern":"a{b}c","delivery":"all"}])"),
        "x.so: manifest: topics[0].pattern: topic pattern"},
       {manifest_with(R"(,"topics":[{"pattern":"a:{b}","match":"[","delivery":"all"}])"),

@@ -53,6 +53,16 @@ TEST(PluginFileTest, SaysWhyAFileCannotBeRead) {
             "/dev/zero: not a regular file.");
 }
 
+TEST(PluginFileTest, ReadsNoFileThatIsTooLarge) {
+  const auto file = std::filesystem::path(testing::TempDir()) / "large.so";
+  std::ofstream(file).close();
+  std::filesystem::resize_file(file, 256 * 1024 * 1024 + 1);  // sparse
+  EXPECT_EQ(
+      refusal_of([&] { static_cast<void>(PluginFile::read(file, Broadcasters::offer("1"))); }),
+      "large.so: has 268435457 bytes; at most 268435456 are loaded.");
+  std::filesystem::remove(file);
+}
+
 TEST(PluginFileTest, KeepsPathManifestAndBytes) {
   const auto file = read_plugin("probe");
   EXPECT_EQ(file->file_name(), "probe.so");
