@@ -90,7 +90,7 @@ class NetworkSocket : public StreamSocket<Stream> {
   }
 
  protected:
-  virtual void on_connected(RedisSocket::Done done) { done({}); }
+  virtual void on_connected(const RedisSocket::Done& done) { done({}); }
 
   const RedisUrl& url_;
 
@@ -118,7 +118,7 @@ class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
       : NetworkSocket(io, url, first, tls) {}
 
  private:
-  void on_connected(Done done) override {
+  void on_connected(const Done& done) override {
     error_code error;
     stream_.set_verify_mode(asio::ssl::verify_peer, error);
     stream_.set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
@@ -126,9 +126,8 @@ class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
     asio::ip::make_address(url_.host, no_address);
     // Names only: an address is not to be sent as one.
     if (no_address) SSL_set_tlsext_host_name(stream_.native_handle(), url_.host.c_str());
-    stream_.async_handshake(
-        asio::ssl::stream_base::client,
-        [self = shared_from_this(), done = std::move(done)](error_code failed) { done(failed); });
+    stream_.async_handshake(asio::ssl::stream_base::client,
+                            [self = shared_from_this(), done](error_code failed) { done(failed); });
   }
 };
 

@@ -220,7 +220,7 @@ std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
                         .on_news = [this] { progress_.set(); }});
 }
 
-void PluginRunner::adopt(std::unique_ptr<Generation> generation) {
+Generation& PluginRunner::adopt(std::unique_ptr<Generation> generation) {
   active_ = std::move(generation);
   spec_ = active_->spec();
   has_started_ = false;
@@ -231,13 +231,13 @@ void PluginRunner::adopt(std::unique_ptr<Generation> generation) {
     life.file = spec_->file;
     life.generation = active_->number();
   });
+  return *active_;
 }
 
 void PluginRunner::begin_active() {
   auto generation = make_generation(*spec_, Generation::Start::kAtOnce);
   serve_by(generation->inbox());
-  adopt(std::move(generation));
-  active_->launch();
+  adopt(std::move(generation)).launch();
 }
 
 void PluginRunner::on_active_started() {

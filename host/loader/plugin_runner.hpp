@@ -131,7 +131,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   void supervise();
   [[nodiscard]] std::unique_ptr<Generation> make_generation(PluginSpec spec,
                                                             Generation::Start start);
-  void adopt(std::unique_ptr<Generation> generation);
+  Generation& adopt(std::unique_ptr<Generation> generation);
   void begin_active();
   void on_active_started();
   void on_active_failed();

@@ -117,7 +117,7 @@ std::string PluginRunner::start_over(PluginSpec spec) {
   const std::optional<PluginSpec> before = std::exchange(spec_, std::move(spec));
   const bool is_exclusive =
       spec_->file->manifest().is_exclusive || (before && before->file->manifest().is_exclusive);
-  const std::string stuck =
+  std::string stuck =
       options_.name + ": its old generation does not end, and it is exclusive. Restart the host.";
   auto next = make_generation(*spec_, Generation::Start::kAtOnce);
   const MonoTime begun = mono_now();
@@ -134,8 +134,7 @@ std::string PluginRunner::start_over(PluginSpec spec) {
     next->request_stop(stop_deadline());
     return options_.name + ": the host is stopping";
   }
-  adopt(std::move(next));
-  active_->launch();
+  adopt(std::move(next)).launch();
   std::string refusal = await_start(*active_);
   pause_ = mono_now() - begun;
   if (refusal.empty() || !before) return refusal;  // what was off is on now, and tried again
@@ -152,8 +151,7 @@ std::string PluginRunner::start_over(PluginSpec spec) {
     again->request_stop(stop_deadline());
     return refusal;
   }
-  adopt(std::move(again));
-  active_->launch();
+  adopt(std::move(again)).launch();
   pause_ = mono_now() - begun;
   return refusal;
 }

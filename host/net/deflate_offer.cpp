@@ -130,15 +130,15 @@ bool read_parameters(ListReader& list, Offer& offer) {
 }  // namespace
 
 DeflateAnswer answer_deflate_offers(std::string_view extensions) {
-  const DeflateAnswer invalid{.is_valid = false, .terms = std::nullopt};
+  static constexpr DeflateAnswer kInvalid{.is_valid = false, .terms = std::nullopt};
   DeflateAnswer answer;
   ListReader list(extensions);
   while (!list.at_end()) {
     if (list.take(',')) continue;  // empty elements are allowed (RFC 7230, 7)
     const std::string_view name = list.take_token();
     Offer offer;
-    if (name.empty() || !read_parameters(list, offer)) return invalid;
-    if (!list.at_end() && !list.take(',')) return invalid;
+    if (name.empty() || !read_parameters(list, offer)) return kInvalid;
+    if (!list.at_end() && !list.take(',')) return kInvalid;
     if (name == "permessage-deflate" && !answer.terms) answer.terms = offer.terms();
   }
   return answer;
