@@ -80,6 +80,7 @@ class Connector : public std::enable_shared_from_this<Connector> {
     });
   }
 
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): the lookup that has them goes here
   void connect(std::vector<tcp::endpoint> endpoints) {
     lookup_.reset();
     auto& tcp_stream = beast::get_lowest_layer(*stream_);

@@ -95,7 +95,7 @@ struct Row {
 
 bool is_empty(const json& object) {
   for (const json& value : object) {
-    if (value != "") return false;
+    if (!value.is_string() || !value.get_ref<const std::string&>().empty()) return false;
   }
   return true;
 }
