@@ -29,6 +29,7 @@ constexpr std::string_view kEnd = "end";
 
 pid_t spawn(const std::vector<std::string>& arguments, int telling) {
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) {
     argv.push_back(const_cast<char*>(argument.c_str()));  // execve() does not write
   }
