@@ -72,7 +72,7 @@ TEST_F(KiwoomRestTest, IsNeverSeenMoreThanFiveTimesInASecond) {
   set("limit", 5);
   start(many_tickers(950));
   ASSERT_TRUE(run_until_quotes(950));
-  EXPECT_LE(stat("most_in_a_second"), 5);  // of the eleven that are wanted at once
+  EXPECT_LE(stat("most_in_a_second"), 5);  // five at once: KiwoomLimiterTest, on virtual time
   EXPECT_EQ(stat("too_many"), 0);
 }
 
