@@ -11,7 +11,7 @@ import time
 
 from contest import Result, first_line
 from figures import Figure, Target
-from servers import BenchHost, Failed, put_load_on
+from servers import CORES, BenchHost, Failed, put_load_on
 
 CLIENTS = 5000  # half of them of each broadcaster
 PAUSE_S = 0.02  # from one replacement to the next
@@ -52,16 +52,17 @@ def libraries_mapped(pid):
 
 
 def load(host, settings):
-    """One process: two would wait for each other, and that would be what is measured."""
+    """One process; latencies end at the clients' sockets: its own waiting for a core is not what is measured."""
     topics = [f"{prefix}{number}" for number in range(200) for prefix in (REPLACED, OTHER)]
     return put_load_on(host, ("--connections", str(CLIENTS), "--topics", ",".join(topics), "--topics-each", "1",
-                              "--number", "seq", "--latency-of", OTHER), max(settings.seconds, SECONDS),
-                       settings.warmup)
+                              "--number", "seq", "--latency-of", OTHER, "--kernel-stamps"),
+                       max(settings.seconds, SECONDS), settings.warmup)
 
 
 def operate(host, is_replacing, is_over):
-    """Pauses in ms, and the memory in use after each. In the idle class: only the host's part is to be seen."""
+    """Pauses in ms, and the memory in use after each. In the idle class, on the load's core: only the host's part is to be seen."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    os.sched_setaffinity(0, CORES.load)
     pauses, used_kib = [], []
     while not is_over():
         if is_replacing:

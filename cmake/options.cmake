@@ -17,8 +17,15 @@ if(BROADCAST_SANITIZE)
     add_compile_options(-fsanitize=fuzzer-no-link)
   endif()
   if(BROADCAST_SANITIZE STREQUAL "thread")
-    add_compile_options(-Wno-tsan)  # Asio's fences, which the definition below switches off
-    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)
+    add_compile_definitions(BOOST_ASIO_DISABLE_FENCED_BLOCK)  # ThreadSanitizer does not know fences
+  endif()
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")  # GCC defines these by itself
+    foreach(sanitizer address thread)
+      if(BROADCAST_SANITIZE MATCHES ${sanitizer})
+        string(TOUPPER __SANITIZE_${sanitizer}__ definition)
+        add_compile_definitions(${definition})
+      endif()
+    endforeach()
   endif()
 endif()
 

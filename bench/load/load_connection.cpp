@@ -1,6 +1,7 @@
 #include "bench/load/load_connection.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -59,6 +60,22 @@ std::uint64_t big_endian(std::string_view bytes) {
   return value;
 }
 
+std::int64_t ns_of(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+
+/// How long ago the kernel put the last of what was received into the socket; 0 if it did not say.
+std::int64_t ns_since_stamped(msghdr& received) {
+  for (const cmsghdr* part = CMSG_FIRSTHDR(&received); part != nullptr;
+       part = CMSG_NXTHDR(&received, const_cast<cmsghdr*>(part))) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec stamp{};
+    std::memcpy(&stamp, CMSG_DATA(part), sizeof stamp);
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    return ns_of(now) - ns_of(stamp);
+  }
+  return 0;
+}
+
 std::string start_of(std::string_view text) { return std::string(text.substr(0, 300)); }
 
 }  // namespace
@@ -66,7 +83,7 @@ std::string start_of(std::string_view text) { return std::string(text.substr(0, 
 std::int64_t mono_ns() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+  return ns_of(now);
 }
 
 void LoadTally::clear_window() {
@@ -96,6 +113,9 @@ void LoadConnection::start() {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (shared_.options.kernel_stamps) {
+    setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+  }
   if (number_ >= shared_.options.connections) {  // one that stalls: the kernel shall not help it
     const int bytes = 4096;
     setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
@@ -147,13 +167,22 @@ void LoadConnection::send_all(std::string_view bytes) {
 void LoadConnection::on_readable() {
   std::vector<char>& buffer = shared_.buffer;
   std::memcpy(buffer.data(), kept_.data(), kept_.size());
-  const ssize_t got = recv(fd_, buffer.data() + kept_.size(), buffer.size() - kept_.size(), 0);
+  iovec space{buffer.data() + kept_.size(), buffer.size() - kept_.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control;
+  msghdr received{};
+  received.msg_iov = &space;
+  received.msg_iovlen = 1;
+  if (shared_.options.kernel_stamps) {
+    received.msg_control = control.data();
+    received.msg_controllen = control.size();
+  }
+  const ssize_t got = recvmsg(fd_, &received, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
     return fail(got == 0 ? "the server closed the connection"
                          : std::string("reading: ") + std::strerror(errno));
   }
-  now_ns_ = mono_ns();
+  came_ns_ = mono_ns() - ns_since_stamped(received);
   shared_.tally.bytes += static_cast<std::uint64_t>(got);
   std::string_view data(buffer.data(), kept_.size() + static_cast<std::size_t>(got));
   if (phase_ != Phase::kShaking || take_handshake(data)) on_frames(data);
@@ -307,7 +336,7 @@ void LoadConnection::on_text(std::string_view text) {
   const auto stamp = behind(text, "\"t\":");
   if (!stamp) return on_reply(text);
   if (is_measured_) {
-    shared_.tally.latency.add(now_ns_ - static_cast<std::int64_t>(number_at(*stamp)));
+    shared_.tally.latency.add(came_ns_ - static_cast<std::int64_t>(number_at(*stamp)));
   }
   on_number(text);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// One client: connects, shakes hands, subscribes, and reads what comes, with one recv() for each
+// One client: connects, shakes hands, subscribes, and reads what comes, with one recvmsg() for each
 // readiness. Nothing is parsed but the three fields that are measured. Owned by LoadRun; what all
 // share is LoadTally. One thread.
 
@@ -86,7 +86,7 @@ class LoadConnection {
   const bool is_measured_;
   int fd_ = -1;
   Phase phase_ = Phase::kConnecting;
-  std::int64_t now_ns_ = 0;          // of the last recv()
+  std::int64_t came_ns_ = 0;         // when what is looked at was there
   std::size_t awaited_ = 0;          // answers to what was subscribed
   std::size_t unseen_ = 0;           // topics of which nothing has come
   std::vector<std::uint64_t> last_;  // number of each topic

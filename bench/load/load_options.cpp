@@ -87,6 +87,9 @@ LoadOptions read_load_options(int argc, char** argv) {
       ->check(CLI::IsMember({"bseq", "seq"}));
   app.add_option("--latency-of", options.latency_of,
                  "measures those connections only whose first topic begins so");
+  app.add_flag(
+      "--kernel-stamps", options.kernel_stamps,
+      "latency until the kernel has a message in the client's socket, not until it is read");
   app.add_flag("--deflate", options.deflate, "offer permessage-deflate");
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.1, 3600.0));
   app.add_option("--warmup", options.warmup)->check(CLI::Range(0.0, 3600.0));

@@ -30,6 +30,7 @@ struct LoadOptions {
   std::string subscribe_frame;      ///< of kSubscribeFrame; {} is the topic
   std::string number_key = "bseq";  ///< the member that goes up by one with each message of a topic
   std::string latency_of;           ///< latency is that of connections whose first topic begins so
+  bool kernel_stamps = false;       ///< latency ends at the client's socket, not when it is read
   bool deflate = false;
   double seconds = 10;
   double warmup = 2;

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/app/config_changes.hpp"
+#include "host/base/background.hpp"
 
 namespace broadcast {
 
@@ -26,7 +27,9 @@ Operations::Operations(boost::asio::io_context& io, Config& config, Broadcasters
       config_(config),
       broadcasters_(broadcasters),
       apply_(std::move(apply)),
-      counters_(counters) {}
+      counters_(counters) {
+  boost::asio::post(reader_, move_to_background);
+}
 
 void Operations::note_started(const BroadcasterPlan::Ready& ready) {
   on_.insert_or_assign(ready.name, ready);

@@ -1,6 +1,7 @@
 #include "host/loader/generation.hpp"
 
 #include <exception>
+#include <future>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -8,6 +9,7 @@
 #include <pthread.h>
 #include <spdlog/spdlog.h>
 
+#include "host/base/background.hpp"
 #include "host/base/printable.hpp"
 #include "host/loader/abi_text.hpp"
 
@@ -111,7 +113,7 @@ void Generation::enter(State state) {
 
 void Generation::run() {
   try {
-    library_ = std::make_unique<PluginLibrary>(*spec_.file, parts_.name, parts_.copies);
+    library_ = load();
   } catch (const std::exception& error) {
     fail("could not be loaded", error.what());
     return;
@@ -131,6 +133,17 @@ void Generation::run() {
   if (!is_over()) start();
   while (!is_over()) is_to_pause_.load() ? rest() : serve();
   end();
+}
+
+/// By a thread of its own, because this one must not stay in the background.
+std::unique_ptr<PluginLibrary> Generation::load() const {
+  return std::async(std::launch::async,
+                    [this] {
+                      move_to_background();
+                      return std::make_unique<PluginLibrary>(*spec_.file, parts_.name,
+                                                             parts_.copies);
+                    })
+      .get();
 }
 
 void Generation::prepare() {
@@ -292,6 +305,7 @@ void Generation::end() {
     judge("STOP", handle(event));
   }
   services_->revoke();
+  move_to_background();
   if (is_created_) {
     destroy();
   } else {

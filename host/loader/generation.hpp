@@ -108,6 +108,7 @@ class Generation {
   };
 
   void run();
+  [[nodiscard]] std::unique_ptr<PluginLibrary> load() const;
   void prepare();
   void await_go();
   void start();

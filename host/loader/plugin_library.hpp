@@ -46,11 +46,11 @@ class PluginFile {
 };
 
 /// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker
-/// would hand out the old code again for either. Loaded and unloaded on the plugin's thread;
-/// release() after that thread ended.
+/// would hand out the old code again for either. Loaded by a thread that lives no longer than that,
+/// unloaded on the plugin's thread; release() after that one ended.
 class PluginLibrary {
  public:
-  /// [plugin] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. Throws
+  /// [any] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. Throws
   /// PluginRefused with the linker's reason, or when the entry is not what the manifest says.
   PluginLibrary(const PluginFile& file, const std::string& name, const CopyPlace& place);
   /// Without unload() the copy stays mapped for good, and its descriptor open.
@@ -77,6 +77,7 @@ class PluginLibrary {
   std::string path_;  // "/proc/self/fd/7": how the linker knows it
   std::unique_ptr<Loaded> loaded_;
   const bc_entry* entry_ = nullptr;
+  void* page_ = nullptr;  // of its entry, mapped or not
 };
 
 }  // namespace broadcast
