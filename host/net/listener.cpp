@@ -68,7 +68,7 @@ struct Listener::Progress {
 };
 
 /// One socket from accept to the end of its HTTP part.
-class Listener::Handshake : public Begun, public std::enable_shared_from_this<Handshake> {
+class Listener::Handshake final : public Begun, public std::enable_shared_from_this<Handshake> {
  public:
   Handshake(Listener& listener, tcp::socket socket,
             std::variant<Admission::Place, Admission::Refusal> place)

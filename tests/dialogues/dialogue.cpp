@@ -9,8 +9,6 @@ namespace broadcast {
 
 namespace {
 
-using Json = nlohmann::json;
-
 struct Verb {
   std::string_view word;
   Step::Kind kind;
@@ -72,7 +70,7 @@ Step parse_step(std::string_view line) {
     if (verb.has_rest) step.rest = std::exchange(line, {});
     const bool lacks = verb.has_first && step.first.empty();
     if (lacks || !line.empty()) throw std::invalid_argument("not a whole step");
-    if (step.kind == Step::Kind::kExpect) step.json = Json::parse(step.rest);
+    if (step.kind == Step::Kind::kExpect) step.json = nlohmann::json::parse(step.rest);
     return step;
   }
   throw std::invalid_argument("unknown step \"" + word + "\"");
@@ -91,8 +89,8 @@ bool parse_setting(std::string_view line, Dialogue& dialogue) {
   return dialogue.limits.emplace(name, line).second;
 }
 
-std::string compare_objects(const Json& expected, const Json& got, Bindings& bindings,
-                            const std::string& path) {
+std::string compare_objects(const nlohmann::json& expected, const nlohmann::json& got,
+                            Bindings& bindings, const std::string& path) {
   for (const auto& [key, value] : expected.items()) {
     if (!got.contains(key)) return path + "." + key + " is missing";
     std::string found = difference(value, got[key], bindings, path + "." + key);
@@ -104,8 +102,8 @@ std::string compare_objects(const Json& expected, const Json& got, Bindings& bin
   return {};
 }
 
-std::string compare_lists(const Json& expected, const Json& got, Bindings& bindings,
-                          const std::string& path) {
+std::string compare_lists(const nlohmann::json& expected, const nlohmann::json& got,
+                          Bindings& bindings, const std::string& path) {
   if (expected.size() != got.size()) {
     return path + " has " + std::to_string(got.size()) + " items, expected " +
            std::to_string(expected.size());
@@ -149,8 +147,8 @@ std::string bound(std::string text, const Bindings& bindings) {
   return text;
 }
 
-std::string difference(const Json& expected, const Json& got, Bindings& bindings,
-                       const std::string& path) {
+std::string difference(const nlohmann::json& expected, const nlohmann::json& got,
+                       Bindings& bindings, const std::string& path) {
   if (expected == "*") return {};
   if (expected.is_string() && expected.get_ref<const std::string&>().starts_with('$')) {
     const auto [bound, is_new] = bindings.emplace(expected.get<std::string>(), got);

@@ -10,11 +10,9 @@
 namespace broadcast {
 namespace {
 
-using Json = nlohmann::json;
-
 std::string compare(std::string_view expected, std::string_view got) {
   Bindings bindings;
-  return difference(Json::parse(expected), Json::parse(got), bindings);
+  return difference(nlohmann::json::parse(expected), nlohmann::json::parse(got), bindings);
 }
 
 TEST(DialogueTest, ReadsClientsTimesAndArguments) {
@@ -60,9 +58,9 @@ TEST(DialogueTest, AStarIsAnyValueAndEverythingElseIsExact) {
 
 TEST(DialogueTest, ANamedValueStaysTheSame) {
   Bindings bindings;
-  EXPECT_EQ(
-      difference(Json::parse(R"(["$e","$e","$f"])"), Json::parse(R"(["x","x","y"])"), bindings),
-      "");
+  EXPECT_EQ(difference(nlohmann::json::parse(R"(["$e","$e","$f"])"),
+                       nlohmann::json::parse(R"(["x","x","y"])"), bindings),
+            "");
   EXPECT_EQ(difference("$f", "y", bindings), "");
   EXPECT_EQ(difference("$e", "z", bindings), "message is \"z\", expected \"x\"");
 }

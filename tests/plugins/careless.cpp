@@ -13,11 +13,17 @@
 
 #ifdef CARELESS_EXPORTS
 extern "C" __attribute__((visibility("default"))) int careless_helper() { return 7; }
-template <class T>
-struct __attribute__((visibility("default"))) Shared {
-  static inline int value = 7;
-};
-int use_shared() { return ++Shared<int>::value; }
+// What GCC makes of a template's static variable, and clang does not.
+asm(R"(
+  .pushsection .data
+  .globl shared_by_all
+  .type shared_by_all, @gnu_unique_object
+  .size shared_by_all, 4
+shared_by_all:
+  .long 7
+  .popsection)");
+extern "C" __attribute__((visibility("default"))) int shared_by_all;
+int use_shared() { return ++shared_by_all; }
 #endif
 
 namespace {
