@@ -62,8 +62,8 @@ std::uint64_t big_endian(std::string_view bytes) {
 
 std::int64_t ns_of(const timespec& time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
-/// How long ago the kernel put the last of what was received into the socket; 0 if it did not say.
-std::int64_t ns_since_stamped(msghdr& received) {
+/// How long ago the kernel put the last of what was received into the socket, if it says so.
+std::optional<std::int64_t> ns_since_stamped(msghdr& received) {
   for (const cmsghdr* part = CMSG_FIRSTHDR(&received); part != nullptr;
        part = CMSG_NXTHDR(&received, const_cast<cmsghdr*>(part))) {
     if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
@@ -73,7 +73,7 @@ std::int64_t ns_since_stamped(msghdr& received) {
     clock_gettime(CLOCK_REALTIME, &now);
     return ns_of(now) - ns_of(stamp);
   }
-  return 0;
+  return std::nullopt;
 }
 
 std::string start_of(std::string_view text) { return std::string(text.substr(0, 300)); }
@@ -88,7 +88,7 @@ std::int64_t mono_ns() {
 
 void LoadTally::clear_window() {
   latency.clear();
-  bytes = gaps = repeated = deflated = 0;
+  bytes = gaps = repeated = deflated = unstamped = 0;
 }
 
 void LoadTally::note(std::string error) {
@@ -113,8 +113,9 @@ void LoadConnection::start() {
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "socket");
   const int on = 1;
   setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (shared_.options.kernel_stamps) {
-    setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on);
+  if (shared_.options.kernel_stamps &&
+      setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0) {
+    throw std::system_error(errno, std::generic_category(), "the kernel does not stamp");
   }
   if (number_ >= shared_.options.connections) {  // one that stalls: the kernel shall not help it
     const int bytes = 4096;
@@ -182,7 +183,9 @@ void LoadConnection::on_readable() {
     return fail(got == 0 ? "the server closed the connection"
                          : std::string("reading: ") + std::strerror(errno));
   }
-  came_ns_ = mono_ns() - ns_since_stamped(received);
+  const auto age_ns = ns_since_stamped(received);
+  is_stamped_ = age_ns.has_value();
+  came_ns_ = mono_ns() - age_ns.value_or(0);
   shared_.tally.bytes += static_cast<std::uint64_t>(got);
   std::string_view data(buffer.data(), kept_.size() + static_cast<std::size_t>(got));
   if (phase_ != Phase::kShaking || take_handshake(data)) on_frames(data);
@@ -336,6 +339,7 @@ void LoadConnection::on_text(std::string_view text) {
   const auto stamp = behind(text, "\"t\":");
   if (!stamp) return on_reply(text);
   if (is_measured_) {
+    if (!is_stamped_) ++shared_.tally.unstamped;
     shared_.tally.latency.add(came_ns_ - static_cast<std::int64_t>(number_at(*stamp)));
   }
   on_number(text);

@@ -24,13 +24,14 @@ namespace broadcast {
 /// What all connections count together.
 struct LoadTally {
   LatencyHistogram latency;
-  std::uint64_t bytes = 0;     ///< off the sockets, everything
-  std::uint64_t gaps = 0;      ///< jumps of a topic's number on a connection
-  std::uint64_t repeated = 0;  ///< a number that was not above the one before
-  std::uint64_t deflated = 0;  ///< messages that came deflated
-  std::size_t shaken = 0;      ///< handshakes done
-  std::size_t ready = 0;       ///< and subscribed
-  std::size_t complete = 0;    ///< and a message of each topic has come
+  std::uint64_t bytes = 0;      ///< off the sockets, everything
+  std::uint64_t gaps = 0;       ///< jumps of a topic's number on a connection
+  std::uint64_t repeated = 0;   ///< a number that was not above the one before
+  std::uint64_t deflated = 0;   ///< messages that came deflated
+  std::uint64_t unstamped = 0;  ///< messages whose arrival the kernel did not stamp
+  std::size_t shaken = 0;       ///< handshakes done
+  std::size_t ready = 0;        ///< and subscribed
+  std::size_t complete = 0;     ///< and a message of each topic has come
   std::size_t closed = 0;
   std::vector<std::string> errors;  ///< the first few
 
@@ -86,6 +87,7 @@ class LoadConnection {
   const bool is_measured_;
   int fd_ = -1;
   Phase phase_ = Phase::kConnecting;
+  bool is_stamped_ = false;          // by the kernel
   std::int64_t came_ns_ = 0;         // when what is looked at was there
   std::size_t awaited_ = 0;          // answers to what was subscribed
   std::size_t unseen_ = 0;           // topics of which nothing has come

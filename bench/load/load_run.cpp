@@ -195,6 +195,9 @@ void LoadRun::measure() {
   own_cpu_s_ = own_cpu_s() - own_cpu_s_;
   if (meter_) cpu_ = meter_->cpu_since_last();
   if (tally_.latency.count() == 0) tally_.note("no message came while it was measured");
+  if (options_.kernel_stamps && tally_.unstamped > 0) {
+    tally_.note(std::to_string(tally_.unstamped) + " messages without the kernel's stamp");
+  }
 }
 
 std::size_t LoadRun::closed_stalled() const {

@@ -135,15 +135,14 @@ void Generation::run() {
   end();
 }
 
-/// By a thread of its own, because this one must not stay in the background.
+/// By a thread of its own, because this one must not stay in the background. Where nobody serves
+/// meanwhile, it is urgent.
 std::unique_ptr<PluginLibrary> Generation::load() const {
-  return std::async(std::launch::async,
-                    [this] {
-                      move_to_background();
-                      return std::make_unique<PluginLibrary>(*spec_.file, parts_.name,
-                                                             parts_.copies);
-                    })
-      .get();
+  auto library = std::async(std::launch::async, [this] {
+    if (start_ == Start::kWhenTold) move_to_background();
+    return std::make_unique<PluginLibrary>(*spec_.file, parts_.name, parts_.copies);
+  });
+  return library.get();
 }
 
 void Generation::prepare() {
@@ -305,7 +304,7 @@ void Generation::end() {
     judge("STOP", handle(event));
   }
   services_->revoke();
-  move_to_background();
+  if (is_to_pause_.load()) move_to_background();  // its successor serves
   if (is_created_) {
     destroy();
   } else {

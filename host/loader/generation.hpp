@@ -1,6 +1,7 @@
 #pragma once
-// One life of a broadcaster, from dlopen to dlclose, on a thread of its own: create, CONFIG, START,
-// then timers and what its inbox holds, until it is stopped or fails; then STOP and destroy. Two of
+// One life of a broadcaster, on a thread of its own: the library is loaded by another one, then
+// create, CONFIG, START, timers and what its inbox holds, until it is stopped or fails; then STOP,
+// destroy and dlclose. Two of
 // them stand beside each other while one replaces the other: the newer waits before its START until
 // the older is paused and revoked. Made, told and buried by PluginRunner's supervisor.
 

@@ -46,8 +46,8 @@ class PluginFile {
 };
 
 /// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker
-/// would hand out the old code again for either. Loaded by a thread that lives no longer than that,
-/// unloaded on the plugin's thread; release() after that one ended.
+/// would hand out the old code again for either. Unloaded on the plugin's thread; release() after
+/// that thread ended.
 class PluginLibrary {
  public:
   /// [any] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. Throws

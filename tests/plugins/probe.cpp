@@ -9,6 +9,7 @@
 #include <string_view>
 #include <thread>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "tests/plugins/raw_plugin.hpp"
@@ -32,6 +33,9 @@ int descriptor_in(std::string_view order) {
   const std::size_t at = order.find("\"fd\":");
   return at == std::string_view::npos ? -1 : std::atoi(order.data() + at + 5);
 }
+
+int nice_value() { return getpriority(PRIO_PROCESS, static_cast<id_t>(gettid())); }
+const int nice_while_loaded = nice_value();
 
 enum MetricId : std::uint32_t { kOrders = 1, kDepth, kTook, kRefused };
 
@@ -112,6 +116,10 @@ struct Probe {
     if (is("fenced")) return fail(BC_E_EXCEPTION, "no such table");
     if (is("refuse")) return fail(BC_E_INVALID, "signals[0].ticker is missing");
     if (is("refuse_silently")) return BC_E_INVALID;
+    if (is("tell_nice")) {
+      return fail(BC_E_INVALID, std::to_string(nice_value()) + ", loaded with " +
+                                    std::to_string(nice_while_loaded));
+    }
     if (is("busy")) return BC_E_BUSY;
     if (is("restart")) return fail(BC_E_RESTART, "new settings");
     if (is("stuck")) return wait_for_byte(order);

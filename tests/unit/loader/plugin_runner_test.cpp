@@ -5,6 +5,7 @@
 #include <thread>
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -591,6 +592,14 @@ TEST_F(ReplaceTest, TheNextStartsBeforeTheOldOneStopsAndNothingOfItIsLeft) {
   EXPECT_TRUE(listening.wait_for_event("START"));
   // STOP of the old one is not heard: it was revoked before.
   EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+}
+
+TEST_F(ReplaceTest, LoadsInTheBackgroundBesideOneThatServesAndCallsBackInFront) {
+  const std::string nice = std::to_string(getpriority(PRIO_PROCESS, 0));
+  start_and_wait();
+  EXPECT_EQ(ask(*runner, R"({"do":"tell_nice"})").text, nice + ", loaded with " + nice);
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_EQ(ask(*runner, R"({"do":"tell_nice"})").text, nice + ", loaded with 19");
 }
 
 TEST_F(ReplaceTest, NumbersAndSubscribersStayAndDemandIsToldAgain) {
