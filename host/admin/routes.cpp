@@ -18,8 +18,8 @@ constexpr std::string_view kPublishPath = "/v1/publish/";
 constexpr std::string_view kReloadPath = "/v1/reload";
 constexpr std::string_view kBroadcasterPath = "/v1/broadcasters/";
 
-/// For what is known at once.
-template <auto Reply>
+/// For what is known at once; others keep `done`, and all are called alike.
+template <auto Reply>  // NOLINTNEXTLINE(performance-unnecessary-value-param)
 void at_once(const HostView& host, std::string_view target, std::function<void(AdminReply)> done) {
   if constexpr (requires { Reply(host, target); }) {
     done(Reply(host, target));

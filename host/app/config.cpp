@@ -280,7 +280,7 @@ void read_relay(YamlReader& map, std::vector<RelayConfig>& relays) {
       "relay",
       [&](const std::string& text) {
         RelayConfig relay;
-        const std::string expected = take_relay(text, relay);
+        std::string expected = take_relay(text, relay);
         if (expected.empty()) relays.push_back(std::move(relay));
         return expected;
       },

@@ -135,7 +135,8 @@ void PluginLibrary::take_entry(const PluginFile& file) {
   }
   entry_ = &entry;
   const auto address = reinterpret_cast<std::uintptr_t>(&entry);
-  page_ = reinterpret_cast<void*>(address - address % static_cast<std::uintptr_t>(::getpagesize()));
+  page_ = const_cast<char*>(reinterpret_cast<const char*>(&entry)) -
+          address % static_cast<std::uintptr_t>(::getpagesize());
 }
 
 void PluginLibrary::unload() {
