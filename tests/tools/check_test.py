@@ -91,7 +91,7 @@ class GoodTest(Checks):
 
 class FileTest(Checks):
     def test_symbols(self):
-        checks = self.expect_failure(BAD / "careless_exports.so", "exports", "(careless_helper|shared_by_all).*broadcast_add_plugin", "--only", "cycles")
+        checks = self.expect_failure(BAD / "careless_exports.so", "exports", "careless_helper.*broadcast_add_plugin", "--only", "cycles")
         self.assertRegex(checks["unique"]["text"], r"1 STB_GNU_UNIQUE symbols \(shared_by_all\)")
         self.assertRegex(checks["cycles"]["text"], "still mapped after destroy")
         self.expect_failure(BAD / "undefined_symbol.so", "symbols", r"nothing provides \(function_that_nobody_defines\)", "--only", "symbols")
