@@ -2,10 +2,12 @@
 disturbs them all."""
 
 import dataclasses
+import functools
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
-from figures import Figure, line
+from figures import Figure, Target, line
 from servers import Failed, Skipped, put_load_on
 
 
@@ -14,6 +16,7 @@ class Settings:
     rounds: int
     seconds: float
     warmup: float = 1
+    against: pathlib.Path | None = None  # a build of an earlier version, which every host is held against
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Contestant:
     load: tuple[str, ...] = ()  # arguments of the load generator
     cores: tuple[int, ...] | None = None  # of the load
     deliveries_per_s: float | None = None  # that it should come to
+    takes_build: bool = False  # `server` is of this project and takes `build`
 
 
 @dataclasses.dataclass
@@ -50,6 +54,24 @@ class Result:
         return [made for figure in self.figures if (made := line(figure, self.samples))]
 
 
+BEFORE = "{}, before"
+NOT_WORSE = Target(1.03)
+
+
+def beside_before(contestants, metrics, build):
+    """Each host, and right beside it the same one of an earlier build; what is no host is left out."""
+    pairs, figures = [], []
+    for contestant in contestants:
+        if not contestant.takes_build:
+            continue
+        before = dataclasses.replace(contestant, name=BEFORE.format(contestant.name),
+                                     server=functools.partial(contestant.server, build=build))
+        pairs += [contestant, before]
+        figures += [Figure(contestant.name, metric.name, before.name, NOT_WORSE) for metric in metrics]
+        figures += [Figure(before.name, metric.name) for metric in metrics]
+    return pairs, figures
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     name: str
@@ -66,6 +88,8 @@ class Row:
             result.note(f"could not be measured: {first_line(error)}")
             return result
         result.figures = self.figures([contestant.name for contestant in contestants])
+        if settings.against:
+            contestants, result.figures = beside_before(contestants, self.metrics, settings.against)
         result.samples = {contestant.name: {metric.name: [] for metric in self.metrics}
                           for contestant in contestants}
         for turn in range(settings.rounds):

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from contest import Result, first_line
+from contest import BEFORE, NOT_WORSE, Result, first_line
 from figures import Figure
 from servers import CORES, RELEASE, ROOT, Failed, pinned, run_program
 
@@ -20,19 +20,33 @@ class Micro:
     min_time: float
 
     def run(self, settings, say):
+        """Against another build, the two programs take turns, a repetition each."""
         result = Result(self.name, self.title)
         say(f"{self.name}: {self.program}")
         try:
-            text = run_program(
-                [*pinned(CORES.server), str(RELEASE / "bin" / self.program), "--benchmark_format=json",
-                 f"--benchmark_min_time={self.min_time}", f"--benchmark_repetitions={settings.rounds}"],
-                TIMEOUT, BENCH_DIRECTORY=str(ROOT / "build"))
+            if settings.against is None:
+                self._measure(RELEASE, settings.rounds, "{}", result)
+            for _ in range(settings.rounds if settings.against else 0):
+                self._measure(RELEASE, 1, "{}", result)
+                self._measure(settings.against, 1, BEFORE, result)
         except Failed as error:
             result.note(f"could not be measured: {first_line(error)}")
             return result
-        result.samples = samples(json.loads(text)["benchmarks"], self.counters)
-        result.figures = [Figure(case, metric) for case, metrics in result.samples.items() for metric in metrics]
+        for case, metrics in result.samples.items():
+            before = BEFORE.format(case)
+            held = settings.against and before in result.samples
+            result.figures += [Figure(case, metric, before if held else None, NOT_WORSE if held else None)
+                               for metric in metrics]
         return result
+
+    def _measure(self, build, repetitions, name, result):
+        text = run_program(
+            [*pinned(CORES.server), str(build / "bin" / self.program), "--benchmark_format=json",
+             f"--benchmark_min_time={self.min_time}", f"--benchmark_repetitions={repetitions}"],
+            TIMEOUT, BENCH_DIRECTORY=str(ROOT / "build"))
+        for case, metrics in samples(json.loads(text)["benchmarks"], self.counters).items():
+            for metric, values in metrics.items():
+                result.samples.setdefault(name.format(case), {}).setdefault(metric, []).extend(values)
 
 
 def samples(runs, counters):

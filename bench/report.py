@@ -51,7 +51,8 @@ def as_markdown(results, machine, settings, date, chart):
 
 
 def as_json(results, machine, settings, date):
-    return {"date": date, "machine": machine, "settings": dataclasses.asdict(settings), "rows": [
+    asked = {"rounds": settings.rounds, "seconds": settings.seconds, "warmup": settings.warmup}
+    return {"date": date, "machine": machine, "settings": asked, "rows": [
         {"name": result.name, "title": result.title,
          "lines": [dataclasses.asdict(line) for line in result.lines()],
          "skipped": result.skipped, "notes": result.notes, "samples": result.samples} for result in results]}

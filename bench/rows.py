@@ -1,5 +1,7 @@
 """What is measured of the host, and what is asked of it."""
 
+from functools import partial
+
 from contest import Contestant, Metric, Row
 from figures import Figure, Target
 from servers import (CORES, BenchHost, FloorServer, Skipped, feed, flush, merged, put_load_on,
@@ -23,7 +25,8 @@ BURST = ("--rate", "400", "--tick-ms", "50")
 
 
 def host(name, config, changes=None, load=BENCH, deliveries_per_s=None):
-    return Contestant(name, lambda: BenchHost(config, changes), load, deliveries_per_s=deliveries_per_s)
+    return Contestant(name, partial(BenchHost, config, changes), load, deliveries_per_s=deliveries_per_s,
+                      takes_build=True)
 
 
 def floor(kind, *arguments, load=PLAIN, deliveries_per_s=None):
@@ -114,14 +117,14 @@ LATENCY = Row(
 
 
 def idle(connections):
-    def server():
+    def server(**build):
         if (limit := raise_descriptor_limit()) < connections + 100:
             raise Skipped(f"{limit:,} descriptors a process are allowed, {connections + 100:,} are needed: "
                           "raise the hard limit (ulimit -Hn)")
-        return BenchHost("steady")
+        return BenchHost("steady", **build)
 
     return Contestant(f"host, {connections:,} connections", server,
-                      ("--topics", "idle", "--idle", "--connections", str(connections)))
+                      ("--topics", "idle", "--idle", "--connections", str(connections)), takes_build=True)
 
 
 IDLE_ROW = Row(
@@ -159,8 +162,8 @@ def shards(count):
     cores = CORES.of_shards(2)
     load_cores = CORES.of_load_beside(cores)
     return Contestant(f"{count} shard{'s' if count > 1 else ''}",
-                      lambda: BenchHost("steady", {"server": {"threads": count}}, cores), BENCH,
-                      tuple(load_cores), 100_000)
+                      partial(BenchHost, "steady", {"server": {"threads": count}}, cores), BENCH,
+                      tuple(load_cores), 100_000, takes_build=True)
 
 
 SHARDS = Row(

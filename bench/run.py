@@ -8,6 +8,7 @@ import argparse
 import datetime
 import json
 import os
+import pathlib
 import sys
 
 import chart
@@ -30,10 +31,15 @@ def read_arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4, help="that a sample is measured (default 4)")
     parser.add_argument("--only", metavar="ROW", action="append", help="this row; may be given again")
+    parser.add_argument("--against", metavar="BUILD", type=pathlib.Path,
+                        help="the release build folder of an earlier version: each host beside that one's")
     arguments = parser.parse_args()
+    if arguments.against and not (arguments.against / "bin" / "broadcast-host").exists():
+        parser.error(f"no bin/broadcast-host in {arguments.against}: build it there with ./dev bench or ./dev build")
     if arguments.rounds < 1 or arguments.seconds < 0.1:
         parser.error("needs a round, and a tenth of a second for it")
-    known = peer_rows.ROWS if arguments.peers else rows.ROWS + micro.ROWS + kiwoom_row.ROWS + replace_row.ROWS
+    known = (peer_rows.ROWS if arguments.peers else rows.ROWS + micro.ROWS if arguments.against else
+             rows.ROWS + micro.ROWS + kiwoom_row.ROWS + replace_row.ROWS)
     if unknown := set(arguments.only or ()) - {row.name for row in known}:
         parser.error(f"no row {', '.join(sorted(unknown))}: there are {', '.join(row.name for row in known)}")
     chosen = [row for row in known if not arguments.only or row.name in arguments.only]
@@ -42,7 +48,8 @@ def read_arguments():
 
 def file_name(date, arguments):
     """Parts of a run do not take the place of the whole."""
-    return "-".join([date, *(["peers"] if arguments.peers else []), *(arguments.only or [])])
+    return "-".join([date, *(["peers"] if arguments.peers else []), *(["against"] if arguments.against else []),
+                     *(arguments.only or [])])
 
 
 def say(text):
@@ -67,7 +74,7 @@ def write(results, settings, arguments):
 
 def main():
     arguments, chosen = read_arguments()
-    settings = Settings(arguments.rounds, arguments.seconds)
+    settings = Settings(arguments.rounds, arguments.seconds, against=arguments.against)
     raise_descriptor_limit()
     print(f"server on core {CORES.server[0]}, load on core {CORES.load[0]}; "
           f"{settings.rounds} rounds of {settings.seconds:g} s")

@@ -91,10 +91,10 @@ class BenchHost(Host):
 
     path = None
 
-    def __init__(self, name, changes=None, cores=None):
-        config = host_config(name, changes)
+    def __init__(self, name, changes=None, cores=None, build=RELEASE):
+        config = merged(host_config(name, changes), {"plugins": {"directory": str(build / "plugins")}})
         self._wants_ring = config["server"].get("flush") == "io_uring"
-        super().__init__(config, launcher=pinned(cores or CORES.server))
+        super().__init__(config, launcher=pinned(cores or CORES.server), binary=str(build / "bin" / "broadcast-host"))
 
     def __enter__(self):
         super().__enter__()

@@ -12,7 +12,7 @@ import micro  # noqa: E402
 import peer_rows  # noqa: E402
 import report  # noqa: E402
 import rows  # noqa: E402
-from contest import Contestant, Metric, Result, Row, Settings  # noqa: E402
+from contest import Contestant, Metric, Result, Row, Settings, beside_before  # noqa: E402
 from figures import Figure, Spread, Target, line, ratios, spread  # noqa: E402
 from servers import Failed, Skipped, merged  # noqa: E402
 
@@ -83,6 +83,14 @@ class RowsTest(unittest.TestCase):
                 self.assertIn(figure.contestant, names)
                 self.assertIn(figure.against, [None, *names])
                 self.assertIn(figure.metric, metrics)
+
+    def test_an_earlier_build_stands_beside_each_host_and_nothing_else(self):
+        row = next(row for row in rows.ROWS if row.name == "steady")
+        pairs, figures = beside_before(row.contestants(Settings(1, 1)), row.metrics, pathlib.Path("old"))
+        self.assertEqual([contestant.name for contestant in pairs],
+                         ["host, io_uring", "host, io_uring, before", "host, sendmsg", "host, sendmsg, before"])
+        self.assertEqual(pairs[1].server.keywords, {"build": pathlib.Path("old")})
+        self.assertEqual(figures[0], Figure("host, io_uring", "CPU µs a delivery", "host, io_uring, before", Target(1.03)))
 
     def test_who_cannot_start_is_asked_once(self):
         asked = []

@@ -68,9 +68,9 @@ def run_host(config, *arguments):
 class Host(Process):
     """`with Host({"broadcasters": mirror()}) as host:` listening when the block begins."""
 
-    def __init__(self, config, launcher=(), **how):
+    def __init__(self, config, launcher=(), binary=HOST_BINARY, **how):
         self._file = ConfigFile(config)
-        super().__init__(*launcher, HOST_BINARY, "--config", self._file.path, **how)
+        super().__init__(*launcher, binary, "--config", self._file.path, **how)
 
     def __enter__(self):
         try:
