@@ -7,33 +7,39 @@ namespace broadcast {
 
 RateSlot::~RateSlot() { forget(); }
 
-void RateSlot::begin(MonoTime now) {
+void RateSlot::set_interval(std::chrono::nanoseconds interval, MonoTime now) {
+  if (interval == interval_) return;
+  const MessagePtr waiting = waiting_;
   forget();
-  next_ = now + interval_;
+  interval_ = interval;
+  if (waiting) offer(std::span(&waiting, 1), now);
 }
 
-void RateSlot::offer(const MessagePtr& message, MonoTime now) {
-  if (waiting_) {
-    waiting_ = message;
-    return;
+void RateSlot::begin(MonoTime now) {
+  forget();
+  begun_ = now;
+}
+
+void RateSlot::offer(std::span<const MessagePtr> messages, MonoTime now) {
+  if (interval_.count() == 0) {
+    begun_ = now;
+    outbox_.push(messages, ticket_);
+  } else if (!waiting_ && now >= next()) {
+    begun_ = now;
+    outbox_.push(messages.back(), ticket_);
+  } else if (!std::exchange(waiting_, messages.back())) {
+    slots_.waiting_.emplace(next(), this);
   }
-  if (now >= next_) {
-    next_ = now + interval_;
-    outbox_.push(message, ticket_);
-    return;
-  }
-  waiting_ = message;
-  slots_.waiting_.emplace(next_, this);
 }
 
 void RateSlot::forget() {
   if (!waiting_) return;
-  slots_.waiting_.erase({next_, this});
+  slots_.waiting_.erase({next(), this});
   waiting_.reset();
 }
 
-std::unique_ptr<RateSlot> RateSlots::make(Outbox& outbox, std::chrono::nanoseconds interval) {
-  return std::unique_ptr<RateSlot>(new RateSlot(*this, outbox, interval));
+std::unique_ptr<RateSlot> RateSlots::make(Outbox& outbox) {
+  return std::unique_ptr<RateSlot>(new RateSlot(*this, outbox));
 }
 
 void RateSlots::on_time(MonoTime now) {
@@ -41,7 +47,7 @@ void RateSlots::on_time(MonoTime now) {
     RateSlot& slot = *waiting_.begin()->second;
     waiting_.erase(waiting_.begin());
     // From the slot's own time, so that a late turn does not slow the subscriber down.
-    slot.next_ = std::max(slot.next_ + slot.interval_, now);
+    slot.begun_ = std::max(slot.next(), now - slot.interval_);
     slot.outbox_.push(std::exchange(slot.waiting_, nullptr), slot.ticket_);
   }
 }

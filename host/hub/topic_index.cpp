@@ -27,17 +27,26 @@ TopicIndex::SubscribeError error_of(TopicHub::JoinError error) {
   return TopicIndex::SubscribeError::kUnknownTopic;
 }
 
+/// What its subscription by name asks for.
+std::chrono::nanoseconds own_interval(const Subscriber& subscriber) {
+  return subscriber.slot ? subscriber.slot->own_interval() : std::chrono::nanoseconds();
+}
+
 }  // namespace
 
 bool Subscriptions::is_under_pattern(std::string_view topic) const {
-  return std::ranges::any_of(prefixes_,
-                             [&](const std::string& prefix) { return topic.starts_with(prefix); });
+  return std::ranges::any_of(
+      patterns_, [&](const Pattern& pattern) { return topic.starts_with(pattern.prefix); });
 }
 
 TopicIndex::TopicIndex(TopicHub& hub, std::size_t shard) : hub_(hub), shard_(shard) {}
 
 TopicIndex::~TopicIndex() {
   BROADCAST_ASSERT(rows_.empty(), "a TopicIndex was destroyed while sessions still subscribe");
+}
+
+Subscriber& TopicIndex::subscriber_of(const Subscriptions::Entry& entry) {
+  return entry.row->subscribers[entry.slot];
 }
 
 /// By the shorter side: a connection has few topics or a topic few subscribers.
@@ -79,6 +88,7 @@ TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
   TopicHub::Joined now = hub_.look(row.topic);
   view.seq = subscriber.given_seq = now.seq;
   view.snapshot = std::move(now.last);
+  if (subscriber.slot) subscriber.slot->forget();  // what waits there is superseded, too
   return view;
 }
 
@@ -105,8 +115,7 @@ Subscriber& TopicIndex::add(Subscriptions& who, const TopicPtr& topic, std::uint
 TopicIndex::View TopicIndex::join(Subscriptions& who, const TopicPtr& topic, const Wish& wish) {
   TopicHub::Joined joined =
       hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic->name));
-  Subscriber& subscriber = add(who, topic, joined.seq);
-  set_interval(subscriber, wish.interval);
+  const Subscriber& subscriber = add(who, topic, joined.seq);
   return {.topic = topic->name,
           .epoch = topic->epoch,
           .seq = joined.seq,
@@ -122,14 +131,13 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
   Answer answer;
   if (const auto index = find(who, topic)) {
     const Subscriptions::Entry entry = who.entries_[*index];
-    Subscriber& subscriber = entry.row->subscribers[entry.slot];
+    Subscriber& subscriber = subscriber_of(entry);
     if (wish.interval.count() > 0 && entry.row->topic->delivery == Delivery::kAll) {
       answer.error = SubscribeError::kRateOfAll;
       return answer;
     }
-    set_interval(subscriber, wish.interval);
     answer.views.push_back(view_again(*entry.row, subscriber, since_of(wish, std::string(topic))));
-    make_direct(who, *index);
+    make_direct(who, *index, wish);
     return answer;
   }
   TopicHub::JoinError error{};
@@ -140,7 +148,7 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
     answer.error = SubscribeError::kRateOfAll;
   } else {
     answer.views.push_back(join(who, found, wish));
-    make_direct(who, who.entries_.size() - 1);
+    make_direct(who, who.entries_.size() - 1, wish);
   }
   return answer;
 }
@@ -159,76 +167,101 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
     }
     row.topics = *std::move(topics);
   }
-  const auto member = std::ranges::find(row.members, &who, &PatternRow::Member::who);
-  if (member == row.members.end()) {
-    row.members.push_back({&who, wish.interval});
-    who.prefixes_.emplace_back(prefix);
+  const auto mine = std::ranges::find(who.patterns_, prefix, &Subscriptions::Pattern::prefix);
+  if (mine == who.patterns_.end()) {
+    row.members.push_back(&who);
+    who.patterns_.push_back({std::string(prefix), wish.interval});
   } else {
-    member->interval = wish.interval;
+    mine->interval = wish.interval;
   }
-  std::unordered_map<const TopicRow*, std::size_t> mine;
-  for (std::size_t i = 0; i < who.entries_.size(); ++i) mine.emplace(who.entries_[i].row, i);
+  std::unordered_map<const TopicRow*, std::size_t> entries;
+  for (std::size_t i = 0; i < who.entries_.size(); ++i) entries.emplace(who.entries_[i].row, i);
   for (const TopicPtr& topic : row.topics) {
     const auto there = by_name_.find(topic->name);
-    const auto entry = there == by_name_.end() ? mine.end() : mine.find(there->second);
-    if (entry == mine.end()) {
+    const auto entry = there == by_name_.end() ? entries.end() : entries.find(there->second);
+    if (entry == entries.end()) {
       answer.views.push_back(join(who, topic, wish));
+      set_interval(subscriber_of(who.entries_.back()), {}, wish.now);
       continue;
     }
-    TopicRow& shared = *there->second;
-    Subscriber& subscriber = shared.subscribers[who.entries_[entry->second].slot];
-    set_interval(subscriber, wish.interval);
-    answer.views.push_back(view_again(shared, subscriber, since_of(wish, topic->name)));
+    Subscriber& subscriber = subscriber_of(who.entries_[entry->second]);
+    answer.views.push_back(view_again(*there->second, subscriber, since_of(wish, topic->name)));
+    set_interval(subscriber, own_interval(subscriber), wish.now);
   }
   return answer;
 }
 
-void TopicIndex::make_direct(Subscriptions& who, std::size_t entry) {
-  const Subscriptions::Entry& at = who.entries_[entry];
-  if (!std::exchange(at.row->subscribers[at.slot].is_direct, true)) ++who.direct_;
+void TopicIndex::make_direct(Subscriptions& who, std::size_t entry, const Wish& wish) {
+  Subscriber& subscriber = subscriber_of(who.entries_[entry]);
+  if (!std::exchange(subscriber.is_direct, true)) ++who.direct_;
+  set_interval(subscriber, wish.interval, wish.now);
 }
 
-/// `all` topics under a pattern have no slots.
-void TopicIndex::set_interval(Subscriber& subscriber, std::chrono::nanoseconds interval) {
-  const TopicRow& row = *subscriber.who->entries_[subscriber.back].row;
-  if (interval.count() == 0 || row.topic->delivery == Delivery::kAll) {
-    if (subscriber.slot) subscriber.ticket = subscriber.slot->ticket();
-    subscriber.slot.reset();
-  } else if (subscriber.slot) {
-    subscriber.slot->set_interval(interval);
+/// Of several subscriptions the fastest counts, and of `all` topics every message.
+void TopicIndex::set_interval(Subscriber& subscriber, std::chrono::nanoseconds own, MonoTime now) {
+  const Topic& topic = *subscriber.who->entries_[subscriber.back].row->topic;
+  std::chrono::nanoseconds fastest{};
+  if (topic.delivery == Delivery::kAll) {
+    own = {};
   } else {
-    subscriber.slot = slots_.make(*subscriber.outbox, interval);
-    subscriber.slot->ticket() = subscriber.ticket;
+    fastest = subscriber.is_direct ? own : std::chrono::nanoseconds::max();
+    for (const Subscriptions::Pattern& pattern : subscriber.who->patterns_) {
+      if (topic.name.starts_with(pattern.prefix)) fastest = std::min(fastest, pattern.interval);
+    }
   }
+  if (own.count() == 0 && fastest.count() == 0) {
+    if (!subscriber.slot) return;
+    subscriber.slot->set_interval({}, now);
+    subscriber.ticket = subscriber.slot->ticket();
+    subscriber.slot.reset();
+    return;
+  }
+  if (!subscriber.slot) {
+    subscriber.slot = slots_.make(*subscriber.outbox);
+    subscriber.slot->ticket() = subscriber.ticket;
+    // Something was sent, nobody knows when: now is the latest that it can have been.
+    if (subscriber.ticket != 0) subscriber.slot->begin(now);
+  }
+  subscriber.slot->set_own_interval(own);
+  subscriber.slot->set_interval(fastest, now);
 }
 
 void TopicIndex::send(Subscriptions& who, const View& view, MonoTime now) {
-  const Subscriptions::Entry entry = who.entries_[view.entry];
-  Subscriber& subscriber = entry.row->subscribers[entry.slot];
-  Outbox::Ticket& ticket = subscriber.slot ? subscriber.slot->ticket() : subscriber.ticket;
-  if (subscriber.slot && view.snapshot) subscriber.slot->begin(now);
-  for (const MessagePtr& message : view.missed) who.outbox_.push_recovered(message, ticket);
-  if (view.snapshot) who.outbox_.push_snapshot(view.snapshot, ticket);
+  Subscriber& subscriber = subscriber_of(who.entries_[view.entry]);
+  for (const MessagePtr& message : view.missed) {
+    who.outbox_.push_recovered(message, subscriber.ticket);
+  }
+  if (view.snapshot) send_snapshot(subscriber, view.snapshot, now);
+}
+
+void TopicIndex::send_snapshot(Subscriber& subscriber, const MessagePtr& value, MonoTime now) {
+  if (subscriber.slot) subscriber.slot->begin(now);
+  subscriber.outbox->push_snapshot(value,
+                                   subscriber.slot ? subscriber.slot->ticket() : subscriber.ticket);
 }
 
 bool TopicIndex::is_subscribed(const Subscriptions& who, std::string_view topic) const {
   if (topic.ends_with('*')) {
     topic.remove_suffix(1);
-    return std::ranges::find(who.prefixes_, topic) != who.prefixes_.end();
+    return std::ranges::find(who.patterns_, topic, &Subscriptions::Pattern::prefix) !=
+           who.patterns_.end();
   }
   const auto index = find(who, topic);
   if (!index) return false;
-  const Subscriptions::Entry& entry = who.entries_[*index];
-  return entry.row->subscribers[entry.slot].is_direct;
+  return subscriber_of(who.entries_[*index]).is_direct;
 }
 
 bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTime now) {
   const auto index = find(who, topic);
   if (!index) return false;
   const Subscriptions::Entry entry = who.entries_[*index];
-  if (!std::exchange(entry.row->subscribers[entry.slot].is_direct, false)) return false;
+  Subscriber& subscriber = subscriber_of(entry);
+  if (!std::exchange(subscriber.is_direct, false)) return false;
   --who.direct_;
-  if (who.is_under_pattern(topic)) return true;
+  if (who.is_under_pattern(topic)) {
+    set_interval(subscriber, {}, now);
+    return true;
+  }
   const std::uint64_t id = entry.row->topic->id;
   who.outbox_.charge([id](std::uint64_t topic_id) { return topic_id == id; });
   remove(who, *index, now);
@@ -236,16 +269,18 @@ bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTim
 }
 
 bool TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view prefix, MonoTime now) {
-  const auto mine = std::ranges::find(who.prefixes_, prefix);
-  if (mine == who.prefixes_.end()) return false;
-  leave_pattern(who, *mine);
-  who.prefixes_.erase(mine);
+  const auto mine = std::ranges::find(who.patterns_, prefix, &Subscriptions::Pattern::prefix);
+  if (mine == who.patterns_.end()) return false;
+  leave_pattern(who, mine->prefix);
+  who.patterns_.erase(mine);
   std::unordered_set<std::uint64_t> over;
   for (std::size_t i = who.entries_.size(); i-- > 0;) {
     const Subscriptions::Entry entry = who.entries_[i];
     const Topic& topic = *entry.row->topic;
-    if (!topic.name.starts_with(prefix) || entry.row->subscribers[entry.slot].is_direct ||
-        who.is_under_pattern(topic.name)) {
+    if (!topic.name.starts_with(prefix)) continue;
+    Subscriber& subscriber = subscriber_of(entry);
+    if (subscriber.is_direct || who.is_under_pattern(topic.name)) {
+      set_interval(subscriber, own_interval(subscriber), now);
       continue;
     }
     over.insert(topic.id);
@@ -257,16 +292,15 @@ bool TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view prefix, 
 
 void TopicIndex::leave_pattern(Subscriptions& who, const std::string& prefix) {
   const auto found = patterns_.find(prefix);
-  std::erase_if(found->second.members,
-                [&](const PatternRow::Member& member) { return member.who == &who; });
+  std::erase(found->second.members, &who);
   if (!found->second.members.empty()) return;
   hub_.unwatch(prefix, shard_);
   patterns_.erase(found);
 }
 
 void TopicIndex::unsubscribe_all(Subscriptions& who, MonoTime now) {
-  for (const std::string& prefix : who.prefixes_) leave_pattern(who, prefix);
-  who.prefixes_.clear();
+  for (const Subscriptions::Pattern& pattern : who.patterns_) leave_pattern(who, pattern.prefix);
+  who.patterns_.clear();
   while (!who.entries_.empty()) remove(who, who.entries_.size() - 1, now);
   who.direct_ = 0;
 }
@@ -300,7 +334,7 @@ std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {
   std::vector<View> views;
   views.reserve(who.direct_);
   for (const Subscriptions::Entry& entry : who.entries_) {
-    const Subscriber& subscriber = entry.row->subscribers[entry.slot];
+    const Subscriber& subscriber = subscriber_of(entry);
     if (subscriber.is_direct) views.push_back(view_of(*entry.row, subscriber));
   }
   std::ranges::sort(views, {}, &View::topic);
@@ -308,8 +342,10 @@ std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {
 }
 
 std::vector<std::string> TopicIndex::list_patterns(const Subscriptions& who) const {
-  std::vector<std::string> patterns = who.prefixes_;
-  for (std::string& pattern : patterns) pattern += '*';
+  std::vector<std::string> patterns;
+  for (const Subscriptions::Pattern& pattern : who.patterns_) {
+    patterns.push_back(pattern.prefix + '*');
+  }
   std::ranges::sort(patterns);
   return patterns;
 }
@@ -327,7 +363,7 @@ void TopicIndex::deliver(std::span<const MessagePtr> messages, MonoTime now) {
     while (!fresh.empty() && fresh.front()->seq() <= subscriber.given_seq) fresh = fresh.subspan(1);
     if (fresh.empty()) continue;
     if (subscriber.slot) {
-      subscriber.slot->offer(fresh.back(), now);
+      subscriber.slot->offer(fresh, now);
     } else {
       subscriber.outbox->push(fresh, subscriber.ticket);
     }
@@ -356,15 +392,13 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
     if (std::ranges::find(pattern.topics, topic) == pattern.topics.end()) {
       pattern.topics.push_back(topic);
     }
-    for (const PatternRow::Member& member : pattern.members) {
-      if (!there.insert(member.who).second) continue;
-      const TopicHub::Joined joined = hub_.join(topic, shard_, member.who->outbox_.form(), nullptr);
-      Subscriber& subscriber = add(*member.who, topic, 0);
-      set_interval(subscriber, member.interval);
+    for (Subscriptions* const who : pattern.members) {
+      if (!there.insert(who).second) continue;
+      const TopicHub::Joined joined = hub_.join(topic, shard_, who->outbox_.form(), nullptr);
+      Subscriber& subscriber = add(*who, topic, 0);
+      set_interval(subscriber, {}, now);
       // Restored, and not published on since: nothing comes behind the announcement yet.
-      if (joined.seq == 0 && joined.last) {
-        member.who->outbox_.push_snapshot(joined.last, subscriber.ticket);
-      }
+      if (joined.seq == 0 && joined.last) send_snapshot(subscriber, joined.last, now);
     }
   }
   hub_.leave(topic, shard_, now);  // what the announcement counted

@@ -30,7 +30,7 @@ struct Subscriber {
   bool is_direct;           // asked for by its name; otherwise only through a pattern
   std::uint64_t given_seq;  // messages up to this one are not for this subscriber
   Outbox::Ticket ticket;
-  std::unique_ptr<RateSlot> slot;  // null: every message
+  std::unique_ptr<RateSlot> slot;  // null: every message, and none by its name asks for less
 };
 
 /// One topic on one shard.
@@ -43,12 +43,8 @@ struct TopicRow {
 
 /// One pattern on one shard.
 struct PatternRow {
-  struct Member {
-    Subscriptions* who;
-    std::chrono::nanoseconds interval;  // 0: every message
-  };
   std::vector<TopicPtr> topics;
-  std::vector<Member> members;
+  std::vector<Subscriptions*> members;
 };
 
 /// What one session is subscribed to. Part of the session; used through TopicIndex.
@@ -58,7 +54,7 @@ class Subscriptions {
   Subscriptions(const Subscriptions&) = delete;
   Subscriptions& operator=(const Subscriptions&) = delete;
   /// Topics asked for by name, and patterns.
-  [[nodiscard]] std::size_t size() const { return direct_ + prefixes_.size(); }
+  [[nodiscard]] std::size_t size() const { return direct_ + patterns_.size(); }
 
  private:
   friend class TopicIndex;
@@ -66,12 +62,16 @@ class Subscriptions {
     TopicRow* row;
     std::uint32_t slot;  // where this session stands among the topic's subscribers
   };
+  struct Pattern {
+    std::string prefix;
+    std::chrono::nanoseconds interval;  // 0: every message
+  };
   [[nodiscard]] bool is_under_pattern(std::string_view topic) const;
 
   Outbox& outbox_;
   std::vector<Entry> entries_;
-  std::vector<std::string> prefixes_;  // of its patterns
-  std::size_t direct_ = 0;             // of entries_
+  std::vector<Pattern> patterns_;
+  std::size_t direct_ = 0;  // of entries_
 };
 
 class TopicIndex {
@@ -144,6 +144,7 @@ class TopicIndex {
  private:
   using Rows = std::unordered_map<std::uint64_t, TopicRow>;  // by topic id; nodes do not move
 
+  [[nodiscard]] static Subscriber& subscriber_of(const Subscriptions::Entry& entry);
   [[nodiscard]] std::optional<std::size_t> find(const Subscriptions& who,
                                                 std::string_view topic) const;
   [[nodiscard]] static View view_of(const TopicRow& row, const Subscriber& subscriber);
@@ -151,8 +152,11 @@ class TopicIndex {
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
   Subscriber& add(Subscriptions& who, const TopicPtr& topic, std::uint64_t given_seq);
   [[nodiscard]] View join(Subscriptions& who, const TopicPtr& topic, const Wish& wish);
-  void make_direct(Subscriptions& who, std::size_t entry);
-  void set_interval(Subscriber& subscriber, std::chrono::nanoseconds interval);
+  /// From now on subscribed by name, at the wish's interval.
+  void make_direct(Subscriptions& who, std::size_t entry, const Wish& wish);
+  /// What it is delivered at, by all its subscriptions; `own`: what the one by name asks for.
+  void set_interval(Subscriber& subscriber, std::chrono::nanoseconds own, MonoTime now);
+  static void send_snapshot(Subscriber& subscriber, const MessagePtr& value, MonoTime now);
   void remove(Subscriptions& who, std::size_t entry, MonoTime now);
   void leave_pattern(Subscriptions& who, const std::string& prefix);
   void announce(const Message& announcement, MonoTime now);
