@@ -1,5 +1,6 @@
 #include "host/hub/history.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace broadcast {
@@ -22,6 +23,12 @@ std::optional<std::vector<MessagePtr>> History::after(std::uint64_t seq,
     messages.push_back(kept_[i].message);
   }
   return messages;
+}
+
+MessagePtr History::newest_up_to(std::uint64_t seq) const {
+  const auto found = std::find_if(kept_.rbegin(), kept_.rend(),
+                                  [&](const Kept& kept) { return kept.message->seq() <= seq; });
+  return found == kept_.rend() ? nullptr : found->message;
 }
 
 void History::drop_older_than(std::int64_t published_ns) {

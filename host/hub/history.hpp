@@ -36,6 +36,8 @@ class History {
   /// topic's number.
   [[nodiscard]] std::optional<std::vector<MessagePtr>> after(std::uint64_t seq,
                                                              std::uint64_t newest) const;
+  /// The newest message up to number `seq`; null: gone.
+  [[nodiscard]] MessagePtr newest_up_to(std::uint64_t seq) const;
   void drop_older_than(std::int64_t published_ns);
 
  private:

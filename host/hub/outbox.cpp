@@ -83,21 +83,26 @@ void Outbox::push(std::span<const MessagePtr> messages, Ticket& ticket) {
 }
 
 void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
-  if (closing_ || try_replace(message, ticket)) return;
+  if (closing_) return;
+  if (Item* item = waiting(ticket); item != nullptr && is_value_before(*item, *message)) {
+    supersede(*item);
+  }
   ticket = append(message, 0);
+  skip_superseded();
 }
 
 void Outbox::push_recovered(const MessagePtr& message, Ticket& ticket) {
   if (!closing_) ticket = append(message, 0);
 }
 
-void Outbox::charge(const std::function<bool(std::uint64_t)>& is_over) {
+void Outbox::charge(const std::function<bool(std::uint64_t)>& is_one, Charge charge) {
   if (closing_) return;
   for (std::size_t i = first_whole(); i < items_.size(); ++i) {
     Item& item = items_[i];
-    if (is_superseded(item) || item.cost > 0 || !is_over(item.message->topic_id())) continue;
-    item.cost = cost_of(*item.message);
-    pending_bytes_ += item.cost;
+    if (is_superseded(item) || !is_one(item.message->topic_id())) continue;
+    const std::uint32_t cost = charge == Charge::kWhole ? cost_of(*item.message) : sizeof(Item);
+    if (item.cost >= cost) continue;
+    pending_bytes_ += cost - std::exchange(item.cost, cost);
   }
   if (pending_bytes_ > limits_.bytes) overflow();
 }
@@ -156,11 +161,19 @@ Outbox::Item* Outbox::waiting(Ticket ticket) {
   return is_there ? &items_[static_cast<std::size_t>(ticket - first_ticket_)] : nullptr;
 }
 
+bool Outbox::is_value_before(const Item& item, const Message& message) {
+  return !is_superseded(item) && item.message->topic_id() == message.topic_id() &&
+         message.delivery() == Delivery::kLatest;
+}
+
+void Outbox::supersede(Item& item) {
+  pending_bytes_ -= std::exchange(item.cost, 0);
+  item.message.reset();
+}
+
 bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
   Item* item = waiting(ticket);
-  if (item == nullptr || item->message->topic_id() != message->topic_id()) return false;
-  if (item->message->seq() >= message->seq()) return true;  // a snapshot that waits already
-  if (message->delivery() == Delivery::kAll) return false;
+  if (item == nullptr || !is_value_before(*item, *message)) return false;
   if (item->cost > 0) {
     const std::size_t others = pending_bytes_ - item->cost;
     if (others + cost_of(*message) > limits_.bytes) return false;
@@ -193,8 +206,7 @@ void Outbox::drop_superseded() {
     if (is_superseded(item) || item.message->topic_id() == 0) continue;
     if (item.message->delivery() == Delivery::kAll) continue;
     if (newer.insert(item.message->topic_id()).second) continue;
-    pending_bytes_ -= std::exchange(item.cost, 0);
-    item.message.reset();
+    supersede(item);
     counters_.add_alone(Counter::kConflated);
   }
   skip_superseded();

@@ -51,14 +51,18 @@ class Outbox {
   void push(const MessagePtr& message, Ticket& ticket);
   /// The same for several of one topic, in order.
   void push(std::span<const MessagePtr> messages, Ticket& ticket);
-  /// A topic's last value for a new subscriber. Does not count against the limit; one that still
-  /// waits for the same ticket is replaced.
+  /// A topic's last value, behind the answer that names it. Does not count against the limit; of a
+  /// `latest` topic the value that still waits for the same ticket is superseded.
   void push_snapshot(const MessagePtr& message, Ticket& ticket);
   /// A message that a subscriber of an `all` topic has missed. Does not count against the limit.
   void push_recovered(const MessagePtr& message, Ticket& ticket);
-  /// Subscriptions are over: what still waits for their topics without counting counts from now
-  /// on, or coming and going would pile it up.
-  void charge(const std::function<bool(std::uint64_t topic_id)>& is_over);
+  enum class Charge : std::uint8_t {
+    kWhole,  ///< the subscription is over: coming and going would pile it up
+    kPlace,  ///< it is asked for again: the places in the queue would pile up
+  };
+  /// What still waits of these topics without counting counts from now on.
+  void charge(const std::function<bool(std::uint64_t topic_id)>& is_one,
+              Charge charge = Charge::kWhole);
   /// A reply or control frame: never dropped, but it counts, with what it costs beside its bytes.
   void push_reply(MessagePtr message);
   /// A reply that takes the place of the one before, while that waits.
@@ -113,7 +117,11 @@ class Outbox {
   [[nodiscard]] std::size_t first_whole() const { return head_ + (head_sent_ > 0 ? 1 : 0); }
   /// What was put there and has not begun to be written; null: it has, or is gone.
   [[nodiscard]] Item* waiting(Ticket ticket);
+  /// A value of the same `latest` topic.
+  [[nodiscard]] static bool is_value_before(const Item& item, const Message& message);
   [[nodiscard]] bool try_replace(const MessagePtr& message, Ticket ticket);
+  /// REQUIRES: skip_superseded() before anybody looks at the front.
+  void supersede(Item& item);
   void drop_unsent();
   void drop_superseded();
   void skip_superseded();

@@ -124,6 +124,14 @@ std::optional<ErrorReply> read_max_rate(const Json& json, Command& command) {
   return std::nullopt;
 }
 
+std::optional<ErrorReply> read_snapshot(const Json& json, Command& command) {
+  const auto snapshot = json.find("snapshot");
+  if (snapshot == json.end() || snapshot->is_null()) return std::nullopt;
+  if (!snapshot->is_boolean()) return bad_message("\"snapshot\" must be true or false");
+  command.snapshot = snapshot->get<bool>();
+  return std::nullopt;
+}
+
 std::optional<Command::Kind> kind_of(std::string_view type) {
   static constexpr std::array<std::pair<std::string_view, Command::Kind>, 5> kKinds = {{
       {"subscribe", Command::Kind::kSubscribe},
@@ -159,6 +167,7 @@ std::optional<ErrorReply> read_command(const Json& json, const ProtocolLimits& l
   if (auto error = read_topics(json, limits, command)) return error;
   if (*kind == Command::Kind::kUnsubscribe) return std::nullopt;
   if (auto error = read_since(json, command)) return error;
+  if (auto error = read_snapshot(json, command)) return error;
   return read_max_rate(json, command);
 }
 

@@ -35,6 +35,7 @@ struct Command {
   std::vector<std::string> topics;      ///< or patterns such as price:*
   SinceByTopic since;                   ///< how far the client had come
   std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
+  std::optional<bool> snapshot;         ///< whether last values are wanted, if it was said
   std::string id;                       ///< JSON text of the client's id, empty without one
 };
 

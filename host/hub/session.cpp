@@ -1,6 +1,7 @@
 #include "host/hub/session.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 namespace broadcast {
@@ -29,12 +30,11 @@ SubscribedText subscribed_text(std::string_view name, const std::vector<TopicInd
   return {.name = name, .is_pattern = name.ends_with('*'), .topics = texts_of(views)};
 }
 
-/// What `subscribed` needs for them, at the most.
-std::size_t answer_bytes(const std::vector<TopicIndex::View>& views) {
-  constexpr std::size_t kAroundName = 128;
-  std::size_t bytes = 0;
-  for (const TopicIndex::View& view : views) bytes += view.topic.size() + kAroundName;
-  return bytes;
+/// A page that asks for one topic wants to show it; one that names many says so.
+TopicIndex::LastValues last_values_of(const Command& command) {
+  using enum TopicIndex::LastValues;
+  if (command.snapshot) return *command.snapshot ? kOfAll : kOfNone;
+  return command.many ? kOfNew : kOfAll;
 }
 
 /// A pattern is answered with all that is under it: named again in the same request, not again.
@@ -43,9 +43,10 @@ bool is_pattern_again(const std::vector<std::string>& topics, std::size_t at) {
   return topics[at].ends_with('*') && std::find(topics.begin(), end, topics[at]) != end;
 }
 
-ErrorReply subscribe_error(TopicIndex::SubscribeError error, const std::string& topic) {
+/// REQUIRES: answer.error.
+ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& topic) {
   using Error = TopicIndex::SubscribeError;
-  switch (error) {
+  switch (*answer.error) {
     case Error::kInvalidName:
       return {.code = ErrorCode::kInvalidTopic,
               .message = "\"" + topic + "\" is not a topic",
@@ -58,6 +59,11 @@ ErrorReply subscribe_error(TopicIndex::SubscribeError error, const std::string& 
       return {.code = ErrorCode::kBadMessage,
               .message = "\"max_rate\" is for topics of which only the newest value counts; of \"" +
                          topic + "\" nothing is skipped",
+              .topic = topic};
+    case Error::kTooManyNames:
+      return {.code = ErrorCode::kTooManyTopics,
+              .message = "\"" + topic + "\" stands for " + std::to_string(answer.topics) +
+                         " topics, more than one answer can name; subscribe by their names",
               .topic = topic};
     case Error::kUnknownTopic:
       break;
@@ -159,27 +165,23 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
                                                                 const Command& command,
                                                                 MonoTime now) {
   if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
-  const bool was_subscribed = index_.is_subscribed(subscriptions_, topic);
-  if (subscriptions_.size() >= limits_.topics_per_connection && !was_subscribed) {
+  if (subscriptions_.size() >= limits_.topics_per_connection &&
+      !index_.is_subscribed(subscriptions_, topic)) {
     return ErrorReply{.code = ErrorCode::kTooManyTopics,
                       .message = "A connection may subscribe to " +
                                  std::to_string(limits_.topics_per_connection) + " topics",
                       .topic = topic,
                       .limit = Counter::kLimitTopicsPerConnection};
   }
-  const TopicIndex::Wish wish{.since = &command.since, .interval = command.interval, .now = now};
+  const TopicIndex::Wish wish{.since = &command.since,
+                              .interval = command.interval,
+                              .last_values = last_values_of(command),
+                              .most_names = outbox_.limit_bytes() / 2,
+                              .now = now};
   const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
   TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
                                              : index_.subscribe_under(subscriptions_, prefix, wish);
-  if (answer.error) return subscribe_error(*answer.error, topic);
-  if (answer_bytes(answer.views) > outbox_.limit_bytes() / 2) {
-    if (!was_subscribed) index_.unsubscribe_under(subscriptions_, prefix, now);
-    return ErrorReply{.code = ErrorCode::kTooManyTopics,
-                      .message = "\"" + topic + "\" stands for " +
-                                 std::to_string(answer.views.size()) +
-                                 " topics, more than one answer can name; subscribe by their names",
-                      .topic = topic};
-  }
+  if (answer.error) return subscribe_error(answer, topic);
   return std::move(answer.views);
 }
 
@@ -217,8 +219,25 @@ void Session::subscribe_many(const Command& command, MonoTime now) {
     texts.push_back(subscribed_text(names[i], answers[i]));
   }
   reply(write_subscribed(texts, rejected, command.id));
+  send_once(answers, now);
+}
+
+/// A topic that the request names twice, by patterns perhaps, comes once: as it was seen last.
+void Session::send_once(const std::vector<Views>& answers, MonoTime now) {
+  std::unordered_map<std::string_view, const TopicIndex::View*> newest;
+  const auto has_messages = [](const TopicIndex::View& view) {
+    return view.snapshot || !view.missed.empty();
+  };
   for (const Views& views : answers) {
-    for (const TopicIndex::View& view : views) index_.send(subscriptions_, view, now);
+    for (const TopicIndex::View& view : views) {
+      if (has_messages(view)) newest[view.topic] = &view;
+    }
+  }
+  for (const Views& views : answers) {
+    for (const TopicIndex::View& view : views) {
+      const auto found = newest.find(view.topic);
+      if (found != newest.end() && found->second == &view) index_.send(subscriptions_, view, now);
+    }
   }
 }
 

@@ -50,9 +50,10 @@ class Session final : public Client {
   void handle(const Command& command, MonoTime now);
   void subscribe_one(const std::string& topic, const Command& command, MonoTime now);
   void subscribe_many(const Command& command, MonoTime now);
+  using Views = std::vector<TopicIndex::View>;
+  void send_once(const std::vector<Views>& answers, MonoTime now);
   void unsubscribe(const Command& command, MonoTime now);
   void list(const std::string& id);
-  using Views = std::vector<TopicIndex::View>;
   [[nodiscard]] std::variant<Views, ErrorReply> try_subscribe(const std::string& topic,
                                                               const Command& command, MonoTime now);
 

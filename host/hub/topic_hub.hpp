@@ -177,8 +177,11 @@ class TopicHub final : private CommitListener {
   /// [shard] The topic that `announcement` is about; null: it was forgotten meanwhile.
   [[nodiscard]] TopicPtr announced(const Message& announcement) const;
 
-  /// Number and last value of a topic that somebody on this shard is subscribed to already.
+  /// [shard] Number and last value of a topic that somebody on this shard is subscribed to already.
   [[nodiscard]] Joined look(const TopicPtr& topic) const;
+  /// [shard] The same for one who has been given an `all` topic up to `seq`: nothing above that
+  /// number, because it is on its way.
+  [[nodiscard]] Joined look(const TopicPtr& topic, std::uint64_t seq, const Since* since) const;
 
   /// [main] About once a second: tells owners about topics whose last subscriber left longer than
   /// `demand_linger` ago, forgets idle topics when nine tenths of the table are used, and gives the
@@ -243,8 +246,8 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] ShardSet all_shards() const;
   [[nodiscard]] bool is_durable(const Topic& topic) const;
 
-  static void recover(const Topic& topic, const Topic::State& state, const Since& since,
-                      Joined& joined);
+  void recover(const Topic& topic, const Topic::State& state, const Since& since,
+               Joined& joined) const;
   void announce(Table& table, const Topic& topic, Topic::State& state);
   void restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner);
   void restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const;

@@ -18,18 +18,13 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, Fr
 TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameForm form,
                                 const Since* since) {
   Joined joined{.topic = topic};
-  const std::int64_t oldest =
-      wall_ns_.load(std::memory_order_relaxed) - options_.history.age.count();
   topic->state.with_lock([&](Topic::State& state) {
     ++state.shards[shard].subscribers;
     ++state.subscribers;
     if (form == FrameForm::kDeflated) ++state.deflating;
     joined.seq = state.delivered_seq;
     joined.last = state.last;
-    if (since != nullptr) {
-      if (state.history) state.history->drop_older_than(oldest);
-      recover(*topic, state, *since, joined);
-    }
+    if (since != nullptr) recover(*topic, state, *since, joined);
     TopicOwner* const owner = topic->owner;
     if (!std::exchange(state.demanded, true) && owner != nullptr) {
       owner->post_demand(topic->name, state.subscribers);
@@ -38,19 +33,21 @@ TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameF
   return joined;
 }
 
+/// Up to `joined.seq`: what was delivered above it comes by another way.
 void TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
-                       Joined& joined) {
-  if (since.epoch != topic.epoch) return;
-  if (topic.delivery != Delivery::kAll) return;
-  std::optional<std::vector<MessagePtr>> missed;
-  if (since.seq == state.delivered_seq) {
-    missed.emplace();  // nothing, whatever is still kept
-  } else if (state.history) {
-    missed = state.history->after(since.seq, state.delivered_seq);
+                       Joined& joined) const {
+  if (topic.delivery != Delivery::kAll || since.epoch != topic.epoch) return;
+  if (since.seq > state.delivered_seq) return;
+  if (since.seq < joined.seq) {
+    if (!state.history) return;
+    state.history->drop_older_than(wall_ns_.load(std::memory_order_relaxed) -
+                                   options_.history.age.count());
+    auto missed = state.history->after(since.seq, state.delivered_seq);
+    if (!missed) return;
+    joined.missed = *std::move(missed);
+    joined.missed.resize(static_cast<std::size_t>(joined.seq - since.seq));
   }
-  if (!missed) return;
   joined.recovered = true;
-  joined.missed = *std::move(missed);
   joined.last.reset();
 }
 
@@ -70,6 +67,21 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
   topic->state.with_lock([&](const Topic::State& state) {
     joined.seq = state.delivered_seq;
     joined.last = state.last;
+  });
+  return joined;
+}
+
+TopicHub::Joined TopicHub::look(const TopicPtr& topic, std::uint64_t seq,
+                                const Since* since) const {
+  Joined joined{.topic = topic, .seq = seq};
+  topic->state.with_lock([&](const Topic::State& state) {
+    if (since != nullptr) recover(*topic, state, *since, joined);
+    if (joined.recovered || !state.last) return;
+    if (state.last->seq() <= seq) {
+      joined.last = state.last;
+    } else if (state.history) {
+      joined.last = state.history->newest_up_to(seq);
+    }
   });
   return joined;
 }

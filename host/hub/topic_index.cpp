@@ -27,6 +27,14 @@ TopicIndex::SubscribeError error_of(TopicHub::JoinError error) {
   return TopicIndex::SubscribeError::kUnknownTopic;
 }
 
+/// What an answer needs for them, at the most.
+std::size_t names_bytes(const std::vector<TopicPtr>& topics) {
+  constexpr std::size_t kAroundName = 128;
+  std::size_t bytes = 0;
+  for (const TopicPtr& topic : topics) bytes += topic->name.size() + kAroundName;
+  return bytes;
+}
+
 /// What its subscription by name asks for.
 std::chrono::nanoseconds own_interval(const Subscriber& subscriber) {
   return subscriber.slot ? subscriber.slot->own_interval() : std::chrono::nanoseconds();
@@ -66,9 +74,10 @@ std::optional<std::size_t> TopicIndex::find(const Subscriptions& who,
 }
 
 TopicIndex::View TopicIndex::view_of(const TopicRow& row, const Subscriber& subscriber) {
+  const MessagePtr waiting = subscriber.slot ? subscriber.slot->waiting() : nullptr;
   return {.topic = row.topic->name,
           .epoch = row.topic->epoch,
-          .seq = std::max(row.delivered_seq, subscriber.given_seq),
+          .seq = waiting ? waiting->seq() - 1 : std::max(row.delivered_seq, subscriber.given_seq),
           .delivery = row.topic->delivery,
           .recovered = false,
           .snapshot = nullptr,
@@ -77,18 +86,24 @@ TopicIndex::View TopicIndex::view_of(const TopicRow& row, const Subscriber& subs
 }
 
 TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
-                                        const Since* since) const {
+                                        const Wish& wish) const {
   View view = view_of(row, subscriber);
-  // A subscriber of an `all` topic has had everything up to that number. A `latest` one is given
-  // the newest value, and what waits in the inbox below it is superseded.
   if (view.delivery == Delivery::kAll) {
-    view.recovered = since != nullptr && since->epoch == view.epoch && since->seq == view.seq;
-    return view;
+    // It has had everything up to that number, and what is above is on its way.
+    const Since* const since = since_of(wish, view.topic);
+    TopicHub::Joined had = hub_.look(row.topic, view.seq, since);
+    view.recovered = had.recovered;
+    view.missed = std::move(had.missed);
+    const bool is_wanted = wish.last_values == LastValues::kOfAll ||
+                           (wish.last_values == LastValues::kOfNew && since != nullptr);
+    if (is_wanted) view.snapshot = std::move(had.last);
+  } else if (wish.last_values != LastValues::kOfNone) {
+    // It is given the newest value; what waits below it, in the inbox or for a slot, is superseded.
+    TopicHub::Joined now = hub_.look(row.topic);
+    view.seq = subscriber.given_seq = now.seq;
+    view.snapshot = std::move(now.last);
+    if (subscriber.slot) subscriber.slot->forget();
   }
-  TopicHub::Joined now = hub_.look(row.topic);
-  view.seq = subscriber.given_seq = now.seq;
-  view.snapshot = std::move(now.last);
-  if (subscriber.slot) subscriber.slot->forget();  // what waits there is superseded, too
   return view;
 }
 
@@ -121,7 +136,7 @@ TopicIndex::View TopicIndex::join(Subscriptions& who, const TopicPtr& topic, con
           .seq = joined.seq,
           .delivery = topic->delivery,
           .recovered = joined.recovered,
-          .snapshot = std::move(joined.last),
+          .snapshot = wish.last_values == LastValues::kOfNone ? nullptr : std::move(joined.last),
           .missed = std::move(joined.missed),
           .entry = subscriber.back};
 }
@@ -136,8 +151,9 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
       answer.error = SubscribeError::kRateOfAll;
       return answer;
     }
-    answer.views.push_back(view_again(*entry.row, subscriber, since_of(wish, std::string(topic))));
+    answer.views.push_back(view_again(*entry.row, subscriber, wish));
     make_direct(who, *index, wish);
+    charge_again(who, answer);
     return answer;
   }
   TopicHub::JoinError error{};
@@ -167,6 +183,15 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
     }
     row.topics = *std::move(topics);
   }
+  if (names_bytes(row.topics) > wish.most_names) {
+    answer.error = SubscribeError::kTooManyNames;
+    answer.topics = row.topics.size();
+    if (is_new) {
+      hub_.unwatch(prefix, shard_);
+      patterns_.erase(found);
+    }
+    return answer;
+  }
   const auto mine = std::ranges::find(who.patterns_, prefix, &Subscriptions::Pattern::prefix);
   if (mine == who.patterns_.end()) {
     row.members.push_back(&who);
@@ -185,10 +210,22 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
       continue;
     }
     Subscriber& subscriber = subscriber_of(who.entries_[entry->second]);
-    answer.views.push_back(view_again(*there->second, subscriber, since_of(wish, topic->name)));
+    answer.views.push_back(view_again(*there->second, subscriber, wish));
     set_interval(subscriber, own_interval(subscriber), wish.now);
   }
+  charge_again(who, answer);
   return answer;
+}
+
+/// What was recovered before and has not been taken yet.
+void TopicIndex::charge_again(Subscriptions& who, const Answer& answer) {
+  std::unordered_set<std::uint64_t> again;
+  for (const View& view : answer.views) {
+    if (!view.missed.empty()) again.insert(view.missed.front()->topic_id());
+  }
+  if (again.empty()) return;
+  who.outbox_.charge([&](std::uint64_t topic_id) { return again.contains(topic_id); },
+                     Outbox::Charge::kPlace);
 }
 
 void TopicIndex::make_direct(Subscriptions& who, std::size_t entry, const Wish& wish) {

@@ -76,10 +76,18 @@ class Subscriptions {
 
 class TopicIndex {
  public:
+  /// Of which topics the last value is wanted.
+  enum class LastValues : std::uint8_t {
+    kOfAll,
+    kOfNew,  ///< not of an `all` topic that the session has already
+    kOfNone
+  };
   /// What a client asks for. `since` outlives the call.
   struct Wish {
     const SinceByTopic* since = nullptr;  ///< how far it had come, by topic
     std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
+    LastValues last_values = LastValues::kOfNew;
+    std::size_t most_names = SIZE_MAX;  ///< bytes of names that an answer has room for
     MonoTime now{};
   };
   /// What a client is told about one of its subscriptions.
@@ -97,11 +105,13 @@ class TopicIndex {
     kInvalidName,
     kUnknownTopic,
     kTooManyTopics,
-    kRateOfAll  ///< max_rate on an `all` topic
+    kRateOfAll,     ///< max_rate on an `all` topic
+    kTooManyNames,  ///< a pattern of more topics than the answer has room for
   };
   struct Answer {
     std::vector<View> views;                ///< one; of a pattern as many as there are topics
-    std::optional<SubscribeError> error{};  ///< then there are no views
+    std::optional<SubscribeError> error{};  ///< then there are no views, and nothing has changed
+    std::size_t topics = 0;                 ///< with kTooManyNames: how many there are
   };
 
   /// `hub` outlives the index; `shard` is the index's number there.
@@ -110,8 +120,8 @@ class TopicIndex {
   TopicIndex(const TopicIndex&) = delete;
   TopicIndex& operator=(const TopicIndex&) = delete;
 
-  /// Joins, or answers again if subscribed already. Live messages follow the returned number
-  /// without a gap.
+  /// Joins, or answers again if subscribed already: of an `all` topic with the number reached, and
+  /// what `since` asks for up to it. Live messages follow the returned number without a gap.
   [[nodiscard]] Answer subscribe(Subscriptions& who, std::string_view topic, const Wish& wish);
   /// The same for all topics under `prefix`, those that come later too.
   [[nodiscard]] Answer subscribe_under(Subscriptions& who, std::string_view prefix,
@@ -148,10 +158,11 @@ class TopicIndex {
   [[nodiscard]] std::optional<std::size_t> find(const Subscriptions& who,
                                                 std::string_view topic) const;
   [[nodiscard]] static View view_of(const TopicRow& row, const Subscriber& subscriber);
-  [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Since* since) const;
+  [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Wish& wish) const;
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
   Subscriber& add(Subscriptions& who, const TopicPtr& topic, std::uint64_t given_seq);
   [[nodiscard]] View join(Subscriptions& who, const TopicPtr& topic, const Wish& wish);
+  static void charge_again(Subscriptions& who, const Answer& answer);
   /// From now on subscribed by name, at the wish's interval.
   void make_direct(Subscriptions& who, std::size_t entry, const Wish& wish);
   /// What it is delivered at, by all its subscriptions; `own`: what the one by name asks for.

@@ -26,10 +26,24 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   /// As a session does it: a snapshot follows at once.
-  TopicIndex::View subscribe(std::string_view topic) {
-    TopicIndex::View view = shard_.index().subscribe(wants_, topic, {}).views.at(0);
-    shard_.index().send(wants_, view, at(0s));
+  TopicIndex::View subscribe(std::string_view topic, const TopicIndex::Wish& wish = {}) {
+    TopicIndex::View view = shard_.index().subscribe(wants_, topic, wish).views.at(0);
+    shard_.index().send(wants_, view, wish.now);
     return view;
+  }
+  /// Up to `seq` of the topic's epoch is known.
+  TopicIndex::View subscribe_since(const std::string& topic, std::uint64_t seq) {
+    const TopicIndex::View known =
+        subscribe(topic, {.last_values = TopicIndex::LastValues::kOfNone});
+    const SinceByTopic since = {{topic, {known.epoch, seq}}};
+    return subscribe(topic, {.since = &since});
+  }
+  void subscribe_under(std::string_view prefix, std::chrono::nanoseconds interval) {
+    const auto answer = shard_.index().subscribe_under(wants_, prefix, {.interval = interval});
+    ASSERT_FALSE(answer.error);
+  }
+  void unsubscribe_under(std::string_view prefix) {
+    EXPECT_TRUE(shard_.index().unsubscribe_under(wants_, prefix, at(0s)));
   }
   bool unsubscribe(std::string_view topic) {
     return shard_.index().unsubscribe(wants_, topic, at(0s));
@@ -152,6 +166,100 @@ TEST_F(TopicIndexTest, AskingAgainForAnAllTopicNamesTheNumberReachedAndSkipsNoth
   EXPECT_EQ(again.snapshot, nullptr);
   play.a.drain();
   EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1", "signal:vcp#2"));
+}
+
+TEST_F(TopicIndexTest, AskingAgainForTheValueOfAnAllTopicGivesTheOneOfTheNumberReached) {
+  reader.subscribe("signal:vcp");
+  publish("signal:vcp");
+  publish("signal:vcp");
+  play.a.drain();
+  for (int i = 0; i < 2; ++i) publish("signal:vcp");
+  const auto again =
+      reader.subscribe("signal:vcp", {.last_values = TopicIndex::LastValues::kOfAll});
+  EXPECT_EQ(again.seq, 2U) << "two more wait still";
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1", "signal:vcp#2", "signal:vcp#2",
+                                         "signal:vcp#3", "signal:vcp#4"));
+}
+
+TEST_F(TopicIndexTest, AskingAgainWithWhatWasSeenBringsAllAfterItOnceAndThenTheRest) {
+  reader.subscribe("signal:vcp");
+  for (int i = 0; i < 3; ++i) publish("signal:vcp");
+  play.a.drain();
+  reader.read();
+  publish("signal:vcp");
+  const auto again = reader.subscribe_since("signal:vcp", 1);
+  EXPECT_TRUE(again.recovered);
+  EXPECT_EQ(again.seq, 3U);
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#2", "signal:vcp#3", "signal:vcp#4"));
+}
+
+TEST_F(TopicIndexTest, WhoHasSeenElsewhereWhatIsStillOnItsWayHereMissesNothing) {
+  reader.subscribe("signal:vcp");
+  publish("signal:vcp");
+  play.a.drain();
+  reader.read();
+  publish("signal:vcp");
+  publish("signal:vcp");
+  const auto again = reader.subscribe_since("signal:vcp", 2);
+  EXPECT_TRUE(again.recovered);
+  EXPECT_EQ(again.seq, 1U);
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#2", "signal:vcp#3"));
+  EXPECT_FALSE(reader.subscribe_since("signal:vcp", 4).recovered) << "nobody has seen that one";
+}
+
+TEST_F(TopicIndexTest, AskingAgainForMoreThanTheHistoryHasGivesTheLastValue) {
+  HubPlay forgetful({.history = {.messages = 2}});
+  Reader other(forgetful.a);
+  other.subscribe("note:a");
+  for (int i = 0; i < 4; ++i) ASSERT_EQ(forgetful.publish("note:a").status, PublishStatus::kOk);
+  forgetful.a.drain();
+  other.read();
+  ASSERT_EQ(forgetful.publish("note:a").status, PublishStatus::kOk);
+  EXPECT_FALSE(other.subscribe_since("note:a", 2).recovered);
+  forgetful.a.drain();
+  EXPECT_THAT(other.read(), ElementsAre("note:a#4", "note:a#5"));
+}
+
+TEST_F(TopicIndexTest, AskingAgainWithoutTheValueSkipsNothing) {
+  reader.subscribe("market:kospi");
+  publish("market:kospi");
+  const TopicIndex::Wish silent{.last_values = TopicIndex::LastValues::kOfNone};
+  EXPECT_EQ(reader.subscribe("market:kospi", silent).seq, 0U);
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
+}
+
+TEST_F(TopicIndexTest, WhatWaitsForItsSlotIsSentWhenTheRateEnds) {
+  reader.subscribe("market:kospi", {.interval = 1s, .now = at(0s)});
+  for (int i = 0; i < 2; ++i) {
+    publish("market:kospi");
+    play.a.drain();
+  }
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
+  const TopicIndex::Wish silent{.last_values = TopicIndex::LastValues::kOfNone, .now = at(0s)};
+  EXPECT_EQ(reader.subscribe("market:kospi", silent).seq, 1U) << "the second is still to come";
+  EXPECT_THAT(reader.read(), ElementsAre("market:kospi#2"));
+}
+
+TEST_F(TopicIndexTest, OfTwoPatternsTheFasterCounts) {
+  FakeOwner rates("rates");
+  ASSERT_FALSE(play.hub.try_claim(rates, "librates.so", {{"r:{x}", "", Delivery::kLatest}}));
+  reader.subscribe_under("r:", 1h);
+  reader.subscribe_under("r:a:", 0s);
+  for (int i = 0; i < 2; ++i) publish("r:a:1");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("r:a:1#1", "r:a:1#2"));
+  reader.unsubscribe_under("r:a:");
+  publish("r:a:1");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), IsEmpty());
+  reader.subscribe_under("r:a:", 0s);
+  publish("r:a:1");
+  play.a.drain();
+  EXPECT_THAT(reader.read(), ElementsAre("r:a:1#4"));
 }
 
 TEST_F(TopicIndexTest, AskingAgainForALatestTopicGivesTheNewestValueAtOnce) {
