@@ -49,7 +49,7 @@ TopicPtr bench_topic() {
   return TopicPtr(new Topic{.id = 1,
                             .name = "bench",
                             .head = "{\"topic\":\"bench\",\"seq\":",
-                            .epoch = "epoch",
+                            .epochs = {.kept = "epoch", .passing = "epoch"},
                             .delivery = Delivery::kAll,
                             .owner = nullptr,
                             .evictable = false});

@@ -116,9 +116,15 @@ MessagePtr Message::publication(std::uint64_t topic_id, Delivery delivery, std::
   return made.message;
 }
 
-MessagePtr Message::announcement(std::uint64_t topic_id, std::string_view name) {
-  const Made made = make(Opcode::kContinuation, name.size(), topic_id, 0, Delivery::kAll);
+MessagePtr Message::announcement(std::uint64_t topic_id, std::uint64_t seq, std::string_view name) {
+  const Made made = make(Opcode::kContinuation, name.size(), topic_id, seq, Delivery::kAll);
   append(made.payload, name);
+  return made.message;
+}
+
+MessagePtr Message::note(std::uint64_t topic_id, std::string_view text) {
+  const Made made = make(Opcode::kText, text.size(), topic_id, 0, Delivery::kAll);
+  append(made.payload, text);
   return made.message;
 }
 

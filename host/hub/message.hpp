@@ -46,9 +46,12 @@ class Message {
                                               std::uint64_t seq, std::string_view head,
                                               std::string_view payload,
                                               const Compressor& compressor = nullptr);
-  /// Tells shards of a topic that was made under a pattern they watch: number 0, the name as
-  /// payload. Never sent to a client.
-  [[nodiscard]] static MessagePtr announcement(std::uint64_t topic_id, std::string_view name);
+  /// Tells shards of a topic that was made under a pattern they watch, or whose epoch is another
+  /// from now on: the number it had then, the name as payload. Never sent to a client.
+  [[nodiscard]] static MessagePtr announcement(std::uint64_t topic_id, std::uint64_t seq,
+                                               std::string_view name);
+  /// What a client is told of a topic, between its messages.
+  [[nodiscard]] static MessagePtr note(std::uint64_t topic_id, std::string_view text);
   /// Bytes of the text that publication() would make.
   [[nodiscard]] static std::size_t publication_bytes(std::uint64_t seq, std::string_view head,
                                                      std::string_view payload);

@@ -353,6 +353,14 @@ std::string write_subscriptions(const std::vector<SubscriptionText>& all,
   return out += '}';
 }
 
+std::string write_topic(const SubscriptionText& topic, TopicReason reason) {
+  std::string out = R"({"type":"topic")";
+  append_member(out, "topic", topic.topic);
+  append_numbers(out, topic);
+  append_member(out, "reason", reason == TopicReason::kNew ? "new" : "epoch");
+  return out += '}';
+}
+
 std::string write_pong(std::string_view id) {
   std::string out = R"({"type":"pong")";
   append_id(out, id);

@@ -88,6 +88,12 @@ struct SubscribedText {
 [[nodiscard]] std::string write_subscriptions(const std::vector<SubscriptionText>& all,
                                               const std::vector<std::string>& patterns,
                                               std::string_view id);
+/// Why a client is told of a topic's epoch while it is subscribed.
+enum class TopicReason : std::uint8_t {
+  kNew,   ///< it was made under a pattern of the client's
+  kEpoch  ///< it has another one than the client was told
+};
+[[nodiscard]] std::string write_topic(const SubscriptionText& topic, TopicReason reason);
 [[nodiscard]] std::string write_pong(std::string_view id);
 [[nodiscard]] std::string write_error(const ErrorReply& error);
 [[nodiscard]] std::string write_server_shutdown(std::chrono::milliseconds retry_after);

@@ -21,7 +21,8 @@ void RateSlot::begin(MonoTime now) {
 }
 
 void RateSlot::offer(std::span<const MessagePtr> messages, MonoTime now) {
-  if (interval_.count() == 0) {
+  // A topic may become an `all` one after somebody has asked for a rate.
+  if (interval_.count() == 0 || messages.back()->delivery() == Delivery::kAll) {
     begun_ = now;
     outbox_.push(messages, ticket_);
   } else if (!waiting_ && now >= next()) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/base/siphash.hpp"
 #include "host/hub/message.hpp"
 #include "host/hub/topic.hpp"
 
@@ -55,6 +56,9 @@ class StateStore {
 
   /// [main] before start(): what was kept, and no more than the history that is asked for.
   [[nodiscard]] virtual std::vector<StoredTopic> load() = 0;
+  /// [main] before start(): a random value that lives as long as what is kept. The epochs of topics
+  /// that have no message yet are derived from it, so that none has to be written.
+  [[nodiscard]] virtual SipKey epoch_key() = 0;
   /// [main] `listener` outlives stop().
   virtual void start(CommitListener& listener) = 0;
   /// [main] Commits what waits, tells the listener, and ends the thread. May be called again.

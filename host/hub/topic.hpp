@@ -36,19 +36,30 @@ struct Topic {
     MonoTime empty_since{};
   };
 
+  struct Epochs {
+    std::string kept;     // the same after a restart: of numbers that go on, while there are none
+    std::string passing;  // of this life's numbers
+  };
+
   // Constant after construction.
   const std::uint64_t id;  // never 0, never used twice
   const std::string name;
   const std::string head;  // {"topic":"<name>","seq":
-  const std::string epoch;
+  const Epochs epochs;
 
   // Set by TopicHub under the lock of its table, when somebody claims or releases it; `delivery`
-  // only before anything was published on it.
+  // and `keeps_epoch` only before anything was published on it, and then under the topic's lock,
+  // too.
   std::atomic<Delivery> delivery;
   std::atomic<TopicOwner*> owner;  // null: the host's own, or nobody's
   // May be forgotten when nobody listens and the table is nearly full.
   std::atomic<bool> evictable;
   bool fixed = false;  // a manifest or the host names it; under the lock of the hub's table
+  std::atomic<bool> keeps_epoch = true;  // false: `latest`, and somebody serves it
+
+  [[nodiscard]] const std::string& epoch() const {
+    return keeps_epoch ? epochs.kept : epochs.passing;
+  }
 
   Guarded<State> state{};
 };

@@ -14,15 +14,24 @@ namespace broadcast {
 
 namespace {
 
-/// Eight letters and digits that say: these numbers continue nothing.
-std::string new_epoch() {
-  static constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
+std::uint64_t random_word() {
   thread_local std::mt19937_64 random{std::random_device{}()};
-  std::uniform_int_distribution<std::size_t> pick(0, kAlphabet.size() - 1);
+  return random();
+}
+
+/// Eight letters and digits.
+std::string epoch_of(std::uint64_t word) {
+  static constexpr std::string_view kAlphabet = "0123456789abcdefghijklmnopqrstuvwxyz";
   std::string epoch(8, '0');
-  std::ranges::generate(epoch, [&] { return kAlphabet[pick(random)]; });
+  for (char& c : epoch) {
+    c = kAlphabet[word % kAlphabet.size()];
+    word /= kAlphabet.size();
+  }
   return epoch;
 }
+
+/// It says: these numbers continue nothing.
+std::string new_epoch() { return epoch_of(random_word()); }
 
 std::string head_of(std::string_view topic) {
   std::string head = R"({"topic":)";
@@ -51,7 +60,7 @@ bool is_an_envelope(std::string_view payload) {
 }  // namespace
 
 TopicHub::TopicHub(const Options& options, Counters& counters)
-    : options_(options), counters_(counters) {
+    : options_(options), counters_(counters), epoch_key_{random_word(), random_word()} {
   set_limits(options);
 }
 
@@ -165,34 +174,57 @@ void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
         claim != nullptr && (claim->pattern.delivery() == topic->delivery || !has_numbers(*topic));
     topic->owner = fits ? claim->owner : nullptr;
     if (!fits) continue;
-    topic->delivery = claim->pattern.delivery();
+    set_delivery(*topic, claim->pattern.delivery());
     if (claim->pattern.has_placeholder()) continue;
     topic->evictable = false;
     if (!std::exchange(topic->fixed, true)) ++table.fixed;
   }
 }
 
+/// Of a topic that somebody serves from now on: what it is delivered by, and what follows from that
+/// for its epoch. Those who listen are told before its first message.
+void TopicHub::set_delivery(Topic& topic, Delivery delivery) {
+  const bool keeps_epoch = delivery == Delivery::kAll;
+  if (topic.delivery == delivery && topic.keeps_epoch == keeps_epoch) return;
+  topic.state.with_lock([&](Topic::State& state) {
+    // With numbers, or a last value, its delivery stays, and so does its epoch.
+    if (state.seq > 0 || state.last) return;
+    topic.delivery = delivery;
+    if (topic.keeps_epoch.exchange(keeps_epoch) == keeps_epoch) return;
+    announce_to(shards_of(state), topic, state);
+  });
+}
+
+std::string TopicHub::derived_epoch(std::string_view topic) const {
+  return epoch_of(siphash(epoch_key_, topic));
+}
+
 TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                           bool evictable) {
-  const auto restorable = table.restorable.extract(std::string(name));
-  const StoredTopic* const stored = !restorable.empty() && restorable.mapped().delivery == delivery
-                                        ? &restorable.mapped()
-                                        : nullptr;
+  const auto known = table.restorable.find(name);
+  const bool is_known = known != table.restorable.end();
+  const StoredTopic* const stored =
+      is_known && known->second.delivery == delivery ? &known->second : nullptr;
   // Numbers of `all` topics go on; those of `latest` ones were not all kept.
   const bool goes_on = stored != nullptr && delivery == Delivery::kAll;
+  const bool is_unserved = owner == nullptr && evictable;
+  // What the store knows of it may have used up the derived epoch.
+  std::string kept = goes_on ? stored->epoch : is_known ? new_epoch() : derived_epoch(name);
   TopicPtr topic(new Topic{.id = ++table.last_id,
                            .name = std::string(name),
                            .head = head_of(name),
-                           .epoch = goes_on ? stored->epoch : new_epoch(),
+                           .epochs = {.kept = std::move(kept), .passing = new_epoch()},
                            .delivery = delivery,
                            .owner = owner,
                            .evictable = evictable && !goes_on,
-                           .fixed = !evictable});
+                           .fixed = !evictable,
+                           .keeps_epoch = delivery == Delivery::kAll || (is_unserved && !stored)});
   topic->state.with_lock([&](Topic::State& state) {
     state.shards.resize(inboxes_.size());
     if (stored != nullptr) restore(*topic, state, *stored);
     announce(table, *topic, state);
   });
+  if (stored != nullptr) table.restorable.erase(known);
   table.topics.emplace(topic->name, topic);
   if (topic->fixed) ++table.fixed;
   return topic;
@@ -386,7 +418,7 @@ std::vector<TopicHub::TopicView> TopicHub::topics() const {
         TopicView{.name = topic->name,
                   .owner = owner == nullptr ? "" : std::string(owner->owner_name()),
                   .delivery = topic->delivery,
-                  .epoch = topic->epoch});
+                  .epoch = topic->epoch()});
     topic->state.with_lock([&](const Topic::State& state) {
       view.seq = state.delivered_seq;
       view.subscribers = state.subscribers;

@@ -57,6 +57,8 @@ class TopicHub final : private CommitListener {
   /// gone; everything after comes through the shard's inbox.
   struct Joined {
     TopicPtr topic;
+    std::string_view epoch;  ///< the topic's own
+    Delivery delivery = Delivery::kLatest;
     std::uint64_t seq = 0;
     MessagePtr last;         ///< null while nothing was published
     bool recovered = false;  ///< `missed` is everything since then; nothing else is to be sent
@@ -170,7 +172,8 @@ class TopicHub final : private CommitListener {
 
   /// [shard] The topics under `prefix` (such as "price:"), and from now on every one that is made
   /// under it is announced in the shard's inbox by Message::announcement() and counts a subscriber
-  /// there, until leave() is called for it. Nothing: nobody could ever serve one.
+  /// there, until leave() is called for it. So is one that somebody on the shard subscribes to when
+  /// its epoch becomes another. Nothing: nobody could ever serve one.
   [[nodiscard]] std::optional<std::vector<TopicPtr>> watch(std::string_view prefix,
                                                            std::size_t shard);
   void unwatch(std::string_view prefix, std::size_t shard);
@@ -228,7 +231,8 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] static std::optional<Conflict> conflict_of(
       const Table& table, const TopicOwner& owner, const std::vector<TopicPattern>& patterns);
   [[nodiscard]] static bool has_numbers(const Topic& topic);
-  static void hand_out(Table& table, const TopicOwner& owner);
+  void hand_out(Table& table, const TopicOwner& owner);
+  void set_delivery(Topic& topic, Delivery delivery);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
   void publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
@@ -248,7 +252,9 @@ class TopicHub final : private CommitListener {
 
   void recover(const Topic& topic, const Topic::State& state, const Since& since,
                Joined& joined) const;
+  [[nodiscard]] std::string derived_epoch(std::string_view topic) const;
   void announce(Table& table, const Topic& topic, Topic::State& state);
+  void announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state);
   void restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner);
   void restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const;
   void expire_demand(MonoTime now);
@@ -269,6 +275,7 @@ class TopicHub final : private CommitListener {
   Counters& counters_;
   std::vector<Inbox*> inboxes_;
   StateStore* store_ = nullptr;
+  SipKey epoch_key_;  // constant once something is claimed
   std::atomic<std::int64_t> wall_ns_{0};
   Guarded<Table> table_;
   Guarded<std::unordered_map<std::string, Status>> statuses_;

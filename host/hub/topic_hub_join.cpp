@@ -22,6 +22,8 @@ TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameF
     ++state.shards[shard].subscribers;
     ++state.subscribers;
     if (form == FrameForm::kDeflated) ++state.deflating;
+    joined.epoch = topic->epoch();
+    joined.delivery = topic->delivery;
     joined.seq = state.delivered_seq;
     joined.last = state.last;
     if (since != nullptr) recover(*topic, state, *since, joined);
@@ -36,7 +38,7 @@ TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameF
 /// Up to `joined.seq`: what was delivered above it comes by another way.
 void TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
                        Joined& joined) const {
-  if (topic.delivery != Delivery::kAll || since.epoch != topic.epoch) return;
+  if (topic.delivery != Delivery::kAll || since.epoch != topic.epoch()) return;
   if (since.seq > state.delivered_seq) return;
   if (since.seq < joined.seq) {
     if (!state.history) return;
@@ -118,15 +120,20 @@ void TopicHub::announce(Table& table, const Topic& topic, Topic::State& state) {
     if (topic.name.starts_with(prefix)) watching |= shards;
   }
   if (watching.none()) return;
-  const MessagePtr announcement = Message::announcement(topic.id, topic.name);
+  announce_to(watching, topic, state);
+  state.demanded = true;
+  if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
+}
+
+void TopicHub::announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state) {
+  if (shards.none()) return;
+  const MessagePtr announcement = Message::announcement(topic.id, state.delivered_seq, topic.name);
   for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) {
-    if (!watching.test(shard)) continue;
+    if (!shards.test(shard)) continue;
     ++state.shards[shard].subscribers;
     ++state.subscribers;
     if (inboxes_[shard]->push_always(announcement) == Inbox::Push::kWake) inboxes_[shard]->wake();
   }
-  state.demanded = true;
-  if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
 }
 
 TopicPtr TopicHub::announced(const Message& announcement) const {

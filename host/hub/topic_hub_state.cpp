@@ -26,6 +26,7 @@ std::string payload_of(std::string_view text, std::string_view head) {
 
 void TopicHub::open_store(StateStore& store) {
   std::vector<StoredTopic> stored = store.load();
+  epoch_key_ = store.epoch_key();
   table_.with_lock([&](Table& table) {
     BROADCAST_ASSERT(table.claims.empty(), "the store is opened before topics are claimed");
     for (StoredTopic& topic : stored) {

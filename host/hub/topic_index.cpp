@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "host/base/assert.hpp"
+#include "host/hub/protocol.hpp"
 
 namespace broadcast {
 
@@ -25,6 +26,16 @@ TopicIndex::SubscribeError error_of(TopicHub::JoinError error) {
       break;
   }
   return TopicIndex::SubscribeError::kUnknownTopic;
+}
+
+/// What subscribers are told of a topic whose number is `seq`.
+MessagePtr note_of(const Topic& topic, std::uint64_t seq, TopicReason reason) {
+  const SubscriptionText text{.topic = topic.name,
+                              .epoch = topic.epoch(),
+                              .seq = seq,
+                              .delivery = topic.delivery,
+                              .recovered = false};
+  return Message::note(topic.id, write_topic(text, reason));
 }
 
 /// What an answer needs for them, at the most.
@@ -76,7 +87,7 @@ std::optional<std::size_t> TopicIndex::find(const Subscriptions& who,
 TopicIndex::View TopicIndex::view_of(const TopicRow& row, const Subscriber& subscriber) {
   const MessagePtr waiting = subscriber.slot ? subscriber.slot->waiting() : nullptr;
   return {.topic = row.topic->name,
-          .epoch = row.topic->epoch,
+          .epoch = row.topic->epoch(),
           .seq = waiting ? waiting->seq() - 1 : std::max(row.delivered_seq, subscriber.given_seq),
           .delivery = row.topic->delivery,
           .recovered = false,
@@ -107,11 +118,14 @@ TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
   return view;
 }
 
-Subscriber& TopicIndex::add(Subscriptions& who, const TopicPtr& topic, std::uint64_t given_seq) {
+Subscriber& TopicIndex::add(Subscriptions& who, const TopicHub::Joined& joined,
+                            std::uint64_t given_seq) {
+  const TopicPtr& topic = joined.topic;
   const auto [found, is_new] = rows_.try_emplace(topic->id);
   TopicRow& row = found->second;
   if (is_new) {
     row.topic = topic;
+    row.epoch = joined.epoch;
     by_name_[topic->name] = &row;
   }
   const auto slot = static_cast<std::uint32_t>(row.subscribers.size());
@@ -130,11 +144,11 @@ Subscriber& TopicIndex::add(Subscriptions& who, const TopicPtr& topic, std::uint
 TopicIndex::View TopicIndex::join(Subscriptions& who, const TopicPtr& topic, const Wish& wish) {
   TopicHub::Joined joined =
       hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic->name));
-  const Subscriber& subscriber = add(who, topic, joined.seq);
+  const Subscriber& subscriber = add(who, joined, joined.seq);
   return {.topic = topic->name,
-          .epoch = topic->epoch,
+          .epoch = std::string(joined.epoch),
           .seq = joined.seq,
-          .delivery = topic->delivery,
+          .delivery = joined.delivery,
           .recovered = joined.recovered,
           .snapshot = wish.last_values == LastValues::kOfNone ? nullptr : std::move(joined.last),
           .missed = std::move(joined.missed),
@@ -416,12 +430,26 @@ void TopicIndex::put_in_order(TopicRow& row) {
   row.strays = 0;
 }
 
+/// Their commands read by another epoch, and what it is delivered at may be another thing.
+void TopicIndex::tell_epoch(TopicRow& row, std::uint64_t seq, MonoTime now) {
+  const Topic& topic = *row.topic;
+  row.epoch = topic.epoch();
+  const MessagePtr note = note_of(topic, seq, TopicReason::kEpoch);
+  for (Subscriber& subscriber : row.subscribers) {
+    Outbox::Ticket nobody_replaces_it = 0;
+    subscriber.outbox->push_recovered(note, nobody_replaces_it);
+    set_interval(subscriber, own_interval(subscriber), now);
+  }
+}
+
 /// The topic's first message comes behind its announcement, so those under a pattern miss none.
 void TopicIndex::announce(const Message& announcement, MonoTime now) {
   const TopicPtr topic = hub_.announced(announcement);
   if (!topic) return;
+  MessagePtr note;  // one for all
   std::unordered_set<const Subscriptions*> there;
   if (const auto row = rows_.find(topic->id); row != rows_.end()) {
+    if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
     for (const Subscriber& subscriber : row->second.subscribers) there.insert(subscriber.who);
   }
   for (auto& [prefix, pattern] : patterns_) {
@@ -432,10 +460,15 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
     for (Subscriptions* const who : pattern.members) {
       if (!there.insert(who).second) continue;
       const TopicHub::Joined joined = hub_.join(topic, shard_, who->outbox_.form(), nullptr);
-      Subscriber& subscriber = add(*who, topic, 0);
+      Subscriber& subscriber = add(*who, joined, announcement.seq());
       set_interval(subscriber, {}, now);
+      if (!note) note = note_of(*topic, announcement.seq(), TopicReason::kNew);
+      Outbox::Ticket nobody_replaces_it = 0;
+      who->outbox_.push_recovered(note, nobody_replaces_it);
       // Restored, and not published on since: nothing comes behind the announcement yet.
-      if (joined.seq == 0 && joined.last) send_snapshot(subscriber, joined.last, now);
+      if (joined.seq == announcement.seq() && joined.last) {
+        send_snapshot(subscriber, joined.last, now);
+      }
     }
   }
   hub_.leave(topic, shard_, now);  // what the announcement counted

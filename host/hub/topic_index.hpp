@@ -36,6 +36,7 @@ struct Subscriber {
 /// One topic on one shard.
 struct TopicRow {
   TopicPtr topic;
+  std::string_view epoch;           // as its subscribers were told; the topic's own
   std::uint64_t delivered_seq = 0;  // of the last message walked here
   std::size_t strays = 0;           // subscribers that do not stand as their outboxes lie in memory
   std::vector<Subscriber> subscribers;
@@ -140,7 +141,8 @@ class TopicIndex {
   [[nodiscard]] std::vector<std::string> list_patterns(const Subscriptions& who) const;
 
   /// Drained messages of one topic, in order: publications to everybody here who has not had them,
-  /// or the announcement, alone, of a topic under a pattern. Walks the subscribers once for all.
+  /// or an announcement, alone, of a topic under a pattern or of an epoch: those it concerns are
+  /// told. Walks the subscribers once for all.
   void deliver(std::span<const MessagePtr> messages, MonoTime now);
   void deliver(const MessagePtr& message, MonoTime now) { deliver(std::span(&message, 1), now); }
   /// Sends the values whose slot (`max_rate`) has come.
@@ -160,7 +162,7 @@ class TopicIndex {
   [[nodiscard]] static View view_of(const TopicRow& row, const Subscriber& subscriber);
   [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Wish& wish) const;
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
-  Subscriber& add(Subscriptions& who, const TopicPtr& topic, std::uint64_t given_seq);
+  Subscriber& add(Subscriptions& who, const TopicHub::Joined& joined, std::uint64_t given_seq);
   [[nodiscard]] View join(Subscriptions& who, const TopicPtr& topic, const Wish& wish);
   static void charge_again(Subscriptions& who, const Answer& answer);
   /// From now on subscribed by name, at the wish's interval.
@@ -171,6 +173,7 @@ class TopicIndex {
   void remove(Subscriptions& who, std::size_t entry, MonoTime now);
   void leave_pattern(Subscriptions& who, const std::string& prefix);
   void announce(const Message& announcement, MonoTime now);
+  void tell_epoch(TopicRow& row, std::uint64_t seq, MonoTime now);
   static void put_in_order(TopicRow& row);
 
   TopicHub& hub_;

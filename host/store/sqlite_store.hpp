@@ -49,6 +49,7 @@ class SqliteStore final : public StateStore {
   SqliteStore& operator=(const SqliteStore&) = delete;
 
   [[nodiscard]] std::vector<StoredTopic> load() override { return file_.take_topics(); }
+  [[nodiscard]] SipKey epoch_key() override { return file_.epoch_key(); }
   void start(CommitListener& listener) override;
   void stop() override;
   [[nodiscard]] std::uint64_t try_append(PendingMessage message) override;

@@ -160,6 +160,7 @@ void StateFile::read_topics() {
                               .text = messages.text(3)});
     if (!is_object(topic.messages.back().text)) throw StateUnreadable("a message is not text");
   }
+  epoch_key_ = read_epoch_key(*database_);
   SqliteStatement positions(*database_, "SELECT stream, id FROM positions");
   while (positions.step()) positions_[positions.text(0)] = positions.text(1);
 }
@@ -196,10 +197,10 @@ StateFile::Kept& StateFile::kept_of(const Topic& topic) {
   Kept& kept = found->second;
   if (is_new) {
     kept.row = next_row_++;
-    kept.epoch = topic.epoch;
-  } else if (kept.epoch != topic.epoch) {
+    kept.epoch = topic.epoch();
+  } else if (kept.epoch != topic.epoch()) {
     forget(kept);
-    kept.epoch = topic.epoch;
+    kept.epoch = topic.epoch();
     kept.seq = 0;
   }
   if (!kept.is_touched) touched_.push_back(&*found);

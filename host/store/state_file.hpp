@@ -51,6 +51,8 @@ class StateFile {
   /// What was there at the start; once.
   [[nodiscard]] std::vector<StoredTopic> take_topics() { return std::move(topics_); }
   [[nodiscard]] std::optional<std::string> position_of(std::string_view stream) const;
+  /// Random; another one in every file.
+  [[nodiscard]] SipKey epoch_key() const { return epoch_key_; }
 
   /// All of it or, with a SqliteError, nothing: recover() must then succeed before the next.
   void commit(const StateBatch& batch);
@@ -100,6 +102,7 @@ class StateFile {
   std::int64_t next_row_ = 1;
   int wal_pages_ = 0;
   std::vector<StoredTopic> topics_;                            // as read at the start
+  SipKey epoch_key_{};                                         // as read at the start
   std::map<std::string, std::string, std::less<>> positions_;  // as read at the start
 };
 

@@ -1,6 +1,7 @@
 #include "host/store/state_format.hpp"
 
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -26,6 +27,14 @@ CREATE TABLE positions (stream TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT, WITHO
 CREATE TABLE unclean (boot TEXT NOT NULL) STRICT;
 PRAGMA application_id = 0x62637374;
 PRAGMA user_version = 1;
+COMMIT;
+)sql";
+
+// Of format 1 as well: files from before it get it, and hosts from before it pass it over.
+constexpr const char* kEpochKey = R"sql(
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS epoch_key (key BLOB NOT NULL) STRICT;
+INSERT INTO epoch_key SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM epoch_key);
 COMMIT;
 )sql";
 
@@ -96,6 +105,7 @@ SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
   database.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL");
   database.execute("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216");
   if (database.number("PRAGMA user_version") == 0) database.execute(kTables);
+  database.execute(kEpochKey);
   check_power_failure(database, synchronous);
   database.execute(pragma_of(synchronous));
   return database;
@@ -118,6 +128,14 @@ SqliteDatabase open_state(const std::string& path, Synchronous synchronous) {
     }
     throw std::runtime_error(std::string("cannot be opened: ") + error.what());
   }
+}
+
+SipKey read_epoch_key(SqliteDatabase& database) {
+  const std::string bytes = database.text("SELECT key FROM epoch_key");
+  SipKey key;
+  if (bytes.size() != sizeof key) throw StateUnreadable("the key of its epochs is cut");
+  std::memcpy(key.data(), bytes.data(), sizeof key);
+  return key;
 }
 
 void close_state(SqliteDatabase& database) {

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "host/base/siphash.hpp"
 #include "host/store/sqlite.hpp"
 #include "host/store/synchronous.hpp"
 
@@ -20,6 +21,9 @@ class StateUnreadable : public std::runtime_error {
 /// checked whole. Throws StateUnreadable, or std::runtime_error where the file is not ours to
 /// touch.
 [[nodiscard]] SqliteDatabase open_state(const std::string& path, Synchronous synchronous);
+
+/// The random value that was made with the file. Throws StateUnreadable or SqliteError.
+[[nodiscard]] SipKey read_epoch_key(SqliteDatabase& database);
 
 /// Says that everything committed is on the disk; the last that is done with the file.
 void close_state(SqliteDatabase& database);

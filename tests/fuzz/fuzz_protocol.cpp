@@ -67,6 +67,10 @@ void check_replies(const Command& command) {
   require_equal(many.at("topics").size(), taken.size(), "all that is taken is answered");
   require_equal(many.at("rejected").size(), refused.size(), "all that is refused is answered");
   require_equal(many.value("id", json()), id, "`subscribed` has the client's id");
+  for (const SubscribedText& one : taken) {
+    const json told = reply_of(write_topic(one.topics.front(), TopicReason::kNew), "topic");
+    require_equal(told.value("topic", ""), one.name, "`topic` names it");
+  }
   const json gone = reply_of(write_unsubscribed(command.topics, command.id), "unsubscribed");
   require_equal(gone.at("topics"), command.topics, "`unsubscribed` has the client's topics");
   const json pong = reply_of(write_pong(command.id), "pong");
@@ -85,8 +89,9 @@ void check_command(const Command& command) {
   const json id = id_of(command.id);
   require(id.is_null() || id.is_string() || id.is_number_integer(), "ids are texts or integers");
   const bool is_subscribe = command.kind == Command::Kind::kSubscribe;
-  require(is_subscribe || (command.since.empty() && command.interval.count() == 0),
-          "only subscribing has `since` and `max_rate`");
+  require(
+      is_subscribe || (command.since.empty() && command.interval.count() == 0 && !command.snapshot),
+      "only subscribing has `since`, `max_rate` and `snapshot`");
   require(command.interval.count() == 0 || (command.interval >= std::chrono::milliseconds(1) &&
                                             command.interval <= std::chrono::seconds(1000)),
           "rates are bounded");

@@ -14,6 +14,7 @@ TEST(TopicLineTest, NamesTopicAndNumberBeforeTheText) {
 
 TEST(TopicLineTest, ShowsWhatWasRefusedAndNoOtherReply) {
   EXPECT_EQ(topic_line(R"({"type":"connected"})", 0), "");
+  EXPECT_EQ(topic_line(R"({"type":"topic","topic":"price:a","seq":0,"reason":"new"})", 0), "");
   EXPECT_EQ(topic_line(R"({"type":"subscribed","topics":[{}],"rejected":[]})", 0), "");
   EXPECT_NE(topic_line(R"({"type":"subscribed","rejected":[{"code":"c"}]})", 0).find(R"("c")"),
             std::string::npos);

@@ -34,7 +34,7 @@ std::string topic_line(std::string_view message, std::int64_t wall_ns) {
   Json json = Json::parse(message, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return "";
   const std::string type = json.value("type", "");
-  if (type == "connected" || type == "server_shutdown") return "";
+  if (type == "connected" || type == "topic" || type == "server_shutdown") return "";
   if (type == "subscribed") {
     if (json.value("rejected", Json::array()).empty()) return "";
     json = Json{{"rejected", json["rejected"]}};

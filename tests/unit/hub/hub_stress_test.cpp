@@ -1,6 +1,7 @@
 // The hub's [any] entries at once, for TSan: publishers on every topic, two shards that drain while
 // their sessions come and go, and the control thread that looks on.
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <charconv>
@@ -67,6 +68,28 @@ class Reader {
     if (recovered) index_.send(wants_, view, MonoTime{});
   }
 
+  /// Asks again for what it has, from somewhere before.
+  void ask_again(std::string_view topic) {
+    read();
+    const std::string name(topic);
+    const auto had = reached_.find(name);
+    if (had == reached_.end()) return;
+    since_[name].seq = had->second - std::min<std::uint64_t>(had->second, 5);
+    const auto answer = index_.subscribe(
+        wants_, topic, {.since = &since_, .last_values = TopicIndex::LastValues::kOfAll});
+    ASSERT_FALSE(answer.error);
+    const TopicIndex::View& view = answer.views.at(0);
+    if (topic.starts_with("all:")) {
+      ASSERT_EQ(view.seq, had->second) << "what it has been given";
+    }
+    recovered_ += view.missed.size();
+    if (view.recovered) had->second = since_[name].seq;
+    if (view.snapshot) had->second = view.snapshot->seq() - 1;
+    index_.send(wants_, view, MonoTime{});
+    read();
+    ASSERT_GE(had->second, view.seq) << "up to the number of the answer, at once";
+  }
+
   /// Everything under `prefix`, also what is made later; or no longer.
   void toggle_under(std::string_view prefix) {
     read();
@@ -101,11 +124,16 @@ class Reader {
  private:
   void check(std::string_view frame) {
     const std::string_view text = frame.substr(2);  // the texts are short
-    const std::string topic(text.substr(10, text.find('"', 10) - 10));
+    const std::size_t name = text.find("\"topic\":\"") + 9;
+    const std::string topic(text.substr(name, text.find('"', name) - name));
     std::uint64_t seq = 0;
     const char* digits = text.data() + text.find("\"seq\":") + 6;
     std::from_chars(digits, text.data() + text.size(), seq);
-    if (follows_new_) reached_.try_emplace(topic, 0);
+    if (text.find(R"("reason":"new")") != std::string_view::npos) {
+      ASSERT_TRUE(follows_new_);
+      ASSERT_TRUE(reached_.emplace(topic, seq).second) << topic << " is told once";
+      return;
+    }
     const auto found = reached_.find(topic);
     ASSERT_NE(found, reached_.end()) << topic << " was not subscribed";
     ASSERT_GT(seq, found->second) << topic;
@@ -141,8 +169,10 @@ class StressShard {
   /// [shard] Until the publishers are done; then the rest, with what is subscribed by then.
   void run(const std::atomic<bool>& publishers_done) {
     add_readers();
-    run_until(publishers_done,
-              [this] { any_reader().toggle(kTopics[random_() % kTopics.size()]); });
+    run_until(publishers_done, [this] {
+      any_reader().toggle(kTopics[random_() % kTopics.size()]);
+      any_reader().ask_again(kTopics[random_() % kTopics.size()]);
+    });
   }
 
   /// The same with readers of everything under `prefix`; the first of them stays.

@@ -336,6 +336,34 @@ TEST_F(OutboxTest, RecoveredMessagesAllWaitAndCountOnceTheirSubscriptionIsOver) 
   EXPECT_THAT(read(), ElementsAre("7#1", "7#2", "7#3"));
 }
 
+TEST_F(OutboxTest, WhatIsAskedForAgainCountsWithItsPlaceUntilItIsOver) {
+  const MessagePtr message = numbered(Delivery::kAll, 1, kTopic, 200);
+  Outbox::Ticket ticket = 0;
+  outbox_.push_recovered(message, ticket);
+  const auto every = [](std::uint64_t) { return true; };
+  for (int i = 0; i < 2; ++i) {
+    outbox_.charge(every, Outbox::Charge::kPlace);
+    EXPECT_EQ(outbox_.pending_bytes(), 16U);
+  }
+  outbox_.charge(every);
+  EXPECT_EQ(outbox_.pending_bytes(), message->frame().size());
+  outbox_.charge(every, Outbox::Charge::kPlace);
+  EXPECT_EQ(outbox_.pending_bytes(), message->frame().size());
+  EXPECT_THAT(read(), ElementsAre("7#1"));
+  EXPECT_EQ(outbox_.pending_bytes(), 0U);
+}
+
+TEST_F(OutboxTest, ASnapshotStandsBehindTheAnswerAndSupersedesWhatWaitsBeforeIt) {
+  block_after(0);
+  push(latest(4));
+  outbox_.push_reply(Message::text_of("subscribed"));
+  push_snapshot(latest(4));
+  push(latest(5, 8));
+  EXPECT_EQ(outbox_.pending_messages(), 3U);
+  EXPECT_THAT(read(), ElementsAre("subscribed", "7#4", "8#5"));
+  EXPECT_EQ(outbox_.pending_bytes(), 0U);
+}
+
 TEST_F(OutboxTest, WritesTheDeflatedFrameToWhoTakesItAndChargesItsBytes) {
   Outbox deflating(limits_, counters_, touched_, writer_, FrameForm::kDeflated);
   const auto message = Message::publication(

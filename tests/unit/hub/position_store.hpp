@@ -12,6 +12,7 @@ namespace broadcast::test {
 class PositionStore final : public StateStore {
  public:
   std::vector<StoredTopic> load() override { return {}; }
+  SipKey epoch_key() override { return {}; }
   void start(CommitListener&) override {}
   void stop() override {}
   std::uint64_t try_append(PendingMessage message) override {

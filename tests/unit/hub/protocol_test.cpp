@@ -160,6 +160,8 @@ TEST(ProtocolTest, SaysWhatIsWrong) {
        R"("since" of "a" must be)"},
       {R"({"type":"subscribe","topics":["a","b"],"since":{"epoch":"x","seq":1}})", "bad_message",
        "must be {topic: {epoch, seq}}"},
+      {R"({"type":"subscribe","topic":"a","snapshot":"true"})", "bad_message",
+       "\"snapshot\" must be true or false"},
       {R"({"type":"subscribe","topic":"a:*","since":{"epoch":"x","seq":1}})", "bad_message",
        "must be {topic: {epoch, seq}}"},
       {R"({"type":"subscribe","topics":["a"],"max_rate":0})", "bad_message", "from 0.001 to 1000"},
@@ -272,6 +274,10 @@ TEST(ProtocolTest, WritesSubscribedForAPatternWithTheTopicsThatExist) {
   EXPECT_EQ(Json::parse(write_subscribed(signals, "1")), Json::parse(R"(
       {"type":"subscribed","topic":"signal:*","message":"Subscribed to signal:*","topics":[
         {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all","recovered":true}],"id":1})"));
+  EXPECT_EQ(Json::parse(write_topic(kVcp, TopicReason::kNew)),
+            Json::parse(R"({"type":"topic","topic":"signal:vcp","epoch":"k3v9","seq":31,
+                            "delivery":"all","reason":"new"})"));
+  EXPECT_EQ(Json::parse(write_topic(kKospi, TopicReason::kEpoch)).at("reason"), "epoch");
   const SubscribedText none{.name = "price:*", .is_pattern = true, .topics = {}};
   EXPECT_EQ(Json::parse(write_subscribed({none, only(kKospi)}, {}, "")), Json::parse(R"(
       {"type":"subscribed","message":"Subscribed to 2 topics","topics":[
@@ -286,6 +292,10 @@ TEST(ProtocolTest, ReadsSinceInBothFormsAndMaxRate) {
   EXPECT_EQ(one.since.at("a").epoch, "x");
   EXPECT_EQ(one.since.at("a").seq, UINT64_MAX);
   EXPECT_EQ(one.interval, std::chrono::seconds(2));
+  EXPECT_EQ(one.snapshot, std::nullopt);
+  EXPECT_EQ(command(R"({"type":"subscribe","topic":"a","snapshot":false})").snapshot, false);
+  EXPECT_EQ(command(R"({"type":"subscribe","topic":"a","snapshot":null})").snapshot, std::nullopt);
+  EXPECT_EQ(command(R"({"type":"subscribe","topics":["a"],"snapshot":true})").snapshot, true);
   const Command many = command(
       R"({"type":"subscribe","topics":["epoch","b:*"],"since":{"epoch":{"epoch":"x","seq":1},"b:1":{"epoch":"y","seq":2}}})");
   EXPECT_EQ(many.since.at("epoch").seq, 1U);

@@ -90,7 +90,7 @@ TEST_F(SessionTest, ASubscriptionIsAnsweredWithItsNumbers) {
   EXPECT_EQ(texts[0].at("delivery"), "latest");
   EXPECT_EQ(texts[0].at("recovered"), false);
   EXPECT_EQ(texts[0].at("id"), "x");
-  EXPECT_EQ(texts[0].at("epoch"), play.hub.join("market:kospi", 1).joined->topic->epoch);
+  EXPECT_EQ(texts[0].at("epoch"), play.hub.join("market:kospi", 1).joined->topic->epoch());
 }
 
 TEST_F(SessionTest, SubscribingTwiceIsAnsweredTwiceAndDeliversOnce) {
@@ -127,6 +127,46 @@ TEST_F(SessionTest, ManyTopicsAreAnsweredByOneReplyWithTheirValuesBehind) {
   ASSERT_THAT(texts[0].at("rejected"), SizeIs(2));
   EXPECT_EQ(texts[0].at("rejected")[0].at("code"), "unknown_topic");
   EXPECT_EQ(texts[0].at("rejected")[1].at("code"), "unknown_topic");
+}
+
+TEST_F(SessionTest, WhatWasMissedOfATopicNamedTwiceInARequestIsSentOnce) {
+  for (int i = 0; i < 3; ++i) publish("note:a");
+  const std::string epoch(play.hub.join("note:a", 1).joined->epoch);
+  const std::string text =
+      R"({"type":"subscribe","topics":["note:a","note:*","note:a"],"since":{"note:a":{"epoch":")" +
+      epoch + R"(","seq":1}}})";
+  TestClient client(play.a);
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<Json> texts = client.ask(text);
+    EXPECT_THAT(words_of(texts), ElementsAre("subscribed", "note:a#2", "note:a#3"));
+    for (const Json& topic : texts[0].at("topics")) {
+      EXPECT_TRUE((topic.contains("topics") ? topic.at("topics").at(0) : topic).at("recovered"));
+    }
+  }
+}
+
+TEST_F(SessionTest, ARefusedPatternLeavesWhatIsSubscribedAsItIs) {
+  TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
+  client.send(subscribe("price:*"));
+  for (int i = 0; i < 100; ++i) publish("price:" + std::to_string(100'000 + i));
+  play.a.drain();
+  publish("price:100007");
+  EXPECT_THAT(words_of(client.ask(subscribe("price:*"))), ElementsAre("error too_many_topics"));
+  play.a.drain();
+  EXPECT_THAT(words_of(client.read()), ElementsAre("price:100007#2")) << "it was on its way";
+}
+
+TEST_F(SessionTest, WhoAsksAgainAndAgainForWhatWasMissedWithoutReadingIsClosedAsSlow) {
+  for (int i = 0; i < 100; ++i) publish("note:a");
+  const std::string epoch(play.hub.join("note:a", 1).joined->epoch);
+  const std::string text =
+      R"({"type":"subscribe","topic":"note:a","since":{"epoch":")" + epoch + R"(","seq":0}})";
+  TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 20'000}});
+  client.outbox().set_blocked(true);
+  for (int i = 0; i < 5; ++i) client.send(text);
+  EXPECT_FALSE(client.outbox().closing());
+  for (int i = 0; i < 15; ++i) client.send(text);
+  EXPECT_EQ(client.outbox().close_reason().code, 4413);
 }
 
 TEST_F(SessionTest, ATopicNamedTwiceInARequestIsSentOnce) {

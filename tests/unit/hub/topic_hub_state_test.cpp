@@ -26,6 +26,7 @@ class HandStore final : public StateStore {
     for (const auto& [name, topic] : kept_) topics.push_back(topic);
     return topics;
   }
+  SipKey epoch_key() override { return key; }
   void start(CommitListener& listener) override { listener_ = &listener; }
   void stop() override { commit(); }
   std::uint64_t try_append(PendingMessage message) override {
@@ -61,6 +62,7 @@ class HandStore final : public StateStore {
   void damage(const std::string& topic) { kept_.at(topic).messages.front().text = "???"; }
 
   bool refuses = false;
+  SipKey key = {1, 2};
   std::vector<std::string> latest_positions;
 
  private:
@@ -71,7 +73,7 @@ class HandStore final : public StateStore {
   void keep(const PendingMessage& pending) {
     StoredTopic& topic = kept_[pending.topic->name];
     topic.name = pending.topic->name;
-    topic.epoch = pending.topic->epoch;
+    topic.epoch = pending.topic->epoch();
     topic.delivery = pending.message->delivery();
     topic.seq = pending.message->seq();
     if (topic.delivery == Delivery::kLatest) topic.messages.clear();
@@ -90,7 +92,7 @@ class HandStore final : public StateStore {
 
 /// One life of a host.
 struct Life {
-  enum class Owner : std::uint8_t { kThere, kSwitchedOff };
+  enum class Owner : std::uint8_t { kThere, kNotYet, kSwitchedOff };
 
   explicit Life(StateStore& store, Owner is = Owner::kThere)
       : hub({.topics = 1, .accept_unknown = is == Owner::kSwitchedOff}, counters), shard(hub) {
@@ -195,17 +197,94 @@ TEST_F(TopicHubStateTest, NumbersEpochAndHistoryOfAllTopicsGoOnAfterARestart) {
     Life life(store);
     for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
     store.commit();
-    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch;
+    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch();
   }
   Life life(store);
   const Since since{epoch, 1};
   const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
-  EXPECT_EQ(joined.topic->epoch, epoch);
+  EXPECT_EQ(joined.topic->epoch(), epoch);
   EXPECT_EQ(joined.seq, 3U);
   ASSERT_TRUE(joined.recovered);
   ASSERT_EQ(joined.missed.size(), 2U);
   EXPECT_EQ(joined.missed[0]->payload(), text("signal:vcp", 2, 2));
   EXPECT_EQ(life.publish("signal:vcp", 4).seq, 4U);
+}
+
+TEST_F(TopicHubStateTest, ATopicWithoutAMessageKeepsItsEpochAcrossARestart) {
+  std::string epoch;
+  {
+    Life life(store);
+    epoch = life.hub.join("signal:vcp", 0).joined->epoch;
+    EXPECT_NE(life.hub.join("price:a", 0).joined->epoch, epoch);
+  }
+  EXPECT_THAT(store.load(), IsEmpty()) << "nothing was written for it";
+  Life life(store);
+  for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
+  store.commit();
+  const Since since{epoch, 0};
+  const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
+  EXPECT_TRUE(joined.recovered);
+  EXPECT_EQ(joined.missed.size(), 3U);
+}
+
+TEST_F(TopicHubStateTest, AnotherStoreMakesOtherEpochs) {
+  HandStore other;
+  other.key = {3, 4};
+  Life life(store);
+  Life elsewhere(other);
+  EXPECT_NE(life.hub.join("signal:vcp", 0).joined->epoch,
+            elsewhere.hub.join("signal:vcp", 0).joined->epoch);
+}
+
+TEST_F(TopicHubStateTest, ALatestTopicBeginsANewEpochAtEachStart) {
+  std::string epoch;
+  {
+    Life life(store);
+    epoch = life.hub.join("price:a", 0).joined->epoch;
+  }
+  Life life(store);
+  EXPECT_NE(life.hub.join("price:a", 0).joined->epoch, epoch);
+}
+
+TEST_F(TopicHubStateTest, AnEpochThatMayHaveBeenUsedIsNotDerivedAgain) {
+  const std::vector<TopicPattern> latest = {{"signal:vcp", "", Delivery::kLatest}};
+  std::string used;
+  {
+    Life life(store);
+    used = life.hub.join("signal:vcp", 0).joined->epoch;
+    life.publish("signal:vcp", 1);
+    store.commit();
+  }
+  {
+    Life life(store, Life::Owner::kNotYet);
+    EXPECT_FALSE(life.hub.try_claim(life.owner, "libx.so", latest));
+    life.publish("signal:vcp", 1);
+  }
+  Life life(store);
+  EXPECT_NE(life.hub.join("signal:vcp", 0).joined->epoch, used);
+}
+
+TEST_F(TopicHubStateTest, WhoListensUnderAPatternIsToldWhereARestoredTopicGoesOn) {
+  {
+    Life life(store);
+    for (int i = 1; i <= 2; ++i) life.publish("signal:vcp", i);
+    store.commit();
+  }
+  Life life(store, Life::Owner::kSwitchedOff);
+  TestClient client(life.shard, {.topics = {"signal:*"}});
+  static_cast<void>(client.read());
+  life.claim();
+  life.publish("signal:vcp", 3);
+  life.shard.drain();
+  store.commit();
+  life.shard.drain();
+  const std::vector<Json> texts = client.read();
+  ASSERT_EQ(texts.size(), 3U);
+  EXPECT_EQ(texts[0].at("reason"), "new");
+  EXPECT_EQ(texts[0].at("seq"), 2);
+  EXPECT_EQ(texts[0].at("delivery"), "all");
+  EXPECT_EQ(texts[1].at("seq"), 2) << "the last value";
+  EXPECT_EQ(texts[2].at("seq"), 3);
 }
 
 TEST_F(TopicHubStateTest, NumbersGoOnWhereAClientIsThereBeforeTheOwner) {
@@ -214,11 +293,11 @@ TEST_F(TopicHubStateTest, NumbersGoOnWhereAClientIsThereBeforeTheOwner) {
     Life life(store);
     life.publish("signal:vcp", 1);
     store.commit();
-    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch;
+    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch();
   }
   Life life(store, Life::Owner::kSwitchedOff);
   const auto joined = life.hub.join("signal:vcp", 0).joined.value();
-  EXPECT_EQ(joined.topic->epoch, epoch);
+  EXPECT_EQ(joined.topic->epoch(), epoch);
   EXPECT_EQ(joined.seq, 1U);
   life.claim();
   EXPECT_EQ(life.publish("signal:vcp", 2).seq, 2U);
@@ -230,13 +309,13 @@ TEST_F(TopicHubStateTest, LastValuesAreSnapshotsInANewEpoch) {
   {
     Life life(store);
     for (int i = 1; i <= 3; ++i) life.publish("price:a", i);
-    epoch = life.hub.join("price:a", 0).joined->topic->epoch;
+    epoch = life.hub.join("price:a", 0).joined->topic->epoch();
   }
   Life life(store);
   EXPECT_EQ(life.hub.watch("price:", 0)->size(), 1U) << "those under a pattern are there";
   const Since since{epoch, 3};
   const auto joined = life.hub.join("price:a", 0, FrameForm::kPlain, &since).joined.value();
-  EXPECT_NE(joined.topic->epoch, epoch);
+  EXPECT_NE(joined.topic->epoch(), epoch);
   EXPECT_EQ(joined.seq, 0U);
   EXPECT_FALSE(joined.recovered);
   EXPECT_EQ(joined.last->payload(), text("price:a", 0, 3));
@@ -269,7 +348,7 @@ TEST_F(TopicHubStateTest, AKeptMessageThatCannotBeReadIsNoPartOfARecovery) {
     Life life(store);
     for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
     store.commit();
-    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch;
+    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch();
   }
   store.damage("signal:vcp");
   Life life(store);

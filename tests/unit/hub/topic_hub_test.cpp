@@ -145,12 +145,12 @@ TEST_F(TopicHubTest, NumbersCountUpByOneFromOne) {
 }
 
 TEST_F(TopicHubTest, EveryTopicHasAnEpochOfItsOwn) {
-  const std::string first = join("note:a").topic->epoch;
+  const std::string first = join("note:a").topic->epoch();
   EXPECT_THAT(first, MatchesRegex("[0-9a-z]+"));
-  EXPECT_EQ(join("note:a").topic->epoch, first);
-  EXPECT_NE(join("note:b").topic->epoch, first);
+  EXPECT_EQ(join("note:a").topic->epoch(), first);
+  EXPECT_NE(join("note:b").topic->epoch(), first);
   HubPlay after_restart;
-  EXPECT_NE(after_restart.hub.join("note:a", kShardA).joined->topic->epoch, first);
+  EXPECT_NE(after_restart.hub.join("note:a", kShardA).joined->topic->epoch(), first);
 }
 
 TEST_F(TopicHubTest, EveryShardWithSubscribersGetsTheMessageAndNoOther) {
@@ -298,16 +298,56 @@ TEST(TopicHubLimitsTest, UnknownTopicsCanBeAcceptedButNotStatusTopics) {
 class ClaimedLateTest : public testing::Test {
  protected:
   /// One client of `topic`, which nobody serves until `pattern` is claimed.
-  void subscribe_and_claim(std::string_view topic, const char* pattern) {
-    client.send(R"({"type":"subscribe","topic":")" + std::string(topic) + "\"}");
-    static_cast<void>(client.read());
-    ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{pattern, "", Delivery::kAll}}));
+  void subscribe_and_claim(std::string_view topic, const char* pattern,
+                           Delivery delivery = Delivery::kAll) {
+    told = client.ask(R"({"type":"subscribe","topic":")" + std::string(topic) +
+                      R"(","max_rate":0.001})");
+    ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{pattern, "", delivery}}));
   }
 
   HubPlay play{{.topics = 10, .accept_unknown = true}};
   FakeOwner late{"late"};
   TestClient client{play.a};
+  std::vector<Json> told;
 };
+
+TEST_F(ClaimedLateTest, ItsEpochIsKeptByAllTopicsAndTheSubscribersOfALatestOneAreToldTheirs) {
+  subscribe_and_claim("signal:foo", "signal:foo");
+  play.a.drain();
+  EXPECT_THAT(client.read(), IsEmpty());
+  EXPECT_EQ(play.hub.join("signal:foo", kShardA).joined->epoch, told.at(0).at("epoch"));
+
+  FakeOwner another("another");
+  const Json bar = client.ask(R"({"type":"subscribe","topic":"price:bar"})").at(0);
+  ASSERT_FALSE(play.hub.try_claim(another, "liba.so", {{"price:bar", "", Delivery::kLatest}}));
+  ASSERT_EQ(play.hub.publish(another, "price:bar", R"({"type":"x"})").status, PublishStatus::kOk);
+  play.a.drain();
+  const std::vector<Json> texts = client.read();
+  ASSERT_EQ(texts.size(), 2U);
+  EXPECT_EQ(texts[0].at("type"), "topic");
+  EXPECT_EQ(texts[0].at("reason"), "epoch");
+  EXPECT_EQ(texts[0].at("seq"), 0);
+  EXPECT_NE(texts[0].at("epoch"), bar.at("epoch"));
+  EXPECT_EQ(texts[0].at("epoch"), play.hub.join("price:bar", kShardA).joined->epoch);
+  EXPECT_EQ(texts[1].at("seq"), 1);
+  EXPECT_EQ(play.hub.subscribers("price:bar"), 2) << "the announcement counts no more";
+}
+
+TEST_F(ClaimedLateTest, WhoKeepsTheTopicTellsThemWhenItsDeliveryBecomesAnother) {
+  subscribe_and_claim("signal:foo", "signal:foo", Delivery::kLatest);
+  play.a.drain();
+  const Json latest = client.read().at(0);
+  EXPECT_EQ(latest.at("delivery"), "latest");
+  ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{"signal:foo", "", Delivery::kAll}}));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").status, PublishStatus::kOk);
+    play.a.drain();
+  }
+  const std::vector<Json> texts = client.read();
+  ASSERT_EQ(texts.size(), 4U) << "nothing of an all topic waits for a slot";
+  EXPECT_EQ(texts[0].at("delivery"), "all");
+  EXPECT_EQ(texts[0].at("epoch"), told.at(0).at("epoch")) << "as before anybody served it";
+}
 
 TEST_F(ClaimedLateTest, ATopicAcceptedAsUnknownGoesToTheOwnerThatClaimsIt) {
   subscribe_and_claim("signal:foo", "signal:foo");
@@ -429,7 +469,7 @@ class SmallHubTest : public testing::Test {
   [[nodiscard]] std::string epoch_of(std::string_view topic) {
     const TopicPtr found = play.hub.join(topic, kShardA).joined.value().topic;
     play.hub.leave(found, kShardA, at(0s));
-    return found->epoch;
+    return found->epoch();
   }
 
   HubPlay play{{.topics = 10}};
@@ -456,6 +496,16 @@ TEST_F(SmallHubTest, ForgetsIdleTopicsWhenNineTenthsAreUsed) {
   EXPECT_FALSE(can_join("price:000099")) << "in demand until the linger is over";
   play.hub.on_tick(at(30s), 0);
   EXPECT_TRUE(can_join("price:000099"));
+}
+
+TEST_F(SmallHubTest, AnAllTopicThatNeverHadAMessageIsTheSameWhenItIsForgottenAndMadeAgain) {
+  const std::string epoch = epoch_of("note:a");
+  for (const std::string& ticker : tickers) {
+    if (can_join(ticker))
+      play.hub.leave(play.hub.join(ticker, kShardA).joined->topic, kShardA, at(0s));
+  }
+  play.hub.on_tick(at(30s), 0);
+  EXPECT_EQ(epoch_of("note:a"), epoch);
 }
 
 TEST_F(SmallHubTest, KeepsIdleTopicsWhileThereIsRoom) {
@@ -584,7 +634,7 @@ TEST_F(TopicHubTest, ListsItsTopicsWithTheirNumbers) {
   EXPECT_EQ(found->seq, 1U);
   EXPECT_EQ(found->subscribers, 1U);
   EXPECT_EQ(found->delivery, Delivery::kLatest);
-  EXPECT_EQ(found->epoch, joined.topic->epoch);
+  EXPECT_EQ(found->epoch, joined.topic->epoch());
   EXPECT_FALSE(found->owner.empty());
 }
 

@@ -48,12 +48,14 @@ class Reader {
   bool unsubscribe(std::string_view topic) {
     return shard_.index().unsubscribe(wants_, topic, at(0s));
   }
-  /// "signal:vcp#3" for each message it was given.
+  /// "signal:vcp#3" for each message it was given, "new note:a#0" for what it was told of a topic.
   std::vector<std::string> read() {
     std::vector<std::string> words;
     for (const std::string& text : texts_of(write_all(outbox_))) {
       const Json json = Json::parse(text);
-      words.push_back(json.at("topic").get<std::string>() + "#" + json.at("seq").dump());
+      const std::string reason = json.value("reason", "");
+      words.push_back((reason.empty() ? "" : reason + " ") + json.at("topic").get<std::string>() +
+                      "#" + json.at("seq").dump());
     }
     return words;
   }
@@ -251,7 +253,7 @@ TEST_F(TopicIndexTest, OfTwoPatternsTheFasterCounts) {
   reader.subscribe_under("r:a:", 0s);
   for (int i = 0; i < 2; ++i) publish("r:a:1");
   play.a.drain();
-  EXPECT_THAT(reader.read(), ElementsAre("r:a:1#1", "r:a:1#2"));
+  EXPECT_THAT(reader.read(), ElementsAre("new r:a:1#0", "r:a:1#1", "r:a:1#2"));
   reader.unsubscribe_under("r:a:");
   publish("r:a:1");
   play.a.drain();

@@ -53,6 +53,10 @@ class StateFileTest : public testing::Test {
       return error.what();
     }
   }
+  [[nodiscard]] static SipKey key_of(const std::string& path) {
+    Counters counters;
+    return SqliteStore({.path = path}, counters).epoch_key();
+  }
   [[nodiscard]] std::vector<std::string> aside() const {
     return directory.files("state.db.unreadable-");
   }
@@ -193,6 +197,24 @@ TEST_F(StateFileTest, AnotherProgramsDatabaseIsLeftAlone) {
             "state.path: " + file +
                 ": a database of another program, left as it is; name a file for the host alone");
   EXPECT_EQ(content_of(file), before);
+  EXPECT_THAT(aside(), IsEmpty());
+}
+
+TEST_F(StateFileTest, TheKeyOfItsEpochsLivesAsLongAsTheFile) {
+  const SipKey key = key_of(file);
+  EXPECT_EQ(key_of(file), key);
+  EXPECT_NE(key_of(directory.file("another.db")), key);
+  write("garbage that is longer than a header of a database would be" + std::string(500, 'x'));
+  EXPECT_NE(key_of(file), key);
+}
+
+TEST_F(StateFileTest, AFileFromBeforeThatKeyGetsOneAndKeepsWhatItHas) {
+  make_state();
+  execute("DROP TABLE epoch_key");
+  const SipKey key = key_of(file);
+  EXPECT_NE(key, SipKey{});
+  EXPECT_EQ(key_of(file), key);
+  EXPECT_THAT(RunningStore(file).seqs("a"), SizeIs(40));
   EXPECT_THAT(aside(), IsEmpty());
 }
 

@@ -66,7 +66,7 @@ inline TopicPtr topic_of(const std::string& name, Delivery delivery = Delivery::
   return TopicPtr(new Topic{.id = ++last_id,
                             .name = name,
                             .head = "{\"topic\":\"" + name + "\",\"seq\":",
-                            .epoch = epoch,
+                            .epochs = {.kept = epoch, .passing = epoch},
                             .delivery = delivery,
                             .owner = nullptr,
                             .evictable = false});
