@@ -6,9 +6,9 @@
 // In topic_hub.cpp: the table and publishing; _join.cpp: who listens; _state.cpp: what survives a
 // restart; _status.cpp: the broadcasters' condition.
 //
-// Lock order: the topics table is released before a topic is locked, but for one that nobody else
-// knows yet; under a topic's lock only leaves are locked: the shards' inboxes, the store's queue
-// and, in post_demand(), the owner's queue. report_status() holds statuses above.
+// Lock order: the topics table, released before a topic is locked, unless topics are made, handed
+// out or forgotten; under a topic's lock only leaves are locked: the shards' inboxes, the store's
+// queue and, in post_demand(), the owner's queue. report_status() holds statuses above.
 
 #include <atomic>
 #include <bitset>

@@ -157,6 +157,19 @@ class StateTest(unittest.IsolatedAsyncioTestCase):
             recovered = await self.recover(host, {"signal:vcp": (first["epoch"], 0)})
             self.assertEqual(list(recovered["signal:vcp"][1].values())[:100], seen)
 
+    async def test_who_was_there_before_the_first_message_recovers_it_after_a_restart(self):
+        with Host(self.config) as host:
+            host.wait_until_started("mirror")
+            reader = await Subscriber.connect(host)
+            first = await reader.ask("subscribed", type="subscribe", topic="signal:vcp")
+            self.assertEqual(first["seq"], 0)
+        with Host(self.config) as host:
+            host.wait_until_started("mirror")
+            for text in ("a", "b", "c"):
+                self.assertEqual(host.publish("signal:vcp", {"type": "x", "text": text})[0], 200)
+            recovered = await self.recover(host, {"signal:vcp": (first["epoch"], 0)})
+            self.assertEqual(recovered["signal:vcp"], (first["epoch"], {1: "a", 2: "b", 3: "c"}))
+
     async def test_last_values_are_there_after_a_restart_as_snapshots_of_a_new_epoch(self):
         with Host(self.config) as host:
             host.wait_until_started("mirror")

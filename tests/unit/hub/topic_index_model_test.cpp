@@ -1,10 +1,14 @@
-// TopicIndex and TopicHub against a model too simple to be wrong: thousands of random commands,
-// publications and drains, after each of which both must agree.
+// TopicIndex and TopicHub against a model too simple to be wrong: thousands of random commands, by
+// name and by pattern, with rates and `since`, publications and drains, after each of which both
+// must agree.
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -17,26 +21,89 @@
 namespace broadcast {
 namespace {
 
-using Given = std::pair<std::string, std::uint64_t>;  // topic, seq
+using Given = std::map<std::string, std::vector<std::uint64_t>>;  // by topic
+using LastValues = TopicIndex::LastValues;
 
-/// What one subscription should know.
+/// What one subscriber of a topic should know.
 struct Wish {
-  std::uint64_t from;     // messages up to this one are not for it
-  std::uint64_t reached;  // the newest it was given
+  std::uint64_t from = 0;     // messages up to this one are not for it
+  std::uint64_t reached = 0;  // the newest it was given
+  bool is_direct = false;
+  std::chrono::nanoseconds own{};       // of the subscription by name
+  std::chrono::nanoseconds interval{};  // of all that it has; 0: every message
+  bool was_sent = false;
+  std::optional<MonoTime> begun;         // of its slot; nothing: it is free
+  std::optional<std::uint64_t> waiting;  // for its slot
+
+  /// Up to which number everything was sent, but for what is superseded.
+  [[nodiscard]] std::uint64_t told() const { return waiting ? *waiting - 1 : reached; }
+  [[nodiscard]] bool is_free(MonoTime now) const { return !begun || *begun + interval <= now; }
 };
+
+bool is_latest(std::string_view topic) { return topic.starts_with("price:"); }
 
 /// One client, as the model and as the index see it.
 struct Twins {
   explicit Twins(TestShard& where)
       : shard(where), outbox(limits, where.counters(), where.touched(), writer), real(outbox) {}
 
-  std::vector<Given> read() {
-    std::vector<Given> given;
+  Given read() {
+    Given given;
     for (const std::string& text : texts_of(write_all(outbox))) {
       const Json json = Json::parse(text);
-      given.emplace_back(json.at("topic").get<std::string>(), json.at("seq").get<std::uint64_t>());
+      given[json.at("topic").get<std::string>()].push_back(json.at("seq").get<std::uint64_t>());
     }
     return given;
+  }
+  [[nodiscard]] bool is_under_pattern(const std::string& topic) const {
+    return std::ranges::any_of(
+        patterns, [&](const auto& pattern) { return topic.starts_with(pattern.first); });
+  }
+
+  void send(const std::string& topic, std::uint64_t seq, MonoTime now) {
+    Wish& wish = model.at(topic);
+    expected[topic].push_back(seq);
+    wish.was_sent = true;
+    wish.begun = now;
+    wish.waiting.reset();
+  }
+  /// The fastest of what it has, from now on.
+  void set_interval(const std::string& topic, std::chrono::nanoseconds own, MonoTime now) {
+    if (!is_latest(topic)) return;
+    Wish& wish = model.at(topic);
+    const bool had_slot = wish.own.count() > 0 || wish.interval.count() > 0;
+    wish.own = own;
+    const auto before = wish.interval;
+    wish.interval = wish.is_direct ? own : std::chrono::nanoseconds::max();
+    for (const auto& [prefix, interval] : patterns) {
+      if (topic.starts_with(prefix)) wish.interval = std::min(wish.interval, interval);
+    }
+    if (!had_slot) wish.begun = wish.was_sent ? std::optional(now) : std::nullopt;
+    if (wish.waiting && wish.interval != before && wish.is_free(now))
+      send(topic, *wish.waiting, now);
+  }
+  void on_time(MonoTime now) {
+    for (auto& [topic, wish] : model) {
+      if (!wish.waiting || !wish.is_free(now)) continue;
+      const MonoTime due = *wish.begun + wish.interval;
+      send(topic, *wish.waiting, std::max(due, now - wish.interval));
+    }
+  }
+  /// A run of one topic.
+  void deliver(const std::string& topic, const std::vector<std::uint64_t>& seqs, MonoTime now) {
+    const auto found = model.find(topic);
+    if (found == model.end() || seqs.back() <= found->second.from) return;
+    Wish& wish = found->second;
+    wish.reached = seqs.back();
+    if (wish.interval.count() == 0) {
+      for (const std::uint64_t seq : seqs) {
+        if (seq > wish.from) send(topic, seq, now);
+      }
+    } else if (!wish.waiting && wish.is_free(now)) {
+      send(topic, seqs.back(), now);
+    } else {
+      wish.waiting = seqs.back();
+    }
   }
 
   TestShard& shard;
@@ -45,7 +112,8 @@ struct Twins {
   Outbox outbox;
   Subscriptions real;
   std::map<std::string, Wish> model;
-  std::vector<Given> expected;
+  std::map<std::string, std::chrono::nanoseconds> patterns;  // by prefix
+  Given expected;
 };
 
 class ModelRun {
@@ -55,17 +123,23 @@ class ModelRun {
       topics_.push_back("price:00000" + std::to_string(i));
       topics_.push_back("note:" + std::to_string(i));
     }
+    for (const std::string& topic : topics_) {  // so that patterns have them from the start
+      const auto joined = play_.hub.join(topic, 0).joined.value();
+      epochs_[topic] = joined.epoch;
+      play_.hub.leave(joined.topic, 0, at(0s));
+    }
     for (int i = 0; i < 10; ++i)
       twins_.push_back(std::make_unique<Twins>(i % 2 ? play_.a : play_.b));
   }
   ~ModelRun() {
-    for (const auto& twins : twins_) twins->shard.index().unsubscribe_all(twins->real, at(0s));
+    for (const auto& twins : twins_) twins->shard.index().unsubscribe_all(twins->real, now_);
   }
   ModelRun(const ModelRun&) = delete;
   ModelRun& operator=(const ModelRun&) = delete;
 
   void step() {
-    switch (below(12)) {
+    now_ += std::chrono::milliseconds(below(400));
+    switch (below(14)) {
       case 0:
       case 1:
       case 2:
@@ -78,6 +152,10 @@ class ModelRun {
       case 6:
         if (below(10) == 0) leave(any_twins());
         return;
+      case 7:
+        return subscribe_under(any_twins(), any_prefix());
+      case 8:
+        return unsubscribe_under(any_twins(), any_prefix());
       default:
         return publish(any_topic());
     }
@@ -86,12 +164,14 @@ class ModelRun {
   void compare() {
     for (const auto& twins : twins_) {
       EXPECT_EQ(twins->read(), std::exchange(twins->expected, {}));
-      std::vector<Given> listed;
+      std::map<std::string, std::uint64_t> listed;
       for (const TopicIndex::View& view : twins->shard.index().list(twins->real)) {
-        listed.emplace_back(view.topic, view.seq);
+        listed.emplace(view.topic, view.seq);
       }
-      std::vector<Given> wished;
-      for (const auto& [topic, wish] : twins->model) wished.emplace_back(topic, wish.reached);
+      std::map<std::string, std::uint64_t> wished;
+      for (const auto& [topic, wish] : twins->model) {
+        if (wish.is_direct) wished.emplace(topic, wish.told());
+      }
       EXPECT_EQ(listed, wished);
     }
     for (const std::string& topic : topics_) {
@@ -100,40 +180,125 @@ class ModelRun {
   }
 
  private:
-  void subscribe(Twins& twins, const std::string& topic) {
-    const auto [entry, is_new] = twins.model.try_emplace(topic);
-    if (is_new || topic.starts_with("price:")) {  // `all`: what waits is still to come
-      entry->second = {seqs_[topic], seqs_[topic]};
+  TopicIndex::Wish any_wish() {
+    since_.clear();
+    for (const std::string& topic : topics_) {
+      if (below(4) == 0) since_[topic] = {epochs_[topic], below(seqs_[topic] + 2)};
     }
-    const auto answer = twins.shard.index().subscribe(twins.real, topic, {});
-    ASSERT_FALSE(answer.error);
-    EXPECT_EQ(answer.views.at(0).seq, entry->second.reached);
+    return {.since = &since_,
+            .interval = std::chrono::seconds(below(3)),
+            .last_values = static_cast<LastValues>(below(3)),
+            .now = now_};
+  }
+  /// What follows the answer, and the number in it.
+  std::uint64_t answer(Twins& twins, const std::string& topic, const TopicIndex::Wish& wanted) {
+    const auto [entry, is_new] = twins.model.try_emplace(topic);
+    Wish& wish = entry->second;
+    const bool takes_newest = is_latest(topic) && wanted.last_values != LastValues::kOfNone;
+    if (is_new || takes_newest) {
+      wish.from = wish.reached = seqs_[topic];
+      wish.waiting.reset();
+    }
+    const std::uint64_t seq = wish.told();
+    const auto since = since_.find(topic);
+    const bool is_asked = since != since_.end();
+    if (!is_latest(topic) && is_asked && since->second.seq <= seqs_[topic]) {
+      for (std::uint64_t i = since->second.seq; i < seq; ++i) following_[topic].push_back(i + 1);
+    } else if (seq > 0 && (wanted.last_values == LastValues::kOfAll ||
+                           (wanted.last_values == LastValues::kOfNew &&
+                            (is_new || is_latest(topic) || is_asked)))) {
+      following_[topic].push_back(seq);
+    }
+    return seq;
+  }
+  void follow(Twins& twins) {
+    for (const auto& [topic, seqs] : std::exchange(following_, {})) {
+      for (const std::uint64_t seq : seqs) twins.send(topic, seq, now_);
+    }
+  }
+  void check(Twins& twins, const TopicIndex::Answer& answer, const std::string& topic,
+             std::uint64_t seq) {
+    const auto view = std::ranges::find(answer.views, topic, &TopicIndex::View::topic);
+    ASSERT_NE(view, answer.views.end());
+    EXPECT_EQ(view->seq, seq) << topic;
+    twins.shard.index().send(twins.real, *view, now_);
+  }
+
+  void subscribe(Twins& twins, const std::string& topic) {
+    TopicIndex::Wish wanted = any_wish();
+    if (!is_latest(topic)) wanted.interval = {};
+    const auto answers = twins.shard.index().subscribe(twins.real, topic, wanted);
+    ASSERT_FALSE(answers.error);
+    const std::uint64_t seq = answer(twins, topic, wanted);
+    twins.model.at(topic).is_direct = true;
+    twins.set_interval(topic, wanted.interval, now_);
+    check(twins, answers, topic, seq);
+    follow(twins);
+  }
+  void subscribe_under(Twins& twins, const std::string& prefix) {
+    const TopicIndex::Wish wanted = any_wish();
+    const auto answers = twins.shard.index().subscribe_under(twins.real, prefix, wanted);
+    ASSERT_FALSE(answers.error);
+    twins.patterns[prefix] = wanted.interval;
+    for (const std::string& topic : topics_) {
+      if (!topic.starts_with(prefix)) continue;
+      const std::uint64_t seq = answer(twins, topic, wanted);
+      twins.set_interval(topic, twins.model.at(topic).own, now_);
+      check(twins, answers, topic, seq);
+    }
+    follow(twins);
   }
   void unsubscribe(Twins& twins, const std::string& topic) {
-    EXPECT_EQ(twins.shard.index().unsubscribe(twins.real, topic, at(0s)),
-              twins.model.erase(topic) == 1);
+    const auto found = twins.model.find(topic);
+    const bool was_direct = found != twins.model.end() && found->second.is_direct;
+    EXPECT_EQ(twins.shard.index().unsubscribe(twins.real, topic, now_), was_direct);
+    if (!was_direct) return;
+    found->second.is_direct = false;
+    end(twins, topic);
+  }
+  void unsubscribe_under(Twins& twins, const std::string& prefix) {
+    EXPECT_EQ(twins.shard.index().unsubscribe_under(twins.real, prefix, now_),
+              twins.patterns.erase(prefix) == 1);
+    for (const std::string& topic : topics_) {
+      if (topic.starts_with(prefix) && twins.model.contains(topic)) end(twins, topic);
+    }
+  }
+  /// One of the topic's subscriptions is over.
+  void end(Twins& twins, const std::string& topic) {
+    const Wish& wish = twins.model.at(topic);
+    if (wish.is_direct || twins.is_under_pattern(topic)) {
+      twins.set_interval(topic, wish.is_direct ? wish.own : 0ns, now_);
+    } else {
+      twins.model.erase(topic);
+    }
   }
   void leave(Twins& twins) {
-    twins.shard.index().unsubscribe_all(twins.real, at(0s));
+    twins.shard.index().unsubscribe_all(twins.real, now_);
     twins.model.clear();
+    twins.patterns.clear();
   }
   void publish(const std::string& topic) {
     const Published published = play_.publish(topic);
     EXPECT_EQ(published.seq, ++seqs_[topic]);
     EXPECT_EQ(published.subscribers, static_cast<std::size_t>(count(topic)));
-    for (auto& [shard, waiting] : waiting_) waiting.emplace_back(topic, published.seq);
+    for (const auto& twins : twins_) {
+      if (!twins->model.contains(topic)) continue;
+      auto& waiting = waiting_[&twins->shard];
+      if (waiting.empty() || waiting.back().first != topic) waiting.push_back({topic, {}});
+      auto& seqs = waiting.back().second;
+      if (seqs.empty() || seqs.back() != published.seq) seqs.push_back(published.seq);
+    }
   }
   void drain(TestShard& shard) {
-    for (const auto& [topic, seq] : std::exchange(waiting_[&shard], {})) {
+    for (const auto& twins : twins_) {
+      if (&twins->shard == &shard) twins->on_time(now_);
+    }
+    for (const auto& [topic, seqs] : std::exchange(waiting_[&shard], {})) {
       for (const auto& twins : twins_) {
-        const auto wish = twins->model.find(topic);
-        if (&twins->shard != &shard || wish == twins->model.end() || seq <= wish->second.from)
-          continue;
-        twins->expected.emplace_back(topic, seq);
-        wish->second.reached = seq;
+        if (&twins->shard == &shard) twins->deliver(topic, seqs, now_);
       }
     }
-    shard.drain();
+    shard.drain(now_);
   }
 
   [[nodiscard]] std::int64_t count(const std::string& topic) const {
@@ -145,13 +310,19 @@ class ModelRun {
   }
   Twins& any_twins() { return *twins_[below(twins_.size())]; }
   const std::string& any_topic() { return topics_[below(topics_.size())]; }
+  const std::string& any_prefix() { return prefixes_[below(prefixes_.size())]; }
 
   std::mt19937_64 random_;
   HubPlay play_;
+  MonoTime now_ = at(0s);
+  const std::vector<std::string> prefixes_ = {"price:", "price:0", "note:"};
   std::vector<std::string> topics_;
+  std::map<std::string, std::string> epochs_;
   std::vector<std::unique_ptr<Twins>> twins_;
   std::map<std::string, std::uint64_t> seqs_;
-  std::map<TestShard*, std::vector<Given>> waiting_{{&play_.a, {}}, {&play_.b, {}}};
+  std::map<TestShard*, std::vector<std::pair<std::string, std::vector<std::uint64_t>>>> waiting_;
+  SinceByTopic since_;
+  Given following_;  // behind the answer
 };
 
 std::uint64_t chosen_seed() {
