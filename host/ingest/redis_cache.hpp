@@ -14,9 +14,9 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/seldom.hpp"
 #include "host/hub/cache_control.hpp"
 #include "host/ingest/redis_connection.hpp"
-#include "host/ingest/seldom.hpp"
 
 namespace broadcast {
 

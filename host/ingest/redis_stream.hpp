@@ -17,10 +17,10 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "host/base/counters.hpp"
+#include "host/base/seldom.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/producer_check.hpp"
 #include "host/ingest/redis_connection.hpp"
-#include "host/ingest/seldom.hpp"
 #include "host/ingest/stream_position.hpp"
 
 namespace broadcast {

@@ -12,10 +12,10 @@
 #include <string_view>
 
 #include "host/base/counters.hpp"
+#include "host/base/seldom.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/producer_check.hpp"
 #include "host/ingest/redis_connection.hpp"
-#include "host/ingest/seldom.hpp"
 
 namespace broadcast {
 

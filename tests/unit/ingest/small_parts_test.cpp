@@ -1,11 +1,10 @@
-// How long to wait for the next try, and how seldom to say something.
+// How long to wait for the next try, and which keys may be dropped.
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "host/hub/cache_control.hpp"
 #include "host/ingest/retry_delay.hpp"
-#include "host/ingest/seldom.hpp"
 
 namespace broadcast {
 namespace {
@@ -28,30 +27,6 @@ TEST(RetryDelayTest, BeginsAnewOnlyBehindAConnectionThatHeld) {
   for (int i = 0; i < 10; ++i) static_cast<void>(delay.next({}, at(0s), 0));
   EXPECT_EQ(delay.next(at(0s), at(9s), 0), 5s);
   EXPECT_EQ(delay.next(at(0s), at(10s), 0), 200ms);
-}
-
-TEST(SeldomTest, SaysItOnceAMinuteForEachNameAndHowOftenItWasKeptBack) {
-  Seldom seldom;
-  EXPECT_EQ(seldom.line("a", at(0s))->more(), "");
-  EXPECT_TRUE(seldom.line("b", at(1s)));
-  for (int i = 0; i < 5; ++i) EXPECT_FALSE(seldom.line("a", at(59s)));
-  EXPECT_EQ(seldom.line("a", at(60s))->more(), "; and 5 since the last line");
-  EXPECT_FALSE(seldom.line("a", at(61s)));
-}
-
-TEST(SeldomTest, HoldsSoManyNamesAndForgetsThemAfterAWhile) {
-  Seldom seldom;
-  for (std::size_t i = 0; i < Seldom::kNames; ++i) {
-    EXPECT_TRUE(seldom.line(std::to_string(i), at(0s)));
-  }
-  EXPECT_EQ(seldom.line("one more", at(1s))->name, "others");
-  EXPECT_FALSE(seldom.line("and another", at(2s)));
-  EXPECT_EQ(seldom.line("one more", at(11min))->name, "one more");
-}
-
-TEST(SeldomTest, KeepsOnlyTheBeginningOfALongName) {
-  Seldom seldom;
-  EXPECT_EQ(seldom.line(std::string(100'000, 'x'), at(0s))->name.size(), Seldom::kNameBytes);
 }
 
 TEST(CachePatternTest, NamesSomeKeysAndNeverAllOfThem) {

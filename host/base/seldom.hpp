@@ -1,7 +1,7 @@
 #pragma once
-// Whether to write a line about something again: once a minute for each name. Names are producers'
-// choice, so the table is bounded; those that find no place share one. Time is an argument; its
-// owner's thread.
+// Whether to write a line about something again: once a minute for each name. Names may be
+// producers' choice, so the table is bounded; those that find no place share one. Time is an
+// argument; its owner's thread.
 
 #include <chrono>
 #include <cstddef>
@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/base/clock.hpp"
 
@@ -48,6 +49,17 @@ class Seldom {
     const std::uint64_t kept_back = said.kept_back;
     said = {now, 0};
     return Line{found->first, kept_back};
+  }
+  /// What was kept back for a minute, so that the end of a burst is told as well; each such name
+  /// counts as said again.
+  [[nodiscard]] std::vector<Line> due(MonoTime now) {
+    std::vector<Line> lines;
+    for (auto& [name, said] : said_) {
+      if (said.kept_back == 0 || now - said.at < kEvery) continue;
+      lines.push_back({name, said.kept_back});
+      said = {now, 0};
+    }
+    return lines;
   }
 
  private:

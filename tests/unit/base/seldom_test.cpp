@@ -1,0 +1,54 @@
+#include "host/base/seldom.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace broadcast {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+MonoTime after(std::chrono::nanoseconds since) { return MonoTime{} + 1h + since; }
+
+TEST(SeldomTest, SaysItOnceAMinuteForEachNameAndHowOftenItWasKeptBack) {
+  Seldom seldom;
+  EXPECT_EQ(seldom.line("a", after(0s))->more(), "");
+  EXPECT_TRUE(seldom.line("b", after(1s)));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(seldom.line("a", after(59s)));
+  EXPECT_EQ(seldom.line("a", after(60s))->more(), "; and 5 since the last line");
+  EXPECT_FALSE(seldom.line("a", after(61s)));
+}
+
+TEST(SeldomTest, HoldsSoManyNamesAndForgetsThemAfterAWhile) {
+  Seldom seldom;
+  for (std::size_t i = 0; i < Seldom::kNames; ++i) {
+    EXPECT_TRUE(seldom.line(std::to_string(i), after(0s)));
+  }
+  EXPECT_EQ(seldom.line("one more", after(1s))->name, "others");
+  EXPECT_FALSE(seldom.line("and another", after(2s)));
+  EXPECT_EQ(seldom.line("one more", after(11min))->name, "one more");
+}
+
+TEST(SeldomTest, KeepsOnlyTheBeginningOfALongName) {
+  Seldom seldom;
+  EXPECT_EQ(seldom.line(std::string(100'000, 'x'), after(0s))->name.size(), Seldom::kNameBytes);
+}
+
+TEST(SeldomTest, TellsTheEndOfABurstAMinuteLater) {
+  Seldom seldom;
+  static_cast<void>(seldom.line("a", after(0s)));
+  static_cast<void>(seldom.line("alone", after(0s)));
+  for (int i = 0; i < 37; ++i) EXPECT_FALSE(seldom.line("a", after(1s)));
+  EXPECT_THAT(seldom.due(after(59s)), IsEmpty());
+  const std::vector<Seldom::Line> due = seldom.due(after(60s));
+  ASSERT_THAT(due, SizeIs(1));
+  EXPECT_EQ(due[0].name, "a");
+  EXPECT_EQ(due[0].kept_back, 37U);
+  EXPECT_THAT(seldom.due(after(60s)), IsEmpty());
+  EXPECT_FALSE(seldom.line("a", after(119s))) << "the minute begins anew";
+}
+
+}  // namespace
+}  // namespace broadcast
