@@ -17,7 +17,7 @@
 #include "host/hub/relay.hpp"
 #include "host/hub/topic_pattern.hpp"
 #include "host/ingest/redis_url.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/net/origin.hpp"
 
 namespace broadcast {
 
@@ -93,11 +93,9 @@ void read_server(YamlReader& map, ServerConfig& server) {
               {"sendmsg", FlushMode::kSendmsg},
               {"io_uring", FlushMode::kIoUring}});
   map.scalars("origins", [&](const std::string& text) -> std::string {
-    if (!std::ranges::all_of(text, is_visible) || !is_origin_pattern(text)) {
-      return "https://host, https://host:port, https://*.host or *";
-    }
-    server.origins.push_back(text);
-    return {};
+    std::string expected = expected_origin(text);
+    if (expected.empty()) server.origins.push_back(text);
+    return expected;
   });
   map.flag("demo_page", server.demo_page);
   map.duration("drain", server.drain, {milliseconds(0), hours(1)});

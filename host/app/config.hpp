@@ -36,7 +36,7 @@ struct ServerConfig {
   std::string path = "/ws";
   std::size_t threads = 0;  ///< 0: auto
   FlushMode flush = FlushMode::kAuto;
-  std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
+  std::vector<std::string> origins;  ///< that may connect besides the host's own
   bool demo_page = false;            ///< a page that shows the topics, at `/`
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
   bool operator==(const ServerConfig&) const = default;

@@ -23,7 +23,7 @@ class Shard;
 
 struct ListenerOptions {
   std::string path = "/ws";          ///< empty: any
-  std::vector<std::string> origins;  ///< empty: same origin and requests without Origin
+  std::vector<std::string> origins;  ///< that may connect besides the host's own
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
   std::size_t handshakes = 4096;  ///< in progress at this listener
   double accepts_per_second = 0;  ///< of this listener; 0: off

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cstdint>
 #include <optional>
 
 #include <boost/beast/http/rfc7230.hpp>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
+
+#include "host/net/origin.hpp"
 
 namespace broadcast {
 
@@ -100,62 +100,6 @@ std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std
   return std::nullopt;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
-struct Origin {
-  std::string scheme;
-  std::string host;
-  std::uint16_t port = 0;
-
-  bool operator==(const Origin&) const = default;
-};
-
-std::optional<std::uint16_t> default_port(std::string_view scheme) {
-  if (scheme == "http" || scheme == "ws") return 80;
-  if (scheme == "https" || scheme == "wss") return 443;
-  return std::nullopt;
-}
-
-/// `authority` is host[:port], lower case.
-std::optional<Origin> origin_of(std::string_view scheme, std::string_view authority) {
-  const std::size_t bracket = authority.find(']');  // IPv6 addresses have colons of their own
-  const std::size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  Origin origin{std::string(scheme), std::string(authority.substr(0, colon)), 0};
-  if (origin.host.empty() || origin.host.find_first_of("/?#@ \\,") != std::string::npos) {
-    return std::nullopt;
-  }
-  if (colon == std::string_view::npos) {
-    origin.port = default_port(scheme).value_or(0);
-    return origin;
-  }
-  const std::string_view digits = authority.substr(colon + 1);
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, origin.port);
-  if (error != std::errc{} || stop != end || origin.port == 0) return std::nullopt;
-  return origin;
-}
-
-std::optional<Origin> parse_origin(std::string_view text) {
-  const std::string lowered = lower(text);
-  const std::size_t colon = lowered.find("://");
-  if (colon == std::string::npos || colon == 0) return std::nullopt;
-  const std::string_view view = lowered;
-  return origin_of(view.substr(0, colon), view.substr(colon + 3));
-}
-
-bool fits(const Origin& origin, const Origin& pattern) {
-  if (!pattern.host.starts_with("*.")) return origin == pattern;
-  const std::string_view suffix = std::string_view(pattern.host).substr(1);
-  return origin.scheme == pattern.scheme && origin.port == pattern.port &&
-         origin.host.size() > suffix.size() && origin.host.ends_with(suffix);
-}
-
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -197,29 +141,6 @@ UpgradeVerdict check_upgrade(const Request& request, std::span<const std::string
     return {{}, {}, {400, "Sec-WebSocket-Extensions is not a list of extensions", {}}};
   }
   return {accept_key_for(request[http::field::sec_websocket_key]), std::move(deflate.terms), {}};
-}
-
-bool origin_allowed(std::string_view origin, std::string_view host_header,
-                    std::span<const std::string> allowed) {
-  if (origin.empty()) return true;
-  const std::optional<Origin> asked = parse_origin(origin);
-  if (allowed.empty()) {
-    return asked && origin_of(asked->scheme, lower(host_header)) == asked;
-  }
-  return std::ranges::any_of(allowed, [&](const std::string& entry) {
-    if (entry == "*") return true;
-    const std::optional<Origin> pattern = parse_origin(entry);
-    return asked && pattern && fits(*asked, *pattern);
-  });
-}
-
-bool is_origin_pattern(std::string_view text) {
-  if (text == "*") return true;
-  const std::optional<Origin> pattern = parse_origin(text);
-  if (!pattern) return false;
-  const std::size_t star = pattern->host.rfind('*');
-  return star == std::string::npos ||
-         (star == 0 && pattern->host.starts_with("*.") && pattern->host.size() > 2);
 }
 
 std::string path_of(std::string_view target) {

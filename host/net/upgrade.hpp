@@ -34,15 +34,6 @@ struct UpgradeVerdict {
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
                                            std::span<const std::string> origins);
 
-/// `origin` is the header's value, empty without one: then it is not a browser that asks, and there
-/// is nothing to protect. Otherwise one of `allowed` must fit: "*", an origin, or an origin whose
-/// host begins with "*." for any label or labels; if `allowed` is empty, the origin must be that of
-/// the Host header, whatever its scheme (a proxy may have taken the TLS off).
-[[nodiscard]] bool origin_allowed(std::string_view origin, std::string_view host_header,
-                                  std::span<const std::string> allowed);
-/// Whether `text` can stand in `allowed`.
-[[nodiscard]] bool is_origin_pattern(std::string_view text);
-
 /// The target's path, percent-decoded.
 [[nodiscard]] std::string path_of(std::string_view target);
 /// What every `name` of the target's query is set to, percent-decoded.

@@ -12,7 +12,8 @@ import { DEADLINE_MS, Host, Program } from "./host.mjs";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const { BROADCAST_PAGE_FILE, SCREENSHOTS } = process.env;
-const SERVER = BROADCAST_PAGE_FILE ? {} : { demo_page: true };
+const OTHERS = { origins: ["https://other.example"] };  // which takes nothing from the host's own page
+const SERVER = BROADCAST_PAGE_FILE ? OTHERS : { demo_page: true, ...OTHERS };
 const EVERYTHING = {
   price: { config: { interval: "100ms" } },
   vcp_signal: {}, daytrading_signal: {}, market_gate: {},

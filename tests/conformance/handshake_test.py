@@ -102,6 +102,13 @@ class HandshakeTest(unittest.TestCase):
                        "https://app.example.com.evil.example", "https://example.org", "null"):
             self.assert_refused(403, Origin=origin)
 
+    def test_a_page_of_the_host_itself_needs_no_entry(self):
+        port = self.echo.port
+        for scheme in ("http", "https"):  # a proxy may have taken the TLS off
+            self.assertEqual(self.answer_to(Origin=f"{scheme}://127.0.0.1:{port}")[0], 101)
+        for origin in (f"http://localhost:{port}", "http://127.0.0.1", f"http://127.0.0.1:{port}/"):
+            self.assert_refused(403, Origin=origin)
+
     def test_without_an_origin_it_is_no_page(self):
         self.assertEqual(self.answer_to()[0], 101)
 

@@ -10,6 +10,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include "host/net/origin.hpp"
 #include "host/net/upgrade.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -80,11 +81,16 @@ void check_origins(const http::request_header<>& request) {
   const std::string host(request[http::field::host]);
   const std::vector<std::string> any = {"*"};
   require(origin_allowed(origin, host, any), "* is every origin");
-  if (!is_origin_pattern(origin)) return;
+  const std::vector<std::string> other = {"https://other.example:7"};
+  require(!origin_allowed(origin, host, {}) || origin_allowed(origin, host, other),
+          "a list takes nothing away: " + origin);
+  const bool is_plain = expected_origin(origin).empty() && !origin.ends_with('/') &&
+                        origin.find('*') == std::string::npos;
+  if (!is_plain) return;
   const std::vector<std::string> same = {"https://other.example", origin};
   require(origin_allowed(origin, host, same), "an origin that is listed is allowed: " + origin);
-  const std::vector<std::string> other = {"https://other.example:7"};
-  require(origin == "https://other.example:7" || !origin_allowed(origin, host, other) ||
+  require(origin == "https://other.example:7" || !origin_allowed(origin, "the.host", other) ||
+              origin_allowed(origin, "the.host", {}) ||
               std::ranges::any_of(origin, [](char c) { return c >= 'A' && c <= 'Z'; }),
           "another origin is not: " + origin);
 }

@@ -92,14 +92,22 @@ TEST(ConfigErrorsTest, BadValuesOfTheServer) {
       {"server: {drain: 2h}",
        "f.yaml:1:10: server.drain: expected a duration from 0s to 1h, found 2h"},
   });
-  for (const char* origin : {"example.com", "https://", "https://a.b/c", "https://*", "https://a,b",
-                             "://a", "https://*.", "https://a.*.b", "https://a b", "null",
-                             "https://a:port", "https://a:0", "https://*a.b", "https://a/"}) {
+  for (const char* origin :
+       {"https://", "https://*", "https://a,b", "://a", "https://*.", "https://a.*.b",
+        "https://a b", "https://a:port", "https://a:0", "https://*a.b"}) {
     EXPECT_EQ(problems("server: {origins: [\"" + std::string(origin) + "\"]}"),
               "f.yaml:1:20: server.origins[0]: expected https://host, https://host:port, "
-              "https://*.host or *, found \"" +
+              "https://*.host, *://host, http://host:*, null or *, found \"" +
                   std::string(origin) + "\"");
   }
+  expect_problems({
+      {"server: {origins: [\"https://한국.kr\"]}",
+       "f.yaml:1:20: server.origins[0]: expected the host in ASCII as browsers send it, xn--... "
+       "(\"host\".encode(\"idna\") in Python), found \"https://한국.kr\""},
+      {"server: {origins: [\"https://a.b/c\"]}",
+       "f.yaml:1:20: server.origins[0]: expected an origin without a path: https://host or "
+       "https://host:port, found \"https://a.b/c\""},
+  });
 }
 
 TEST(ConfigErrorsTest, BeyondLoopbackTheAdminNeedsAToken) {

@@ -35,7 +35,7 @@ TEST(ConfigTest, AnEmptyFileHasAllDefaultsAndNoBroadcasters) {
 TEST(ConfigTest, ReadsServerAndAdmin) {
   const Config config = configured(
       "server: {listen: \"[::1]:0\", path: /live, threads: 3, flush: sendmsg, drain: 250ms,\n"
-      "         origins: [\"https://*.example.com\", \"http://a.b:8080\", \"*\"]}\n"
+      "         origins: [\"https://*.example.com\", \"http://a.b:*\", \"null\", \"*\"]}\n"
       "admin:\n"
       "  listen: 0.0.0.0:65535\n"
       "  tokens:\n"
@@ -45,7 +45,8 @@ TEST(ConfigTest, ReadsServerAndAdmin) {
   EXPECT_EQ(config.server.threads, 3U);
   EXPECT_EQ(config.server.flush, FlushMode::kSendmsg);
   EXPECT_EQ(config.server.drain, milliseconds(250));
-  EXPECT_THAT(config.server.origins, ElementsAre("https://*.example.com", "http://a.b:8080", "*"));
+  EXPECT_THAT(config.server.origins,
+              ElementsAre("https://*.example.com", "http://a.b:*", "null", "*"));
   EXPECT_EQ(config.admin.listen, (ListenAddress{"0.0.0.0", 65535}));
   EXPECT_THAT(config.admin.tokens,
               ElementsAre(TokenConfig{"s3cret", {"admin", "publish", "publish:signal:*"}}));
