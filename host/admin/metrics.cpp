@@ -32,6 +32,10 @@ struct CounterRow {
 
 constexpr const char* kClosed = "broadcast_connections_closed_total";
 constexpr const char* kClosedHelp = "Connections that ended, by reason.";
+constexpr const char* kHandshakes = "broadcast_handshakes_refused_total";
+constexpr const char* kHandshakesHelp = "Connections that did not become a WebSocket, by reason.";
+constexpr const char* kAdmin = "broadcast_admin_refused_total";
+constexpr const char* kAdminHelp = "Requests that the admin listener refused, by reason.";
 constexpr const char* kConflated = "broadcast_conflated_total";
 constexpr const char* kConflatedHelp =
     "Messages of latest topics that a newer one replaced while they waited.";
@@ -50,13 +54,22 @@ constexpr const char* kStream = "broadcast_stream_entries_total";
 constexpr const char* kStreamHelp =
     "Entries of the Redis stream, by what became of them; retried counts tries.";
 constexpr const char* kLimit = "broadcast_limit_reached_total";
-constexpr const char* kLimitHelp = "How often somebody met a limit, by its key under limits.";
+constexpr const char* kLimitHelp =
+    "How often somebody met a limit, by its key under limits; admin.connections has its full name.";
+
+constexpr CounterRow closed(Counter counter) {
+  return {counter, kClosed, kClosedHelp, "reason", reason_word(counter)};
+}
+constexpr CounterRow handshake(Counter counter) {
+  return {counter, kHandshakes, kHandshakesHelp, "reason", reason_word(counter)};
+}
+constexpr CounterRow admin(Counter counter) {
+  return {counter, kAdmin, kAdminHelp, "reason", reason_word(counter)};
+}
 
 constexpr CounterRow kRows[] = {
     {Counter::kConnectionsAccepted, "broadcast_connections_accepted_total",
      "Clients that finished their handshake."},
-    {Counter::kHandshakesRefused, "broadcast_handshakes_refused_total",
-     "Connections that did not become a WebSocket."},
     {Counter::kPagesServed, "broadcast_pages_served_total", "Answers with the demo page."},
     {Counter::kMessagesReceived, "broadcast_messages_received_total", "Messages from clients."},
     {Counter::kErrorReplies, "broadcast_error_replies_total", "Errors that clients were told."},
@@ -69,16 +82,41 @@ constexpr CounterRow kRows[] = {
      "Messages queued for a subscriber, each counted once for every subscriber."},
     {Counter::kConflated, kConflated, kConflatedHelp, "queue", "outbox"},
     {Counter::kInboxConflated, kConflated, kConflatedHelp, "queue", "inbox"},
-    {Counter::kClosedNormal, kClosed, kClosedHelp, "reason", "normal"},
-    {Counter::kClosedAbnormal, kClosed, kClosedHelp, "reason", "abnormal"},
-    {Counter::kClosedShutdown, kClosed, kClosedHelp, "reason", "shutdown"},
-    {Counter::kClosedProtocolError, kClosed, kClosedHelp, "reason", "protocol_error"},
-    {Counter::kClosedNotUtf8, kClosed, kClosedHelp, "reason", "not_utf8"},
-    {Counter::kClosedTooLarge, kClosed, kClosedHelp, "reason", "too_large"},
-    {Counter::kClosedInternal, kClosed, kClosedHelp, "reason", "internal"},
-    {Counter::kClosedHeartbeat, kClosed, kClosedHelp, "reason", "heartbeat"},
-    {Counter::kClosedSlow, kClosed, kClosedHelp, "reason", "slow"},
-    {Counter::kClosedFlood, kClosed, kClosedHelp, "reason", "flood"},
+    handshake(Counter::kHandshakeOrigin),
+    handshake(Counter::kHandshakeFull),
+    handshake(Counter::kHandshakeFullAddress),
+    handshake(Counter::kHandshakeDescriptors),
+    handshake(Counter::kHandshakeShutdown),
+    handshake(Counter::kHandshakePath),
+    handshake(Counter::kHandshakeMethod),
+    handshake(Counter::kHandshakeNoUpgrade),
+    handshake(Counter::kHandshakeBadRequest),
+    handshake(Counter::kHandshakeExpectation),
+    handshake(Counter::kHandshakeTooLarge),
+    handshake(Counter::kHandshakeNotHttp),
+    handshake(Counter::kHandshakeTls),
+    handshake(Counter::kHandshakeTimeout),
+    handshake(Counter::kHandshakeGone),
+    closed(Counter::kClosedNormal),
+    closed(Counter::kClosedAbnormal),
+    closed(Counter::kClosedShutdown),
+    closed(Counter::kClosedProtocolError),
+    closed(Counter::kClosedNotUtf8),
+    closed(Counter::kClosedTooLarge),
+    closed(Counter::kClosedInternal),
+    closed(Counter::kClosedHeartbeat),
+    closed(Counter::kClosedSlow),
+    closed(Counter::kClosedFlood),
+    admin(Counter::kAdminFull),
+    admin(Counter::kAdminBadRequest),
+    admin(Counter::kAdminUnauthorized),
+    admin(Counter::kAdminForbidden),
+    admin(Counter::kAdminNotFound),
+    admin(Counter::kAdminMethod),
+    admin(Counter::kAdminTooLarge),
+    admin(Counter::kAdminExpectation),
+    admin(Counter::kAdminContent),
+    admin(Counter::kAdminTimeout),
     {Counter::kProducerAccepted, kProducer, kProducerHelp, "verdict", "accepted"},
     {Counter::kProducerRefused, kProducer, kProducerHelp, "verdict", "refused"},
     {Counter::kProducerUnavailable, kProducer, kProducerHelp, "verdict", "unavailable"},
@@ -130,6 +168,8 @@ constexpr CounterRow kRows[] = {
     {Counter::kLimitConnectionsPerAddress, kLimit, kLimitHelp, "limit", "connections_per_address"},
     {Counter::kLimitAccepts, kLimit, kLimitHelp, "limit", "accepts_per_second"},
     {Counter::kLimitHandshakes, kLimit, kLimitHelp, "limit", "handshakes"},
+    {Counter::kLimitDescriptorsReserve, kLimit, kLimitHelp, "limit", "descriptors_reserve"},
+    {Counter::kLimitAdminConnections, kLimit, kLimitHelp, "limit", "admin.connections"},
 };
 
 constexpr const char* kOwnProducer = "broadcast_broadcaster_producer_messages_total";

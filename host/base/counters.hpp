@@ -10,7 +10,21 @@ namespace broadcast {
 
 enum class Counter : std::size_t {
   kConnectionsAccepted,
-  kHandshakesRefused,
+  kHandshakeOrigin,
+  kHandshakeFull,
+  kHandshakeFullAddress,
+  kHandshakeDescriptors,
+  kHandshakeShutdown,
+  kHandshakePath,
+  kHandshakeMethod,
+  kHandshakeNoUpgrade,
+  kHandshakeBadRequest,
+  kHandshakeExpectation,
+  kHandshakeTooLarge,
+  kHandshakeNotHttp,
+  kHandshakeTls,
+  kHandshakeTimeout,
+  kHandshakeGone,
   kPagesServed,
   kMessagesReceived,
   kMessagesPublished,
@@ -37,6 +51,16 @@ enum class Counter : std::size_t {
   kPluginReplacements,
   kOperations,
   kOperationsRefused,
+  kAdminFull,
+  kAdminBadRequest,
+  kAdminUnauthorized,
+  kAdminForbidden,
+  kAdminNotFound,
+  kAdminMethod,
+  kAdminTooLarge,
+  kAdminExpectation,
+  kAdminContent,
+  kAdminTimeout,
   kProducerAccepted,
   kProducerRefused,
   kProducerUnavailable,
@@ -62,7 +86,7 @@ enum class Counter : std::size_t {
   kCacheDrops,
   kCacheKeys,
   kCacheErrors,
-  // One for each key of `limits` in the YAML: how often somebody met it.
+  // One for each key of `limits` in the YAML, and admin.connections: how often somebody met it.
   kLimitMessage,
   kLimitOutbox,
   kLimitPublish,
@@ -77,8 +101,81 @@ enum class Counter : std::size_t {
   kLimitConnectionsPerAddress,
   kLimitAccepts,
   kLimitHandshakes,
+  kLimitDescriptorsReserve,
+  kLimitAdminConnections,
   kCount
 };
+
+/// Why a handshake or a request to the admin listener was refused, or a connection closed, in a
+/// word: the label in /metrics and the one in the log. Of other counters "".
+[[nodiscard]] constexpr const char* reason_word(Counter counter) {
+  switch (counter) {
+    case Counter::kHandshakeOrigin:
+      return "origin";
+    case Counter::kHandshakeFull:
+    case Counter::kAdminFull:
+      return "full";
+    case Counter::kHandshakeFullAddress:
+      return "full_address";
+    case Counter::kHandshakeDescriptors:
+      return "descriptors";
+    case Counter::kHandshakePath:
+      return "path";
+    case Counter::kHandshakeMethod:
+    case Counter::kAdminMethod:
+      return "method";
+    case Counter::kHandshakeNoUpgrade:
+      return "no_upgrade";
+    case Counter::kHandshakeBadRequest:
+    case Counter::kAdminBadRequest:
+      return "bad_request";
+    case Counter::kHandshakeExpectation:
+    case Counter::kAdminExpectation:
+      return "expectation";
+    case Counter::kHandshakeTooLarge:
+    case Counter::kAdminTooLarge:
+    case Counter::kClosedTooLarge:
+      return "too_large";
+    case Counter::kHandshakeNotHttp:
+      return "not_http";
+    case Counter::kHandshakeTls:
+      return "tls";
+    case Counter::kHandshakeTimeout:
+    case Counter::kAdminTimeout:
+      return "timeout";
+    case Counter::kHandshakeGone:
+      return "gone";
+    case Counter::kAdminUnauthorized:
+      return "unauthorized";
+    case Counter::kAdminForbidden:
+      return "forbidden";
+    case Counter::kAdminNotFound:
+      return "not_found";
+    case Counter::kAdminContent:
+      return "content";
+    case Counter::kClosedNormal:
+      return "normal";
+    case Counter::kClosedAbnormal:
+      return "abnormal";
+    case Counter::kHandshakeShutdown:
+    case Counter::kClosedShutdown:
+      return "shutdown";
+    case Counter::kClosedProtocolError:
+      return "protocol_error";
+    case Counter::kClosedNotUtf8:
+      return "not_utf8";
+    case Counter::kClosedInternal:
+      return "internal";
+    case Counter::kClosedHeartbeat:
+      return "heartbeat";
+    case Counter::kClosedSlow:
+      return "slow";
+    case Counter::kClosedFlood:
+      return "flood";
+    default:
+      return "";
+  }
+}
 
 /// [any] One writer's share of the table. Each shard has its own, so that counting a delivery never
 /// shares a cache line with another thread; readers add the tables up.

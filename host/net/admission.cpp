@@ -13,7 +13,11 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
     const Limits& limits = state.limits;
     if (limits.connections > 0 && state.open >= limits.connections) {
       return Refusal{"the server has as many connections as it may (limits.connections)",
-                     Counter::kLimitConnections};
+                     Counter::kLimitConnections, Counter::kHandshakeFull};
+    }
+    if (limits.by_descriptors > 0 && state.open >= limits.by_descriptors) {
+      return Refusal{"the server has as many connections as its descriptors allow",
+                     Counter::kLimitDescriptorsReserve, Counter::kHandshakeDescriptors};
     }
     by_address = limits.connections_per_address > 0;
     if (by_address) {
@@ -21,7 +25,7 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
       if (here >= limits.connections_per_address) {
         return Refusal{
             "your address has as many connections as it may (limits.connections_per_address)",
-            Counter::kLimitConnectionsPerAddress};
+            Counter::kLimitConnectionsPerAddress, Counter::kHandshakeFullAddress};
       }
       ++here;
     }

@@ -22,6 +22,7 @@ class Admission {
   struct Limits {
     std::size_t connections = 0;              ///< 0: off
     std::size_t connections_per_address = 0;  ///< 0: off
+    std::size_t by_descriptors = 0;           ///< for so many connections there are some; 0: off
   };
 
   /// One connection's share, given back on destruction. Small: every connection holds one.
@@ -51,6 +52,7 @@ class Admission {
   struct Refusal {
     std::string_view text;
     Counter limit = Counter::kLimitConnections;
+    Counter reason = Counter::kHandshakeFull;
   };
   [[nodiscard]] std::variant<Place, Refusal> try_enter(const boost::asio::ip::address& address);
 

@@ -3,16 +3,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
-#include <sstream>
 #include <utility>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <linux/sockios.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "host/net/door_log.hpp"
 #include "host/net/shard.hpp"
 
 namespace broadcast {
@@ -28,17 +27,6 @@ constexpr std::chrono::seconds kCloseGrace{1};
 bool has_unacknowledged(int socket) {
   int bytes = 0;
   return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 0;
-}
-
-/// Empty if it is gone already.
-std::string peer_of(int socket) {
-  boost::asio::ip::tcp::endpoint peer;
-  auto size = static_cast<socklen_t>(peer.capacity());
-  if (::getpeername(socket, peer.data(), &size) != 0) return {};
-  peer.resize(size);
-  std::ostringstream text;
-  text << peer;
-  return text.str();
 }
 
 constexpr std::uint16_t kTooLargeCode = 1009;
@@ -174,6 +162,7 @@ bool Connection::begin_flush(MonoTime now) {
     waiting_->give_up_at = now + (is_shut_down_ ? limits_.drain
                                   : is_slow     ? std::chrono::nanoseconds(kCloseGrace)
                                                 : limits_.write_stall);
+    shard_.doors().closing(outbox_.close_reason(), socket_, now);
   }
   // The armed wait goes on from here, unless it comes too late for a burst.
   return !outbox_.blocked() || is_half_full();

@@ -1,6 +1,7 @@
 #include "host/net/listener.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -11,7 +12,6 @@
 #include <boost/beast/http.hpp>
 #include <boost/intrusive/list.hpp>
 #include <poll.h>
-#include <spdlog/spdlog.h>
 
 #include "host/net/shard.hpp"
 #include "host/net/upgrade.hpp"
@@ -32,6 +32,7 @@ class Begun : public boost::intrusive::list_base_hook<
                   boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual void end_if_late(MonoTime now) = 0;
+  virtual void end_if_answered() = 0;
 
  protected:
   ~Begun() = default;
@@ -70,12 +71,13 @@ struct Listener::Progress {
 /// One socket from accept to the end of its HTTP part.
 class Listener::Handshake final : public Begun, public std::enable_shared_from_this<Handshake> {
  public:
-  Handshake(Listener& listener, tcp::socket socket,
+  Handshake(Listener& listener, tcp::socket socket, const tcp::endpoint& peer,
             std::variant<Admission::Place, Admission::Refusal> place)
       : shard_(listener.shard_),
         options_(listener.options_),
         progress_(listener.progress_),
         socket_(std::move(socket)),
+        peer_(peer),
         place_(std::move(place)),
         until_(mono_now() + options_.handshake) {
     progress_->open.push_back(*this);
@@ -102,33 +104,48 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     socket_.close(ignored);
   }
 
+  void end_if_answered() override {
+    if (!is_answered_) return;
+    error_code ignored;
+    socket_.close(ignored);
+  }
+
  private:
   void on_read(error_code error) {
     if (is_late_) {  // closed, even if its request came in the same moment
-      shard_.counters().add(Counter::kHandshakesRefused);
       shard_.counters().add(Counter::kLimitHandshake);
-      return;
+      return note_refusal(Counter::kHandshakeTimeout, "no HTTP request in time (limits.handshake)");
     }
-    if (error == http::error::header_limit) return refuse({431, "The headers are too large"});
+    if (error == http::error::header_limit) {
+      return refuse({431, Counter::kHandshakeTooLarge, "The headers are too large", {}});
+    }
     const bool gone = error == http::error::end_of_stream ||
                       error.category() == boost::asio::error::get_system_category();
-    if (error && gone) {  // there is nobody to answer
-      shard_.counters().add(Counter::kHandshakesRefused);
-      return;
+    if (error && gone) return note_refusal(Counter::kHandshakeGone, "");  // nobody to answer
+    if (error) {
+      return refuse({400,
+                     speaks_tls() ? Counter::kHandshakeTls : Counter::kHandshakeNotHttp,
+                     "Not an HTTP request: " + error.message(),
+                     {}});
     }
-    if (error) return refuse({400, "Not an HTTP request: " + error.message()});
     const auto& request = parser_.get();
+    if (has_unknown_expectation(request)) {
+      return refuse({417, Counter::kHandshakeExpectation, "Expect can be 100-continue", {}});
+    }
     if (!options_.page.empty() && is_for_page(request)) return send_page();
     if (!options_.path.empty() && path_of(request.target()) != options_.path) {
-      return refuse({404, "The WebSocket endpoint is " + options_.path});
+      return refuse(
+          {404, Counter::kHandshakePath, "The WebSocket endpoint is " + options_.path, {}});
     }
     UpgradeVerdict verdict = check_upgrade(request, options_.origins);
     if (!verdict.accepted()) return refuse(std::move(verdict.refusal));
     if (const auto* full = std::get_if<Admission::Refusal>(&place_)) {
       shard_.counters().add(full->limit);
-      return refuse({503, "Try again later: " + std::string(full->text)});
+      return refuse({503, full->reason, "Try again later: " + std::string(full->text), {}});
     }
-    if (shard_.is_closing()) return refuse({503, "The server is shutting down"});
+    if (shard_.is_closing()) {
+      return refuse({503, Counter::kHandshakeShutdown, "The server is shutting down", {}});
+    }
     if (!options_.deflate) verdict.deflate.reset();
     accept(verdict);
   }
@@ -144,13 +161,39 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
   }
 
   void refuse(UpgradeRefusal refusal) {
-    shard_.counters().add(Counter::kHandshakesRefused);
+    note_refusal(refusal.reason, std::to_string(refusal.status) + " " + refusal.text);
     response_.result(refusal.status);
     for (const auto& [name, value] : refusal.headers) response_.set(name, value);
     if (refusal.status == 503) response_.set(http::field::retry_after, "1");
     response_.set(http::field::content_type, "text/plain; charset=utf-8");
     response_.body() = std::move(refusal.text) + "\n";
     send();
+  }
+
+  void note_refusal(Counter reason, const std::string& why) {
+    shard_.counters().add(reason);
+    shard_.doors().refused(reason, peer_, why + asked(), mono_now());
+  }
+
+  /// What it asked for, as far as that was read. Not the query string, which may hold a secret.
+  [[nodiscard]] std::string asked() const {
+    if (!parser_.is_header_done()) return {};
+    const auto& request = parser_.get();
+    std::string text = ". It asked for ";
+    text.append(request.method_string()).append(" ").append(path_of(request.target()));
+    for (const http::field name : {http::field::host, http::field::origin}) {
+      if (request.count(name) == 0) continue;
+      text.append(", ").append(http::to_string(name)).append(": ").append(request[name]);
+    }
+    return text;
+  }
+
+  /// The first bytes are a ClientHello: TLS ends at a proxy, and not here.
+  [[nodiscard]] bool speaks_tls() const {
+    constexpr std::string_view kHandshakeOfTls3 = "\x16\x03";
+    const auto bytes = buffer_.data();
+    return std::string_view(static_cast<const char*>(bytes.data()), bytes.size())
+        .starts_with(kHandshakeOfTls3);
   }
 
   [[nodiscard]] static bool is_for_page(const http::request_header<>& request) {
@@ -182,6 +225,7 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
                         if (error) return;
                         error_code ignored;
                         self->socket_.shutdown(tcp::socket::shutdown_send, ignored);
+                        self->is_answered_ = true;
                         self->read_out();
                       });
   }
@@ -198,12 +242,14 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
   const ListenerOptions& options_;
   const std::shared_ptr<Progress> progress_;
   tcp::socket socket_;
+  const tcp::endpoint peer_;
   beast::flat_buffer buffer_;
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
   std::variant<Admission::Place, Admission::Refusal> place_;
   MonoTime until_;
   bool is_late_ = false;
+  bool is_answered_ = false;  // and reads on only to see the end
 };
 
 Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
@@ -251,7 +297,11 @@ void Listener::on_limits() {
 }
 
 void Listener::on_tick(MonoTime now) {
-  for (auto at = progress_->open.begin(); at != progress_->open.end();) (at++)->end_if_late(now);
+  for (auto at = progress_->open.begin(); at != progress_->open.end();) {
+    Begun& handshake = *at++;
+    if (waits_for_room_) handshake.end_if_answered();  // whoever was refused and stays takes room
+    handshake.end_if_late(now);
+  }
   if (std::exchange(paused_, false)) accept_when_allowed(now);
 }
 
@@ -278,8 +328,7 @@ void Listener::accept() {
   acceptor_.async_accept(io_, [this](error_code error, tcp::socket socket) {
     if (error == boost::asio::error::operation_aborted) return;
     if (error) {  // what it lacks will not be there at once: on_tick() goes on
-      spdlog::error("cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n).",
-                    error.message());
+      shard_.doors().cannot_accept(::strerrordesc_np(error.value()), mono_now());
       paused_ = true;
       return;
     }
@@ -296,7 +345,7 @@ bool Listener::somebody_waits() {
 void Listener::welcome(tcp::socket socket) {
   error_code ignored;
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
-  std::make_shared<Handshake>(*this, std::move(socket), admission_.try_enter(peer.address()))
+  std::make_shared<Handshake>(*this, std::move(socket), peer, admission_.try_enter(peer.address()))
       ->read();
 }
 

@@ -46,7 +46,8 @@ class Listener {
   void stop();
   /// What `options` say has changed.
   void on_limits();
-  /// Ends handshakes that take too long; goes on after the process had run out of descriptors.
+  /// Ends handshakes that take too long; goes on after the process had run out of descriptors,
+  /// which others than clients used up.
   void on_tick(MonoTime now);
 
  private:

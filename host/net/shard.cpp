@@ -59,9 +59,11 @@ std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
 }  // namespace
 
 Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-             Admission& admission, const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
+             Admission& admission, DoorLog& doors, const ClientFactory& factory,
+             std::unique_ptr<Flusher> flusher)
     : limits_(limits),
       listener_options_(listener),
+      doors_(doors),
       factory_(factory),
       inbox_([this] { boost::asio::post(io_, [this] { drain(); }); }),
       index_(hub, hub.add_shard(inbox_)),
@@ -252,6 +254,7 @@ void Shard::on_tick() {
     return;
   }
   listener_.on_tick(now);
+  doors_.on_tick(now);
   free_the_gone();
   for (auto at = waiting_.begin(); at != waiting_.end();) (at++)->on_tick(now);
   flush_touched(now);

@@ -23,6 +23,7 @@
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
 #include "host/net/connection.hpp"
+#include "host/net/door_log.hpp"
 #include "host/net/flusher.hpp"
 #include "host/net/listener.hpp"
 #include "host/net/socket_set.hpp"
@@ -37,7 +38,8 @@ class Shard {
 
   /// [main] All references but the two of limits outlive the shard. Registers its inbox with `hub`.
   Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-        Admission& admission, const ClientFactory& factory, std::unique_ptr<Flusher> flusher);
+        Admission& admission, DoorLog& doors, const ClientFactory& factory,
+        std::unique_ptr<Flusher> flusher);
   /// [main]
   ~Shard();
   Shard(const Shard&) = delete;
@@ -97,6 +99,7 @@ class Shard {
   void post(std::function<void()> use);
   [[nodiscard]] Counters& counters() { return counters_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }  ///< [any]
+  [[nodiscard]] DoorLog& doors() { return doors_; }                     ///< [any]
   [[nodiscard]] TouchedList& touched() { return touched_; }
   [[nodiscard]] SocketSet& sockets() { return sockets_; }
   [[nodiscard]] std::span<char> receive_buffer() { return receive_buffer_; }
@@ -125,6 +128,7 @@ class Shard {
   OwnerThread owner_;
   ConnectionLimits limits_;
   ListenerOptions listener_options_;
+  DoorLog& doors_;
   const ClientFactory& factory_;
   boost::asio::io_context io_{1};
   Inbox inbox_;

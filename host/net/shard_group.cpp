@@ -32,7 +32,7 @@ ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory f
     : options_(std::move(options)), factory_(std::move(factory)), admission_(options_.admission) {
   for (auto& flusher : make_flushers(options_.flush, options_.shards)) {
     shards_.push_back(std::make_unique<Shard>(hub, options_.connection, options_.listener,
-                                              admission_, factory_, std::move(flusher)));
+                                              admission_, doors_, factory_, std::move(flusher)));
   }
 }
 

@@ -9,6 +9,7 @@
 #include "host/hub/client_census.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/net/admission.hpp"
+#include "host/net/door_log.hpp"
 #include "host/net/shard.hpp"
 
 namespace broadcast {
@@ -56,6 +57,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   NetOptions options_;
   const Shard::ClientFactory factory_;
   Admission admission_;
+  DoorLog doors_;
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

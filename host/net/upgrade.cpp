@@ -62,22 +62,30 @@ std::string accept_key_for(std::string_view key) {
 
 UpgradeRefusal upgrade_required(std::string text) {
   return {426,
+          Counter::kHandshakeNoUpgrade,
           std::move(text),
           {{http::field::upgrade, "websocket"}, {http::field::connection, "Upgrade"}}};
 }
 
+UpgradeRefusal bad_request(std::string text) {
+  return {400, Counter::kHandshakeBadRequest, std::move(text), {}};
+}
+
 std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std::string> origins) {
   if (request.method() != http::verb::get) {
-    return UpgradeRefusal{405, "A WebSocket begins with GET", {{http::field::allow, "GET"}}};
+    return UpgradeRefusal{405,
+                          Counter::kHandshakeMethod,
+                          "A WebSocket begins with GET",
+                          {{http::field::allow, "GET"}}};
   }
-  if (request.version() < 11) return UpgradeRefusal{400, "A WebSocket needs HTTP/1.1"};
+  if (request.version() < 11) return bad_request("A WebSocket needs HTTP/1.1");
   // A proxy might take what follows for the body, and we for frames.
   const std::string_view length = request[http::field::content_length];
   if ((!length.empty() && length != "0") || request.count(http::field::transfer_encoding) > 0) {
-    return UpgradeRefusal{400, "A WebSocket begins with a request without a body"};
+    return bad_request("A WebSocket begins with a request without a body");
   }
   const auto host = only(request, http::field::host);
-  if (!host) return UpgradeRefusal{400, "There must be one Host header"};
+  if (!host) return bad_request("There must be one Host header");
   if (!has_token(request, http::field::upgrade, "websocket") ||
       !has_token(request, http::field::connection, "upgrade")) {
     return upgrade_required(
@@ -90,12 +98,13 @@ std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std
   }
   const auto key = only(request, http::field::sec_websocket_key);
   if (!key || !is_websocket_key(*key)) {
-    return UpgradeRefusal{400, "There must be one Sec-WebSocket-Key: 16 bytes in base64"};
+    return bad_request("There must be one Sec-WebSocket-Key: 16 bytes in base64");
   }
   if (request.count(http::field::origin) > 1 ||
       !origin_allowed(request[http::field::origin], *host, origins)) {
     return UpgradeRefusal{
-        403, "Pages of this origin may not connect; the operator allows origins in server.origins"};
+        403, Counter::kHandshakeOrigin,
+        "Pages of this origin may not connect; the operator allows origins in server.origins"};
   }
   return std::nullopt;
 }
@@ -133,12 +142,19 @@ std::string_view take_until(std::string_view& text, char separator) {
 
 }  // namespace
 
+bool has_unknown_expectation(const Request& request) {
+  const auto [first, last] = request.equal_range(http::field::expect);
+  return request.version() >= 11 && std::any_of(first, last, [](const auto& field) {
+           return !boost::beast::iequals(field.value(), "100-continue");
+         });
+}
+
 UpgradeVerdict check_upgrade(const Request& request, std::span<const std::string> origins) {
   if (auto refusal = refuse(request, origins)) return {{}, {}, *std::move(refusal)};
   DeflateAnswer deflate =
       answer_deflate_offers(all(request, http::field::sec_websocket_extensions));
   if (!deflate.is_valid) {
-    return {{}, {}, {400, "Sec-WebSocket-Extensions is not a list of extensions", {}}};
+    return {{}, {}, bad_request("Sec-WebSocket-Extensions is not a list of extensions")};
   }
   return {accept_key_for(request[http::field::sec_websocket_key]), std::move(deflate.terms), {}};
 }

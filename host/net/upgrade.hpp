@@ -12,12 +12,14 @@
 #include <boost/beast/http/fields.hpp>
 #include <boost/beast/http/message.hpp>
 
+#include "host/base/counters.hpp"
 #include "host/net/deflate_offer.hpp"
 
 namespace broadcast {
 
 struct UpgradeRefusal {
   unsigned status = 0;
+  Counter reason = Counter::kHandshakeBadRequest;
   std::string text;
   std::vector<std::pair<boost::beast::http::field, std::string>> headers;
 };
@@ -33,6 +35,9 @@ struct UpgradeVerdict {
 /// Subprotocols that the client offers are not taken up. `origins`: see origin_allowed().
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
                                            std::span<const std::string> origins);
+
+/// It expects what nobody here can do: anything but `100-continue`. HTTP/1.0 expects nothing.
+[[nodiscard]] bool has_unknown_expectation(const boost::beast::http::request_header<>& request);
 
 /// The target's path, percent-decoded.
 [[nodiscard]] std::string path_of(std::string_view target);

@@ -109,6 +109,10 @@ class HandshakeTest(unittest.TestCase):
         for origin in (f"http://localhost:{port}", "http://127.0.0.1", f"http://127.0.0.1:{port}/"):
             self.assert_refused(403, Origin=origin)
 
+    def test_other_expectations_are_refused(self):
+        self.assert_refused(417, Expect="tea")
+        self.assertEqual(self.answer_to(Expect="100-continue")[0], 101)
+
     def test_without_an_origin_it_is_no_page(self):
         self.assertEqual(self.answer_to()[0], 101)
 

@@ -133,6 +133,28 @@ TEST(UpgradeTest, SaysInHeadersWhatItWouldTake) {
                   Pair(http::field::sec_websocket_version, "13")));
 }
 
+TEST(UpgradeTest, KnowsWhyItRefuses) {
+  EXPECT_EQ(verdict_on("POST" + kGood.substr(3)).refusal.reason, Counter::kHandshakeMethod);
+  EXPECT_EQ(verdict_on(kGet + kHost).refusal.reason, Counter::kHandshakeNoUpgrade);
+  EXPECT_EQ(verdict_on(kGood + kVersion).refusal.reason, Counter::kHandshakeNoUpgrade);
+  EXPECT_EQ(verdict_on(kGood + kKey).refusal.reason, Counter::kHandshakeBadRequest);
+  EXPECT_EQ(verdict_on(kGood + "Origin: null\r\n").refusal.reason, Counter::kHandshakeOrigin);
+}
+
+TEST(UpgradeTest, KnowsOneExpectation) {
+  const auto has_unknown = [](const std::string& head) {
+    http::request_parser<http::empty_body> parser;
+    boost::system::error_code error;
+    parser.put(boost::asio::buffer(head + "\r\n"), error);
+    return has_unknown_expectation(parser.get());
+  };
+  EXPECT_FALSE(has_unknown(kGood));
+  EXPECT_FALSE(has_unknown(kGood + "Expect: 100-Continue\r\n"));
+  EXPECT_TRUE(has_unknown(kGood + "Expect: 200-ok\r\n"));
+  EXPECT_TRUE(has_unknown(kGood + "Expect: 100-continue\r\nExpect: tea\r\n"));
+  EXPECT_FALSE(has_unknown("GET / HTTP/1.0\r\nExpect: tea\r\n")) << "HTTP/1.0 has none";
+}
+
 TEST(UpgradeTest, TakesTheListOfOriginsIntoAccount) {
   const std::string head = kGood + "Origin: https://app.example.org\r\n";
   EXPECT_TRUE(verdict_on(head, {"https://*.example.org"}).accepted());

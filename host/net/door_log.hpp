@@ -1,0 +1,43 @@
+#pragma once
+// What the log says about clients that were turned away or are being closed: of each reason the
+// first at once, with its address, and then a line a minute with how many more there were. How many
+// exactly, the counters know. Shared by all shards; [any].
+
+#include <string>
+#include <string_view>
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include "host/base/clock.hpp"
+#include "host/base/counters.hpp"
+#include "host/base/guarded.hpp"
+#include "host/base/seldom.hpp"
+#include "host/hub/close_reason.hpp"
+
+namespace broadcast {
+
+class DoorLog {
+ public:
+  /// `why` may quote what the client said. Those who left by themselves are not worth a line.
+  void refused(Counter reason, const boost::asio::ip::tcp::endpoint& peer, std::string_view why,
+               MonoTime now);
+  /// `socket` still belongs to the client that is being closed. What clients and operators wanted
+  /// is not worth a line.
+  void closing(const CloseReason& reason, int socket, MonoTime now);
+  /// A listener could not take who waits.
+  void cannot_accept(std::string_view why, MonoTime now);
+  /// Now and then: says what was kept back.
+  void on_tick(MonoTime now);
+
+ private:
+  [[nodiscard]] std::optional<Seldom::Line> line(std::string_view name, MonoTime now) {
+    return said_.with_lock([&](Seldom& said) { return said.line(name, now); });
+  }
+
+  Guarded<Seldom> said_;
+};
+
+/// The address of who is connected to `socket`, empty if it is gone already.
+[[nodiscard]] std::string peer_of(int socket);
+
+}  // namespace broadcast
