@@ -1,6 +1,7 @@
 #include "host/admin/admin_server.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <sstream>
 #include <stdexcept>
 #include <unordered_set>
@@ -16,6 +17,9 @@
 
 #include "host/admin/operate_endpoint.hpp"
 #include "host/admin/routes.hpp"
+#include "host/base/printable.hpp"
+#include "host/base/seldom.hpp"
+#include "host/net/upgrade.hpp"
 
 namespace broadcast {
 
@@ -30,6 +34,44 @@ using boost::system::error_code;
 constexpr std::size_t kHeaderBytes = 8 * 1024;
 /// How long a peer may go on sending after its last answer.
 constexpr std::chrono::seconds kFarewell{2};
+/// Connections beyond the limit that are told so at once; even more are ended.
+constexpr std::size_t kTurnedAway = 16;
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::size_t kShownBytes = 256;
+
+/// What an answer is counted as, if it is a refusal. 503 is none: it is /readyz's answer, too.
+std::optional<Counter> refusal_of(unsigned status) {
+  switch (status) {
+    case 400:
+      return Counter::kAdminBadRequest;
+    case 401:
+      return Counter::kAdminUnauthorized;
+    case 403:
+      return Counter::kAdminForbidden;
+    case 404:
+      return Counter::kAdminNotFound;
+    case 405:
+      return Counter::kAdminMethod;
+    case 413:
+    case 431:
+      return Counter::kAdminTooLarge;
+    case 417:
+      return Counter::kAdminExpectation;
+    case 422:
+      return Counter::kAdminContent;
+    case 504:
+      return Counter::kAdminTimeout;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::string peer_text(const tcp::socket& socket) {
+  error_code gone;
+  std::ostringstream text;
+  text << socket.remote_endpoint(gone);
+  return gone ? "gone" : text.str();
+}
 
 }  // namespace
 
@@ -44,6 +86,17 @@ struct AdminServer::Core {
         retry(context) {}
 
   static void accept(const std::shared_ptr<Core>& self);
+  static void welcome(const std::shared_ptr<Core>& self, tcp::socket socket);
+  /// Ends the connection that has waited longest for its next request. False: none waits.
+  [[nodiscard]] bool try_make_room();
+  /// Counts it, and tells the log of the first one in a minute; `what` is only called then.
+  template <class What>
+  void note_refusal(Counter reason, What what) {
+    counters.add(reason);
+    const auto line =
+        seldom.line(std::string("admin: refused (") + reason_word(reason) + ")", mono_now());
+    if (line) spdlog::warn("{}: {}{}", line->name, printable(what(), kShownBytes), line->more());
+  }
 
   asio::io_context& io;
   const HostView host;
@@ -53,6 +106,8 @@ struct AdminServer::Core {
   tcp::acceptor acceptor;
   asio::steady_timer retry;
   std::unordered_set<Exchange*> open;
+  std::size_t turned_away = 0;  // of them
+  Seldom seldom;
 };
 
 /// One producer's connection: a request, its answer, and again while it is kept alive.
@@ -62,7 +117,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
       : core_(std::move(core)), stream_(std::move(socket)), timer_(core_->io) {
     core_->open.insert(this);
   }
-  ~Exchange() { core_->open.erase(this); }
+  ~Exchange() { leave(); }
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
@@ -70,21 +125,81 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     parser_.emplace();
     parser_->header_limit(kHeaderBytes);
     parser_->body_limit(core_->options.body_bytes);
+    refusal_.reset();
+    is_head_ = false;
+    waits_since_ = mono_now();
     stream_.expires_after(core_->options.idle);
-    http::async_read(
+    http::async_read_header(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_head(error); });
+  }
+
+  /// Instead of read().
+  void turn_away() {
+    is_turned_away_ = true;
+    ++core_->turned_away;
+    AdminReply reply = admin_error(503, "busy",
+                                   "There are as many connections as there may be "
+                                   "(admin.connections); try again later");
+    reply.retry_after = std::chrono::seconds(1);
+    last_answer(reply);
   }
 
   void close() {
+    leave();
     timer_.cancel();
     stream_.close();
   }
 
   [[nodiscard]] bool is_answering() const { return answering_; }
+  /// Nothing is lost if it ends: it has sent no request whose head is good.
+  [[nodiscard]] bool is_idle() const { return !is_busy_ && !is_turned_away_; }
+  [[nodiscard]] MonoTime waits_since() const { return waits_since_; }
 
  private:
-  void on_read(error_code error) {
+  void leave() {
+    if (core_->open.erase(this) > 0 && is_turned_away_) --core_->turned_away;
+    is_over_ = true;
+  }
+
+  void on_head(error_code error) {
+    if (is_over_) return;  // though the request came in the same moment
+    if (error) return on_bad_request(error);
+    const auto& request = parser_->get();
+    keep_alive_ = request.keep_alive();
+    is_http_1_0_ = request.version() < 11;
+    is_head_ = request.method() == http::verb::head;
+    route_ = route_of(request.method(), request.target());
+    refusal_ = refuse_head();
+    is_busy_ = !refusal_;
+    const bool is_waited_for = !is_http_1_0_ && request.count(http::field::expect) > 0;
+    if (!is_waited_for || parser_->is_done()) return read_body();
+    // The body is not under way, and may never be: what comes next could be one or a request.
+    if (refusal_) return last_answer(*refusal_);
+    asio::async_write(stream_, asio::buffer(kContinue),
+                      [self = shared_from_this()](error_code failed, std::size_t) {
+                        if (!failed && !self->is_over_) self->read_body();
+                      });
+  }
+
+  /// Of one that is refused as well: the connection goes on behind it.
+  void read_body() {
+    if (parser_->is_done()) return on_body({});
+    stream_.expires_after(core_->options.idle);
+    http::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_body(error); });
+  }
+
+  void on_body(error_code error) {
+    if (is_over_) return;
+    if (error) return on_bad_request(error);
+    answering_ = true;
+    if (refusal_) return answer(*refusal_);
+    handle();
+  }
+
+  void on_bad_request(error_code error) {
     if (error == http::error::body_limit) {
       core_->counters.add(Counter::kLimitPublish);
       return last_answer(admin_error(413, "too_large",
@@ -95,30 +210,41 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     if (error == http::error::header_limit) {
       return last_answer(admin_error(431, "too_large", "The headers are too large"));
     }
-    if (error && error.category() == make_error_code(http::error::bad_method).category() &&
+    if (error.category() == make_error_code(http::error::bad_method).category() &&
         error != http::error::end_of_stream && error != http::error::partial_message) {
       return last_answer(admin_error(400, "bad_request", "Not HTTP: " + error.message()));
     }
-    if (error) return;  // gone, or quiet for too long
-    answering_ = true;
-    keep_alive_ = parser_->get().keep_alive();
-    is_head_ = parser_->get().method() == http::verb::head;
-    route();
+    // Otherwise it is gone, or was quiet for too long.
   }
 
-  void route() {
-    auto& request = parser_->get();
-    const Route route = route_of(request.method(), request.target());
-    if (const auto* const refusal = std::get_if<AdminReply>(&route)) return answer(*refusal);
-    if (core_->options.tokens.empty() && comes_from_a_page()) {
-      return answer(
-          admin_error(403, "forbidden",
-                      "Requests from web pages, and to other names than localhost, need a token "
-                      "(admin.tokens)"));
+  /// What can be said before the body is there.
+  [[nodiscard]] std::optional<AdminReply> refuse_head() {
+    const auto& request = parser_->get();
+    const std::string_view authorization = request[http::field::authorization];
+    if (has_unknown_expectation(request)) {
+      return admin_error(417, "expectation", "Expect can be 100-continue");
     }
-    if (const auto* const page = std::get_if<const Page*>(&route)) return read_page(**page);
-    if (const auto* const wanted = std::get_if<Operate>(&route)) return operate(*wanted);
-    wait_for_verdict(std::get<PublishOn>(route).topic, std::move(request.body()),
+    if (const auto* const refusal = std::get_if<AdminReply>(&route_)) return *refusal;
+    if (core_->options.tokens.empty() && comes_from_a_page()) {
+      return admin_error(403, "forbidden",
+                         "Requests from web pages, and to other names than localhost, need a token "
+                         "(admin.tokens)");
+    }
+    if (const auto* const page = std::get_if<const Page*>(&route_)) {
+      if ((*page)->is_open) return std::nullopt;
+      return refuse_read(core_->options.tokens, authorization);
+    }
+    if (std::holds_alternative<Operate>(route_)) {
+      return refuse_operate(core_->options.tokens, authorization);
+    }
+    return core_->publish.refuse(std::get<PublishOn>(route_).topic, authorization);
+  }
+
+  void handle() {
+    auto& request = parser_->get();
+    if (const auto* const page = std::get_if<const Page*>(&route_)) return read_page(**page);
+    if (const auto* const wanted = std::get_if<Operate>(&route_)) return operate(*wanted);
+    wait_for_verdict(std::get<PublishOn>(route_).topic, std::move(request.body()),
                      request[http::field::authorization]);
   }
 
@@ -131,12 +257,8 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   void read_page(const Page& page) {
-    const auto& request = parser_->get();
-    if (!page.is_open) {
-      const auto refusal = refuse_read(core_->options.tokens, request[http::field::authorization]);
-      if (refusal) return answer(*refusal);
-    }
-    page.reply(core_->host, request.target(), answer_in_time("A shard has not answered yet"));
+    page.reply(core_->host, parser_->get().target(),
+               answer_in_time("A shard has not answered yet"));
   }
 
   void wait_for_verdict(const std::string& topic, std::string body,
@@ -146,10 +268,6 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   void operate(const Operate& wanted) {
-    if (const auto refusal =
-            refuse_operate(core_->options.tokens, parser_->get()[http::field::authorization])) {
-      return answer(*refusal);
-    }
     auto done =
         [answer = answer_in_time("The change is still under way", core_->options.operate_within)](
             const Operation& operation) { answer(reply_of(operation)); };
@@ -192,6 +310,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   void answer(const AdminReply& reply) {
+    if (const auto refused = refusal_of(reply.status)) note_refusal(*refused, reply);
     response_ = {};
     response_.version(11);
     response_.result(reply.status);
@@ -204,6 +323,8 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     }
     response_.body() = reply.body;
     response_.keep_alive(keep_alive_);
+    // Where HTTP/1.1 says nothing, an older client would wait for the end.
+    if (keep_alive_ && is_http_1_0_) response_.set(http::field::connection, "keep-alive");
     response_.prepare_payload();
     if (is_head_) response_.body().clear();
     stream_.expires_after(core_->options.idle);
@@ -212,9 +333,23 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
         [self = shared_from_this()](error_code error, std::size_t) { self->on_written(error); });
   }
 
+  /// The token stays out of the log, as does the query string.
+  void note_refusal(Counter reason, const AdminReply& reply) {
+    core_->note_refusal(reason, [&] {
+      std::string text = peer_text(stream_.socket());
+      const auto& request = parser_->get();
+      if (!request.target().empty()) {
+        text.append(": ").append(request.method_string());
+        text.append(" ").append(path_of(request.target()));
+      }
+      return text + ": " + std::to_string(reply.status) + " " + reply.body;
+    });
+  }
+
   void on_written(error_code error) {
-    answering_ = false;
-    if (error) return;
+    answering_ = is_busy_ = false;
+    waits_since_ = mono_now();
+    if (error || is_over_) return;
     if (keep_alive_) return read();
     error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
@@ -236,30 +371,62 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
   http::response<http::string_body> response_;
+  Route route_;
+  std::optional<AdminReply> refusal_;  // of the request whose body is being read
+  MonoTime waits_since_ = mono_now();
   std::uint64_t turn_ = 0;
   bool answered_ = false;
   bool answering_ = false;
   bool keep_alive_ = false;
   bool is_head_ = false;
+  bool is_http_1_0_ = false;
+  bool is_busy_ = false;         // with a request whose head is good
+  bool is_turned_away_ = false;  // beyond the limit
+  bool is_over_ = false;         // closed; what is under way ends by itself
 };
+
+bool AdminServer::Core::try_make_room() {
+  const auto goes_first = [](const Exchange* left, const Exchange* right) {
+    return std::pair(!left->is_idle(), left->waits_since()) <
+           std::pair(!right->is_idle(), right->waits_since());
+  };
+  const auto idle = std::ranges::min_element(open, goes_first);
+  if (idle == open.end() || !(*idle)->is_idle()) return false;
+  (*idle)->close();
+  return true;
+}
+
+/// The newest is an operator as likely as any other, so who is idle goes first.
+void AdminServer::Core::welcome(const std::shared_ptr<Core>& self, tcp::socket socket) {
+  const bool is_full = self->open.size() - self->turned_away >= self->options.connections;
+  if (is_full) self->counters.add(Counter::kLimitAdminConnections);
+  if (!is_full || self->try_make_room()) {
+    return std::make_shared<Exchange>(self, std::move(socket))->read();
+  }
+  self->note_refusal(Counter::kAdminFull, [&] {
+    return peer_text(socket) + ": all " + std::to_string(self->options.connections) +
+           " connections are busy (admin.connections)";
+  });
+  if (self->turned_away >= kTurnedAway) return;
+  std::make_shared<Exchange>(self, std::move(socket))->turn_away();
+}
 
 void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
   self->acceptor.async_accept([self](error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
-    if (error) {  // out of descriptors, most likely: not again at once
-      spdlog::warn(
-          "admin.listen: cannot accept: {}. Again in 1 s. Out of descriptors? Raise the limit "
-          "(ulimit -n).",
-          error.message());
+    if (error) {  // out of descriptors, most likely: not again at once, unless there is one now
+      if (const auto line = self->seldom.line("admin.listen", mono_now())) {
+        spdlog::error("{}: cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n){}",
+                      line->name, ::strerrordesc_np(error.value()), line->more());
+      }
+      if (self->try_make_room()) return accept(self);
       self->retry.expires_after(std::chrono::seconds(1));
       self->retry.async_wait([self](error_code stopped) {
         if (!stopped) accept(self);
       });
       return;
     }
-    if (self->open.size() < self->options.connections) {
-      std::make_shared<Exchange>(self, std::move(socket))->read();
-    }
+    welcome(self, std::move(socket));
     accept(self);
   });
 }
@@ -285,9 +452,16 @@ AdminServer::~AdminServer() { stop(); }
 
 tcp::endpoint AdminServer::endpoint() const { return core_->acceptor.local_endpoint(); }
 
-void AdminServer::set_access(std::vector<AdminToken> tokens, std::size_t body_bytes) {
-  core_->options.tokens = std::move(tokens);
-  core_->options.body_bytes = body_bytes;
+void AdminServer::set_limits(Options options) {
+  core_->options.tokens = std::move(options.tokens);
+  core_->options.body_bytes = options.body_bytes;
+  core_->options.connections = options.connections;
+}
+
+void AdminServer::on_tick(MonoTime now) {
+  for (const Seldom::Line& one : core_->seldom.due(now)) {
+    spdlog::warn("{}{}", one.name, one.more());
+  }
 }
 
 void AdminServer::stop_accepting() {

@@ -13,6 +13,7 @@
 
 #include "host/admin/operator_view.hpp"
 #include "host/admin/publish_endpoint.hpp"
+#include "host/base/clock.hpp"
 
 namespace broadcast {
 
@@ -25,7 +26,7 @@ class AdminServer {
     std::chrono::nanoseconds answer_within = std::chrono::seconds(5);   ///< then 504
     std::chrono::nanoseconds operate_within = std::chrono::minutes(2);  ///< the same for operators
     std::chrono::nanoseconds idle = std::chrono::seconds(60);  ///< of a kept-alive connection
-    std::size_t connections = 256;
+    std::size_t connections = 256;  ///< at once; beyond them idle ones end, then new ones get 503
   };
 
   /// Binds and listens. Throws std::runtime_error naming the address and the reason. References
@@ -36,8 +37,10 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const;
-  /// Who may do what from now on, and how large a body may be.
-  void set_access(std::vector<AdminToken> tokens, std::size_t body_bytes);
+  /// From now on: `tokens`, `body_bytes` and `connections` of them.
+  void set_limits(Options options);
+  /// Now and then: says in the log what was kept back of refusals.
+  void on_tick(MonoTime now);
   void stop_accepting();
   /// Some producer has sent a request and has not had the whole answer.
   [[nodiscard]] bool is_answering() const;

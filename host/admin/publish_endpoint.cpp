@@ -40,20 +40,26 @@ PublishEndpoint::PublishEndpoint(const TopicHub& hub, const std::vector<AdminTok
                                  Counters& counters)
     : hub_(hub), tokens_(tokens), counters_(counters) {}
 
+std::optional<AdminReply> PublishEndpoint::refuse(const std::string& topic,
+                                                  std::string_view authorization) {
+  std::optional<AdminReply> refusal = refuse_publish(tokens_, authorization, topic);
+  if (!refusal && hub_.owner_of(topic) == nullptr) {
+    refusal =
+        admin_error(404, "unknown_topic",
+                    "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\"");
+  }
+  if (refusal) counters_.add(Counter::kProducerRefused);
+  return refusal;
+}
+
 void PublishEndpoint::handle(const std::string& topic, std::string body,
                              std::string_view authorization, std::function<void(AdminReply)> done) {
   const auto turn_away = [&](const AdminReply& reply) {
     counters_.add(Counter::kProducerRefused);
     done(reply);
   };
-  if (const auto refusal = refuse_publish(tokens_, authorization, topic))
-    return turn_away(*refusal);
+  if (const auto refusal = refuse(topic, authorization)) return done(*refusal);
   TopicOwner* owner = hub_.owner_of(topic);
-  if (owner == nullptr) {
-    return turn_away(
-        admin_error(404, "unknown_topic",
-                    "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\""));
-  }
   if (!is_json(body)) {
     return turn_away(admin_error(400, "bad_json", "The body is not valid JSON"));
   }

@@ -4,6 +4,7 @@
 // [main]
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,11 @@ class PublishEndpoint {
   /// No tokens: everybody who reaches the listener may publish. References outlive the endpoint.
   PublishEndpoint(const TopicHub& hub, const std::vector<AdminToken>& tokens, Counters& counters);
 
-  /// `authorization` is the header's value, empty without one. `done` is called exactly once: here,
-  /// or on the owner's thread.
+  /// Why nothing is taken for `topic`, which is known before the body is; counted.
+  /// `authorization` is the header's value, empty without one.
+  [[nodiscard]] std::optional<AdminReply> refuse(const std::string& topic,
+                                                 std::string_view authorization);
+  /// `done` is called exactly once: here, or on the owner's thread.
   void handle(const std::string& topic, std::string body, std::string_view authorization,
               std::function<void(AdminReply)> done);
 

@@ -140,6 +140,7 @@ void read_admin(YamlReader& map, AdminConfig& admin) {
     }
     admin.tokens.push_back(std::move(token));
   });
+  map.count("connections", admin.connections, {1, 10'000});
   if (!admin.listen.is_loopback() && admin.tokens.empty()) {
     map.fail({"listen"}, listen_text(admin.listen) +
                              " can be reached from beyond this machine and admin.tokens is empty; "

@@ -51,6 +51,7 @@ struct TokenConfig {
 struct AdminConfig {
   ListenAddress listen{"127.0.0.1", 5112};
   std::vector<TokenConfig> tokens;  ///< not empty beyond loopback
+  std::size_t connections = 256;
   bool operator==(const AdminConfig&) const = default;
 };
 

@@ -30,6 +30,8 @@ void for_each_setting(Use use) {
   use(
       "admin.tokens", kAtOnce, [](auto& c) -> auto& { return c.admin.tokens; });
   use(
+      "admin.connections", kAtOnce, [](auto& c) -> auto& { return c.admin.connections; });
+  use(
       "limits.message", kAtOnce, [](auto& c) -> auto& { return c.limits.message_bytes; });
   use(
       "limits.outbox", kAtOnce, [](auto& c) -> auto& { return c.limits.outbox_bytes; });

@@ -114,7 +114,8 @@ NetOptions net_options(const Config& config) {
 
 AdminServer::Options admin_options(const Config& config) {
   AdminServer::Options options{.listen = endpoint_of(config.admin.listen),
-                               .body_bytes = config.limits.publish_bytes};
+                               .body_bytes = config.limits.publish_bytes,
+                               .connections = config.admin.connections};
   for (const auto& token : config.admin.tokens) {
     options.tokens.push_back({.token = token.token, .scopes = token.scopes});
   }
@@ -249,8 +250,7 @@ std::string Server::apply(const std::vector<TopicPattern>& relay) {
   shards_.post([this, limits = session_limits(config_)](const Shard& shard) {
     session_limits_[shard.number()] = limits;
   });
-  AdminServer::Options admin = admin_options(config_);
-  admin_->set_access(std::move(admin.tokens), admin.body_bytes);
+  admin_->set_limits(admin_options(config_));
   const auto conflict = hub_.try_claim(relay_, "relay:", relay);
   return conflict ? "relay: " + conflict->text() : "";
 }
@@ -260,6 +260,7 @@ void Server::arm_tick() {
   tick_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     hub_.on_tick(mono_now(), wall_now_ns());
+    admin_->on_tick(mono_now());
     arm_tick();
   });
 }

@@ -3,13 +3,14 @@
 
 import http.client
 import json
+import re
 import subprocess
 import time
 import unittest
 
 from host import Host, mirror, test_plugin
 from process import DEADLINE
-from raw_websocket import RawSocket
+from raw_websocket import TEXT, RawSocket, frame
 
 ALL = {"price": {"config": {"interval": "100ms"}}, "vcp_signal": {}, "daytrading_signal": {}, "market_gate": {},
        "heartbeat": {"permissions": ["clients"]}}
@@ -178,6 +179,69 @@ class OperatorTest(unittest.TestCase):
         self.assertEqual(host.get("/metrics", "prometheus-secret")[0], 200)
         self.assertEqual(host.publish("signal:vcp", {}, "prometheus-secret")[0], 403)
         self.assertEqual(host.get("/livez")[0], 200)
+
+    def test_refusals_and_closes_are_counted_by_reason_and_told_with_the_address(self):
+        host = self.start(mirror(), server={"threads": 1}, limits={"message": "1KiB", "handshake": "500ms"})
+        junk = {"tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", "not_http": b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n\r\n"}
+        wanted = {"origin": {"Origin": "https://evil.example"}, "method": {"method": "POST"},
+                  "no_upgrade": {"drop": ("Upgrade",)}, "bad_request": {"Sec_WebSocket_Key": "short"},
+                  "too_large": {"X_Padding": "x" * 8192}, "expectation": {"Expect": "tea"}}
+        for reason, changes in wanted.items():
+            for _ in range(3):
+                client = self.enterContext(RawSocket(host.port))
+                client.respond(client.request(host.path, **changes))
+            self.assertIn(f'\nbroadcast_handshakes_refused_total{{reason="{reason}"}} 3\n', host.metrics())
+        for reason, sent in junk.items():
+            self.assertEqual(self.enterContext(RawSocket(host.port)).respond(sent)[0], 400)
+            self.assertIn(f'\nbroadcast_handshakes_refused_total{{reason="{reason}"}} 1\n', host.metrics())
+        client = self.enterContext(RawSocket(host.port))
+        self.assertEqual(client.respond(client.request("/elsewhere%0aerror%20forged?token=hidden"))[0], 404)
+        self.assertEqual(self.enterContext(RawSocket(host.port)).rest(), b"")  # says nothing
+        large = self.subscribe(host, "signal:vcp")
+        large.send(frame(TEXT, b"x" * 1025))
+        large.rest()
+        self.subscribe(host, "signal:vcp").socket.close()
+        for line in ('handshakes_refused_total{reason="path"} 1', 'handshakes_refused_total{reason="tls"} 1',
+                     'handshakes_refused_total{reason="timeout"} 1', 'handshakes_refused_total{reason="full"} 0',
+                     'connections_closed_total{reason="too_large"} 1',
+                     'connections_closed_total{reason="abnormal"} 1'):
+            self.wait_for_metric(host, "broadcast_" + line)
+        host.stop()
+        at = r"127\.0\.0\.1:\d+: "
+        for pattern in (
+                r"warn.* handshake refused \(origin\): " + at + r"403 Pages .* It asked for GET /ws, Host: "
+                r"127\.0\.0\.1:\d+, Origin: https://evil\.example$",
+                r"info.* handshake refused \(path\): " + at + "404 .* It asked for GET /elsewhere error forged, Host: ",
+                r"info.* handshake refused \(no_upgrade\): " + at + "426 ",
+                r"warn.* handshake refused \(tls\): " + at + "400 Not an HTTP request: ",
+                r"info.* handshake refused \(timeout\): " + at + "no HTTP request in time",
+                r"info.* connection closed \(too_large\): " + at + "1009 "):
+            self.assertEqual(len(re.findall(pattern, host.log(), re.MULTILINE)), 1, pattern + "\n" + host.log())
+        self.assertNotIn("hidden", host.log())
+
+    def wait_for_metric(self, host, line):
+        until = time.monotonic() + DEADLINE
+        while "\n" + line + "\n" not in (metrics := host.metrics()):
+            self.assertLess(time.monotonic(), until, line + "\n" + metrics)
+
+    def test_curl_sends_a_large_body_once_it_is_wanted(self):
+        host = self.start(mirror(), admin={"tokens": [{"token": "scanner", "scopes": ["publish"]}]})
+        body = json.dumps({"type": "burst", "text": "x" * 200_000})
+
+        def post(token):
+            return subprocess.run(
+                ["curl", "-sv", "--http1.1", "--expect100-timeout", str(DEADLINE), "-H", "Expect: 100-continue", "-H",
+                 f"Authorization: Bearer {token}", "--data-binary", "@-", "-m", str(DEADLINE / 2),
+                 f"http://127.0.0.1:{host.admin_port}/v1/publish/signal:vcp"],
+                input=body, text=True, capture_output=True, timeout=DEADLINE, check=False)
+
+        wanted = post("scanner")
+        self.assertIn("< HTTP/1.1 100 Continue", wanted.stderr)
+        self.assertEqual(json.loads(wanted.stdout)["seq"], 1)
+        refused = post("guessed")
+        self.assertNotIn("100 Continue", refused.stderr)
+        self.assertIn("< HTTP/1.1 401 ", refused.stderr)
+        self.assertEqual(json.loads(refused.stdout)["error"], "unauthorized")
 
     def test_log_lines_are_json_where_that_is_asked_for(self):
         host = self.start(test_plugin("probe", "probe.so"), log={"format": "json", "level": "debug"})

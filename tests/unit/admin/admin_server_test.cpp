@@ -1,11 +1,13 @@
 #include "host/admin/admin_server.hpp"
 
+#include <algorithm>
 #include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -17,8 +19,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "admin_play.hpp"
+#include "host/base/seldom.hpp"
+#include "tests/unit/base/captured_log.hpp"
 
 namespace broadcast {
 namespace {
@@ -85,10 +91,44 @@ class Producer {
   }
   void hang_up() { socket_.close(); }
 
+ protected:
+  /// Not connected yet.
+  Producer() : socket_(io_, tcp::v4()) {}
+  void connect(const tcp::endpoint& endpoint) { socket_.connect(endpoint); }
+
  private:
   asio::io_context io_;
   tcp::socket socket_;
   boost::beast::flat_buffer buffer_;
+};
+
+/// Has its descriptor before there are no more.
+class EarlyProducer : public Producer {
+ public:
+  EarlyProducer() = default;
+  using Producer::connect;
+};
+
+/// Every descriptor of the process is used up while it lives.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    constexpr rlim_t kFew = 256;
+    const rlimit few{.rlim_cur = std::min(kFew, before_.rlim_cur), .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+    for (int copy = ::dup(0); copy >= 0; copy = ::dup(0)) copies_.push_back(copy);
+  }
+  ~NoDescriptors() {
+    for (const int copy : copies_) ::close(copy);
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+  std::vector<int> copies_;
 };
 
 class AdminServerTest : public testing::Test {
@@ -118,6 +158,17 @@ class AdminServerTest : public testing::Test {
     });
     stopped.get_future().wait();
   }
+  /// Its thread has ended afterwards, and its log can be read.
+  void end() {
+    stop();
+    work.reset();
+    thread.join();
+    server->on_tick(mono_now() + Seldom::kEvery);
+    server.reset();
+    io.restart();
+    io.run();
+  }
+  [[nodiscard]] std::uint64_t count(Counter counter) const { return topics.counters.get(counter); }
   void accept_everything() { topics.owner.answer_at_once(accepted(0)); }
   static std::string code_of(const Response& response) {
     return Json::parse(response.body()).at("error").get<std::string>();
@@ -382,13 +433,226 @@ TEST_F(AdminServerTest, AConnectionThatSaysNothingIsEnded) {
   EXPECT_TRUE(connect().is_cut_off());
 }
 
-TEST_F(AdminServerTest, MoreConnectionsThanAllowedAreEndedAtOnce) {
+// More connections than there may be.
+
+TEST_F(AdminServerTest, WhoWaitedLongestForItsNextRequestMakesRoom) {
+  options.connections = 2;
+  Producer first = connect();
+  EXPECT_EQ(first.ask(get("/livez")).result_int(), 200U);
+  Producer second = connect();
+  EXPECT_EQ(second.ask(get("/livez")).result_int(), 200U);
+  EXPECT_EQ(first.ask(get("/livez")).result_int(), 200U);
+  EXPECT_EQ(ask(get("/livez")).result_int(), 200U);
+  EXPECT_TRUE(second.is_cut_off());
+  EXPECT_EQ(count(Counter::kLimitAdminConnections), 1U);
+  EXPECT_EQ(count(Counter::kAdminFull), 0U);
+}
+
+TEST_F(AdminServerTest, WhoHasSaidNothingOrHalfAHeadMakesRoom) {
+  options.connections = 2;
+  Producer silent = connect();
+  Producer half = connect();
+  half.send_bytes("GET /livez HTTP/1.1\r\nHost:");
+  Producer third = connect();
+  Producer fourth = connect();
+  EXPECT_TRUE(silent.is_cut_off());
+  EXPECT_TRUE(half.is_cut_off());
+  EXPECT_EQ(third.ask(get("/livez")).result_int(), 200U);
+  EXPECT_EQ(fourth.ask(get("/livez")).result_int(), 200U);
+}
+
+TEST_F(AdminServerTest, WhoIsRefusedAndGoesOnSendingMakesRoom) {
+  options.connections = 1;
+  options.tokens = {{"secret", {"publish"}}};
+  Producer stranger = connect();
+  stranger.send_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 100\r\n\r\n[");
+  EXPECT_EQ(ask(get("/livez")).result_int(), 200U);
+  EXPECT_TRUE(stranger.is_cut_off());
+}
+
+TEST_F(AdminServerTest, WhereAllAreBusyTheNextIsToldSo) {
+  const test::CapturedLog log;
+  options.connections = 1;
+  Producer busy = connect();
+  busy.send(post_to(kVcp));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  for (int i = 0; i < 3; ++i) {
+    Producer late = connect();
+    const Response response = late.receive();
+    EXPECT_EQ(response.result_int(), 503U);
+    EXPECT_EQ(response[http::field::retry_after], "1");
+    EXPECT_EQ(code_of(response), "busy");
+    EXPECT_THAT(response.body(), HasSubstr("admin.connections"));
+    EXPECT_TRUE(late.is_cut_off());
+  }
+  waiting.done(accepted(0));
+  EXPECT_EQ(busy.receive().result_int(), 202U);
+  EXPECT_EQ(count(Counter::kLimitAdminConnections), 3U);
+  EXPECT_EQ(count(Counter::kAdminFull), 3U);
+  end();
+  EXPECT_EQ(log.count_of("warning admin: refused (full): 127.0.0.1:"), 1) << log.text();
+  EXPECT_EQ(log.count_of("warning admin: refused (full); and 2 since the last line\n"), 1);
+}
+
+TEST_F(AdminServerTest, AnUploadThatIsWantedIsBusy) {
   options.connections = 1;
   accept_everything();
-  Producer first = connect();
-  EXPECT_EQ(first.ask(post_to(kVcp)).result_int(), 202U);
-  EXPECT_TRUE(connect().is_cut_off());
-  EXPECT_EQ(first.ask(post_to(kVcp)).result_int(), 202U);
+  Producer upload = connect();
+  upload.send_bytes(
+      "POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+  EXPECT_EQ(upload.receive_headers(), "HTTP/1.1 100 Continue\r\n\r\n");
+  EXPECT_EQ(connect().receive().result_int(), 503U);
+  EXPECT_EQ(upload.ask_bytes("[]").result_int(), 202U);
+}
+
+TEST_F(AdminServerTest, WithoutDescriptorsWhoIsIdleMakesRoom) {
+  Producer idle = connect();
+  EXPECT_EQ(idle.ask(get("/livez")).result_int(), 200U);
+  EarlyProducer probe;
+  {
+    const NoDescriptors none;
+    probe.connect(server->endpoint());
+    EXPECT_EQ(probe.ask(get("/livez")).result_int(), 200U);
+  }
+  EXPECT_TRUE(idle.is_cut_off());
+}
+
+// Expectations, and HTTP/1.0.
+
+TEST_F(AdminServerTest, ABodyThatWaitsToBeWantedIsAskedFor) {
+  Producer producer = connect();
+  for (int i = 0; i < 2; ++i) {
+    producer.send_bytes(
+        "POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: "
+        "2\r\n\r\n");
+    EXPECT_EQ(producer.receive_headers(), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_TRUE(topics.owner.has_none());
+    producer.send_bytes("[]");
+    FakeOwner::Waiting waiting = topics.owner.next();
+    EXPECT_EQ(waiting.message.payload, "[]");
+    waiting.done(accepted(0));
+    EXPECT_EQ(producer.receive().result_int(), 202U);
+  }
+}
+
+TEST_F(AdminServerTest, ABodyThatIsThereIsNotAskedFor) {
+  accept_everything();
+  EXPECT_EQ(connect()
+                .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: 100-continue\r\n"
+                           "Content-Length: 0\r\n\r\n")
+                .result_int(),
+            400U);
+  EXPECT_EQ(connect()
+                .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.0\r\nExpect: 100-continue\r\n"
+                           "Content-Length: 2\r\n\r\n[]")
+                .result_int(),
+            202U)
+      << "HTTP/1.0 knows no 100";
+}
+
+TEST_F(AdminServerTest, WhoIsRefusedIsToldBeforeTheBody) {
+  options.tokens = {{"secret", {"publish:price:*", "publish:news:x"}}};
+  options.body_bytes = 1000;
+  const struct {
+    const char* head;
+    unsigned status;
+  } rows[] = {
+      {"POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 9\r\n", 401},
+      {"POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 9\r\n"
+       "Authorization: Bearer secret\r\n",
+       403},
+      {"POST /v1/publish/news:x HTTP/1.1\r\nContent-Length: 9\r\n"
+       "Authorization: Bearer secret\r\n",
+       404},
+      {"POST /v1/publish/price:1 HTTP/1.1\r\nContent-Length: 1001\r\n"
+       "Authorization: Bearer secret\r\n",
+       413},
+      {"POST /v1/reload HTTP/1.1\r\nContent-Length: 9\r\nAuthorization: Bearer secret\r\n", 403},
+      {"POST /elsewhere HTTP/1.1\r\nContent-Length: 9\r\n", 404},
+      {"PUT /v1/publish/price:1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", 405},
+  };
+  for (const auto& row : rows) {
+    Producer producer = connect();
+    const Response response =
+        producer.ask_bytes(std::string(row.head) + "Expect: 100-continue\r\n\r\n");
+    EXPECT_EQ(response.result_int(), row.status) << row.head;
+    EXPECT_FALSE(response.keep_alive()) << row.head;
+    EXPECT_TRUE(producer.is_cut_off()) << row.head;
+  }
+}
+
+TEST_F(AdminServerTest, OtherExpectationsAre417) {
+  Producer producer = connect();
+  EXPECT_EQ(producer.ask_bytes("GET /livez HTTP/1.1\r\nExpect: tea\r\n\r\n").result_int(), 417U);
+  EXPECT_EQ(producer.ask(get("/livez")).result_int(), 200U);
+  EXPECT_EQ(producer
+                .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: tea\r\n"
+                           "Content-Length: 2\r\n\r\n")
+                .result_int(),
+            417U);
+  EXPECT_TRUE(producer.is_cut_off());
+}
+
+TEST_F(AdminServerTest, AnOlderClientIsToldThatItsConnectionIsKept) {
+  Producer producer = connect();
+  for (int i = 0; i < 2; ++i) {
+    producer.send_bytes("HEAD /livez HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
+    EXPECT_THAT(producer.receive_headers(), HasSubstr("\r\nConnection: keep-alive\r\n"));
+  }
+  producer.send_bytes("HEAD /livez HTTP/1.0\r\n\r\n");
+  EXPECT_THAT(producer.receive_headers(), HasSubstr("\r\nConnection: close\r\n"));
+  EXPECT_TRUE(producer.is_cut_off());
+}
+
+// What is refused leaves a trace.
+
+TEST_F(AdminServerTest, RefusalsAreCountedByReason) {
+  options.tokens = {{"secret", {"publish"}}};
+  options.body_bytes = 10;
+  topics.owner.answer_at_once({.outcome = Verdict::Outcome::kRefused, .text = "no ticker"});
+  static_cast<void>(ask(get("/metrics")));
+  static_cast<void>(ask(get("/elsewhere")));
+  static_cast<void>(ask(post_to("/metrics")));
+  static_cast<void>(ask(post_to(kVcp, std::string(11, ' '))));
+  static_cast<void>(connect().ask_bytes("hello\r\n\r\n"));
+  static_cast<void>(connect().ask_bytes("GET /livez HTTP/1.1\r\nExpect: tea\r\n\r\n"));
+  Request request = post_to(kVcp);
+  request.set(http::field::authorization, "Bearer secret");
+  static_cast<void>(ask(request));
+  request.target("/v1/reload");
+  static_cast<void>(ask(request));
+  for (const Counter counter :
+       {Counter::kAdminUnauthorized, Counter::kAdminForbidden, Counter::kAdminNotFound,
+        Counter::kAdminMethod, Counter::kAdminTooLarge, Counter::kAdminBadRequest,
+        Counter::kAdminExpectation, Counter::kAdminContent}) {
+    EXPECT_EQ(count(counter), 1U) << reason_word(counter);
+  }
+}
+
+TEST_F(AdminServerTest, TheLogHasALineAMinuteOfEachReasonAndNoSecret) {
+  const test::CapturedLog log;
+  options.tokens = {{"secret", {"publish"}}};
+  Request request = get("/v1/topics%0aerror%20forged?key=hidden");
+  request.set(http::field::authorization, "Bearer guessed");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(ask(request).result_int(), 404U);
+  request.target("/metrics?key=hidden");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(ask(request).result_int(), 401U);
+  end();
+  EXPECT_EQ(log.count_of("warning admin: refused (not_found): 127.0.0.1:"), 1) << log.text();
+  EXPECT_EQ(log.count_of(": GET /v1/topics error forged: 404 "), 1) << log.text();
+  EXPECT_EQ(log.count_of("warning admin: refused (not_found); and 4 since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("warning admin: refused (unauthorized): 127.0.0.1:"), 1);
+  EXPECT_EQ(log.count_of("warning admin: refused (unauthorized); and 2 since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("\n"), 4) << log.text();
+  for (const char* secret : {"hidden", "guessed", "secret"}) EXPECT_EQ(log.count_of(secret), 0);
+}
+
+TEST_F(AdminServerTest, WhatIsNotReadyIsNotRefused) {
+  const test::CapturedLog log;
+  host.add("price", BroadcasterState::kDown);
+  EXPECT_EQ(ask(get("/readyz")).result_int(), 503U);
+  end();
+  EXPECT_EQ(log.text(), "");
 }
 
 // Owners that take their time.
