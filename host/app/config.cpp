@@ -188,6 +188,7 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.count("connections_per_address", limits.connections_per_address, {0, 10 * kMillion});
   map.count("accepts_per_second", limits.accepts_per_second, {0, kMillion});
   map.count("handshakes", limits.handshakes, {1, kMillion});
+  map.count("descriptors_reserve", limits.descriptors_reserve, {16, kMillion});
   check_limits(map, limits);
 }
 

@@ -70,6 +70,7 @@ struct LimitsConfig {
   std::size_t connections_per_address = 0;  ///< 0: off
   std::uint32_t accepts_per_second = 0;     ///< 0: off
   std::size_t handshakes = 4096;            ///< in progress
+  std::size_t descriptors_reserve = 128;
   bool operator==(const LimitsConfig&) const = default;
 };
 

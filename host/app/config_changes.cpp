@@ -65,6 +65,9 @@ void for_each_setting(Use use) {
   use(
       "limits.handshakes", kAtOnce, [](auto& c) -> auto& { return c.limits.handshakes; });
   use(
+      "limits.descriptors_reserve", kAtOnce,
+      [](auto& c) -> auto& { return c.limits.descriptors_reserve; });
+  use(
       "topics.unknown", kAtOnce, [](auto& c) -> auto& { return c.topics.accept_unknown; });
   use(
       "relay", kAtOnce, [](auto& c) -> auto& { return c.relay; });

@@ -9,25 +9,17 @@
 
 #include <CLI/CLI.hpp>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
 #include "host/app/config_warnings.hpp"
+#include "host/app/descriptors.hpp"
 #include "host/app/server.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
 
 namespace broadcast {
 namespace {
-
-/// Every connection is a descriptor: take what the system allows, and say what that is.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  if (setrlimit(RLIMIT_NOFILE, &limit) == 0) spdlog::info("{} descriptors", limit.rlim_cur);
-}
 
 int check(const Config& config, const BroadcasterPlan& plan) {
   for (const std::string& warning : warnings_of(config)) {
@@ -43,7 +35,7 @@ int check(const Config& config, const BroadcasterPlan& plan) {
 int serve(Config config, BroadcasterPlan plan) {
   set_up_log(config.log.level, config.log.format);
   for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
-  raise_descriptor_limit();
+  raise_descriptor_limit();  // every connection is one
   auto server = std::make_unique<Server>(std::move(config), std::move(plan));
   const Server::End end = server->run();
   if (!end.is_stuck) return end.exit_code;

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/app/demo_page.hpp"
+#include "host/app/descriptors.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
 
@@ -89,17 +90,30 @@ SessionLimits session_limits(const Config& config) {
           .commands_per_second = config.limits.commands_per_second};
 }
 
-NetOptions net_options(const Config& config) {
+std::size_t shards_of(const Config& config) {
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t shards =
-      config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256);
+  return config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256);
+}
+
+DescriptorPlan descriptors_for(const Config& config) {
+  return plan_descriptors(descriptor_limit(), config, shards_of(config));
+}
+
+void warn_of_descriptors(const Config& config) {
+  const std::string warning = descriptors_for(config).warning(config.limits);
+  if (!warning.empty()) spdlog::warn(warning);
+}
+
+NetOptions net_options(const Config& config) {
+  const std::size_t shards = shards_of(config);
+  const DescriptorPlan descriptors = descriptors_for(config);
   return {.listen = endpoint_of(config.server.listen),
           .shards = shards,
           .flush = config.server.flush,
           .listener = {.path = config.server.path,
                        .origins = config.server.origins,
                        .handshake = config.limits.handshake,
-                       .handshakes = (config.limits.handshakes + shards - 1) / shards,
+                       .handshakes = (descriptors.handshakes + shards - 1) / shards,
                        .accepts_per_second =
                            config.limits.accepts_per_second / static_cast<double>(shards),
                        .deflate = config.deflate.enabled,
@@ -109,7 +123,8 @@ NetOptions net_options(const Config& config) {
                          .write_stall = config.limits.write_stall,
                          .drain = config.server.drain},
           .admission = {.connections = config.limits.connections,
-                        .connections_per_address = config.limits.connections_per_address}};
+                        .connections_per_address = config.limits.connections_per_address,
+                        .by_descriptors = descriptors.connections}};
 }
 
 AdminServer::Options admin_options(const Config& config) {
@@ -217,6 +232,8 @@ Server::End Server::run() {
   broadcasters_.start();
   if (ingest_) ingest_->start();
   if (config_.plugins.strict && !have_all_started()) return {.exit_code = 1, .is_stuck = !stop()};
+  spdlog::info(descriptors_for(config_).text());
+  warn_of_descriptors(config_);
   spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
                config_.server.path, shards_.size());
   if (config_.server.demo_page)
@@ -251,6 +268,7 @@ std::string Server::apply(const std::vector<TopicPattern>& relay) {
     session_limits_[shard.number()] = limits;
   });
   admin_->set_limits(admin_options(config_));
+  warn_of_descriptors(config_);
   const auto conflict = hub_.try_claim(relay_, "relay:", relay);
   return conflict ? "relay: " + conflict->text() : "";
 }

@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """Every key of `limits`: who meets it gets a clear answer, and the operator a number under its name."""
 
+import http.client
 import json
+import os
 import re
+import resource
 import select
 import struct
+import tempfile
 import time
 import unittest
 
@@ -198,6 +202,103 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual([client.response()[0] for client in clients], [101] * 5)
         self.assertGreater(time.monotonic() - begun, 0.9, "three at once, and two that wait half a second each")
         self.counted(host, "accepts_per_second")
+
+    def test_admin_connections(self):
+        host = self.enterContext(Host({"broadcasters": mirror(), "admin": {"connections": 8}}))
+        kept = [http.client.HTTPConnection("127.0.0.1", host.admin_port, timeout=DEADLINE) for _ in range(20)]
+        for connection in kept:  # all stay open: the newest is always served
+            self.addCleanup(connection.close)
+            connection.request("GET", "/livez")
+            self.assertEqual(connection.getresponse().read(), b'{"status":"alive"}')
+        self.counted(host, "admin.connections", 12)
+
+
+class DescriptorsTest(unittest.TestCase):
+    CLIENTS, LIMIT = 1100, 1024
+
+    @classmethod
+    def setUpClass(cls):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 2 * cls.CLIENTS:
+            raise unittest.SkipTest(f"{hard} descriptors are too few for the clients of this test")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def start(self, **sections):
+        state = self.enterContext(tempfile.TemporaryDirectory(prefix="broadcast-state-"))
+        host = self.enterContext(Host({"broadcasters": mirror(), "state": {"path": os.path.join(state, "state.db")},
+                                       **sections}, launcher=("prlimit", f"--nofile={self.LIMIT}")))
+        host.wait_until_started("mirror")
+        return host
+
+    def crowd(self, host):
+        """1,100 who ask to be let in and stay, whatever the answer is: how many of them were."""
+        clients = [self.enterContext(RawSocket(host.port)) for _ in range(self.CLIENTS)]
+        for client in clients:
+            client.send(client.request(host.path + "?subscribe=signal:vcp"))
+        accepted = [client for client in clients if self.is_accepted(client)]
+        self.assertIn(f"for {len(accepted)} connections of clients", host.log())
+        return accepted
+
+    def is_accepted(self, client):
+        status, headers = client.response()
+        if status != 101:
+            self.assertEqual((status, headers["retry-after"]), (503, "1"))
+            self.assertIn(b"descriptors", client.take(int(headers["content-length"])))
+        return status == 101
+
+    def test_clients_that_use_them_up_leave_enough_for_everything_else(self):
+        host = self.start()
+        begun = time.monotonic()
+        accepted = self.crowd(host)
+        self.assertGreater(len(accepted), 400)
+        self.assertLess(len(accepted), self.CLIENTS)
+        self.assertEqual(host.get("/livez")[0], 200)
+        refused = self.CLIENTS - len(accepted)
+        for line in (f'broadcast_handshakes_refused_total{{reason="descriptors"}} {refused}',
+                     f'broadcast_limit_reached_total{{limit="descriptors_reserve"}} {refused}'):
+            self.assertIn("\n" + line + "\n", host.metrics())
+        status, answer = host.publish("signal:vcp", {"type": "burst", "text": "committed"})
+        self.assertEqual((status, answer["durable"], answer["subscribers"]), (200, True, len(accepted)))
+        admins = [http.client.HTTPConnection("127.0.0.1", host.admin_port, timeout=DEADLINE) for _ in range(256)]
+        for admin in admins:  # as many as there may be, while the broadcaster is replaced
+            self.addCleanup(admin.close)
+            admin.request("GET", "/livez")
+            self.assertEqual(admin.getresponse().read(), b'{"status":"alive"}')
+        status, answer = host.post("/v1/broadcasters/mirror/replace")
+        self.assertEqual((status, answer["outcome"]), (200, "done"))
+        self.assertEqual(host.publish("signal:vcp", {"type": "burst", "text": "again"})[0], 200)
+        lines = re.findall(r"warn.* handshake refused \(descriptors\): 127\.0\.0\.1:\d+: 503 ", host.log())
+        self.assertLessEqual(len(lines), 1 + (time.monotonic() - begun) / 60)
+        accepted[0].socket.close()
+        until = time.monotonic() + DEADLINE
+        while True:  # until the host has noticed
+            client = self.enterContext(RawSocket(host.port))
+            if client.respond(client.request(host.path))[0] == 101:
+                break
+            self.assertLess(time.monotonic(), until)
+
+    def test_fewer_than_configured_are_told_at_the_start(self):
+        host = self.start(limits={"connections": 5000})
+        host.wait_for_line(r"limits\.connections: 5000 are more than the 1024 descriptors allow, which is \d+; raise")
+
+    def test_without_any_it_waits_and_says_so_once(self):
+        host = self.start()
+        _, hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (3, hard))  # others have the rest
+        begun = time.monotonic()
+        since = host.line_count()
+        clients = [self.enterContext(RawSocket(host.port)) for _ in range(8)]
+        for client in clients:
+            client.send(client.request(host.path))
+        host.wait_for_line(r"error server\.listen: cannot accept: Too many open files", since)
+        probe = self.enterContext(RawSocket(host.admin_port))
+        probe.send(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        host.wait_for_line(r"error admin\.listen: cannot accept: Too many open files", since)
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        self.assertEqual([client.response()[0] for client in clients], [101] * 8)
+        self.assertEqual(probe.response()[0], 200)
+        said = len(re.findall("server.listen: cannot accept", host.log()))
+        self.assertLessEqual(said, 1 + (time.monotonic() - begun) / 60)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,64 @@
+#include "host/app/descriptors.hpp"
+
+#include <algorithm>
+
+#include <sys/resource.h>
+
+namespace broadcast {
+
+namespace {
+
+/// Its acceptor, its epoll sets, its timer, its wake-up, its ring.
+constexpr std::size_t kOfAShard = 8;
+/// Admin connections that are told that there are too many.
+constexpr std::size_t kTurnedAway = 16;
+/// Of what clients get, the part for handshakes.
+constexpr std::size_t kHandshakePart = 8;
+/// More than any process has.
+constexpr std::size_t kUnlimited = std::size_t{1} << 30;
+
+}  // namespace
+
+DescriptorPlan plan_descriptors(std::size_t limit, const Config& config, std::size_t shards) {
+  const std::size_t wanted = config.limits.descriptors_reserve + config.admin.connections +
+                             kTurnedAway + shards * kOfAShard;
+  DescriptorPlan plan{.limit = limit, .is_tight = wanted > limit / 2};
+  const std::size_t clients = limit - std::min(wanted, limit / 2);
+  plan.handshakes = std::clamp<std::size_t>(clients / kHandshakePart, 1, config.limits.handshakes);
+  plan.connections = clients - std::min(clients, plan.handshakes);
+  return plan;
+}
+
+std::string DescriptorPlan::text() const {
+  return std::to_string(limit) + " descriptors: for " + std::to_string(connections) +
+         " connections of clients and " + std::to_string(handshakes) + " handshakes";
+}
+
+std::string DescriptorPlan::warning(const LimitsConfig& limits) const {
+  constexpr const char* kRaise = "; raise the limit (LimitNOFILE, ulimit -n)";
+  if (is_tight) {
+    return "descriptors: half of " + std::to_string(limit) +
+           " are too few for limits.descriptors_reserve, admin.connections and the shards" + kRaise;
+  }
+  if (limits.connections > connections) {
+    return "limits.connections: " + std::to_string(limits.connections) + " are more than the " +
+           std::to_string(limit) + " descriptors allow, which is " + std::to_string(connections) +
+           kRaise;
+  }
+  return {};
+}
+
+std::size_t descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUnlimited;
+  return std::min<std::size_t>(limit.rlim_cur, kUnlimited);
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+}  // namespace broadcast
