@@ -60,8 +60,10 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
   };
   if (const auto refusal = refuse(topic, authorization)) return done(*refusal);
   TopicOwner* owner = hub_.owner_of(topic);
+  body.erase(0, body.size() - without_bom(body).size());
   if (!is_json(body)) {
-    return turn_away(admin_error(400, "bad_json", "The body is not valid JSON"));
+    return turn_away(
+        admin_error(400, "bad_json", "The body is not valid JSON: " + where_not_json(body)));
   }
   if (nesting_of(body) > kMaxNesting) {
     return turn_away(admin_error(

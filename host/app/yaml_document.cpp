@@ -13,6 +13,7 @@
 #include <yaml-cpp/parser.h>
 
 #include "host/base/utf8.hpp"
+#include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
@@ -284,7 +285,7 @@ class Resolver {
 
 YamlNode read_yaml(std::string_view text, const Environment& environment, YamlFindings& findings) {
   try {
-    YamlNode root = parse(text);
+    YamlNode root = parse(without_bom(text));
     Resolver(environment, findings).resolve(root, "");
     return root;
   } catch (const YamlSyntaxError& error) {

@@ -1,5 +1,6 @@
 #pragma once
-// Writes JSON strings by hand where a whole document would be too much. Pure; [any].
+// JSON as text: strings written by hand where a whole document would be too much, and what a text
+// that came in must be. Pure; [any].
 
 #include <cstddef>
 #include <string>
@@ -13,8 +14,20 @@ void append_quoted(std::string& out, std::string_view text);
 /// Writers of JSON recurse: what owners of topics get must not be deep enough to end their stack.
 inline constexpr std::size_t kMaxNesting = 64;
 
-/// Valid JSON to its last byte: a NUL, which ends a text for the parser, is none.
+/// `text` behind the byte order mark that some editors and libraries put in front. What comes in
+/// by any door goes through this first; what goes out has none.
+[[nodiscard]] std::string_view without_bom(std::string_view text);
+
+/// It has what the parser would pass over in silence: a NUL, which ends a text for it, or a byte
+/// order mark.
+[[nodiscard]] bool has_unread_bytes(std::string_view text);
+
+/// Valid JSON from its first byte to its last.
 [[nodiscard]] bool is_json(std::string_view text);
+
+/// Where `text` stops being JSON, for who sent it: "line 2, column 7, near {"price":8 2500". One
+/// line of bounded length without control characters. REQUIRES: is_json() is false.
+[[nodiscard]] std::string where_not_json(std::string_view text);
 
 /// How deep objects and lists stand in each other. REQUIRES: valid JSON.
 [[nodiscard]] std::size_t nesting_of(std::string_view json);

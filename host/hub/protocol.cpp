@@ -24,9 +24,15 @@ ErrorReply bad_message(std::string message) {
   return {.code = ErrorCode::kBadMessage, .message = std::move(message)};
 }
 
+/// Null where it is absent, or null, which says the same.
+const Json* optional_member(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found == json.end() || found->is_null() ? nullptr : &*found;
+}
+
 std::optional<ErrorReply> read_id(const Json& json, std::string& id) {
-  const auto found = json.find("id");
-  if (found == json.end()) return std::nullopt;
+  const Json* const found = optional_member(json, "id");
+  if (found == nullptr) return std::nullopt;
   if (found->is_string() && found->get_ref<const std::string&>().size() > kMaxIdBytes) {
     return bad_message("\"id\" is longer than 128 bytes");
   }
@@ -60,12 +66,13 @@ std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits
 
 std::optional<ErrorReply> read_topics(const Json& json, const ProtocolLimits& limits,
                                       Command& command) {
-  const auto one = json.find("topic");
-  const auto many = json.find("topics");
-  if ((one == json.end()) == (many == json.end())) {
+  const Json* const one = optional_member(json, "topic");
+  const Json* const many = optional_member(json, "topics");
+  if ((one == nullptr) == (many == nullptr)) {
+    if (one == nullptr && json.contains("topic")) return bad_message("\"topic\" must be a string");
     return bad_message("expected either \"topic\" or \"topics\"");
   }
-  if (many != json.end()) {
+  if (many != nullptr) {
     command.many = true;
     return read_topic_list(*many, limits, command.topics);
   }
@@ -91,8 +98,8 @@ std::optional<Since> since_of(const Json& json) {
 
 /// `{epoch, seq}` for a request of one topic, or `{topic: {epoch, seq}}`.
 std::optional<ErrorReply> read_since(const Json& json, Command& command) {
-  const auto since = json.find("since");
-  if (since == json.end()) return std::nullopt;
+  const Json* const since = optional_member(json, "since");
+  if (since == nullptr) return std::nullopt;
   if (!since->is_object()) return bad_since("\"since\"");
   const auto epoch = since->find("epoch");
   if (epoch != since->end() && !epoch->is_object()) {
@@ -105,6 +112,7 @@ std::optional<ErrorReply> read_since(const Json& json, Command& command) {
     return std::nullopt;
   }
   for (const auto& [topic, value] : since->items()) {
+    if (value.is_null()) continue;
     auto one = since_of(value);
     if (!one)
       return bad_since("\"since\" of \"" + std::string(cut_utf8(topic, kMaxQuotedBytes)) + '"');
@@ -114,8 +122,8 @@ std::optional<ErrorReply> read_since(const Json& json, Command& command) {
 }
 
 std::optional<ErrorReply> read_max_rate(const Json& json, Command& command) {
-  const auto rate = json.find("max_rate");
-  if (rate == json.end()) return std::nullopt;
+  const Json* const rate = optional_member(json, "max_rate");
+  if (rate == nullptr) return std::nullopt;
   const double per_second = rate->is_number() ? rate->get<double>() : 0;
   if (!(per_second >= kMinRate && per_second <= kMaxRate)) {
     return bad_message("\"max_rate\" must be a number of messages a second from 0.001 to 1000");
@@ -261,9 +269,11 @@ std::variant<Command, ErrorReply> parse_command(std::string_view text,
     return bad_message("A command may have " + std::to_string(limits.command_bytes) +
                        " bytes, this one has " + std::to_string(text.size()));
   }
+  text = without_bom(text);
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) {
-    return ErrorReply{.code = ErrorCode::kBadJson, .message = "The message is not valid JSON"};
+  if (json.is_discarded() || has_unread_bytes(text)) {
+    return ErrorReply{.code = ErrorCode::kBadJson,
+                      .message = "The message is not valid JSON: " + where_not_json(text)};
   }
   if (!json.is_object()) return bad_message("The message must be a JSON object");
   Command command;

@@ -37,8 +37,11 @@ class MemberCutter {
     const auto key = nlohmann::json::parse(text_.substr(begin, at_ - begin)).get<std::string>();
     skip_spaces();
     ++at_;  // the colon
+    const std::size_t value = at_ + text_.substr(at_).find_first_not_of(" \t\r\n");
     skip_value();
     if (key == "topic" || key == "seq") return;
+    // A null says that there is none.
+    if (key == "type" && text_[value] == 'n') return;
     has_type_ |= key == "type";
     if (!members_.empty()) members_ += ',';
     members_ += text_.substr(begin, at_ - begin);

@@ -20,6 +20,12 @@ std::string_view words_of(Refusal refusal) {
   return kWords[static_cast<std::size_t>(refusal)];
 }
 
+std::string words_of(Refusal refusal, std::string_view payload) {
+  const bool is_place_known = refusal == Refusal::kNotJson && !is_json(payload);
+  return is_place_known ? "it is not JSON: " + where_not_json(payload)
+                        : std::string(words_of(refusal));
+}
+
 std::optional<Refusal> check_payload(const std::optional<std::string_view>& payload,
                                      std::size_t most_bytes) {
   if (!payload || payload->size() > most_bytes) return Refusal::kTooLarge;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "host/base/counters.hpp"
@@ -24,7 +25,11 @@ inline constexpr std::size_t kRefusals = 6;
 /// The same for who reads a log.
 [[nodiscard]] std::string_view words_of(Refusal refusal);
 
+/// The same for check_payload() of this payload: of what is not JSON, where.
+[[nodiscard]] std::string words_of(Refusal refusal, std::string_view payload);
+
 /// Why `payload` goes to nobody; nothing: it may. No payload: it was too large to be read.
+/// REQUIRES: it is without_bom().
 [[nodiscard]] std::optional<Refusal> check_payload(const std::optional<std::string_view>& payload,
                                                    std::size_t most_bytes);
 

@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/base/printable.hpp"
+#include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
@@ -226,10 +227,11 @@ std::optional<RedisStream::Entry> RedisStream::entry_of(const redisReply& reply)
     }
     entry.topic = *name;
   }
-  const auto text = payload == nullptr ? std::nullopt : text_of(*payload);
+  auto text = payload == nullptr ? std::nullopt : text_of(*payload);
+  if (text) text = without_bom(*text);
   entry.wrong = check_payload(text, options_.payload_bytes);
   if (entry.wrong) {
-    entry.why = words_of(*entry.wrong);
+    entry.why = words_of(*entry.wrong, text.value_or(""));
   } else {
     entry.payload = *text;
   }

@@ -57,7 +57,7 @@ class RedisStream final : public RedisConnection::User {
     std::string topic;
     std::string payload;
     std::optional<Refusal> wrong;
-    std::string_view why;  ///< with `wrong`
+    std::string why;  ///< with `wrong`
   };
   enum class Asked : std::uint8_t { kNothing, kInfo, kEntries };
   /// What verdicts find when they come: null once it stopped.

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/base/printable.hpp"
+#include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
@@ -60,16 +61,17 @@ void RedisSubscriber::on_reply(const redisReply& reply) {
   on_message(*channel, text_of(*list[3]), mono_now());
 }
 
-void RedisSubscriber::on_message(std::string_view channel,
-                                 const std::optional<std::string_view>& payload, MonoTime now) {
+void RedisSubscriber::on_message(std::string_view channel, std::optional<std::string_view> payload,
+                                 MonoTime now) {
   counters_.add(Counter::kRedisMessages);
   const std::string_view topic = channel.substr(prefix_bytes_);
   TopicOwner* const owner = hub_.owner_of(topic);
   if (owner == nullptr) {
     return refuse(channel, Refusal::kNoOwner, words_of(Refusal::kNoOwner), now);
   }
+  if (payload) payload = without_bom(*payload);
   if (const auto wrong = check_payload(payload, options_.payload_bytes)) {
-    return refuse(channel, *wrong, words_of(*wrong), now);
+    return refuse(channel, *wrong, words_of(*wrong, payload.value_or("")), now);
   }
   owner->post_message(
       {.topic = std::string(topic), .source = "redis", .payload = std::string(*payload)},

@@ -51,8 +51,7 @@ class RedisSubscriber final : public RedisConnection::User {
     is_subscribed_ = false;
     shown_ = {};  // once it is back, that is said at once
   }
-  void on_message(std::string_view channel, const std::optional<std::string_view>& payload,
-                  MonoTime now);
+  void on_message(std::string_view channel, std::optional<std::string_view> payload, MonoTime now);
   void refuse(std::string_view channel, Refusal refusal, std::string_view why, MonoTime now);
 
   boost::asio::io_context& io_;

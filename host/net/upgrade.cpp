@@ -140,6 +140,12 @@ std::string_view take_until(std::string_view& text, char separator) {
   return part;
 }
 
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t first = std::min(text.find_first_not_of(kBlanks), text.size());
+  return text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
+}
+
 }  // namespace
 
 bool has_unknown_expectation(const Request& request) {
@@ -175,7 +181,10 @@ std::vector<std::string> query_values_of(std::string_view target, std::string_vi
   take_until(target, '?');
   while (!target.empty()) {
     std::string_view value = take_until(target, '&');
-    if (percent_decoded(take_until(value, '=')) == name) values.push_back(percent_decoded(value));
+    if (percent_decoded(take_until(value, '=')) != name) continue;
+    std::string blanks(value);
+    std::ranges::replace(blanks, '+', ' ');  // as forms and Python's urlencode() write them
+    values.push_back(percent_decoded(blanks));
   }
   return values;
 }
@@ -185,7 +194,7 @@ std::vector<std::string> subscribe_topics_of(std::string_view target) {
   for (const std::string& value : query_values_of(target, "subscribe")) {
     std::string_view list = value;
     while (!list.empty()) {
-      const std::string_view topic = take_until(list, ',');
+      const std::string_view topic = trimmed(take_until(list, ','));
       if (!topic.empty()) topics.emplace_back(topic);
     }
   }

@@ -41,11 +41,11 @@ struct UpgradeVerdict {
 
 /// The target's path, percent-decoded.
 [[nodiscard]] std::string path_of(std::string_view target);
-/// What every `name` of the target's query is set to, percent-decoded.
+/// What every `name` of the target's query is set to, percent-decoded; a + is a blank.
 [[nodiscard]] std::vector<std::string> query_values_of(std::string_view target,
                                                        std::string_view name);
-/// The topics of every `subscribe` in the target's query, percent-decoded, then split at commas.
-/// Empty ones are skipped; whether the others are topics is not asked here.
+/// The topics of every `subscribe` in the target's query, decoded, then split at commas, without
+/// blanks around them. Empty ones are skipped; whether the others are topics is not asked here.
 [[nodiscard]] std::vector<std::string> subscribe_topics_of(std::string_view target);
 
 }  // namespace broadcast

@@ -32,18 +32,20 @@ std::string_view signal_of(const Json& change_pct) {
 void complete(Json& data) {
   if (!data.is_object()) return;  // which the check refuses
   for (const char* key : kNumbers) data.emplace(key, nullptr);
-  Json& sectors = *data.emplace("sectors", Json::array()).first;
+  Json& sectors = data["sectors"];
+  if (sectors.is_null()) sectors = Json::array();
   for (Json& sector : sectors) {
     if (!sector.is_object()) continue;
     const Json& change = *sector.emplace("change_pct", nullptr).first;
     const std::string_view signal = signal_of(change);
-    sector.emplace("signal", signal);
+    if (Json& given = sector["signal"]; given.is_null()) given = signal;
+    if (!Field(sector, "").find("ticker")) sector.erase("ticker");
   }
 }
 
 void check_sector(const Field& sector) {
   require_string(sector, "name");
-  if (sector.value().contains("ticker")) require_string(sector, "ticker");
+  if (const auto ticker = sector.find("ticker")) require_string(*ticker);
   require_number_or_null(sector.at("change_pct"));
   require_one_of(sector.at("signal"), {"bullish", "bearish", "neutral"},
                  "bullish, bearish or neutral");
@@ -64,12 +66,15 @@ void check(const Field& data) {
 
 std::string market_gate_update(Json sent, std::string_view now) {
   if (!sent.is_object()) throw Refused("expected the gate's data or a market_gate_update");
-  const bool is_whole = sent.contains("type");
+  const Field update(sent, "");
+  const auto type = update.find("type");
+  const bool is_whole = type.has_value();
   if (is_whole) {
-    const Field update(sent, "");
-    require_text(update.at("type"), "market_gate_update");
-    if (sent.contains("topic")) require_text(update.at("topic"), kGateTopic);
+    require_text(*type, "market_gate_update");
+    if (const auto topic = update.find("topic")) require_text(*topic, kGateTopic);
     static_cast<void>(update.at("data"));
+  } else {
+    sent.erase("type");
   }
   const auto stamp = sent.find("timestamp");
   const bool is_dated = stamp != sent.end() && stamp->is_string();

@@ -213,6 +213,31 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await reader.next(), {"topic": "log:all", "seq": 2, "type": "relay", "n": 1})
         self.assertEqual(host.publish("log:all", "7")[0], 422)
 
+    async def test_a_byte_order_mark_is_skipped_at_every_door_and_published_by_none(self):
+        server = self.start_redis()
+        host = self.start_host(server.url(), {}, redis={"stream": "ws:stream"}, relay=["log:*"])
+        host.wait_for_line("subscribed to ws:broadcast:")
+        host.wait_for_line("stream connected")
+        reader = await self.connect(host, "log:a", "status:stream")
+        await reader.next_of("status", state="ok")  # it has begun: what is added from now on is read
+        client = server.client()
+        marked = "\ufeff" + '{"type":"x"}'
+        for publish in (lambda text: host.publish("log:a", text),
+                        lambda text: client.publish("ws:broadcast:log:a", text),
+                        lambda text: client.xadd("ws:stream", {"topic": "log:a", "payload": text})):
+            publish(marked)
+            self.assertEqual((await reader.next_of("x"))["topic"], "log:a")
+
+    def test_what_is_not_json_is_said_with_its_place(self):
+        server = self.start_redis()
+        host = self.start_host(server.url(), {}, redis={"stream": "ws:stream"}, relay=["log:*"])
+        host.wait_for_line("subscribed to ws:broadcast:")
+        text = '{"price": 8 2500,\x1b[31m}'
+        client = server.client()
+        client.publish("ws:broadcast:log:a", text)
+        host.wait_for_line(r"ws:broadcast:log:a .*\(not_json\): it is not JSON: line 1, column 13, near \{\"price\": 8 2500, \[3")
+        self.assertIn("not valid JSON: line 1, column 13, near ", host.publish("log:a", text)[1]["message"])
+
     def test_a_relay_does_not_take_a_broadcasters_topic(self):
         config = {"broadcasters": {"daytrading_signal": {}}, "relay": ["signal:*"]}
         ended = run_host(config, "--check")

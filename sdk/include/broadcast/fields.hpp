@@ -2,6 +2,7 @@
 // What producers send, read with care: parsed within bounds, and refused with the place that is
 // wrong. Needs nlohmann/json.
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,13 @@ class Field {
     const std::string path = (path_.empty() ? "" : path_ + ".") + std::string(key);
     if (found == value_.end()) throw Refused(path + ": missing");
     return {*found, path};
+  }
+  /// The member `key`; nothing where it is absent, or null, which says the same.
+  [[nodiscard]] std::optional<Field> find(std::string_view key) const {
+    if (!value_.is_object()) return std::nullopt;
+    const auto found = value_.find(key);
+    if (found == value_.end() || found->is_null()) return std::nullopt;
+    return at(key);
   }
   /// REQUIRES: a list that is longer than `index`.
   [[nodiscard]] Field at(std::size_t index) const {

@@ -31,9 +31,7 @@ class SignalBroadcaster : public Broadcaster {
     std::string path;
     Json data = take_data(sent, path);
     const Field fields(data, path);
-    if (data.is_object() && data.contains("signal_type")) {
-      require_text(fields.at("signal_type"), signal_type_);
-    }
+    if (const auto type = fields.find("signal_type")) require_text(*type, signal_type_);
     require_array(fields, "signals");
     check_all(Field(data["signals"], "signals"));
     publish_update(std::move(data));
@@ -51,10 +49,14 @@ class SignalBroadcaster : public Broadcaster {
     if (!sent.is_object()) {
       throw Refused("expected a list of signals, {\"signals\": [..]} or a signal_update");
     }
-    if (!sent.contains("type")) return std::move(sent);
     const Field update(sent, "");
-    require_text(update.at("type"), "signal_update");
-    if (sent.contains("topic")) require_text(update.at("topic"), topic_);
+    const auto type = update.find("type");
+    if (!type) {
+      sent.erase("type");
+      return std::move(sent);
+    }
+    require_text(*type, "signal_update");
+    if (const auto topic = update.find("topic")) require_text(*topic, topic_);
     path = update.at("data").path();
     return std::move(sent["data"]);
   }

@@ -130,6 +130,17 @@ TEST_F(PublishEndpointTest, WhatIsNotJsonIs400) {
   EXPECT_TRUE(topics.owner.has_none());
 }
 
+TEST_F(PublishEndpointTest, WhatIsNotJsonIsToldWhere) {
+  EXPECT_EQ(Json::parse(post("signal:vcp", "\xEF\xBB\xBF[\n{\"a\":1,}]").body).at("message"),
+            "The body is not valid JSON: line 2, column 8, near {\"a\":1,}]");
+}
+
+TEST_F(PublishEndpointTest, AByteOrderMarkInFrontIsNotHandedOn) {
+  PublishEndpoint endpoint(topics.hub, tokens, topics.counters);
+  endpoint.handle("signal:vcp", "\xEF\xBB\xBF[1]", "", [](const AdminReply&) {});
+  EXPECT_EQ(topics.owner.next().message.payload, "[1]");
+}
+
 /// Brackets in texts do not count.
 std::string nested(int depth) {
   std::string opened;

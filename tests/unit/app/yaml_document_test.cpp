@@ -45,6 +45,18 @@ TEST(YamlDocumentTest, TakesAQuotedMergeKeyForAKey) {
   EXPECT_EQ(read("{\"<<\": 1}"), json::parse(R"({"<<":1})"));
 }
 
+TEST(YamlDocumentTest, SkipsAByteOrderMark) {
+  EXPECT_EQ(read("\xEF\xBB\xBF"
+                 "a: 1\n")["a"],
+            1);
+  EXPECT_EQ(problem("\xEF\xBB\xBF"
+                    "a: 1\na: 2\n"),
+            problem("a: 1\na: 2\n"));
+  EXPECT_EQ(problem("\xEF\xBB\xBF"
+                    "{a: 1, a: 2}"),
+            problem("{a: 1, a: 2}"));
+}
+
 TEST(YamlDocumentTest, ReadsNothingAsNull) {
   for (const char* text : {"", "\n\n", "# a comment\n", "---\n", "null\n", "~"}) {
     EXPECT_EQ(read(text), nullptr) << text;

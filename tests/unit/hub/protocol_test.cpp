@@ -97,7 +97,7 @@ TEST(ProtocolTest, AnIdIsKeptAsItsJsonText) {
 }
 
 TEST(ProtocolTest, AnIdIsAStringOrAnIntegerOfBoundedSize) {
-  for (const char* id : {"1.5", "1e3", "true", "null", "[]", "{}", "99999999999999999999999"}) {
+  for (const char* id : {"1.5", "1e3", "true", "[]", "{}", "99999999999999999999999"}) {
     const ErrorReply error = refusal(std::string(R"({"type":"ping","id":)") + id + "}");
     EXPECT_EQ(error.code, ErrorCode::kBadMessage) << id;
     EXPECT_EQ(error.message, "\"id\" must be a string or an integer") << id;
@@ -108,6 +108,60 @@ TEST(ProtocolTest, AnIdIsAStringOrAnIntegerOfBoundedSize) {
   };
   EXPECT_EQ(command(with_id_of(128)).id.size(), 130U);
   EXPECT_THAT(refusal(with_id_of(129)).message, HasSubstr("longer than 128 bytes"));
+}
+
+TEST(ProtocolTest, ANullSaysWhatAnAbsentFieldSays) {
+  EXPECT_THAT(command(R"({"type":"ping","id":null})").id, IsEmpty());
+  const Command one = command(
+      R"({"type":"subscribe","topic":"a","topics":null,"since":null,"max_rate":null,"id":null})");
+  EXPECT_THAT(one.topics, ElementsAre("a"));
+  EXPECT_FALSE(one.many);
+  EXPECT_THAT(one.since, IsEmpty());
+  EXPECT_EQ(one.interval.count(), 0);
+  const Command many = command(
+      R"({"type":"subscribe","topic":null,"topics":["a","b"],"since":{"a":null,"b":{"epoch":"e","seq":1}}})");
+  EXPECT_TRUE(many.many);
+  EXPECT_EQ(many.since.size(), 1U);
+}
+
+TEST(ProtocolTest, AByteOrderMarkInFrontIsSkippedOnce) {
+  EXPECT_EQ(command("\xEF\xBB\xBF{\"type\":\"ping\"}").kind, Kind::kPing);
+  EXPECT_EQ(code_of("\xEF\xBB\xBF\xEF\xBB\xBF{\"type\":\"ping\"}"), "bad_json");
+  EXPECT_EQ(code_of(std::string_view("{\"type\":\"ping\"}\0x", 17)), "bad_json");
+}
+
+TEST(JsonTextTest, SaysWhereATextStopsBeingJson) {
+  const std::pair<std::string, const char*> rows[] = {
+      {"", "it is empty"},
+      {" \n", "it is empty"},
+      {"NaN", "line 1, column 1, near NaN"},
+      {"[1,]", "line 1, column 4, near [1,]"},
+      {"{} x", "line 1, column 4, near {} x"},
+      {"{\"a\":1", "line 1, column 7, where it ends too early"},
+      {"\"abc", "line 1, column 5, where it ends too early"},
+      {"{\n \"a\": tru,\n \"b\": 1}", "line 2, column 10, near  \"a\": tru,"},
+      {"[\"삼성\" \"전자\"]", "line 1, column 10, near [\"삼성\" \"전자\"]"},
+      {"[\"a\tb\"]", "line 1, column 4, near [\"a b\"]"},
+      {"[1e400]", "line 1, column 6, near [1e400]"},
+      {std::string("[]\0x", 4), "line 1, column 3, near [] x"},
+      {"[\"\xff\"]", "line 1, column 3, near [\"?\"]"},
+      {"\xEF\xBB\xBF[]", "line 1, column 1, near \xEF\xBB\xBF[]"}};
+  for (const auto& [text, where] : rows) {
+    EXPECT_FALSE(is_json(text)) << text;
+    EXPECT_EQ(where_not_json(text), where) << text;
+  }
+}
+
+TEST(JsonTextTest, ShowsNoMoreOfATextThanALineHasRoomFor) {
+  for (const char* unit : {"x", "가", "\xff", "\x01", "[", "\"", "1"}) {
+    std::string text = "[\"";
+    for (int i = 0; i < 10'000; ++i) text += unit;
+    text += "\n";
+    const std::string where = where_not_json(text);
+    EXPECT_LT(where.size(), 100U) << where;
+    EXPECT_TRUE(std::ranges::none_of(where, [](char c) { return c >= 0 && c < ' '; })) << where;
+    EXPECT_TRUE(Json::accept(Json(where).dump())) << unit;
+  }
 }
 
 TEST(ProtocolTest, AnErrorAnswersTheIdOfItsCommand) {

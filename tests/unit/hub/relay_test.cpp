@@ -18,6 +18,7 @@ TEST(RelayedTest, LosesTopicAndSeqAndKeepsTheRestAsItIs) {
        R"({"type":"x","b":["]",{"seq":1}]})"},
       {R"({"\u0074opic":"t","type":"x","q\"":"\\"})", R"({"type":"x","q\"":"\\"})"},
       {R"({"a":1})", R"({"type":"relay","a":1})"},
+      {R"({"type" : null ,"a":null})", R"({"type":"relay","a":null})"},
       {R"({"topic":"t"})", R"({"type":"relay"})"},
       {"{}", R"({"type":"relay"})"},
       {" [1, 2]\n", "{\"type\":\"relay\",\"data\": [1, 2]\n}"},

@@ -26,5 +26,12 @@ TEST(ProducerCheckTest, SaysWhyItTakesNothingElse) {
   }
 }
 
+TEST(ProducerCheckTest, SaysWhereAPayloadIsNotJson) {
+  EXPECT_EQ(words_of(Refusal::kNotJson, "[1,\n}"), "it is not JSON: line 2, column 1, near }");
+  EXPECT_EQ(words_of(Refusal::kNotJson, std::string(65, '[') + std::string(65, ']')),
+            words_of(Refusal::kNotJson));
+  EXPECT_EQ(words_of(Refusal::kNeither, "7"), words_of(Refusal::kNeither));
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -175,5 +175,13 @@ TEST(RedisStreamTest, ReadsOneEntryWhereMoreDoNotFitAReply) {
   EXPECT_EQ(play.redis.last("XREAD")[2], "16");
 }
 
+TEST(RedisStreamTest, SkipsAByteOrderMarkOfAPayload) {
+  StreamPlay play;
+  play.add("1-1", "probe", "\xEF\xBB\xBF{\"a\":1}");
+  play.begin("0-0");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 1));
+  EXPECT_EQ(play.owner.got.at(0).payload, "{\"a\":1}");
+}
+
 }  // namespace
 }  // namespace broadcast

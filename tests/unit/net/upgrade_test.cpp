@@ -188,6 +188,8 @@ TEST(TargetTest, NamesTheFirstTopics) {
   EXPECT_THAT(subscribe_topics_of("/ws?subscribe=price%3A005930%2csignal%3avcp"),
               ElementsAre("price:005930", "signal:vcp"));
   EXPECT_THAT(subscribe_topics_of("/ws?%73ubscribe=a%26b=c"), ElementsAre("a&b=c"));
+  EXPECT_THAT(subscribe_topics_of("/ws?subscribe=a, b,%20c%09,+d+,+,e%2Bf,g%20h"),
+              ElementsAre("a", "b", "c", "d", "e+f", "g h"));
   EXPECT_THAT(subscribe_topics_of("/ws?subscribe=a%,b%2,c%zz,%4"),
               ElementsAre("a%", "b%2", "c%zz", "%4"));
   EXPECT_THAT(subscribe_topics_of("/ws?subscribe=a#&subscribe=b"), ElementsAre("a"));

@@ -39,6 +39,20 @@ TEST_F(MarketGateTest, TakesTheDataOrTheWholeUpdate) {
   EXPECT_TRUE(host.misuse().empty());
 }
 
+TEST_F(MarketGateTest, ANullSaysWhatAnAbsentFieldSays) {
+  ASSERT_EQ(host.message(kTopic, R"({"type":null,"status":"RED","level":0,"sectors":null})").status,
+            BC_OK);
+  EXPECT_EQ(host.last(kTopic)["data"], json::parse(R"({"status":"RED","level":0,"sectors":[],
+    "kospi":null,"kospi_change_pct":null,"kosdaq":null,"kosdaq_change_pct":null})"));
+  ASSERT_EQ(host.message(kTopic, R"({"type":"market_gate_update","topic":null,"timestamp":null,
+    "data":{"status":"RED","level":0,
+            "sectors":[{"name":"a","ticker":null,"change_pct":2,"signal":null}]}})")
+                .status,
+            BC_OK);
+  EXPECT_EQ(host.last(kTopic)["data"]["sectors"],
+            json::parse(R"([{"name":"a","change_pct":2,"signal":"bullish"}])"));
+}
+
 TEST_F(MarketGateTest, KeepsTheProducersTimestamp) {
   host.message(kTopic,
                R"({"type":"market_gate_update","timestamp":"2026-02-05T10:00:00+09:00","data":)" +

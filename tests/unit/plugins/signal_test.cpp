@@ -41,6 +41,18 @@ TEST_F(VcpTest, TakesTheThreeShapesThatProducersSend) {
   EXPECT_THAT(host.misuse(), IsEmpty());
 }
 
+TEST_F(VcpTest, ANullSaysWhatAnAbsentFieldSays) {
+  for (const char* sent :
+       {R"({"signals":[],"type":null,"signal_type":null,"timestamp":null,"count":null})",
+        R"({"type":"signal_update","topic":null,"data":{"signals":[],"signal_type":null}})"}) {
+    const auto answer = host.message(kVcpTopic, sent);
+    ASSERT_EQ(answer.status, BC_OK) << sent << answer.text;
+    EXPECT_EQ(host.published().back().payload,
+              R"({"type":"signal_update","data":{"signal_type":"VCP","signals":[],"count":0,)"
+              R"("timestamp":"2026-02-02T02:40:00.000000+00:00"}})");
+  }
+}
+
 TEST_F(VcpTest, KeepsTheProducersTimestampAndUnknownFieldsInTheirOrder) {
   host.message(kVcpTopic, R"({"signals":[{"zeta":1,"ticker":"a","name":"b","big":9007199254740993}],
                          "timestamp":"2026-02-05T01:02:03+09:00"})");
