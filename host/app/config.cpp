@@ -217,33 +217,58 @@ void read_state(YamlReader& map, StateConfig& state) {
   map.duration("latest_every", state.latest_every, {milliseconds(10), hours(1)});
 }
 
-/// Where Celery and the dashboard look, too.
-std::string redis_url_of(const Environment& environment) {
+/// A URL, and the variable that it stands in.
+struct FoundUrl {
+  std::string variable;
+  std::string url;
+};
+
+/// Where Celery and the dashboard look, too. Celery's broker may be another one than Redis: then it
+/// is passed over, as long as there is a Redis.
+FoundUrl find_redis_url(const Environment& environment, std::vector<std::string>& passed_over) {
+  std::vector<FoundUrl> found;
   for (const char* name : {"CELERY_BROKER_URL", "REDIS_URL"}) {
-    if (const auto value = environment(name); value && !value->empty()) return *value;
+    if (auto url = environment(name); url && !url->empty())
+      found.push_back({name, *std::move(url)});
   }
-  return {};
+  const auto chosen = std::ranges::find_if(found, has_redis_scheme, &FoundUrl::url);
+  if (chosen == found.end()) return found.empty() ? FoundUrl{} : found.front();
+  for (auto other = found.begin(); other != chosen; ++other) {
+    passed_over.push_back("redis.url: " + other->variable +
+                          " of the environment is not Redis's and is passed over; " +
+                          chosen->variable + " is read");
+  }
+  return *chosen;
 }
 
 /// Problems name the place, never the URL: it may hold a password.
-void read_redis_url(YamlReader& map, const Environment& environment, std::string& url) {
+void read_redis_url(YamlReader& map, const Environment& environment, std::string& url,
+                    std::vector<std::string>& passed_over) {
+  FoundUrl found;
   const bool is_given = map.node("url") != nullptr;
   map.text("url", url);
-  if (!is_given) url = redis_url_of(environment);
+  // "${CELERY_BROKER_URL:-${REDIS_URL:-}}", as files written before `auto` have it.
+  const bool is_other_broker = !has_redis_scheme(url) && url == environment("CELERY_BROKER_URL");
+  if (!is_given || url == "auto" || is_other_broker) {
+    found = find_redis_url(environment, passed_over);
+    url = found.url;
+  }
   if (url.empty()) return;
   try {
     static_cast<void>(parse_redis_url(url));
   } catch (const std::invalid_argument& error) {
     map.fail({"url"}, std::string(error.what()) +
-                          (is_given ? ""
-                                    : " (CELERY_BROKER_URL or REDIS_URL of the environment; "
-                                      "url: \"\" switches Redis off)"));
+                          (found.variable.empty() ? ""
+                                                  : " (" + found.variable +
+                                                        " of the environment; url: \"\" switches "
+                                                        "Redis off)"));
   }
 }
 
-void read_redis(YamlReader& map, const Environment& environment, RedisConfig& redis) {
+void read_redis(YamlReader& map, const Environment& environment, Config& config) {
   constexpr std::size_t kMaxNameBytes = 255;
-  read_redis_url(map, environment, redis.url);
+  RedisConfig& redis = config.redis;
+  read_redis_url(map, environment, redis.url, config.passed_over);
   map.scalar("channels", [&](const std::string& text) -> std::string {
     const bool is_pattern =
         text.size() > 1 && text.ends_with('*') && text.size() <= kMaxNameBytes &&
@@ -416,7 +441,7 @@ Config read_config(const YamlNode& root, const Environment& environment, YamlFin
     map.section("deflate", [&](YamlReader& deflate) { read_deflate(deflate, config.deflate); });
     map.section("history", [&](YamlReader& history) { read_history(history, config.history); });
     map.section("state", [&](YamlReader& state) { read_state(state, config.state); });
-    map.section("redis", [&](YamlReader& redis) { read_redis(redis, environment, config.redis); });
+    map.section("redis", [&](YamlReader& redis) { read_redis(redis, environment, config); });
     read_relay(map, config.relay);
     map.section("log", [&](YamlReader& log) { read_log(log, config.log); });
     map.section("plugins", [&](YamlReader& plugins) { read_plugins(plugins, config.plugins); });

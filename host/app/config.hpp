@@ -147,6 +147,8 @@ struct Config {
   std::map<std::string, BroadcasterConfig> broadcasters;  ///< by name
 
   std::string file;  ///< as it was given, for locate(); empty: made by the program
+  /// What was passed over when it was read, a line each: "redis.url: CELERY_BROKER_URL ...".
+  std::vector<std::string> passed_over;
 
   /// "config/prod.yaml:41:7: broadcasters.price.config.interval" for "/interval" in the config of
   /// `broadcaster`. What the file does not have is placed where the nearest value around it stands.

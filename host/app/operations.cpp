@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/app/config_changes.hpp"
+#include "host/app/config_warnings.hpp"
 #include "host/base/background.hpp"
 
 namespace broadcast {
@@ -106,6 +107,7 @@ void Operations::on_reload_read(Found found) {
                              "needs one until it is restarted.");
   }
   if (result_.errors.empty()) {
+    for (const std::string& warning : warnings_of(*found.config)) spdlog::warn(warning);
     take(*std::move(found.config), std::move(found.plan));
     return next_step();
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <future>
-#include <stdexcept>
 
 #include <boost/asio/post.hpp>
 #include <pthread.h>
@@ -14,18 +13,6 @@ namespace {
 
 constexpr std::chrono::seconds kTick{1};
 constexpr std::string_view kNotYet = "not connected to Redis yet";
-
-void trust(boost::asio::ssl::context& tls, const std::string& ca) {
-  boost::system::error_code error;
-  if (ca.empty()) {
-    tls.set_default_verify_paths(error);
-  } else {
-    tls.load_verify_file(ca, error);
-  }
-  if (!error) return;
-  throw std::runtime_error("redis.ca: " + ca + ": cannot be read as certificates in PEM (" +
-                           error.message() + "); name the file of the CA that signed Redis's");
-}
 
 /// One payload of the largest size always fits, whatever stands around it.
 RespBounds::Limits limits_for(std::size_t payload_bytes) {
@@ -38,7 +25,9 @@ RespBounds::Limits limits_for(std::size_t payload_bytes) {
 
 Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
     : options_(std::move(options)), hub_(hub), tick_(io_) {
-  if (options_.url.transport == RedisUrl::Transport::kTls) trust(tls_, options_.ca);
+  if (options_.url.transport == RedisUrl::Transport::kTls) {
+    prepare_tls(tls_, options_.url, options_.ca);
+  }
   const auto parts = [&](const char* name) {
     return RedisConnection::Parts{.io = io_,
                                   .url = options_.url,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -119,9 +120,14 @@ class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
 
  private:
   void on_connected(const Done& done) override {
+    using Verify = RedisUrl::Tls::Verify;
     error_code error;
-    stream_.set_verify_mode(asio::ssl::verify_peer, error);
-    stream_.set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
+    if (url_.tls.verify != Verify::kNothing) {
+      stream_.set_verify_mode(asio::ssl::verify_peer, error);
+    }
+    if (url_.tls.verify == Verify::kAuthorityAndName) {
+      stream_.set_verify_callback(asio::ssl::host_name_verification(url_.host), error);
+    }
     error_code no_address;
     asio::ip::make_address(url_.host, no_address);
     // Names only: an address is not to be sent as one.
@@ -131,7 +137,38 @@ class TlsSocket final : public NetworkSocket<asio::ssl::stream<tcp::socket>> {
   }
 };
 
+void refuse_file(const std::string& key, const std::string& file, const error_code& error) {
+  if (!error) return;
+  throw std::runtime_error("redis." + key + ": " + file + ": cannot be read as PEM (" +
+                           error.message() + ")");
+}
+
 }  // namespace
+
+void prepare_tls(asio::ssl::context& tls, const RedisUrl& url, const std::string& ca) {
+  error_code error;
+  if (url.tls.verify != RedisUrl::Tls::Verify::kNothing) {
+    if (!ca.empty()) {
+      tls.load_verify_file(ca, error);
+      refuse_file("ca", ca, error);
+    } else if (!url.tls.ca.empty()) {
+      tls.load_verify_file(url.tls.ca, error);
+      refuse_file("url: ssl_ca_certs", url.tls.ca, error);
+    } else {
+      tls.set_default_verify_paths(error);
+      refuse_file("ca", "the system's certificates", error);
+    }
+  }
+  if (url.tls.certificate.empty()) return;
+  tls.use_certificate_chain_file(url.tls.certificate, error);
+  refuse_file("url: ssl_certfile", url.tls.certificate, error);
+  // OpenSSL would ask the terminal for the password of a key that has one.
+  tls.set_password_callback([](std::size_t, asio::ssl::context::password_purpose) { return ""; });
+  const bool is_in_same = url.tls.key.empty();
+  const std::string& key = is_in_same ? url.tls.certificate : url.tls.key;
+  tls.use_private_key_file(key, asio::ssl::context::pem, error);
+  refuse_file(is_in_same ? "url: ssl_certfile" : "url: ssl_keyfile", key, error);
+}
 
 std::shared_ptr<RedisSocket> make_redis_socket(asio::io_context& io, const RedisUrl& url,
                                                asio::ssl::context& tls, std::size_t first) {

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
+#include <initializer_list>
 #include <stdexcept>
+#include <utility>
 
 namespace broadcast {
 
@@ -49,20 +50,107 @@ Number number_of(std::string_view text, Number most, const char* what) {
   return number;
 }
 
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/// Celery's examples end in "//", which is database 0.
+std::string_view without_slashes(std::string_view path) {
+  const std::size_t first = std::min(path.find_first_not_of('/'), path.size());
+  return path.substr(first, path.find_last_not_of('/') + 1 - first);
+}
+
 std::uint32_t database_of(std::string_view text) {
   return number_of<std::uint32_t>(text, 1'000'000, "the database is a number such as 0");
 }
 
-/// "db=2" of a query; other options belong to other clients.
-std::optional<std::string_view> query_value(std::string_view query, std::string_view key) {
-  while (!query.empty()) {
-    const std::string_view pair = query.substr(0, query.find('&'));
-    query.remove_prefix(std::min(query.size(), pair.size() + 1));
-    if (pair.starts_with(key) && pair.size() > key.size() && pair[key.size()] == '=') {
-      return pair.substr(key.size() + 1);
+/// "db=2&password=x" in order, values decoded as urlencode() writes them.
+std::vector<std::pair<std::string, std::string>> query_of(std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> parts;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find('&'));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    if (part.empty()) continue;
+    const std::string name(part.substr(0, part.find('=')));
+    // What is no name may be the rest of a password, and is not to be repeated.
+    if (name.size() == part.size() || name.empty() || name.size() > 64 ||
+        !std::ranges::all_of(name, is_name_character) || part.find('@') != std::string_view::npos) {
+      refuse("behind the ? stands name=value&name=value; a ? in a password is written %3F");
     }
+    std::string value(part.substr(name.size() + 1));
+    std::ranges::replace(value, '+', ' ');
+    parts.emplace_back(name, decoded(value));
   }
-  return std::nullopt;
+  return parts;
+}
+
+std::string lower(std::string text) {
+  std::ranges::transform(text, text.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return text;
+}
+
+bool is_one_of(std::string_view text, std::initializer_list<std::string_view> words) {
+  return std::ranges::find(words, text) != words.end();
+}
+
+/// Whether the certificate is checked. To a client, "optional" is "required": it always gets one.
+bool checks_certificate(const std::string& value) {
+  std::string word = lower(value);
+  if (word.starts_with("cert_")) word.erase(0, 5);
+  if (word == "none") return false;
+  if (!is_one_of(word, {"optional", "required"})) {
+    refuse("ssl_cert_reqs is none, optional or required");
+  }
+  return true;
+}
+
+bool checks_name(const std::string& value) {
+  const std::string word = lower(value);
+  if (is_one_of(word, {"true", "1", "yes"})) return true;
+  if (!is_one_of(word, {"false", "0", "no"})) refuse("ssl_check_hostname is true or false");
+  return false;
+}
+
+/// False: it is no part that this host knows.
+bool read_tls_part(const std::string& name, const std::string& value, RedisUrl::Tls& tls) {
+  using Verify = RedisUrl::Tls::Verify;
+  if (name == "ssl_cert_reqs") {
+    if (!checks_certificate(value)) tls.verify = Verify::kNothing;
+  } else if (name == "ssl_check_hostname") {
+    // Nobody's certificate is not looked at for a name either.
+    if (!checks_name(value) && tls.verify != Verify::kNothing) tls.verify = Verify::kAuthority;
+  } else if (name == "ssl_ca_certs") {
+    tls.ca = value;
+  } else if (name == "ssl_certfile") {
+    tls.certificate = value;
+  } else if (name == "ssl_keyfile") {
+    tls.key = value;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// False: it has no effect.
+bool read_part(const std::string& name, const std::string& value, RedisUrl& url) {
+  if (is_one_of(name, {"db", "virtual_host"})) {
+    url.database = database_of(value);
+  } else if (name == "username") {
+    if (url.user.empty()) url.user = value;
+  } else if (name == "password") {
+    if (url.password.empty()) url.password = value;
+  } else if (name.starts_with("ssl")) {
+    RedisUrl::Tls tls = url.tls;
+    // To leave one out could make the connection less safe than it was meant to be.
+    if (!read_tls_part(name, value, tls)) refuse(name + " cannot be had here; take it out");
+    if (url.transport != RedisUrl::Transport::kTls) return false;
+    url.tls = std::move(tls);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 void read_user(std::string_view text, RedisUrl& url) {
@@ -73,7 +161,6 @@ void read_user(std::string_view text, RedisUrl& url) {
   }
   url.user = decoded(text.substr(0, colon));
   url.password = decoded(text.substr(colon + 1));
-  if (url.password.empty() && !url.user.empty()) refuse("there is a user but no password");
 }
 
 void read_address(std::string_view text, RedisUrl& url) {
@@ -111,18 +198,25 @@ std::string RedisUrl::shown() const {
          (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + number;
 }
 
-RedisUrl parse_redis_url(std::string_view text) {
+namespace {
+
+struct ReadUrl {
   RedisUrl url;
+  std::vector<std::string> unused;
+};
+
+ReadUrl read_url(std::string_view text) {
+  ReadUrl read;
+  RedisUrl& url = read.url;
   const std::size_t scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos) refuse("there is no scheme");
   const std::string_view scheme = text.substr(0, scheme_end);
   std::string_view rest = text.substr(scheme_end + 3);
+  if (!has_redis_scheme(text)) refuse("the scheme is another");
   if (scheme == "rediss") {
     url.transport = RedisUrl::Transport::kTls;
-  } else if (scheme == "unix" || scheme == "redis+socket") {
-    url.transport = RedisUrl::Transport::kUnix;
   } else if (scheme != "redis") {
-    refuse("the scheme is another");
+    url.transport = RedisUrl::Transport::kUnix;
   }
   if (rest.find('#') != std::string_view::npos) refuse("a # in a password is written %23");
   const std::size_t question = std::min(rest.find('?'), rest.size());
@@ -132,6 +226,7 @@ RedisUrl parse_redis_url(std::string_view text) {
     read_user(rest.substr(0, at), url);
     rest.remove_prefix(at + 1);
   }
+  if (rest.find(';') != std::string_view::npos) refuse("one Redis, not several between ;");
   const std::size_t slash = std::min(rest.find('/'), rest.size());
   if (url.transport == RedisUrl::Transport::kUnix) {
     if (slash != 0 || rest.size() < 2) refuse("a unix socket has an absolute path");
@@ -140,13 +235,27 @@ RedisUrl parse_redis_url(std::string_view text) {
     if (url.path.size() > kMaxPath) refuse("the path of a unix socket has at most 107 bytes");
   } else {
     read_address(rest.substr(0, slash), url);
-    const std::string_view number = rest.substr(std::min(slash + 1, rest.size()));
+    const std::string_view number = without_slashes(rest.substr(slash));
     if (!number.empty()) url.database = database_of(number);
   }
-  for (const std::string_view key : {"db", "virtual_host"}) {
-    if (const auto number = query_value(query, key)) url.database = database_of(*number);
+  for (const auto& [name, value] : query_of(query)) {
+    if (!read_part(name, value, url)) read.unused.push_back(name);
   }
-  return url;
+  if (url.password.empty() && !url.user.empty()) refuse("there is a user but no password");
+  if (url.tls.certificate.empty() && !url.tls.key.empty()) {
+    refuse("ssl_keyfile is the key of an ssl_certfile, which is missing");
+  }
+  return read;
+}
+
+}  // namespace
+
+RedisUrl parse_redis_url(std::string_view text) { return read_url(text).url; }
+
+std::vector<std::string> unused_parts(std::string_view text) { return read_url(text).unused; }
+
+bool has_redis_scheme(std::string_view text) {
+  return is_one_of(text.substr(0, text.find("://")), {"redis", "rediss", "unix", "redis+socket"});
 }
 
 }  // namespace broadcast

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "host/hub/json_text.hpp"
 #include "host/hub/protocol.hpp"
 #include "host/hub/topic_pattern.hpp"
 #include "host/net/upgrade.hpp"
@@ -130,6 +131,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace broadcast;
   const std::string_view text = fuzz::text_of(data, size);
   check_query(text);
+  if (!is_json(text)) {
+    const std::string where = where_not_json(text);
+    fuzz::require_sentence(where);
+    fuzz::require(where.size() < 128, "a place is told in a line");
+  }
   if (!is_utf8(text)) return 0;  // the frame reader lets nothing else through
   const auto parsed = parse_command(text, kLimits);
   if (const auto* command = std::get_if<Command>(&parsed)) {

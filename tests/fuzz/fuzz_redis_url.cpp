@@ -21,6 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     RedisUrl again = parse_redis_url(url.shown());
     again.user = url.user;
     again.password = url.password;
+    again.tls = url.tls;
     fuzz::require(again == url, "what is shown is the same place");
   } catch (const std::invalid_argument& error) {
     fuzz::require_sentence(error.what());

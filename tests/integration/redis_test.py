@@ -114,6 +114,42 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
                 host.wait_for_line("cannot connect: .*certificate verify failed")
                 self.assertEqual(metric(host, "broadcast_redis_connected"), 0)
 
+    async def test_tls_as_celery_and_redis_py_ask_for_it_in_the_url(self):
+        with tempfile.TemporaryDirectory() as directory, tempfile.TemporaryDirectory() as other:
+            tls, others = Certificates(directory), Certificates(other)
+            server = self.start_redis(tls=tls)
+            named, numbered = server.url("rediss", "localhost"), server.url("rediss")
+            for url in (f"{named}?ssl_ca_certs={tls.ca}&ssl_cert_reqs=required", f"{named}?ssl_cert_reqs=CERT_OPTIONAL&ssl_ca_certs={tls.ca}",
+                        f"{numbered}?ssl_ca_certs={tls.ca}&ssl_check_hostname=false", f"{numbered}?ssl_cert_reqs=none",
+                        f"{numbered}?ssl_cert_reqs=CERT_NONE&ssl_ca_certs={others.ca}&socket_timeout=5"):
+                host = self.start_host(url)
+                await self.see_a_signal(host, server)
+                self.assertEqual("certificate is not checked" in host.log(), "none" in url.lower(), host.log())
+                self.assertEqual("redis.url: socket_timeout: not used" in host.log(), "socket_timeout" in url)
+            for url in (f"{named}?ssl_ca_certs={others.ca}&ssl_check_hostname=false", f"{numbered}?ssl_ca_certs={tls.ca}", named):
+                host = self.start_host(url)
+                host.wait_for_line("cannot connect: .*certificate verify failed")
+
+    async def test_a_redis_that_asks_for_a_certificate_gets_ours(self):
+        with tempfile.TemporaryDirectory() as directory:
+            tls = Certificates(directory)
+            server = self.start_redis(tls=tls, more=["--tls-auth-clients", "yes"])
+            url = f"{server.url('rediss', 'localhost')}?ssl_ca_certs={tls.ca}"
+            await self.see_a_signal(self.start_host(f"{url}&ssl_certfile={tls.certificate}&ssl_keyfile={tls.key}"), server)
+            self.start_host(url).wait_for_line("subscriber: .* closed: ")
+
+    async def test_a_broker_that_is_not_redis_is_passed_over(self):
+        server = self.start_redis()
+        os.environ.update(CELERY_BROKER_URL="amqp://celery:s3cret@127.0.0.1//", REDIS_URL=server.url())
+        try:
+            with Host({"broadcasters": DAYTRADING}) as host:
+                host.wait_until_started("daytrading_signal")
+                host.wait_for_line("CELERY_BROKER_URL of the environment is not Redis's and is passed over; REDIS_URL is read")
+                await self.see_a_signal(host, server)
+                self.assertNotIn("s3cret", host.log())
+        finally:
+            del os.environ["CELERY_BROKER_URL"], os.environ["REDIS_URL"]
+
     def test_a_file_that_is_no_ca_ends_the_start(self):
         ended = run_host({"redis": {"url": "rediss://localhost/0", "ca": "/nowhere/ca.pem"}})
         self.assertEqual(ended.returncode, 1)
@@ -235,8 +271,8 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         text = '{"price": 8 2500,\x1b[31m}'
         client = server.client()
         client.publish("ws:broadcast:log:a", text)
-        host.wait_for_line(r"ws:broadcast:log:a .*\(not_json\): it is not JSON: line 1, column 13, near \{\"price\": 8 2500, \[3")
-        self.assertIn("not valid JSON: line 1, column 13, near ", host.publish("log:a", text)[1]["message"])
+        host.wait_for_line(r"ws:broadcast:log:a .*\(not_json\): it is not JSON: line 1, column 16, near \{\"price\": 8 2500, \[31m\}")
+        self.assertIn("not valid JSON: line 1, column 16, near ", host.publish("log:a", text)[1]["message"])
 
     def test_a_relay_does_not_take_a_broadcasters_topic(self):
         config = {"broadcasters": {"daytrading_signal": {}}, "relay": ["signal:*"]}

@@ -128,6 +128,12 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(host.publish("news:krx", {"type": "news"})[0], 404)
         await self.connect(host, "signal:vcp")
 
+    def test_what_has_no_effect_is_warned_of_again(self):
+        host = self.start(mirror(), redis={"url": ""})
+        host.rewrite({"broadcasters": mirror(), "redis": {"url": "", "ca": "/x.pem"}})
+        self.expect_done(host, "/v1/reload")
+        host.wait_for_line("redis.ca: not used: there is no redis.url")
+
     async def test_a_hangup_reloads(self):
         host = self.start(mirror())
         host.rewrite({"broadcasters": {**mirror(), **PROBE}})

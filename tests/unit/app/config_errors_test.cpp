@@ -253,6 +253,21 @@ TEST(ConfigErrorsTest, RedisIsAUrlThatIsNeverRepeatedAndAPrefix) {
   });
 }
 
+TEST(ConfigErrorsTest, TheOnlyBrokerThatIsNotRedisIsNamedByItsVariable) {
+  const auto environment = [](const std::string& name) {
+    return name == "CELERY_BROKER_URL" ? std::optional<std::string>("amqp://u:s3cret@h")
+                                       : std::nullopt;
+  };
+  try {
+    static_cast<void>(parse_config("", "f.yaml", environment));
+    ADD_FAILURE() << "not refused";
+  } catch (const ConfigError& error) {
+    EXPECT_THAT(error.what(), testing::EndsWith("the scheme is another (CELERY_BROKER_URL of the "
+                                                "environment; url: \"\" switches Redis off)"));
+    EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("s3cret")));
+  }
+}
+
 TEST(ConfigErrorsTest, RelaysAreTopicsOrBranches) {
   const std::string expected = "expected a topic such as news:krx, or a branch such as news:*";
   expect_problems({

@@ -1,5 +1,8 @@
 #include "host/app/config_warnings.hpp"
 
+#include <optional>
+#include <string>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -30,6 +33,41 @@ TEST(ConfigWarningsTest, NameACaThatEncryptsNothing) {
                 ElementsAre("f.yaml: redis.ca: not used: the connection is not encrypted, as it is "
                             "with rediss://"));
   }
+}
+
+TEST(ConfigWarningsTest, NameTheVariableThatWasPassedOver) {
+  const auto environment = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "CELERY_BROKER_URL") return "amqp://u:s3cret@broker//";
+    return name == "REDIS_URL" ? std::optional<std::string>("redis://r") : std::nullopt;
+  };
+  for (const char* text :
+       {"", "redis: {url: auto}", "redis: {url: \"${CELERY_BROKER_URL:-${REDIS_URL:-}}\"}"}) {
+    const Config config = parse_config(text, "f.yaml", environment);
+    EXPECT_EQ(config.redis.url, "redis://r");
+    EXPECT_THAT(warnings_of(config),
+                ElementsAre("f.yaml: redis.url: CELERY_BROKER_URL of the environment is not "
+                            "Redis's and is passed over; REDIS_URL is read"));
+  }
+}
+
+TEST(ConfigWarningsTest, NameThePartsOfTheUrlThatHaveNoEffect) {
+  EXPECT_THAT(
+      warnings_of(configured("redis: {url: \"redis://h?ssl_cert_reqs=none&protocol=3\"}")),
+      ElementsAre("f.yaml: redis.url: ssl_cert_reqs: not used: the connection is not encrypted, as "
+                  "it is with rediss://",
+                  "f.yaml: redis.url: protocol: not used: it is for other clients"));
+}
+
+TEST(ConfigWarningsTest, NameACertificateThatIsNotChecked) {
+  EXPECT_THAT(
+      warnings_of(configured("redis: {ca: /x.pem, url: \"rediss://h?ssl_cert_reqs=none\"}")),
+      ElementsAre(testing::StartsWith("f.yaml: redis.url: ssl_cert_reqs: the server's certificate "
+                                      "is not checked"),
+                  "f.yaml: redis.ca: not used: ssl_cert_reqs of redis.url says that nothing is "
+                  "checked"));
+  EXPECT_THAT(
+      warnings_of(configured("redis: {ca: /x.pem, url: \"rediss://h?ssl_ca_certs=/y.pem\"}")),
+      ElementsAre("f.yaml: redis.url: ssl_ca_certs: not used: redis.ca is"));
 }
 
 TEST(ConfigWarningsTest, AreNoneWhereAllIsUsed) {

@@ -41,6 +41,69 @@ TEST(RedisUrlTest, ReadsWhatCeleryAndRedisPyRead) {
           .transport = Transport::kUnix, .path = "/run/r.sock", .password = "pw", .database = 1}));
 }
 
+TEST(RedisUrlTest, ReadsWhatCeleryAndRedisPyAskOfTls) {
+  using Verify = RedisUrl::Tls::Verify;
+  const auto tls_of = [](const std::string& query) {
+    return parse_redis_url("rediss://h?" + query).tls;
+  };
+  for (const char* none : {"none", "CERT_NONE", "None"}) {
+    EXPECT_EQ(tls_of("ssl_cert_reqs=" + std::string(none)).verify, Verify::kNothing);
+    EXPECT_EQ(tls_of("ssl_check_hostname=true&ssl_cert_reqs=" + std::string(none)).verify,
+              Verify::kNothing);
+    EXPECT_EQ(tls_of("ssl_cert_reqs=" + std::string(none) + "&ssl_check_hostname=False").verify,
+              Verify::kNothing);
+  }
+  for (const char* checked : {"required", "optional", "CERT_REQUIRED", "CERT_OPTIONAL"}) {
+    EXPECT_EQ(tls_of("ssl_cert_reqs=" + std::string(checked)), RedisUrl::Tls{}) << checked;
+  }
+  for (const char* no : {"false", "False", "0", "no"}) {
+    EXPECT_EQ(tls_of("ssl_check_hostname=" + std::string(no)).verify, Verify::kAuthority) << no;
+  }
+  EXPECT_EQ(tls_of("ssl_ca_certs=%2Fetc%2Fca.pem&ssl_certfile=/c.pem&ssl_keyfile=/a+k.pem"),
+            (RedisUrl::Tls{.ca = "/etc/ca.pem", .certificate = "/c.pem", .key = "/a k.pem"}));
+}
+
+TEST(RedisUrlTest, ReadsUserAndPasswordOfTheQuery) {
+  EXPECT_EQ(parse_redis_url("unix:///r.sock?username=u&password=p%26w&db=2"),
+            (RedisUrl{.transport = Transport::kUnix,
+                      .path = "/r.sock",
+                      .user = "u",
+                      .password = "p&w",
+                      .database = 2}));
+  EXPECT_EQ(parse_redis_url("redis://:a@h?password=b").password, "a");
+}
+
+TEST(RedisUrlTest, TakesTheSlashesThatCelerysExamplesEndIn) {
+  EXPECT_EQ(parse_redis_url("redis://h:7//"), (RedisUrl{.host = "h", .port = 7}));
+  EXPECT_EQ(parse_redis_url("redis://h//3/").database, 3U);
+}
+
+TEST(RedisUrlTest, NamesThePartsThatHaveNoEffect) {
+  EXPECT_THAT(unused_parts("redis://h/0?db=1&socket_timeout=5&health_check_interval=30"),
+              testing::ElementsAre("socket_timeout", "health_check_interval"));
+  EXPECT_THAT(unused_parts("redis://h?ssl_cert_reqs=none"), testing::ElementsAre("ssl_cert_reqs"));
+  EXPECT_THAT(unused_parts("rediss://h?ssl_cert_reqs=none&password=x"), testing::IsEmpty());
+}
+
+TEST(RedisUrlTest, NamesThePartThatItCannotHave) {
+  for (const auto& [query, says] : std::vector<std::pair<std::string, std::string>>{
+           {"ssl_ca_path=s3cret", "ssl_ca_path cannot be had"},
+           {"ssl_password=s3cret", "ssl_password cannot be had"},
+           {"ssl=s3cret", "ssl cannot be had"},
+           {"ssl_cert_reqs=s3cret", "ssl_cert_reqs is none, optional or required"},
+           {"ssl_check_hostname=s3cret", "ssl_check_hostname is true or false"},
+           {"ssl_keyfile=s3cret", "ssl_keyfile is the key"},
+           {"s3cret", "name=value&name=value"},
+           {"s3!cret=1", "name=value&name=value"},
+           {"a=s3cret@h", "name=value&name=value"},
+           {"db=s3cret", "the database is a number"},
+           {"password=s3cret%", "a % stands before"}}) {
+    EXPECT_THAT(refusal_of("rediss://h?" + query), HasSubstr(says)) << query;
+    EXPECT_THAT(refusal_of("rediss://h?" + query), Not(HasSubstr("s3"))) << query;
+  }
+  EXPECT_THAT(refusal_of("redis://a;redis://b"), HasSubstr("not several"));
+}
+
 TEST(RedisUrlTest, RefusesTheRestAndNeverRepeatsIt) {
   for (const char* rest :
        {"//h", "amqp://u:s3cret@h", "redis://u:s3cret@h:0", "redis://u:s3cret@h:70000",
