@@ -1,7 +1,12 @@
 #include "plugins/database/database.hpp"
 
 #include <algorithm>
+#include <array>
+#include <filesystem>
+#include <memory>
+#include <set>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include <libpq-fe.h>
@@ -14,7 +19,6 @@ namespace broadcast {
 
 namespace {
 
-constexpr std::string_view kSqlite = "sqlite:";
 constexpr std::chrono::seconds kLongestBackOff{30};
 
 /// Seconds to connect; milliseconds until an unanswered packet, or a statement, is given up. The
@@ -39,6 +43,45 @@ std::string error_of(PGconn* connection) {
   return text;
 }
 
+template <class Words>
+bool is_one_of(std::string_view text, const Words& words) {
+  return std::ranges::find(words, text) != std::ranges::end(words);
+}
+
+/// Fit to be repeated: no part of a password.
+bool is_name(std::string_view text) {
+  constexpr std::size_t kMost = 64;
+  return !text.empty() && text.size() <= kMost && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '+';
+  });
+}
+
+DatabaseUrl sqlite_url(std::string_view driver, std::string file) {
+  if (!driver.empty() && driver != "pysqlite" && driver != "aiosqlite") {
+    throw std::invalid_argument("sqlite+" + std::string(driver) +
+                                ": this driver's files are not read");
+  }
+  if (file.starts_with("//")) {  // SQLAlchemy's; its query is for the driver
+    file = file.substr(2, file.find('?') - 2);
+    if (!file.empty() && !file.starts_with('/')) {
+      throw std::invalid_argument(
+          "SQLite has no host: expected sqlite:///relative/file or sqlite:////absolute/file");
+    }
+    file.erase(0, 1);
+    if (file.starts_with("file:")) {
+      throw std::invalid_argument("a file: URI of SQLite is not read; name the file itself");
+    }
+  }
+  if (file.empty() || file == ":memory:") {
+    throw std::invalid_argument("sqlite: a database in memory is its own process's; name a file");
+  }
+  if (file.find('"') != std::string::npos) throw std::invalid_argument("a file name without \"");
+  // Read-only: a file that is not there is an error, not a new database.
+  std::string parameters = "dbname=\"" + file + "\" readonly=1 timeout=5";
+  return {DatabaseUrl::Kind::kSqlite, std::move(parameters), std::move(file)};
+}
+
 /// Before libpq repeats a part of it, maybe the password, in an error that is logged.
 void refuse_unless_libpq_can_read(const std::string& url) {
   const std::size_t authority = url.find("//") + 2;
@@ -54,21 +97,100 @@ void refuse_unless_libpq_can_read(const std::string& url) {
   PQconninfoFree(parsed);
 }
 
+bool is_libpq_part(const std::string& name) {
+  PQconninfoOption* const parsed =
+      PQconninfoParse(("postgresql://?" + name + "=").c_str(), nullptr);
+  PQconninfoFree(parsed);
+  return parsed != nullptr;
+}
+
+/// A part of the query as libpq has it; empty: it only concerns the Python driver.
+std::string libpq_part(std::string name, std::string value) {
+  static constexpr std::array<std::string_view, 13> kDrivers = {"async_fallback",
+                                                                "autocommit",
+                                                                "command_timeout",
+                                                                "executemany_mode",
+                                                                "max_cached_statement_lifetime",
+                                                                "max_cacheable_statement_size",
+                                                                "prepare_threshold",
+                                                                "prepared_statement_cache_size",
+                                                                "prepared_statement_name_func",
+                                                                "statement_cache_size",
+                                                                "tcp_keepalive",
+                                                                "timeout",
+                                                                "use_native_hstore"};
+  static constexpr std::array<std::string_view, 6> kModes = {"disable", "allow",     "prefer",
+                                                             "require", "verify-ca", "verify-full"};
+  if (is_one_of(name, kDrivers)) return {};
+  if (name == "ssl") {  // asyncpg's
+    name = "sslmode";
+    if (value == "true") value = "require";
+  }
+  if (name == "sslmode" && !is_one_of(value, kModes)) {
+    throw std::invalid_argument(
+        "sslmode is disable, allow, prefer, require, verify-ca or verify-full");
+  }
+  if (!is_libpq_part(name)) throw std::invalid_argument(name + " is no option of PostgreSQL's");
+  return name + '=' + value;
+}
+
+/// `text`: "sslmode=require&application_name=x"
+std::string libpq_query(std::string_view text) {
+  std::string query;
+  std::set<std::string> seen;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find('&'));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    if (part.empty()) continue;
+    std::string name(part.substr(0, part.find('=')));
+    if (name.size() == part.size() || !is_name(name)) {
+      throw std::invalid_argument(
+          "behind the ? stands name=value&name=value; a ? in a password is written %3F");
+    }
+    if (!seen.insert(name).second) throw std::invalid_argument(name + " is given twice");
+    const std::string known = libpq_part(name, std::string(part.substr(name.size() + 1)));
+    if (!known.empty()) query += known + '&';
+  }
+  return query;
+}
+
+/// SQLite does not say which file it is, and a relative one begins where the host was started.
+std::unique_ptr<soci::session> open_file(const DatabaseUrl& url) {
+  try {
+    return std::make_unique<soci::session>(soci::sqlite3, url.parameters);
+  } catch (const std::exception& error) {
+    throw std::runtime_error(error.what() + (": " + std::filesystem::absolute(url.file).string()));
+  }
+}
+
+DatabaseUrl postgresql_url(const std::string& url) {
+  const std::size_t question = std::min(url.find('?'), url.size());
+  const std::string place = url.substr(0, question);
+  refuse_unless_libpq_can_read(url.find('@', question) == std::string::npos ? place : url);
+  const std::string query =
+      libpq_query(std::string_view(url).substr(std::min(question + 1, url.size())));
+  const std::string parameters = place + '?' + query + std::string(kPatience);
+  refuse_unless_libpq_can_read(parameters);
+  return {DatabaseUrl::Kind::kPostgresql, parameters, ""};
+}
+
 }  // namespace
 
 DatabaseUrl DatabaseUrl::parse(const std::string& url) {
-  if (url.starts_with(kSqlite) && url.size() > kSqlite.size()) {
-    const std::string file = url.substr(kSqlite.size());
-    if (file.find('"') != std::string::npos) throw std::invalid_argument("a file name without \"");
-    // Read-only: a file that is not there is an error, not a new database.
-    return {Kind::kSqlite, "dbname=\"" + file + "\" readonly=1 timeout=5"};
+  const std::size_t colon = std::min(url.find(':'), url.size());
+  const std::string scheme = url.substr(0, colon);
+  const std::string dialect = scheme.substr(0, scheme.find('+'));
+  const std::string driver = scheme.substr(std::min(dialect.size() + 1, scheme.size()));
+  const std::string rest = url.substr(colon);
+  const bool has_authority = rest.starts_with("://");
+  if (dialect == "sqlite" && rest.size() > 1) return sqlite_url(driver, rest.substr(1));
+  if ((dialect == "postgresql" || dialect == "postgres") && has_authority) {
+    return postgresql_url(dialect + rest);  // whichever driver it is, the server is the same
   }
-  if (url.starts_with("postgresql://") || url.starts_with("postgres://")) {
-    refuse_unless_libpq_can_read(url);
-    const char joint = url.find('?') == std::string::npos ? '?' : '&';
-    return {Kind::kPostgresql, url + joint + std::string(kPatience)};
-  }
-  throw std::invalid_argument("expected sqlite:<file> or postgresql://user:password@host/name");
+  throw std::invalid_argument(
+      "expected sqlite:<file> or postgresql://user:password@host/name, also as SQLAlchemy has "
+      "them" +
+      (has_authority && is_name(scheme) ? "; " + scheme + ":// is another" : ""));
 }
 
 Database::Database(DatabaseUrl url, Post post)
@@ -183,7 +305,7 @@ void Database::connect() {
   if (url_.kind == DatabaseUrl::Kind::kPostgresql) try_server();
   // The factories themselves: by name SOCI would dlopen them, and they would stay mapped.
   auto session = url_.kind == DatabaseUrl::Kind::kSqlite
-                     ? std::make_unique<soci::session>(soci::sqlite3, url_.parameters)
+                     ? open_file(url_)
                      : std::make_unique<soci::session>(soci::postgresql, url_.parameters);
   {
     const std::lock_guard lock(mutex_);

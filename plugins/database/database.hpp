@@ -17,13 +17,17 @@
 
 namespace broadcast {
 
-/// Where a database is: `sqlite:<file>`, or `postgresql://user:password@host:port/name`.
+/// Where a database is: `sqlite:<file>`, `postgresql://user:password@host:port/name`, or one of
+/// those as SQLAlchemy has it: `sqlite:///relative/file`, `sqlite:////absolute/file`, with the name
+/// of a Python driver behind a plus. Of its query, what only such a driver knows is left out.
 struct DatabaseUrl {
   enum class Kind { kSqlite, kPostgresql };
   Kind kind = Kind::kSqlite;
   std::string parameters;  ///< as SOCI's backend reads them
+  std::string file;        ///< SQLite's, for the log
 
-  /// Throws std::invalid_argument that does not repeat `url`: it may hold a password.
+  /// Throws std::invalid_argument that names the part that is wrong, and repeats of `url` no more
+  /// than the names of its scheme and of parts of its query: it may hold a password.
   [[nodiscard]] static DatabaseUrl parse(const std::string& url);
 };
 

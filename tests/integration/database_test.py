@@ -100,6 +100,15 @@ class PostgresTest(DatabaseTest):
         await self.serves_the_gate(host)
         await self.serves_the_open_signals(host)
 
+    async def test_a_url_as_sqlalchemy_has_it(self):
+        for scheme, query in (("postgresql+psycopg2", "sslmode=disable&application_name=dashboard"),
+                              ("postgresql+asyncpg", "ssl=disable&prepared_statement_cache_size=0"), ("postgres", "")):
+            with self.subTest(scheme):
+                url = self.database.url().replace("postgresql", scheme) + "?" + query
+                host = self.start(url)
+                await self.serves_what_the_tables_hold(host)
+                host.stop()
+
     async def test_a_changed_row_reaches_who_is_subscribed(self):
         host = self.start(self.database.url())
         subscriber = await self.subscribe(host, "price:005930", "market-gate")
@@ -222,6 +231,19 @@ class SqliteTest(DatabaseTest):
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
         await self.serves_the_open_signals(host)
+
+    async def test_a_url_as_sqlalchemy_has_it(self):
+        self.create()
+        for url in ("sqlite:///" + os.path.relpath(self.file), "sqlite+aiosqlite:///" + self.file + "?timeout=5"):
+            with self.subTest(url):
+                host = self.start(url)
+                await self.serves_what_the_tables_hold(host)
+                host.stop()
+
+    def test_a_file_that_cannot_be_opened_is_named(self):
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        self.start("sqlite:///data/market.db").wait_for_line(f"unable to open database file: {self.directory}/data/market.db")
 
     async def test_a_file_that_comes_later_is_found(self):
         host = self.start(self.url)

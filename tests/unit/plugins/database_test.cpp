@@ -128,6 +128,71 @@ TEST(DatabaseUrlTest, RefusesWhatIsNoneWithoutRepeatingIt) {
   }
 }
 
+std::string refusal_of(const std::string& url) {
+  try {
+    static_cast<void>(DatabaseUrl::parse(url));
+  } catch (const std::invalid_argument& error) {
+    return error.what();
+  }
+  return "not refused";
+}
+
+TEST(DatabaseUrlTest, ReadsTheFilesThatSqlAlchemyReads) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"sqlite:market.db", "market.db"},
+      {"sqlite:/srv/market.db", "/srv/market.db"},
+      {"sqlite:///market.db", "market.db"},
+      {"sqlite:///data/market.db", "data/market.db"},
+      {"sqlite:////srv/market.db", "/srv/market.db"},
+      {"sqlite+pysqlite:////srv/market.db?check_same_thread=false&timeout=15", "/srv/market.db"},
+      {"sqlite+aiosqlite:///./market.db", "./market.db"}};
+  for (const auto& [url, file] : rows) {
+    const DatabaseUrl parsed = DatabaseUrl::parse(url);
+    EXPECT_EQ(parsed.kind, DatabaseUrl::Kind::kSqlite) << url;
+    EXPECT_EQ(parsed.file, file) << url;
+    EXPECT_EQ(parsed.parameters, "dbname=\"" + std::string(file) + "\" readonly=1 timeout=5");
+  }
+}
+
+TEST(DatabaseUrlTest, ReadsTheServersThatSqlAlchemyReads) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"postgresql+psycopg2://u:p%40s@h:5433/d", "postgresql://u:p%40s@h:5433/d?connect_timeout="},
+      {"postgresql+psycopg://u@h/d?application_name=x",
+       "postgresql://u@h/d?application_name=x&connect_timeout="},
+      {"postgresql+asyncpg://u:p@h/d?ssl=require&prepared_statement_cache_size=0",
+       "postgresql://u:p@h/d?sslmode=require&connect_timeout="},
+      {"postgresql+asyncpg://h/d?ssl=true", "postgresql://h/d?sslmode=require&connect_timeout="},
+      {"postgresql+psycopg2://u:p@/d?host=/run/postgresql",
+       "postgresql://u:p@/d?host=/run/postgresql&connect_timeout="},
+      {"postgres://[::1]/d?sslmode=verify-full&sslrootcert=/ca.pem",
+       "postgres://[::1]/d?sslmode=verify-full&sslrootcert=/ca.pem&connect_timeout="}};
+  for (const auto& [url, parameters] : rows) {
+    EXPECT_THAT(DatabaseUrl::parse(url).parameters, ::testing::StartsWith(parameters)) << url;
+  }
+}
+
+TEST(DatabaseUrlTest, NamesThePartThatItCannotRead) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"mysql+pymysql://u:secret@h/d", "mysql+pymysql:// is another"},
+      {"sqlite://", "in memory"},
+      {"sqlite:///", "in memory"},
+      {"sqlite:///:memory:", "in memory"},
+      {"sqlite::memory:", "in memory"},
+      {"sqlite://srv/market.db", "SQLite has no host"},
+      {"sqlite:///file:market.db?uri=true", "a file: URI"},
+      {"sqlite+pysqlcipher://:secret@/market.db", "sqlite+pysqlcipher"},
+      {"postgresql://u:secret@h/d?sslmode=always", "sslmode is disable, allow"},
+      {"postgresql+asyncpg://u:secret@h/d?ssl=secret", "sslmode is disable, allow"},
+      {"postgresql://u:secret@h/d?colour=secret", "colour is no option"},
+      {"postgresql://u:p@/d?host=a&host=b", "host is given twice"},
+      {"postgresql://u:p@h/d?secret", "name=value&name=value"},
+      {"postgresql://u:se/secret@h/d", "written as %40 %2F"}};
+  for (const auto& [url, part] : rows) {
+    EXPECT_THAT(refusal_of(url), ::testing::HasSubstr(part)) << url;
+    EXPECT_THAT(refusal_of(url), ::testing::Not(::testing::HasSubstr("secret"))) << url;
+  }
+}
+
 TEST(DatabaseUrlTest, WaitsForNoServerForEver) {
   EXPECT_THAT(DatabaseUrl::parse("postgresql://u:p@h/d").parameters,
               ::testing::StartsWith("postgresql://u:p@h/d?connect_timeout="));
