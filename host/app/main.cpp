@@ -15,24 +15,16 @@
 #include "host/app/config_warnings.hpp"
 #include "host/app/descriptors.hpp"
 #include "host/app/server.hpp"
+#include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
 
 namespace broadcast {
 namespace {
 
-int check(const Config& config, const BroadcasterPlan& plan) {
-  for (const std::string& warning : warnings_of(config)) {
-    std::fprintf(stderr, "%s\n", warning.c_str());
-  }
-  for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
-  if (!plan.refused.empty()) return 1;
-  std::printf("%s: good, %zu broadcasters on, %zu off\n", config.file.c_str(), plan.ready.size(),
-              plan.disabled.size());
-  return 0;
-}
-
-int serve(Config config, BroadcasterPlan plan) {
+int serve(const std::string& file) {
+  Config config = load_config(file, process_environment());
+  BroadcasterPlan plan = plan_broadcasters(config);
   set_up_log(config.log.level, config.log.format);
   for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
   raise_descriptor_limit();  // every connection is one
@@ -49,12 +41,10 @@ int run(int argc, char** argv) {
   std::string file;
   bool only_check = false;
   app.add_option("--config", file, "the YAML file")->required();
-  app.add_flag("--check", only_check, "check the file and its broadcasters, start nothing");
+  app.add_flag("--check", only_check, "say all that a start would find wrong, start nothing");
   app.set_version_flag("--version", std::string("broadcast-host ") + kHostVersion);
   CLI11_PARSE(app, argc, argv);
-  Config config = load_config(file, process_environment());
-  BroadcasterPlan plan = plan_broadcasters(config);
-  return only_check ? check(config, plan) : serve(std::move(config), std::move(plan));
+  return only_check ? run_check(file) : serve(file);
 }
 
 }  // namespace

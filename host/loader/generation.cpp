@@ -129,7 +129,7 @@ void Generation::run() {
                                         .counters = parts_.counters,
                                         .metrics = parts_.metrics});
   prepare();
-  if (!is_over() && start_ == Start::kWhenTold) await_go();
+  if (!is_over() && start_ != Start::kAtOnce) await_go();
   if (!is_over()) start();
   while (!is_over()) is_to_pause_.load() ? rest() : serve();
   end();

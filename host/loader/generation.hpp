@@ -46,7 +46,9 @@ class Generation {
     kFailed,  ///< failure() says why; STOP and destroy are on their way
     kEnded    ///< the last: nothing of the plugin runs any more, but for thread_local destructors
   };
-  enum class Start : std::uint8_t { kAtOnce, kWhenTold };
+  /// kWhenTold: beside one that serves, and so loaded in the background. kNever: waits as that one
+  /// does, but nobody serves meanwhile.
+  enum class Start : std::uint8_t { kAtOnce, kWhenTold, kNever };
   /// References and pointers outlive the generation, which is kept as long as its library is
   /// mapped.
   struct Parts {

@@ -86,6 +86,9 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// [main] Once. Returns at once; how it went is on status:{name}. REQUIRES: try_claim() went
   /// well, or it has no file.
   void start();
+  /// [main] Instead of start(): loads it, creates an instance, configures and destroys it. Why that
+  /// fails, or empty. REQUIRES: it has a file.
+  [[nodiscard]] std::string rehearse();
   /// [main] Another library, config or permissions from now on: beside the generation that runs, if
   /// neither is `exclusive`; nothing: switched off. `done` is called once, on any thread, when the
   /// old generation is gone; with a refusal, what was before goes on.

@@ -97,6 +97,18 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
   return "";
 }
 
+std::string PluginRunner::rehearse() {
+  auto trial = make_generation(*spec_, Generation::Start::kNever);
+  trial->launch();
+  static_cast<void>(wait_until(mono_now() + options_.times.prepare,
+                               [&] { return trial->state() >= State::kPrepared; }));
+  std::string why = trial->state() == State::kPrepared
+                        ? ""
+                        : why_not_started(*trial, "create and CONFIG have not returned in time");
+  retire(std::move(trial));
+  return why;
+}
+
 /// After a START that failed: who came or went meanwhile, where it would have had other topics, was
 /// told to nobody.
 void PluginRunner::take_topics_back(const PluginFile& successor) {

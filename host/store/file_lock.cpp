@@ -29,4 +29,13 @@ FileLock::FileLock(const std::string& path) {
 
 FileLock::~FileLock() { ::close(descriptor_); }
 
+bool FileLock::is_held(const std::string& path) {
+  const int descriptor = ::open((path + ".lock").c_str(), O_RDWR | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  // Shared, so that two who look do not see each other.
+  const bool is_held = ::flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(descriptor);
+  return is_held;
+}
+
 }  // namespace broadcast

@@ -15,6 +15,9 @@ class FileLock {
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
+  /// Somebody has it. Makes no file.
+  [[nodiscard]] static bool is_held(const std::string& path);
+
  private:
   int descriptor_;
 };

@@ -1,5 +1,6 @@
 #include "host/store/state_format.hpp"
 
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -46,12 +47,7 @@ std::string boot_id() {
   return id;
 }
 
-void check_format(SqliteDatabase& database) {
-  const std::int64_t application = database.number("PRAGMA application_id");
-  const std::int64_t version = database.number("PRAGMA user_version");
-  const bool is_new =
-      application == 0 && database.number("SELECT count(*) FROM sqlite_schema") == 0;
-  if (is_new) return;
+void check_kind(std::int64_t application, std::int64_t version) {
   if (application != kApplication) {
     throw std::runtime_error(
         "a database of another program, left as it is; name a file for the host alone");
@@ -63,6 +59,14 @@ void check_format(SqliteDatabase& database) {
         version, kVersion));
   }
   if (version != kVersion) throw StateUnreadable(fmt::format("format {}", version));
+}
+
+void check_format(SqliteDatabase& database) {
+  const std::int64_t application = database.number("PRAGMA application_id");
+  const bool is_new =
+      application == 0 && database.number("SELECT count(*) FROM sqlite_schema") == 0;
+  if (is_new) return;
+  check_kind(application, database.number("PRAGMA user_version"));
   const std::string finding = database.text("PRAGMA quick_check(1)");
   if (finding != "ok") throw StateUnreadable(finding);
 }
@@ -136,6 +140,27 @@ SipKey read_epoch_key(SqliteDatabase& database) {
   if (bytes.size() != sizeof key) throw StateUnreadable("the key of its epochs is cut");
   std::memcpy(key.data(), bytes.data(), sizeof key);
   return key;
+}
+
+void look_at_state(const std::string& path) {
+  std::array<unsigned char, 100> header{};  // of the file format, with numbers in network order
+  std::ifstream file(path, std::ios::binary);
+  file.read(reinterpret_cast<char*>(header.data()), header.size());
+  if (file.gcount() == 0) return;  // it is not there, or was never written
+  const auto number = [&](std::size_t at) {
+    return std::int64_t{header[at]} << 24 | header[at + 1] << 16 | header[at + 2] << 8 |
+           header[at + 3];
+  };
+  const std::string_view magic(reinterpret_cast<const char*>(header.data()), 16);
+  if (magic != std::string_view("SQLite format 3\0", 16)) {
+    throw StateUnreadable("file is not a database");
+  }
+  const std::int64_t pages = number(28);
+  const std::int64_t version = number(60);
+  const std::int64_t application = number(68);
+  // After a crash of its first host all of it may still be in the WAL.
+  const bool may_be_new = application == 0 && (pages <= 1 || fs::exists(path + "-wal"));
+  if (!may_be_new) check_kind(application, version);
 }
 
 void close_state(SqliteDatabase& database) {

@@ -25,6 +25,10 @@ class StateUnreadable : public std::runtime_error {
 /// The random value that was made with the file. Throws StateUnreadable or SqliteError.
 [[nodiscard]] SipKey read_epoch_key(SqliteDatabase& database);
 
+/// Throws as open_state() would, as far as the first page of `path` tells. Writes nothing, makes no
+/// file, takes no lock. REQUIRES: nobody has it open.
+void look_at_state(const std::string& path);
+
 /// Says that everything committed is on the disk; the last that is done with the file.
 void close_state(SqliteDatabase& database);
 

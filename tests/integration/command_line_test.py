@@ -1,11 +1,17 @@
 #!/usr/bin/python3
 """What the binary says and how it ends: --check, ports, tokens."""
 
+import os
 import pathlib
+import re
+import socket
+import sqlite3
+import tempfile
 import unittest
 
-from host import HOST_BINARY, Host, mirror, run_host
+from host import HOST_BINARY, ConfigFile, Host, mirror, run_host, test_plugin
 from process import run
+from server import free_port
 from raw_websocket import RawSocket
 
 CONFIG = pathlib.Path(__file__).parents[2] / "config"
@@ -25,16 +31,29 @@ class CheckTest(unittest.TestCase):
         self.assertEqual(ended.returncode, 0, ended.stdout)
         self.assertIn("good, 2 broadcasters on, 1 off", ended.stdout)
 
+    def shipped_file(self, name):
+        """A copy on free ports."""
+        text = (CONFIG / name).read_text(encoding="utf-8")
+        return self.enterContext(ConfigFile(re.sub(r":511[12]\b", ":0", text)))
+
     def test_the_production_file_needs_its_variables_and_is_good_with_them(self):
-        command = (HOST_BINARY, "--config", str(CONFIG / "production.yaml"), "--check")
+        command = (HOST_BINARY, "--config", self.shipped_file("production.yaml"), "--check")
         needed = {"ADMIN_TOKEN": "admin-secret", "SCANNER_TOKEN": SCANNER,
-                  "DATABASE_URL": "postgresql://dashboard:x@127.0.0.1/dashboard"}
+                  "DATABASE_URL": "postgresql+psycopg2://dashboard:x@127.0.0.1/dashboard",
+                  "STATE_DIRECTORY": self.enterContext(tempfile.TemporaryDirectory())}
         keys = {"KIWOOM_APP_KEY": "0123", "KIWOOM_SECRET_KEY": "4567"}
         mock = {"USE_MOCK": "true", "KIWOOM_MOCK_APP_KEY": "89", "KIWOOM_MOCK_SECRET_KEY": "true"}
-        for variables in (needed, needed | keys, needed | keys | {"USE_KIWOOM_REST": "true"}, needed | mock):
+        other = {"CELERY_BROKER_URL": "amqp://rabbit", "REDIS_URL": "redis://127.0.0.1"}
+        for variables in (needed | keys, needed | keys | {"USE_KIWOOM_REST": "true"}, needed | mock, needed | keys | other):
             ended = run("env", *(f"{name}={value}" for name, value in variables.items()), *command)
             self.assertEqual(ended.returncode, 0, ended.stdout)
             self.assertIn("good, 5 broadcasters on, 0 off", ended.stdout)
+            self.assertEqual("CELERY_BROKER_URL of the environment is not Redis's" in ended.stdout, variables == needed | keys | other)
+        for missing in ({}, {"KIWOOM_APP_KEY": "0123"}):
+            ended = run("env", *(f"{name}={value}" for name, value in (needed | missing).items()), *command)
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertRegex(ended.stdout, r"broadcasters\.price: CONFIG failed .*: sources: kiwoom_ws: (app|secret)_key: is empty")
+        del needed["STATE_DIRECTORY"]
         ended = run("env", *(f"-u{name}" for name in needed), *command)
         self.assertEqual(ended.returncode, 1)
         for name in needed:
@@ -43,7 +62,7 @@ class CheckTest(unittest.TestCase):
         self.assertRegex(ended.stdout, r'sources\[1\]\.enabled: expected boolean, got "perhaps"')
 
     def test_the_reference_file_is_good(self):
-        ended = run(HOST_BINARY, "--config", str(CONFIG / "reference.yaml"), "--check")
+        ended = run(HOST_BINARY, "--config", self.shipped_file("reference.yaml"), "--check")
         self.assertEqual(ended.returncode, 0, ended.stdout)
 
     def test_a_bad_file_is_told_everything_at_once(self):
@@ -90,6 +109,127 @@ class PortTest(unittest.TestCase):
                 self.assertEqual(ended.returncode, 1, ended.stdout)
                 self.assertIn(f"{section}.listen: 127.0.0.1:{port}: Address already in use", ended.stdout)
                 self.assertRegex(ended.stdout, r"another port")
+
+
+class StartCheckTest(unittest.TestCase):
+    """--check finds what a start finds: each of these is run both ways."""
+
+    def setUp(self):
+        self.directory = self.enterContext(tempfile.TemporaryDirectory())
+
+    def expect_both(self, config, says):
+        """The start says it, and so does --check."""
+        for arguments in ((), ("--check",)):
+            ended = run_host(config, *arguments)
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertIn(says, ended.stdout)
+        return ended.stdout
+
+    def state(self, path):
+        return {"state": {"path": path}, "broadcasters": {}}
+
+    def file(self, name, content=b""):
+        path = os.path.join(self.directory, name)
+        with open(path, "wb") as file:
+            file.write(content)
+        return path
+
+    def test_the_directory_of_the_state_file(self):
+        path = os.path.join(self.directory, "missing", "state.db")
+        self.expect_both(self.state(path), f"state.path: {path}: its directory does not exist; create it")
+        os.mkdir(path := os.path.join(self.directory, "state.db"))
+        self.expect_both(self.state(path), f"state.path: {path}: a directory; name a file")
+
+    def test_a_state_file_that_is_not_ours(self):
+        path = os.path.join(self.directory, "other.db")
+        with sqlite3.connect(path) as database:
+            database.execute("CREATE TABLE mine (x)")
+        database.close()
+        self.expect_both(self.state(path), f"state.path: {path}: a database of another program")
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA application_id = 0x62637374")
+            database.execute("PRAGMA user_version = 99")
+        database.close()
+        self.expect_both(self.state(path), f"state.path: {path}: written by a newer host (format 99")
+
+    def test_a_state_file_that_is_damaged_is_warned_of_and_left_alone(self):
+        path = self.file("state.db", b"x" * 5000)
+        ended = run_host(self.state(path), "--check")
+        self.assertEqual(ended.returncode, 0, ended.stdout)
+        self.assertIn("cannot be used (file is not a database); a start moves it aside", ended.stdout)
+        self.assertEqual(os.listdir(self.directory), ["state.db"])
+
+    def test_nothing_is_made_of_a_state_that_is_good(self):
+        path = os.path.join(self.directory, "state.db")
+        self.assertEqual(run_host(self.state(path), "--check").returncode, 0)
+        self.assertEqual(os.listdir(self.directory), [])
+        with Host(self.state(path)):
+            pass
+        before = sorted(os.listdir(self.directory))
+        ended = run_host(self.state(path), "--check")
+        self.assertEqual((ended.returncode, sorted(os.listdir(self.directory))), (0, before), ended.stdout)
+
+    def test_certificates(self):
+        self.expect_both({"redis": {"url": "rediss://localhost", "ca": "/nowhere/ca.pem"}, "broadcasters": {}},
+                         "redis.ca: /nowhere/ca.pem: cannot be read")
+        for part in ("ssl_ca_certs", "ssl_certfile"):
+            self.expect_both({"redis": {"url": f"rediss://localhost?{part}=/nowhere/x.pem"}, "broadcasters": {}},
+                             f"redis.url: {part}: /nowhere/x.pem: cannot be read")
+
+    def test_an_address_that_is_not_this_machines(self):
+        self.expect_both({"server": {"listen": "192.0.2.1:0"}, "broadcasters": {}},
+                         "server.listen: 192.0.2.1:0: Cannot assign requested address")
+
+    def test_one_port_for_both_listeners(self):
+        port = free_port()
+        ended = run_host({"server": {"listen": f"127.0.0.1:{port}"}, "admin": {"listen": f"127.0.0.1:{port}"},
+                          "broadcasters": {}}, "--check")
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertIn(f"admin.listen: 127.0.0.1:{port}: server.listen has this port", ended.stdout)
+
+    def test_a_port_that_another_program_has(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            for section in ("server", "admin"):
+                told = self.expect_both({section: {"listen": f"127.0.0.1:{port}"}, "broadcasters": {}},
+                                        f"{section}.listen: 127.0.0.1:{port}: Address already in use")
+                self.assertIn(f"by python3 (process {os.getpid()}). Stop it, or choose another port.", told)
+
+    def test_what_another_host_has(self):
+        path = os.path.join(self.directory, "state.db")
+        with Host(self.state(path)) as host:
+            told = self.expect_both({"server": {"listen": f"127.0.0.1:{host.port}"}, "broadcasters": {}},
+                                    f"server.listen: 127.0.0.1:{host.port}: Address already in use")
+            self.assertIn(f"by broadcast-host (process {host.pid})", told)
+            told = self.expect_both(self.state(path), f"state.path: {path}: in use by ")
+            self.assertIn(f"in use by broadcast-host (process {host.pid}); stop that one", told)
+
+    def test_the_host_that_the_file_is_for_is_told_of_and_does_not_count(self):
+        path = os.path.join(self.directory, "state.db")
+        ports = {"server": {"listen": f"127.0.0.1:{free_port()}"}, "admin": {"listen": f"127.0.0.1:{free_port()}"}}
+        with Host({**ports, "state": {"path": path}, "broadcasters": mirror()}) as host:
+            host.wait_until_started("mirror")
+            for _ in range(3):
+                ended = run_host({**ports, "state": {"path": path}, "broadcasters": mirror()}, "--check")
+                self.assertEqual(ended.returncode, 0, ended.stdout)
+                self.assertIn(f"a host with these listeners runs (process {host.pid})", ended.stdout)
+            self.assertEqual(host.publish("signal:vcp", '{"type":"signal_update"}')[0], 200)
+            # Another one with the same state file is not meant.
+            ended = run_host({**self.state(path), **{"server": {"listen": "127.0.0.1:0"}}}, "--check")
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+
+    def test_what_a_broadcaster_says_to_its_config(self):
+        for config, says in (({"sources": [{"type": "database", "url": "sqlite://"}]}, "in memory"),
+                             ({"sources": [{"type": "kiwoom_ws"}]}, "kiwoom_ws: app_key: is empty"),
+                             ({"holidays": ["2026-02-30"]}, "there is no day")):
+            ended = run_host({"broadcasters": {"price": {"config": config}}}, "--check")
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertRegex(ended.stdout, rf"host\.yaml: broadcasters\.price: CONFIG failed .*{says}")
+
+    def test_a_library_that_cannot_be_loaded(self):
+        ended = run_host({"broadcasters": test_plugin("undefined_symbol", "undefined_symbol.so")}, "--check")
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertIn("broadcasters.undefined_symbol: ", ended.stdout)
 
 
 class TokenTest(unittest.TestCase):

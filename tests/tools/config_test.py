@@ -2,6 +2,8 @@
 """broadcastctl config: what plugins and the host's YAML may be configured with."""
 
 import json
+import os
+import subprocess
 import tempfile
 import unittest
 
@@ -9,6 +11,7 @@ import jsonschema
 import yaml
 
 from ctl import BROADCASTERS, ROOT, run, shipped
+from process import DEADLINE
 
 
 class DocsTest(unittest.TestCase):
@@ -86,7 +89,21 @@ class SchemaTest(unittest.TestCase):
 
 
 class CheckTest(unittest.TestCase):
-    def test_is_what_the_host_says(self):
+    def test_is_what_the_host_says_with_its_warnings(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:
+            file.write("{server: {listen: '127.0.0.1:0'}, admin: {listen: '127.0.0.1:0'}, redis: {url: '', ca: /x.pem}, "
+                       "state: {path: /nowhere/state.db}, broadcasters: {price: {config: {sources: [{type: kiwoom_ws}]}}}}")
+            file.flush()
+            checked = run("config", "check", file.name)
+            self.assertEqual(checked.returncode, 1)
+            for says in ("redis.ca: not used", "state.path: /nowhere/state.db: its directory does not exist",
+                         "broadcasters.price: CONFIG failed"):
+                self.assertIn(says, checked.stderr)
+            host = subprocess.run([os.environ["BROADCAST_HOST"], "--config", file.name, "--check"], capture_output=True,
+                                  text=True, timeout=DEADLINE, check=False)
+            self.assertEqual((checked.returncode, checked.stdout, checked.stderr), (host.returncode, host.stdout, host.stderr))
+
+    def test_of_a_good_file(self):
         good = run("config", "check", ROOT / "config" / "reference.yaml")
         self.assertEqual(good.returncode, 0, good.stderr)
         self.assertRegex(good.stdout, "good, 5 broadcasters on, 0 off")

@@ -14,6 +14,7 @@
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
+#include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "tools/broadcastctl/admin_client.hpp"
@@ -73,15 +74,6 @@ int check(const CheckOptions& options, bool as_json) {
     print(report_text(options, results));
   }
   return has_failed(results) ? kFound : kGood;
-}
-
-int check_host_file(const std::string& file) {
-  const BroadcasterPlan plan = plan_broadcasters(load_config(file, process_environment()));
-  for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
-  if (!plan.refused.empty()) return kFound;
-  std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
-              plan.disabled.size());
-  return kGood;
 }
 
 /// Prints what came of it.
@@ -283,7 +275,7 @@ class CommandLine {
     add(config, "check", "what broadcast-host --config FILE --check does",
         [this](CLI::App& command) {
           command.add_option("file", file_, "the host's YAML")->required();
-          return [this] { return check_host_file(file_); };
+          return [this] { return run_check(file_); };
         });
   }
 

@@ -211,6 +211,23 @@ TEST_F(PluginRunnerTest, TriesAgainWhenConfigOrStartFail) {
   EXPECT_EQ(count(Counter::kPluginExceptions), 0u);
 }
 
+TEST_F(PluginRunnerTest, IsRehearsedAsFarAsItsConfig) {
+  const auto rehearsed = [](const PluginRunner::Options& with, const std::string& plugin) {
+    test::ListeningHub own;
+    const auto one = PluginRunner::make(test::read_plugin(plugin), with, own.surroundings());
+    EXPECT_EQ(one->try_claim(), std::nullopt);
+    std::string why = one->rehearse();
+    EXPECT_EQ(one->libraries_left(), 0u);
+    return why;
+  };
+  EXPECT_EQ(rehearsed(options(), "probe"), "");
+  EXPECT_EQ(rehearsed(options(R"({"in":"START","do":"refuse"})"), "probe"), "");
+  EXPECT_EQ(rehearsed(options(R"({"in":"CONFIG","do":"refuse"})"), "probe"),
+            "probe: CONFIG failed (status -1): signals[0].ticker is missing");
+  EXPECT_NE(rehearsed(options(), "undefined_symbol"), "");
+  EXPECT_EQ(mappings_of("probe"), 0u);
+}
+
 TEST_F(PluginRunnerTest, CountsAnExceptionInEveryStage) {
   for (const char* stage : {"CONFIG", "START", "POST", "TIMER", "DEMAND", "STOP"}) {
     test::ListeningHub own;

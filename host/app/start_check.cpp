@@ -1,0 +1,232 @@
+#include "host/app/start_check.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <unistd.h>
+
+#include "host/app/config_warnings.hpp"
+#include "host/app/holder.hpp"
+#include "host/base/log.hpp"
+#include "host/hub/cache_control.hpp"
+#include "host/hub/client_control.hpp"
+#include "host/ingest/redis_socket.hpp"
+#include "host/loader/broadcasters.hpp"
+#include "host/store/file_lock.hpp"
+#include "host/store/state_format.hpp"
+
+namespace broadcast {
+
+namespace {
+
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr const char* kHostBinary = "broadcast-host";
+
+/// Something that a start needs and somebody has.
+struct Taken {
+  std::string what;  ///< "server.listen: 127.0.0.1:5111: Address already in use"
+  std::string hint;
+  std::optional<Holder> holder;
+};
+
+std::string holder_text(const std::optional<Holder>& holder) {
+  return holder ? " by " + holder->name + " (process " + std::to_string(holder->pid) + ")" : "";
+}
+
+std::string endpoint_text(const ListenAddress& listen) {
+  const bool is_v6 = listen.host.find(':') != std::string::npos;
+  return (is_v6 ? "[" + listen.host + "]" : listen.host) + ":" + std::to_string(listen.port);
+}
+
+class StartCheck {
+ public:
+  StartCheck(const Config& config, const BroadcasterPlan& plan) : config_(config), plan_(plan) {}
+
+  StartFindings run() {
+    check_listen("server.listen", config_.server.listen);
+    check_listen("admin.listen", config_.admin.listen);
+    check_both_listen();
+    if (!config_.state.path.empty()) check_state();
+    if (!config_.redis.url.empty()) check_redis();
+    judge_taken();
+    rehearse();
+    return std::move(findings_);
+  }
+
+ private:
+  void fail(const std::string& what) { findings_.errors.push_back(config_.file + ": " + what); }
+  void warn(const std::string& what) { findings_.warnings.push_back(config_.file + ": " + what); }
+
+  /// Bound and not listened on: so no client comes here, and a host may start meanwhile.
+  void check_listen(const char* key, const ListenAddress& listen) {
+    const tcp::endpoint endpoint{boost::asio::ip::make_address(listen.host), listen.port};
+    boost::asio::io_context io;
+    tcp::acceptor probe(io);
+    error_code error;
+    probe.open(endpoint.protocol(), error);
+    if (!error) probe.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) probe.bind(endpoint, error);
+    if (!error) return;
+    const std::string what =
+        std::string(key) + ": " + endpoint_text(listen) + ": " + error.message();
+    if (error != boost::asio::error::address_in_use) return fail(what);
+    taken_.push_back({.what = what,
+                      .hint = ". Stop it, or choose another port.",
+                      .holder = holder_of_port(listen.port)});
+  }
+
+  void check_both_listen() {
+    const auto is_any = [](const std::string& host) { return host == "0.0.0.0" || host == "::"; };
+    const ListenAddress& server = config_.server.listen;
+    const ListenAddress& admin = config_.admin.listen;
+    const bool is_one = server.port != 0 && server.port == admin.port &&
+                        (server.host == admin.host || is_any(server.host) || is_any(admin.host));
+    if (is_one) {
+      fail("admin.listen: " + endpoint_text(admin) +
+           ": server.listen has this port; choose another");
+    }
+  }
+
+  void check_state() {
+    namespace fs = std::filesystem;
+    const fs::path file = fs::absolute(config_.state.path);
+    const std::string key = "state.path: " + config_.state.path + ": ";
+    const auto can = [](const fs::path& path, int mode) {
+      return ::access(path.c_str(), mode) == 0;
+    };
+    const auto why = [] { return std::generic_category().message(errno); };
+    std::error_code error;
+    if (!can(file.parent_path(), W_OK | X_OK)) {
+      return fail(key + (errno == ENOENT ? "its directory does not exist; create it"
+                                         : "its directory cannot be written: " + why()));
+    }
+    if (!fs::is_directory(file.parent_path(), error)) return fail(key + "its directory is a file");
+    if (fs::is_directory(file, error)) return fail(key + "a directory; name a file");
+    for (const std::string& one : {file.string(), file.string() + ".lock"}) {
+      if (fs::exists(one, error) && !can(one, R_OK | W_OK)) {
+        return fail(key + one + " cannot be opened: " + why());
+      }
+    }
+    if (FileLock::is_held(file)) {
+      taken_.push_back({.what = key + "in use",
+                        .hint = "; stop that one, or give each a file of its own",
+                        .holder = holder_of_file(file.string() + ".lock")});
+      return;
+    }
+    try {
+      look_at_state(file);
+    } catch (const StateUnreadable& unreadable) {
+      warn(key + "cannot be used (" + unreadable.what() +
+           "); a start moves it aside and begins new epochs");
+    } catch (const std::exception& refused) {
+      fail(key + refused.what());
+    }
+  }
+
+  void check_redis() {
+    const RedisUrl url = parse_redis_url(config_.redis.url);
+    if (url.transport != RedisUrl::Transport::kTls) return;
+    try {
+      boost::asio::ssl::context tls(boost::asio::ssl::context::tls_client);
+      prepare_tls(tls, url, config_.redis.ca);
+    } catch (const std::exception& error) {
+      fail(error.what());
+    }
+  }
+
+  /// Whoever checks a file beside the host that it is for wants to hear of the file.
+  void judge_taken() {
+    std::optional<pid_t> running;
+    const bool has_both = taken_.size() >= 2 && taken_[1].what.starts_with("admin.listen");
+    if (has_both && taken_[0].holder && taken_[1].holder &&
+        taken_[0].holder->pid == taken_[1].holder->pid && taken_[0].holder->name == kHostBinary) {
+      running = taken_[0].holder->pid;
+    }
+    for (const Taken& one : taken_) {
+      if (running && one.holder && one.holder->pid == *running) continue;
+      fail(one.what + holder_text(one.holder) + one.hint);
+    }
+    if (running) {
+      warn("a host with these listeners runs (process " + std::to_string(*running) +
+           "); another one starts only once it is stopped");
+    }
+  }
+
+  void rehearse() {
+    class NoClients final : public ClientControl {
+      [[nodiscard]] std::size_t client_count() const override { return 0; }
+      [[nodiscard]] bool try_send_all(std::string_view) override { return true; }
+      [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds, std::uint16_t,
+                                        std::string_view) override {
+        return true;
+      }
+    };
+    class NoCache final : public CacheControl {
+      [[nodiscard]] bool try_drop(std::string_view) override { return true; }
+    };
+    struct Surroundings {
+      Counters counters;
+      TopicHub hub{{}, counters};
+      NoClients clients;
+      NoCache cache;
+      Broadcasters broadcasters{{.hub = hub, .clients = &clients, .cache = &cache}};
+    };
+    auto surroundings = std::make_unique<Surroundings>();
+    Broadcasters& broadcasters = surroundings->broadcasters;
+    for (const BroadcasterPlan::Ready& ready : plan_.ready) {
+      if (const auto refusal = broadcasters.try_add(ready.file, options_of(ready, config_))) {
+        fail("broadcasters." + *refusal);
+      }
+    }
+    for (const std::string& why : broadcasters.rehearse()) fail("broadcasters." + why);
+    findings_.is_stuck = broadcasters.has_libraries_left();
+    if (findings_.is_stuck) static_cast<void>(surroundings.release());  // somebody may still use it
+  }
+
+  const Config& config_;
+  const BroadcasterPlan& plan_;
+  StartFindings findings_;
+  std::vector<Taken> taken_;  // server.listen, admin.listen, state.path, as far as they are
+};
+
+}  // namespace
+
+StartFindings check_start(const Config& config, const BroadcasterPlan& plan) {
+  return StartCheck(config, plan).run();
+}
+
+int run_check(const std::string& file) {
+  const Config config = load_config(file, process_environment());
+  set_up_log("warn", LogFormat::kText);  // of what broadcasters say when they are configured
+  const BroadcasterPlan plan = plan_broadcasters(config);
+  const StartFindings findings = check_start(config, plan);
+  const auto tell = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
+  for (const std::string& warning : warnings_of(config)) tell(warning);
+  for (const std::string& warning : findings.warnings) tell(warning);
+  for (const auto& refused : plan.refused) tell(refused.why);
+  for (const std::string& error : findings.errors) tell(error);
+  const bool is_good = plan.refused.empty() && findings.errors.empty();
+  if (is_good) {
+    std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
+                plan.disabled.size());
+  }
+  if (findings.is_stuck) {
+    std::fflush(stdout);
+    std::quick_exit(is_good ? 0 : 1);
+  }
+  return is_good ? 0 : 1;
+}
+
+}  // namespace broadcast

@@ -1,0 +1,31 @@
+#pragma once
+// What --check and `broadcastctl config check` say of a configuration: all that a start would find
+// wrong, found without one. What it opens it closes again, a host that runs does not notice, and no
+// broadcaster is started. [main]
+
+#include <string>
+#include <vector>
+
+#include "host/app/broadcaster_plan.hpp"
+#include "host/app/config.hpp"
+
+namespace broadcast {
+
+struct StartFindings {
+  std::vector<std::string> errors;    ///< a start would end with it, or lack a broadcaster
+  std::vector<std::string> warnings;  ///< worth a look
+  /// Code of a broadcaster may still run: leave without destroying anything.
+  bool is_stuck = false;
+};
+
+/// Ports, state file and certificates, and whether each of `plan.ready` takes its `config:`, for
+/// which it is loaded, created, configured and destroyed. What one broadcast-host that has both
+/// listeners of the configuration holds is told once, as a warning: it is taken for the one that is
+/// about to be reloaded or restarted.
+[[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan);
+
+/// Reads and checks `file`, prints what there is to say, and returns the exit code. Throws
+/// ConfigError. Does not return where a callback of a broadcaster is stuck.
+[[nodiscard]] int run_check(const std::string& file);
+
+}  // namespace broadcast
