@@ -54,6 +54,16 @@ class KiwoomTest(unittest.IsolatedAsyncioTestCase):
         kospi = await subscriber.next_of("index_update")
         self.assertEqual((kospi["code"], kospi["data"]["index"], kospi["source"]), ("001", 2610.55, "kiwoom_ws"))
 
+    async def test_each_index_is_the_one_that_it_says(self):
+        kiwoom = self.enterContext(KiwoomStandIn())
+        host = self.start(kiwoom, "kiwoom_ws")
+        kiwoom.wait("registered_items", 3)
+        subscriber = await self.connect(host, "market:kosdaq")
+        kiwoom.control("set", rate=100)
+        kosdaq = await subscriber.next_of("index_update")
+        self.assertEqual((kosdaq["code"], kosdaq["name"]), ("201", "KOSDAQ"))
+        self.assertTrue(850 <= kosdaq["data"]["index"] <= 870, "KOSPI 200 is about 350: " + repr(kosdaq))
+
     async def test_registrations_follow_demand_also_after_a_cut(self):
         kiwoom = self.enterContext(KiwoomStandIn())
         host = self.start(kiwoom, "kiwoom_ws", indices=[], recover_after="100ms")

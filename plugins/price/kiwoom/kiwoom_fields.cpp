@@ -98,6 +98,10 @@ std::int64_t korean_day(std::int64_t wall_ns) {
   return std::chrono::floor<days>(in_korea(wall_ns)).time_since_epoch().count();
 }
 
+std::string_view sector_item(const IndexName& index) {
+  return index.key == "kosdaq" ? "101" : "001";
+}
+
 std::string loggable(std::string text, std::span<const std::string> secrets) {
   for (const std::string& secret : secrets) {
     if (secret.empty()) continue;

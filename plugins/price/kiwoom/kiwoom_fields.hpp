@@ -31,6 +31,10 @@ namespace broadcast {
 /// Days since 1970 in Korea.
 [[nodiscard]] std::int64_t korean_day(std::int64_t wall_ns);
 
+/// The sector that an index is at Kiwoom. Its code on our wire is another one: Kiwoom's 201 is
+/// KOSPI 200.
+[[nodiscard]] std::string_view sector_item(const IndexName& index);
+
 /// The server's words as they may be logged: on one line, of bounded length, without `secrets`.
 [[nodiscard]] std::string loggable(std::string text, std::span<const std::string> secrets);
 

@@ -190,9 +190,9 @@ void KiwoomReal::want(const Wanted& wanted) {
   tickers_ = std::move(tickers);
   std::map<std::string, KnownIndex> indices;
   for (const IndexName& index : wanted.indices) {
-    const std::string code(index.code);
-    const auto known = indices_.extract(code);
-    indices.emplace(code, known.empty() ? KnownIndex{.name = index} : known.mapped());
+    const std::string item(sector_item(index));
+    const auto known = indices_.extract(item);
+    indices.emplace(item, known.empty() ? KnownIndex{.name = index} : known.mapped());
   }
   indices_ = std::move(indices);
 }

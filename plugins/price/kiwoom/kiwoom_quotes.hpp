@@ -67,7 +67,7 @@ class KiwoomReal {
                  Refusals& refused);
 
   std::map<std::string, Known> tickers_;
-  std::map<std::string, KnownIndex> indices_;
+  std::map<std::string, KnownIndex> indices_;  // by sector
 };
 
 }  // namespace broadcast

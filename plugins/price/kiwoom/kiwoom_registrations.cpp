@@ -5,6 +5,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "plugins/price/kiwoom/kiwoom_fields.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -12,14 +14,14 @@ namespace {
 constexpr unsigned kIndexGroup = 1;  // tickers begin with the next
 
 bool is_index(const std::string& item) {
-  return std::ranges::any_of(kIndices, [&](const IndexName& index) { return index.code == item; });
+  return std::ranges::any_of(kIndices, [&](const IndexName& index) { return sector_item(index) == item; });
 }
 
 }  // namespace
 
 void KiwoomRegistrations::want(const Wanted& wanted) {
   wanted_ = {wanted.tickers.begin(), wanted.tickers.end()};
-  for (const IndexName& index : wanted.indices) wanted_.emplace(index.code);
+  for (const IndexName& index : wanted.indices) wanted_.emplace(sector_item(index));
   std::erase_if(refused_, [this](const std::string& item) { return !wanted_.contains(item); });
 }
 

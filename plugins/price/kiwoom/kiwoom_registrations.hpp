@@ -45,7 +45,7 @@ class KiwoomRegistrations {
   void on_added(const Order& order);
   void on_refused(const Order& order);
 
-  std::set<std::string> wanted_;              // tickers, and codes of indices, which are shorter
+  std::set<std::string> wanted_;              // tickers, and sectors, which are shorter
   std::map<std::string, unsigned> group_of_;  // what is registered
   std::map<unsigned, std::size_t> sizes_;     // of the groups
   std::set<unsigned> named_;                  // groups that this session has begun

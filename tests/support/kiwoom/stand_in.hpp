@@ -16,6 +16,7 @@
 //   {"do":"wait", "stat":name, "at_least":n}  answered when that is so
 //   {"do":"stats"}
 //
+// It knows the sectors 001 (KOSPI, about 2600), 101 (KOSDAQ, 850) and 201 (KOSPI 200, 350).
 // Settings: secret, token_life_s, now_ns (0: the clock), limit (a second; 0: none), limit_style
 // (429, return_code), killed_style (return_code, 401), unknown (codes without a row), rows ({code:
 // {field: text}}), row_limit, ping_ms (0: none), login (ok, refuse, silent), reg (ok, silent),

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <ctime>
+#include <map>
 
 namespace broadcast::test {
 
@@ -18,6 +19,9 @@ long base_of(const std::string& code) {
   for (const char c : code) hash = hash * 31 + static_cast<unsigned char>(c);
   return 10'000 + static_cast<long>(hash % 900) * 100;
 }
+
+/// The points of each sector; nowhere near those of another.
+const std::map<std::string, long> kSectors = {{"001", 2600}, {"101", 850}, {"201", 350}};
 
 std::string directed(long value, long direction) {
   return (direction < 0 ? "-" : "+") + std::to_string(value);
@@ -62,10 +66,13 @@ json empty_row() {
   return row;
 }
 
+bool is_sector(const std::string& item) { return kSectors.contains(item); }
+
 std::string trade_of(const std::string& item, std::uint64_t number, std::int64_t wall_ns) {
   const std::string time = korean_time(wall_ns).substr(8);
-  if (item.size() == 3) {
-    const std::string points = std::to_string(2600 + number % 20) + ".55";
+  if (is_sector(item)) {
+    const std::string points =
+        std::to_string(kSectors.at(item) + static_cast<long>(number % 20)) + ".55";
     return json{{"trnm", "REAL"},
                 {"data", json::array({{{"type", "0J"},
                                        {"name", "업종지수"},

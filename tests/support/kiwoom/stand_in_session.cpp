@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/support/kiwoom/stand_in_market.hpp"
+
 namespace broadcast::test {
 
 namespace {
@@ -86,6 +88,7 @@ std::string StandInSession::change(const std::string& trnm, const json& message)
         return "unknown item " + item;
       }
       for (const std::string type : entry.value("type", json::array())) {
+        if (is_sector(item) != (type == "0J")) return type + " is not for item " + item;
         trnm == "REG" ? void(group[item].insert(type)) : void(group[item].erase(type));
       }
       if (group[item].empty()) group.erase(item);

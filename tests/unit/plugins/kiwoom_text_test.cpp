@@ -274,6 +274,15 @@ TEST_F(KiwoomRealTest, MakesAnUpdateOfAnIndex) {
   EXPECT_EQ(source_ns, kTuesdayTen - 30 * kSecond);
 }
 
+TEST_F(KiwoomRealTest, TakesSector101ForKosdaqAndKospi200ForNothing) {
+  const json values = {{"10", "+850.10"}, {"11", "+1.10"}, {"12", "+0.13"}};
+  const Quotes quotes = hear("0J", "101", values);
+  ASSERT_EQ(quotes.indices.size(), 1U);
+  EXPECT_EQ(quotes.indices.front().index.key, "kosdaq");
+  EXPECT_TRUE(hear("0J", "201", values).indices.empty());
+  EXPECT_EQ(refused_.total(), 0U);
+}
+
 TEST_F(KiwoomRealTest, IgnoresWhatIsNotWanted) {
   EXPECT_TRUE(hear("0B", "000660", trade_).tickers.empty());
   EXPECT_TRUE(hear("0D", "005930", {{"41", "1"}}).tickers.empty());

@@ -45,15 +45,32 @@ TEST_F(KiwoomWsTest, BringsWhatItHearsAtOnce) {
   EXPECT_TRUE(heard_.is_up());
   EXPECT_EQ(
       stats().at("registered"),
-      json({{"000660", {"0A", "0B"}}, {"005930", {"0A", "0B"}}, {"001", {"0J"}}, {"201", {"0J"}}}));
+      json({{"000660", {"0A", "0B"}}, {"005930", {"0A", "0B"}}, {"001", {"0J"}}, {"101", {"0J"}}}));
   real("0B", "005930", kTrade);
-  real("0J", "201", {{"10", "+850.10"}, {"11", "+1.10"}, {"12", "+0.13"}, {"20", "095958"}});
+  real("0J", "101", {{"10", "+850.10"}, {"11", "+1.10"}, {"12", "+0.13"}, {"20", "095958"}});
   ASSERT_TRUE(run_until([&] { return !heard_.quotes.empty() && !heard_.indices.empty(); }));
   EXPECT_EQ(heard_.quotes[0].quote.price, 71'000);
   EXPECT_EQ(heard_.quotes[0].source_ns, kTenOClock - 1'000'000'000);
   EXPECT_EQ(heard_.indices[0].index.key, "kosdaq");
   EXPECT_EQ(heard_.indices[0].quote.index, 850.10);
   EXPECT_FALSE(heard_.indices[0].quote.volume);
+}
+
+TEST_F(KiwoomWsTest, EachIndexIsTheOneThatItSays) {
+  Wanted wanted;
+  wanted.indices = {kIndices.begin(), kIndices.end()};
+  start(wanted);
+  ASSERT_TRUE(run_until_registered(2));
+  set("rate", 200);
+  ASSERT_TRUE(run_until([&] { return heard_.indices.size() >= 4; }));
+  std::set<std::string_view> codes;
+  for (const IndexUpdate& update : heard_.indices) {
+    codes.insert(update.index.code);
+    const double least = update.index.key == "kospi" ? 2600 : 850;  // KOSPI 200 is about 350
+    EXPECT_GE(update.quote.index, least) << update.index.name;
+    EXPECT_LE(update.quote.index, least + 20) << update.index.name;
+  }
+  EXPECT_EQ(codes, (std::set<std::string_view>{"001", "201"})) << "as frontends know them";
 }
 
 TEST_F(KiwoomWsTest, RegistersWhatIsWantedAndNothingElse) {
