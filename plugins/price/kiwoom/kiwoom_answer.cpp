@@ -1,7 +1,9 @@
 #include "plugins/price/kiwoom/kiwoom_answer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -17,13 +19,30 @@ using std::chrono::nanoseconds;
 
 constexpr unsigned kUnauthorized = 401;
 constexpr unsigned kTooManyRequests = 429;
-constexpr std::string_view kKilled = "[8005";
+/// 3 whatever the text says, and what others have seen in its place.
+constexpr std::array<std::int64_t, 5> kTokenRefused = {3, 8005, 8010, 8031, 8103};
+constexpr std::array<std::int64_t, 2> kWrongKey = {8001, 8002};
 constexpr std::string_view kTooManyText = "요청 개수를 초과";
 
 /// Renewed so long before its end, or a tenth of its life; used for a minute at least, even where
 /// our clock is wrong, so that not every call issues a new one.
 constexpr nanoseconds kBeforeTheEnd = std::chrono::minutes(10);
 constexpr nanoseconds kShortestUse = std::chrono::minutes(1);
+
+/// `return_code`: 3, or "3".
+std::optional<std::int64_t> code_in(const json& object) {
+  const auto code = object.find("return_code");
+  if (code == object.end()) return std::nullopt;
+  if (code->is_number_integer()) return code->get<std::int64_t>();
+  return code->is_string() ? parse_whole(code->get_ref<const std::string&>()) : std::nullopt;
+}
+
+/// Where return_code is a general one, the text has the other: "인증에 실패했습니다[8001:...".
+bool is_wrong_key(std::int64_t code, std::string_view message) {
+  return std::ranges::any_of(kWrongKey, [&](std::int64_t wrong) {
+    return code == wrong || message.find("[" + std::to_string(wrong)) != std::string_view::npos;
+  });
+}
 
 }  // namespace
 
@@ -35,15 +54,17 @@ std::string text_in(const json& object, const char* key) {
 KiwoomAnswer judge(unsigned http_status, std::string_view body,
                    std::span<const std::string> secrets) {
   const std::string status = "HTTP " + std::to_string(http_status);
+  json parsed = json::parse(body, nullptr, /*allow_exceptions=*/false);
+  const bool is_object = parsed.is_object();
+  KiwoomAnswer answer = is_object ? judge(std::move(parsed), secrets) : KiwoomAnswer{};
+  if (answer.verdict == Verdict::kWrongKey) return answer;
   if (http_status == kUnauthorized) {
-    return {Verdict::kTokenKilled, status + ", the token is not accepted", {}};
+    return {Verdict::kTokenRefused, status + ", the token is not accepted", {}};
   }
   if (http_status == kTooManyRequests) {
     return {Verdict::kTooMany, status + ", too many requests", {}};
   }
-  json parsed = json::parse(body, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) return {Verdict::kFailed, status + ", not a JSON object", {}};
-  KiwoomAnswer answer = judge(std::move(parsed), secrets);
+  if (!is_object) return {Verdict::kFailed, status + ", not a JSON object", {}};
   if (answer.verdict == Verdict::kOk && http_status != 200) {
     return {Verdict::kFailed, status + " with return_code 0", {}};
   }
@@ -51,16 +72,20 @@ KiwoomAnswer judge(unsigned http_status, std::string_view body,
 }
 
 KiwoomAnswer judge(json object, std::span<const std::string> secrets) {
-  const auto code = object.find("return_code");
-  if (code == object.end() || !code->is_number_integer()) {
-    return {Verdict::kFailed, "an answer without return_code", {}};
-  }
+  const auto code = code_in(object);
+  if (!code) return {Verdict::kFailed, "an answer without return_code", {}};
   if (*code == 0) return {Verdict::kOk, "", std::move(object)};
   const std::string message = text_in(object, "return_msg");
+  std::string error = loggable("return_code " + std::to_string(*code) + ": " + message, secrets);
+  if (is_wrong_key(*code, message)) {
+    return {Verdict::kWrongKey, error + "; app_key or secret_key is wrong", {}};
+  }
   Verdict verdict = Verdict::kFailed;
-  if (*code == 3 && message.find(kKilled) != std::string::npos) verdict = Verdict::kTokenKilled;
+  if (std::ranges::find(kTokenRefused, *code) != kTokenRefused.end()) {
+    verdict = Verdict::kTokenRefused;
+  }
   if (*code == 5 && message.find(kTooManyText) != std::string::npos) verdict = Verdict::kTooMany;
-  return {verdict, loggable("return_code " + code->dump() + ": " + message, secrets), {}};
+  return {verdict, std::move(error), {}};
 }
 
 KiwoomToken token_of(const json& answer, std::int64_t wall_ns) {

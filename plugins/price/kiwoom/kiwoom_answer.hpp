@@ -14,8 +14,9 @@ namespace broadcast {
 struct KiwoomAnswer {
   enum class Verdict {
     kOk,
-    kTokenKilled,  ///< somebody has issued another one
-    kTooMany,      ///< more than five requests in a second
+    kTokenRefused,  ///< mostly because somebody has issued another one
+    kWrongKey,      ///< of app_key and secret_key; another token would not help
+    kTooMany,       ///< more than five requests in a second
     kFailed,
   };
   Verdict verdict = Verdict::kFailed;

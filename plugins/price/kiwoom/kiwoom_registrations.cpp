@@ -14,7 +14,8 @@ namespace {
 constexpr unsigned kIndexGroup = 1;  // tickers begin with the next
 
 bool is_index(const std::string& item) {
-  return std::ranges::any_of(kIndices, [&](const IndexName& index) { return sector_item(index) == item; });
+  return std::ranges::any_of(kIndices,
+                             [&](const IndexName& index) { return sector_item(index) == item; });
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ using Verdict = KiwoomAnswer::Verdict;
 constexpr int kMostRetries = 3;
 constexpr nanoseconds kFirstBackOff = std::chrono::seconds(1);
 constexpr nanoseconds kLongestBackOff = std::chrono::seconds(60);
+constexpr nanoseconds kFirstReplacing = std::chrono::minutes(1);
+constexpr nanoseconds kLongestReplacing = std::chrono::minutes(10);
 
 KiwoomOptions checked(KiwoomOptions options) {
   if (options.app_key.empty()) throw std::invalid_argument("app_key: is empty");
@@ -63,8 +65,15 @@ void KiwoomSession::with_token(TokenDone done) {
   pump();
 }
 
-void KiwoomSession::drop_token(const std::string& token) {
-  if (token_ && token_->text == token) token_.reset();
+bool KiwoomSession::replace_token(TokenUse use, const std::string& token) {
+  if (!token_ || token_->text != token) return true;  // somebody was here before
+  Replacing& replacing = replacing_[static_cast<std::size_t>(use)];
+  const std::int64_t now = calls_.mono_ns();
+  if (now < replacing.next_ns) return false;
+  replacing.back_off = std::clamp(replacing.back_off * 2, kFirstReplacing, kLongestReplacing);
+  replacing.next_ns = now + replacing.back_off.count();
+  token_.reset();
+  return true;
 }
 
 KiwoomSession::Call KiwoomSession::issue() {
@@ -151,9 +160,11 @@ void KiwoomSession::on_response(const KiwoomResponse& response) {
 
 bool KiwoomSession::comes_again(Call& call, const KiwoomResponse& response,
                                 const KiwoomAnswer& answer) {
-  if (answer.verdict == Verdict::kTokenKilled && call.needs_token) {
-    drop_token(call.request.token);
-    return !std::exchange(call.has_new_token, true);
+  if (call.needs_token) {
+    if (answer.verdict == Verdict::kOk) note_token_taken(TokenUse::kRest);
+    if (answer.verdict == Verdict::kTokenRefused) {
+      return replace_token(TokenUse::kRest, call.request.token);
+    }
   }
   if (answer.verdict == Verdict::kTooMany) limiter_.pause(calls_.mono_ns());
   const bool is_worth_it = response.is_worn || answer.verdict == Verdict::kTooMany;

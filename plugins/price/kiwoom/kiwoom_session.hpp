@@ -6,7 +6,9 @@
 // No token is revoked at the end: that would hold up the stop for a round trip, and the next issue
 // kills it anyway.
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -50,12 +52,20 @@ class KiwoomSession {
   /// A token that is good now; issues one where there is none. Calls back later, or before this
   /// returns.
   void with_token(TokenDone done);
-  /// It was refused: unless there is another one already, the next call issues one.
-  void drop_token(const std::string& token);
+  enum class TokenUse : std::uint8_t { kRest, kLogin };
+  /// `token` was refused (KiwoomAnswer::Verdict::kTokenRefused). True: there is another one, or one
+  /// will be issued, so trying again at once is worth it. Issuing kills what the key has
+  /// elsewhere, and does not help where the token is not to blame: a use that is refused again and
+  /// again has one issued at once, and then after a minute at the earliest, doubled up to ten.
+  /// Until then the token stays, and this is false.
+  [[nodiscard]] bool replace_token(TokenUse use, const std::string& token);
+  /// One was taken: for this use, the next refusal is the first again. What the other one is
+  /// refused goes on.
+  void note_token_taken(TokenUse use) { replacing_[static_cast<std::size_t>(use)] = {}; }
 
   using Done = std::function<void(KiwoomAnswer)>;
-  /// POSTs with a token. A killed token is replaced once, a call that was one too many comes again
-  /// a second later.
+  /// POSTs with a token. A refused one is replaced, a call that was one too many comes again a
+  /// second later.
   void call(std::string path, std::string api_id, std::string body, Done done);
 
   [[nodiscard]] const KiwoomOptions& options() const { return options_; }
@@ -69,7 +79,6 @@ class KiwoomSession {
     KiwoomRequest request;
     Done done;
     bool needs_token = true;
-    bool has_new_token = false;  // it was refused once with the one before
     int retries = 0;
   };
   [[nodiscard]] bool has_token() const;
@@ -93,6 +102,11 @@ class KiwoomSession {
   std::string token_error_;         // of the last issue
   std::int64_t next_issue_ns_ = 0;  // not before, after a failure
   std::chrono::nanoseconds issue_back_off_{};
+  struct Replacing {
+    std::int64_t next_ns = 0;  // not before
+    std::chrono::nanoseconds back_off{};
+  };
+  std::array<Replacing, 2> replacing_;  // by use
 
   std::deque<Call> queue_;  // bounded by the callers: each has one
   std::optional<Call> current_;

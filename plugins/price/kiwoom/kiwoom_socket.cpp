@@ -95,7 +95,8 @@ void KiwoomSocket::on_login(const json& message) {
   if (is_ready_) return refuse_one();
   const KiwoomAnswer answer = judge(message, options_.secrets);
   if (answer.verdict != KiwoomAnswer::Verdict::kOk) {
-    return end(End::kLoginRefused, "LOGIN refused: " + answer.error);
+    const bool is_token = answer.verdict == KiwoomAnswer::Verdict::kTokenRefused;
+    return end(is_token ? End::kTokenRefused : End::kBroken, "LOGIN refused: " + answer.error);
   }
   answer_timer_.cancel();
   is_ready_ = true;

@@ -38,7 +38,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   };
   enum class End {
     kBroken,
-    kLoginRefused,  ///< maybe the token was killed
+    kTokenRefused,  ///< at LOGIN
     kTakenOver,     ///< R10001: another connection with this key
   };
   struct Options {

@@ -103,7 +103,7 @@ KiwoomSocket::Calls KiwoomWsSource::calls(const std::string& token) {
 }
 
 void KiwoomWsSource::on_ready() {
-  was_refused_ = false;
+  session_->note_token_taken(KiwoomSession::TokenUse::kLogin);
   ready_ns_ = session_->calls().mono_ns();
   events_.on_link("");
 }
@@ -114,9 +114,9 @@ void KiwoomWsSource::on_end(KiwoomSocket::End how, const std::string& why,
   const bool was_stable = ready_ns_ && session_->calls().mono_ns() - *ready_ns_ >= kStable.count();
   ready_ns_.reset();
   if (was_stable) pause_ = nanoseconds(0);
-  if (how == KiwoomSocket::End::kLoginRefused) {
-    session_->drop_token(token);
-    if (!std::exchange(was_refused_, true)) return connect();  // once, at once
+  if (how == KiwoomSocket::End::kTokenRefused &&
+      session_->replace_token(KiwoomSession::TokenUse::kLogin, token)) {
+    return connect();
   }
   connect_after(how == KiwoomSocket::End::kTakenOver ? kTakenOverPause : next_pause(), why);
 }

@@ -61,7 +61,6 @@ class KiwoomWsSource final : public PriceSource {
   const KiwoomUrl url_;
   Events events_;
   std::shared_ptr<KiwoomSocket> socket_;
-  bool was_refused_ = false;              // at the last LOGIN, with a token that was replaced then
   std::optional<std::int64_t> ready_ns_;  // while logged in: since when
   std::chrono::nanoseconds pause_{};
   std::optional<std::uint64_t> timer_;  // while it pauses

@@ -17,10 +17,11 @@
 //   {"do":"stats"}
 //
 // It knows the sectors 001 (KOSPI, about 2600), 101 (KOSDAQ, 850) and 201 (KOSPI 200, 350).
-// Settings: secret, token_life_s, now_ns (0: the clock), limit (a second; 0: none), limit_style
-// (429, return_code), killed_style (return_code, 401), unknown (codes without a row), rows ({code:
-// {field: text}}), row_limit, ping_ms (0: none), login (ok, refuse, silent), reg (ok, silent),
-// reg_refuse (items), rate (REAL messages a second over all registered tickers).
+// Settings: secret, token_life_s, issue_style (new: kills the older token; same: inside its life the
+// same one again), killed_style (return_code, 401), killed (the body that refuses a token), now_ns
+// (0: the clock), limit (a second; 0: none), limit_style (429, return_code), unknown (codes without
+// a row), rows ({code: {field: text}}), row_limit, ping_ms (0: none), login (ok, refuse, silent),
+// reg (ok, silent), reg_refuse (items), rate (REAL messages a second over all registered tickers).
 // Every command is answered with the stats.
 
 #include <cstdint>

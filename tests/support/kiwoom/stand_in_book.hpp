@@ -29,6 +29,10 @@ struct StandInBook {
     return std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
   }
 
+  [[nodiscard]] nlohmann::json killed() const {
+    return setting<nlohmann::json>("killed", kKilledToken);
+  }
+
   void count(const char* stat, std::int64_t by = 1) {
     note(stat, stats.value(stat, std::int64_t{0}) + by);
   }

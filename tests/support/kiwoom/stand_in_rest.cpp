@@ -59,7 +59,7 @@ std::pair<unsigned, json> StandInRest::answer_to(const Request& request) {
   if (!bearer.starts_with("Bearer ") || !is_live(bearer.substr(7))) {
     book_.count("killed_answers");
     const bool by_status = book_.setting<std::string>("killed_style", "return_code") == "401";
-    return {by_status ? 401U : 200U, kKilledToken};
+    return {by_status ? 401U : 200U, book_.killed()};
   }
   if (request.target() != "/api/dostk/stkinfo" || request["api-id"] != "ka10095") {
     return {404, {{"return_code", 1}, {"return_msg", "no such api"}}};
@@ -75,15 +75,17 @@ json StandInRest::issue(const json& request) {
     return {{"return_code", 3},
             {"return_msg", "인증에 실패했습니다[8001:App Key와 Secret Key 검증에 실패했습니다]"}};
   }
-  live_token_ = "token-" + std::to_string(++issued_) + "-of-" + request.value("appkey", "");
   book_.count("issues");
-  const std::int64_t end =
-      book_.now_ns() + book_.setting<std::int64_t>("token_life_s", 86'400) * 1'000'000'000;
+  const bool may_be_same = book_.setting<std::string>("issue_style", "new") == "same";
+  if (!may_be_same || live_token_.empty() || book_.now_ns() >= end_ns_) {
+    live_token_ = "token-" + std::to_string(++issued_) + "-of-" + request.value("appkey", "");
+    end_ns_ = book_.now_ns() + book_.setting<std::int64_t>("token_life_s", 86'400) * 1'000'000'000;
+  }
   return {{"return_code", 0},
           {"return_msg", "정상적으로 처리되었습니다"},
           {"token_type", "Bearer"},
           {"token", live_token_},
-          {"expires_dt", korean_time(end)}};
+          {"expires_dt", korean_time(end_ns_)}};
 }
 
 json StandInRest::quotes(const json& request) const {

@@ -3,6 +3,7 @@
 // sockets. On its thread.
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <string_view>
@@ -41,6 +42,7 @@ class StandInRest {
   StandInBook& book_;
   std::deque<nlohmann::json> faults_;
   std::string live_token_;
+  std::int64_t end_ns_ = 0;  // of its life
   int issued_ = 0;
   std::deque<std::chrono::steady_clock::time_point> arrivals_;
 };

@@ -53,7 +53,7 @@ void StandInSession::on_login(const std::string& token) {
   if (how == "silent") return;
   json answer = {{"trnm", "LOGIN"}, {"return_code", 0}, {"return_msg", ""}};
   if (how == "refuse" || !calls_.is_live(token)) {
-    answer.update(kKilledToken);
+    answer.update(book_.killed());
     return calls_.send_and_close(answer.dump());
   }
   calls_.take_over_others();

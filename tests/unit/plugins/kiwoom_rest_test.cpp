@@ -112,6 +112,44 @@ TEST_F(KiwoomRestTest, ReplacesAKilledToken) {
   for (const std::string& link : heard_.links) EXPECT_EQ(link, "");
 }
 
+TEST_F(KiwoomRestTest, ReplacesATokenWhateverItsRefusalLooksLike) {
+  start(tickers({"005930"}));
+  ASSERT_TRUE(run_until_quotes(1));
+  std::size_t polls = 1;
+  for (const json& refusal : {json{{"return_code", 3}, {"return_msg", "[8103:토큰 인증 실패]"}},
+                              json{{"return_code", "3"}, {"return_msg", ""}},
+                              json{{"return_code", "8005"}}, json{{"return_code", 8031}}}) {
+    set("killed", refusal);
+    control({{"do", "kill_token"}});
+    next_round();
+    ASSERT_TRUE(run_until_quotes(++polls)) << refusal;
+  }
+  EXPECT_EQ(stat("issues"), 5);
+  for (const std::string& link : heard_.links) EXPECT_EQ(link, "");
+}
+
+TEST_F(KiwoomRestTest, TakesAnIssueThatBringsTheSameTokenAgain) {
+  set("issue_style", "same");
+  fault({{"path", "/api/dostk/stkinfo"}, {"body", R"({"return_code":3,"return_msg":"[8005:"})"}});
+  start(tickers({"005930"}));
+  ASSERT_TRUE(run_until_quotes(1));
+  EXPECT_EQ(stat("issues"), 2);
+  EXPECT_EQ(heard_.links, std::vector<std::string>{""});
+}
+
+TEST_F(KiwoomRestTest, ARefusalAgainAndAgainIssuesFewTokens) {
+  start(tickers({"005930"}), options(), 5s);
+  ASSERT_TRUE(run_until_quotes(1));
+  for (int i = 0; i < 1000; ++i) fault({{"path", "/api/dostk/stkinfo"}, {"status", 401}});
+  const std::int64_t begin = thread_.calls().mono_ns();
+  ASSERT_TRUE(run_until([&] {
+    if (heard_.links.size() > 1) thread_.advance(5s);
+    return thread_.calls().mono_ns() - begin > std::chrono::nanoseconds(10min).count();
+  }));
+  EXPECT_LE(stat("issues"), 1 + 4) << "at once, and after one, two and four minutes";
+  EXPECT_EQ(heard_.links.back(), "HTTP 401, the token is not accepted");
+}
+
 TEST_F(KiwoomRestTest, ReplacesAKilledTokenOnce) {
   for (int i = 0; i < 2; ++i) fault({{"path", "/api/dostk/stkinfo"}, {"status", 401}});
   start(tickers({"005930"}));
@@ -150,6 +188,7 @@ TEST_F(KiwoomRestTest, SaysThatAKeyIsWrongAndDoesNotHammer) {
   start(tickers({"005930"}));
   ASSERT_TRUE(run_until_links(1));
   EXPECT_EQ(heard_.links[0].find("no token: return_code 3: "), 0U) << heard_.links[0];
+  EXPECT_NE(heard_.links[0].find("app_key or secret_key is wrong"), std::string::npos);
   source_->want(tickers({"000660", "005930"}));
   ASSERT_TRUE(run_until_links(2));
   EXPECT_EQ(stat("requests"), 1) << "the back-off";

@@ -92,19 +92,43 @@ TEST(KiwoomAnswerTest, KnowsWhatFailuresMean) {
     return judge(status, body, {}).verdict;
   };
   EXPECT_EQ(verdict(200, R"({"return_code":0})"), Verdict::kOk);
-  EXPECT_EQ(verdict(200, R"({"return_code":3,"return_msg":"인증[8005:Token]"})"),
-            Verdict::kTokenKilled);
-  EXPECT_EQ(verdict(200, R"({"return_code":3,"return_msg":"인증[8001:App Key]"})"),
-            Verdict::kFailed);
-  EXPECT_EQ(verdict(401, "whatever"), Verdict::kTokenKilled);
+  EXPECT_EQ(verdict(200, R"({"return_code":"0"})"), Verdict::kOk);
+  EXPECT_EQ(verdict(401, "whatever"), Verdict::kTokenRefused);
   EXPECT_EQ(verdict(429, ""), Verdict::kTooMany);
   EXPECT_EQ(verdict(200, R"({"return_code":5,"return_msg":"허용된 요청 개수를 초과하였습니다"})"),
             Verdict::kTooMany);
   EXPECT_EQ(verdict(200, R"({"return_code":5,"return_msg":"100개까지"})"), Verdict::kFailed);
-  for (const char* body : {"", "{", "[]", "{}", R"({"return_code":"0"})", "\xFF"}) {
+  EXPECT_EQ(verdict(200, R"({"return_code":"5","return_msg":"허용된 요청 개수를 초과하였습니다"})"),
+            Verdict::kTooMany);
+  for (const char* body :
+       {"", "{", "[]", "{}", R"({"return_code":""})", R"({"return_code":"zero"})",
+        R"({"return_code":null})", R"({"return_code":0.5})", R"({"return_code":7})", "\xFF"}) {
     EXPECT_EQ(verdict(200, body), Verdict::kFailed) << body;
   }
   EXPECT_EQ(verdict(500, R"({"return_code":0})"), Verdict::kFailed);
+}
+
+TEST(KiwoomAnswerTest, KnowsARefusedTokenWhateverCodeStandsInTheText) {
+  for (const char* body :
+       {R"({"return_code":3,"return_msg":"인증[8005:Token]"})",
+        R"({"return_code":3,"return_msg":"인증[8031:투자구분]"})",
+        R"({"return_code":3,"return_msg":"[8103:토큰]"})", R"({"return_code":3})",
+        R"({"return_code":"3","return_msg":"[8010:IP]"})", R"({"return_code":"8005"})",
+        R"({"return_code":8031})", R"({"return_code":8103})", R"({"return_code":"8010"})"}) {
+    EXPECT_EQ(judge(200, body, {}).verdict, KiwoomAnswer::Verdict::kTokenRefused) << body;
+  }
+}
+
+TEST(KiwoomAnswerTest, SaysThatTheKeyIsWrong) {
+  for (const char* body : {R"({"return_code":3,"return_msg":"인증[8001:App Key]"})",
+                           R"({"return_code":"3","return_msg":"인증[8002:App Key]"})",
+                           R"({"return_code":8001})", R"({"return_code":"8002"})"}) {
+    for (const unsigned status : {200U, 401U}) {
+      const KiwoomAnswer answer = judge(status, body, {});
+      EXPECT_EQ(answer.verdict, KiwoomAnswer::Verdict::kWrongKey) << body;
+      EXPECT_NE(answer.error.find("app_key or secret_key is wrong"), std::string::npos);
+    }
+  }
 }
 
 TEST(KiwoomAnswerTest, RenewsATokenBeforeItsEnd) {

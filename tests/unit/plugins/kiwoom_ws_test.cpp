@@ -179,6 +179,72 @@ TEST_F(KiwoomWsTest, ReplacesATokenOnce) {
   EXPECT_EQ(stat("login_attempts"), 2);
 }
 
+TEST_F(KiwoomWsTest, ReplacesATokenWhateverItsRefusalLooksLike) {
+  start(tickers({"005930"}));
+  ASSERT_TRUE(run_until_registered(1));
+  std::int64_t logins = 1;
+  for (const json& refusal : {json{{"return_code", 3}, {"return_msg", "[8103:토큰 인증 실패]"}},
+                              json{{"return_code", "3"}, {"return_msg", ""}},
+                              json{{"return_code", "8005"}}, json{{"return_code", 8010}}}) {
+    set("killed", refusal);
+    control({{"do", "kill_token"}});
+    control({{"do", "drop"}});
+    ASSERT_TRUE(run_until([&] { return heard_.is_down(); }));
+    thread_.advance(1s);
+    ASSERT_TRUE(run_until([&] { return heard_.is_up(); })) << refusal;
+    EXPECT_EQ(stat("logins"), ++logins);
+  }
+  EXPECT_EQ(stat("issues"), 5);
+}
+
+TEST_F(KiwoomWsTest, ALoginThatIsRefusedAgainAndAgainIssuesFewTokens) {
+  set("login", "refuse");
+  start(tickers({"005930"}));
+  const std::int64_t begin = thread_.calls().mono_ns();
+  for (std::size_t failures = 1; failures <= 20; ++failures) {
+    ASSERT_TRUE(run_until([&] { return heard_.links.size() >= failures; }));
+    if (thread_.calls().mono_ns() - begin < std::chrono::nanoseconds(50s).count()) {
+      EXPECT_LE(stat("issues"), 2);
+    }
+    thread_.advance(30s);
+  }
+  EXPECT_LE(stat("issues"), 2 + 3) << "at once, and after one, two and four minutes";
+  set("login", "ok");
+  ASSERT_TRUE(run_until_registered(1));
+}
+
+TEST_F(KiwoomWsTest, ATokenThatRestTakesIsNotReplacedForEachLogin) {
+  set("login", "refuse");
+  set("limit", 0);
+  session_ = session();
+  source_.emplace(session_);
+  source_->want(tickers({"005930"}));
+  source_->start(heard_.events());
+  KiwoomRestSource rest(5s, session_);
+  Heard heard_rest;
+  rest.want(tickers({"005930"}));
+  rest.start(heard_rest.events());
+  for (std::size_t failures = 1; failures <= 20; ++failures) {
+    const std::size_t polls = heard_rest.quotes.size();
+    ASSERT_TRUE(run_until(
+        [&] { return heard_.links.size() >= failures && heard_rest.quotes.size() > polls; }));
+    thread_.advance(30s);
+  }
+  EXPECT_LE(stat("issues"), 2 + 3);
+  EXPECT_TRUE(heard_rest.is_up());
+}
+
+TEST_F(KiwoomWsTest, DoesNotReplaceATokenWhereTheKeyIsWrong) {
+  set("login", "refuse");
+  set("killed", {{"return_code", 3}, {"return_msg", "인증에 실패했습니다[8002:App Key]"}});
+  start(tickers({"005930"}));
+  ASSERT_TRUE(run_until_down(1));
+  thread_.advance(5min);
+  ASSERT_TRUE(run_until_down(2));
+  EXPECT_NE(heard_.links.back().find("app_key or secret_key is wrong"), std::string::npos);
+  EXPECT_EQ(stat("issues"), 1);
+}
+
 TEST_F(KiwoomWsTest, CountsGarbageAndGoesOn) {
   start(tickers({"005930"}));
   ASSERT_TRUE(run_until_registered(1));
