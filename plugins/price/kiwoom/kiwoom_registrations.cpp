@@ -27,10 +27,21 @@ void KiwoomRegistrations::want(const Wanted& wanted) {
 }
 
 std::string KiwoomRegistrations::next() {
-  if (order_) return {};
-  order_ = removal();  // it makes room
-  if (!order_) order_ = addition();
-  return order_ ? text_of(*order_) : std::string();
+  if (is_waiting()) return {};
+  std::optional<Order> order = removal();  // it makes room
+  if (!order) order = addition();
+  return order ? send(*std::move(order)) : std::string();
+}
+
+std::string KiwoomRegistrations::make_up() {
+  Order order = sent_.back();
+  order.removes = !order.removes;
+  return send(std::move(order));
+}
+
+std::string KiwoomRegistrations::send(Order order) {
+  sent_.push_back(std::move(order));
+  return text_of(sent_.back());
 }
 
 std::optional<KiwoomRegistrations::Order> KiwoomRegistrations::removal() const {
@@ -89,12 +100,17 @@ std::string KiwoomRegistrations::text_of(const Order& order) {
 }
 
 bool KiwoomRegistrations::on_answer(std::string_view trnm, bool is_ok) {
-  if (!order_ || trnm != (order_->removes ? "REMOVE" : "REG")) return false;
-  const Order order = *std::exchange(order_, std::nullopt);
+  const auto is_answered = [trnm](const Order& order) {
+    return trnm == (order.removes ? "REMOVE" : "REG");
+  };
+  // Those before it will not be answered any more. The newest one, because two of a kind are about
+  // the same items, and more than one lost answer is rare.
+  const auto found = std::find_if(sent_.rbegin(), sent_.rend(), is_answered);
+  if (found == sent_.rend()) return false;
+  const Order order = std::move(*found);
+  sent_.erase(sent_.begin(), found.base());
   if (order.removes) {
-    // Refused means that it was not registered.
-    for (const std::string& item : order.items) group_of_.erase(item);
-    sizes_[order.group] -= order.items.size();
+    on_removed(order);  // refused means that it was not registered
   } else {
     is_ok ? on_added(order) : on_refused(order);
   }
@@ -102,14 +118,20 @@ bool KiwoomRegistrations::on_answer(std::string_view trnm, bool is_ok) {
 }
 
 void KiwoomRegistrations::on_added(const Order& order) {
-  for (const std::string& item : order.items) group_of_[item] = order.group;
-  sizes_[order.group] += order.items.size();
+  for (const std::string& item : order.items) {
+    if (group_of_.emplace(item, order.group).second) ++sizes_[order.group];
+  }
+}
+
+void KiwoomRegistrations::on_removed(const Order& order) {
+  for (const std::string& item : order.items) sizes_[order.group] -= group_of_.erase(item);
 }
 
 void KiwoomRegistrations::on_refused(const Order& order) {
   // A group whose first message was refused has not begun.
   if (sizes_[order.group] == 0) named_.erase(order.group);
   if (order.items.size() == 1) {
+    if (!wanted_.contains(order.items.front())) return;
     refused_.insert(order.items.front());
     newly_refused_ = order.items.front();
     return;

@@ -1,7 +1,8 @@
 #pragma once
 // Which items one WebSocket session has registered, and which message brings that nearer to what is
-// wanted: one at a time, because answers do not say what they answer. Items that the server refuses
-// are found by halving, and left out until they are wanted anew. Pure; one connection's own.
+// wanted: one at a time, because answers do not say what they answer but for REG or REMOVE. They
+// come in order, be it late. Items that the server refuses are found by halving, and left out until
+// they are wanted anew. Pure; one connection's own.
 
 #include <cstddef>
 #include <deque>
@@ -23,8 +24,12 @@ class KiwoomRegistrations {
   void want(const Wanted& wanted);
   /// What to send now; empty: nothing, or the answer to the last one is not here yet.
   [[nodiscard]] std::string next();
-  [[nodiscard]] bool is_waiting() const { return order_.has_value(); }
-  /// The answer to what next() gave; false: there was none to wait for.
+  [[nodiscard]] bool is_waiting() const { return !sent_.empty(); }
+  /// What to send where the answer has not come for so long that maybe none will: the opposite for
+  /// the same items. Its answer has the other name, so whichever comes is known for what it
+  /// answers; and afterwards they are registered or removed anew. REQUIRES: is_waiting().
+  [[nodiscard]] std::string make_up();
+  /// The answer to what next() or make_up() gave; false: there was none to wait for.
   [[nodiscard]] bool on_answer(std::string_view trnm, bool is_ok);
   /// The item that the last answer left out.
   [[nodiscard]] std::optional<std::string> take_refused();
@@ -41,8 +46,10 @@ class KiwoomRegistrations {
   [[nodiscard]] std::optional<Order> addition();
   [[nodiscard]] bool is_open(const std::string& item) const;
   void take_place(Order& order);
+  [[nodiscard]] std::string send(Order order);
   [[nodiscard]] std::string text_of(const Order& order);
   void on_added(const Order& order);
+  void on_removed(const Order& order);
   void on_refused(const Order& order);
 
   std::set<std::string> wanted_;              // tickers, and sectors, which are shorter
@@ -52,7 +59,7 @@ class KiwoomRegistrations {
   std::deque<std::vector<std::string>> halves_;
   std::set<std::string> refused_;
   std::optional<std::string> newly_refused_;
-  std::optional<Order> order_;
+  std::deque<Order> sent_;  // and not answered: one, and what is to make up for it
 };
 
 }  // namespace broadcast

@@ -34,6 +34,8 @@ struct KiwoomOptions {
   // No keys of the YAML.
   std::chrono::nanoseconds connect_patience = std::chrono::seconds(5);
   std::chrono::nanoseconds answer_patience = std::chrono::seconds(5);
+  std::chrono::nanoseconds late_patience = std::chrono::seconds(5);
+  std::chrono::nanoseconds lost_patience = std::chrono::minutes(3);
   std::chrono::nanoseconds silence_patience = std::chrono::seconds(90);
 };
 

@@ -18,6 +18,10 @@ using boost::system::error_code;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
+std::string in_ms(std::chrono::nanoseconds patience) {
+  return std::to_string(patience / std::chrono::milliseconds(1)) + " ms";
+}
+
 }  // namespace
 
 KiwoomSocket::KiwoomSocket(KiwoomIo& io, Options options, Calls calls)
@@ -25,7 +29,8 @@ KiwoomSocket::KiwoomSocket(KiwoomIo& io, Options options, Calls calls)
       options_(std::move(options)),
       calls_(std::move(calls)),
       answer_timer_(io.context()),
-      silence_timer_(io.context()) {}
+      silence_timer_(io.context()),
+      lost_patience_(options_.patience.lost) {}
 
 void KiwoomSocket::start() {
   connect_tls(
@@ -98,7 +103,7 @@ void KiwoomSocket::on_login(const json& message) {
     const bool is_token = answer.verdict == KiwoomAnswer::Verdict::kTokenRefused;
     return end(is_token ? End::kTokenRefused : End::kBroken, "LOGIN refused: " + answer.error);
   }
-  answer_timer_.cancel();
+  note_answer();
   is_ready_ = true;
   calls_.on_ready();
   register_next();
@@ -107,9 +112,9 @@ void KiwoomSocket::on_login(const json& message) {
 void KiwoomSocket::on_registered(std::string_view trnm, const json& message) {
   const bool is_ok = judge(message, options_.secrets).verdict == KiwoomAnswer::Verdict::kOk;
   if (!registrations_.on_answer(trnm, is_ok)) return refuse_one();
-  answer_timer_.cancel();
+  note_answer();
   if (const auto refused = registrations_.take_refused()) calls_.on_item_refused(*refused);
-  register_next();
+  registrations_.is_waiting() ? await_registered() : register_next();
 }
 
 void KiwoomSocket::on_real(const json& message) {
@@ -136,8 +141,29 @@ void KiwoomSocket::refuse_one() {
 void KiwoomSocket::register_next() {
   std::string text = registrations_.next();
   if (text.empty()) return;
-  expect("REG or REMOVE");
   send(std::move(text));
+  await_registered();
+}
+
+/// While anything comes, an answer that does not holds up registrations and nothing else.
+void KiwoomSocket::await_registered() {
+  on_unanswered(options_.patience.late, [this] { on_late(); });
+}
+
+void KiwoomSocket::on_late() {
+  if (!std::exchange(is_late_told_, true)) {
+    calls_.on_warning("no answer to REG or REMOVE within " + in_ms(options_.patience.late) +
+                      "; what is wanted anew waits for it, prices go on");
+  }
+  on_unanswered(lost_patience_ - options_.patience.late, [this] { on_lost(); });
+}
+
+void KiwoomSocket::on_lost() {
+  calls_.on_warning("no answer to REG or REMOVE within " + in_ms(lost_patience_) +
+                    "; its items are registered anew");
+  lost_patience_ *= 2;
+  send(registrations_.make_up());
+  await_registered();
 }
 
 void KiwoomSocket::send(std::string text) {
@@ -158,18 +184,24 @@ void KiwoomSocket::write() {
                        });
 }
 
-/// One thing is waited for at a time: the answer to it cancels the timer.
 void KiwoomSocket::expect(const char* what) {
-  answer_timer_.expires_after(
-      std::chrono::duration_cast<steady_clock::duration>(options_.patience.answer));
-  answer_timer_.async_wait([self = shared_from_this(), what](error_code error) {
-    if (error || self->is_over_) return;
-    const auto ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(self->options_.patience.answer);
-    self->end(End::kBroken, std::string("no answer to ") + what + " within " +
-                                std::to_string(ms.count()) + " ms");
+  on_unanswered(options_.patience.answer, [this, what] {
+    end(End::kBroken,
+        std::string("no answer to ") + what + " within " + in_ms(options_.patience.answer));
   });
 }
+
+/// One thing is waited for at a time: note_answer() cancels it.
+void KiwoomSocket::on_unanswered(std::chrono::nanoseconds patience, std::function<void()> run) {
+  answer_timer_.expires_after(std::chrono::duration_cast<steady_clock::duration>(patience));
+  answer_timer_.async_wait([self = shared_from_this(), run = std::move(run)](error_code error) {
+    // It may have been answered between the timer's end and now.
+    const bool is_old = steady_clock::now() < self->answer_timer_.expiry();
+    if (!error && !is_old && !self->is_over_) run();
+  });
+}
+
+void KiwoomSocket::note_answer() { answer_timer_.expires_at(steady_clock::time_point::max()); }
 
 void KiwoomSocket::watch_silence(steady_clock::duration left) {
   silence_timer_.expires_after(left);

@@ -30,7 +30,12 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
 
   struct Patience {
     std::chrono::nanoseconds connect;
-    std::chrono::nanoseconds answer;  ///< to the upgrade, to LOGIN, to each REG and REMOVE
+    std::chrono::nanoseconds answer;  ///< to the upgrade and to LOGIN
+    /// An answer to REG or REMOVE is told as late after `late` and given up after `lost`, which is
+    /// doubled from one that is given up to the next. Answers a minute and a half late were seen
+    /// beside a feed that was well, so a missing one holds up registrations and nothing else.
+    std::chrono::nanoseconds late;
+    std::chrono::nanoseconds lost;
     /// Without a message of any kind, PING included, the connection is dead. The server's period is
     /// not documented (ten seconds were seen): this is several of them, and a source without data
     /// is replaced much earlier.
@@ -53,6 +58,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
     std::function<void(End, const std::string& why)> on_end;  ///< once, and nothing afterwards
     std::function<void(Quotes, const Refusals&)> on_quotes;
     std::function<void(const std::string& item)> on_item_refused;
+    std::function<void(const std::string& text)> on_warning;  ///< and it goes on
   };
 
   /// [any] `io` outlives this.
@@ -80,7 +86,12 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   void register_next();
   void send(std::string text);
   void write();
+  void await_registered();
+  void on_late();
+  void on_lost();
   void expect(const char* what);
+  void on_unanswered(std::chrono::nanoseconds patience, std::function<void()> run);
+  void note_answer();
   void watch_silence(std::chrono::steady_clock::duration left);
   void end(End how, const std::string& why);
 
@@ -94,6 +105,8 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   boost::asio::steady_timer silence_timer_;
   std::chrono::steady_clock::time_point last_read_;
   KiwoomRegistrations registrations_;
+  std::chrono::nanoseconds lost_patience_;
+  bool is_late_told_ = false;
   KiwoomReal real_;
   bool is_ready_ = false;
   bool is_over_ = false;

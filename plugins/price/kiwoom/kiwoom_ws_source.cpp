@@ -71,6 +71,8 @@ void KiwoomWsSource::open(const std::string& token) {
       KiwoomSocket::Options{.url = url_,
                             .patience = {.connect = options.connect_patience,
                                          .answer = options.answer_patience,
+                                         .late = options.late_patience,
+                                         .lost = options.lost_patience,
                                          .silence = options.silence_patience},
                             .token = token,
                             .secrets = session_->secrets()},
@@ -99,6 +101,10 @@ KiwoomSocket::Calls KiwoomWsSource::calls(const std::string& token) {
                                       "source kiwoom_ws: the server does not register " + item +
                                           "; it, and others that are refused after it, are left "
                                           "out until they are wanted anew");
+              },
+          .on_warning =
+              [this](const std::string& text) {
+                session_->calls().log(LogLevel::kWarn, "source kiwoom_ws: " + text);
               }};
 }
 

@@ -298,6 +298,8 @@ void KiwoomStandIn::Server::run(const json& command, const Answer& answer) {
     });
   } else if (what == "take_over") {
     for_each_session([](Peer& peer) { peer.session().take_over(); });
+  } else if (what == "answer_late") {
+    for_each_session([](Peer& peer) { peer.session().answer_late(); });
   } else if (what == "drop") {
     for (Peer* peer : std::set(peers_)) peer->drop();
   } else if (what == "wait") {

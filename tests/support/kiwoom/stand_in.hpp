@@ -11,18 +11,20 @@
 //   {"do":"send", "text":..}      to every session that is logged in
 //   {"do":"send_binary", "text":..}
 //   {"do":"real", "type", "item", "values"}  to those that have registered it
+//   {"do":"answer_late"}          what was kept back while `reg` was late
 //   {"do":"take_over"}            SYSTEM R10001 to all, and the end of their connections
 //   {"do":"drop"}                 all connections end without a word
 //   {"do":"wait", "stat":name, "at_least":n}  answered when that is so
 //   {"do":"stats"}
 //
 // It knows the sectors 001 (KOSPI, about 2600), 101 (KOSDAQ, 850) and 201 (KOSPI 200, 350).
-// Settings: secret, token_life_s, issue_style (new: kills the older token; same: inside its life the
-// same one again), killed_style (return_code, 401), killed (the body that refuses a token), now_ns
-// (0: the clock), limit (a second; 0: none), limit_style (429, return_code), unknown (codes without
-// a row), rows ({code: {field: text}}), row_limit, ping_ms (0: none), login (ok, refuse, silent),
-// reg (ok, silent), reg_refuse (items), rate (REAL messages a second over all registered tickers).
-// Every command is answered with the stats.
+// Settings: secret, token_life_s, issue_style (new: kills the older token; same: inside its life
+// the same one again), killed_style (return_code, 401), killed (the body that refuses a token),
+// now_ns (0: the clock), limit (a second; 0: none), limit_style (429, return_code), unknown (codes
+// without a row), rows ({code: {field: text}}), row_limit, ping_ms (0: none), login (ok, refuse,
+// silent), reg (ok; silent: nothing is done; lost: done and never answered; late: done, and
+// answered when it is told to), reg_refuse (items), rate (REAL messages a second over all
+// registered tickers). Every command is answered with the stats.
 
 #include <cstdint>
 #include <memory>

@@ -63,7 +63,8 @@ void StandInSession::on_login(const std::string& token) {
 }
 
 void StandInSession::on_registration(const std::string& trnm, const json& message) {
-  if (book_.setting<std::string>("reg", "ok") == "silent") return;
+  const std::string how = book_.setting<std::string>("reg", "ok");
+  if (how == "silent") return;
   const std::string error = is_logged_in_ ? change(trnm, message) : "not logged in";
   book_.count(trnm == "REG" ? "regs" : "removes");
   if (!error.empty()) book_.count("registrations_refused");
@@ -71,8 +72,14 @@ void StandInSession::on_registration(const std::string& trnm, const json& messag
   const json all = registered();
   for (const auto& [item, types] : all.items()) items_.push_back(item);
   book_.note("registered_items", items_.size());
-  calls_.send(
+  late_.push_back(
       json{{"trnm", trnm}, {"return_code", error.empty() ? 0 : 1}, {"return_msg", error}}.dump());
+  if (how == "lost") late_.pop_back();
+  if (how != "late") answer_late();
+}
+
+void StandInSession::answer_late() {
+  for (std::string& text : std::exchange(late_, {})) calls_.send(std::move(text));
 }
 
 /// Why not, or empty.

@@ -30,6 +30,8 @@ class StandInSession {
 
   void on_text(const std::string& text);
   void leave();
+  /// What was kept back while `reg` was late.
+  void answer_late();
   /// SYSTEM R10001, and the end of the connection.
   void take_over();
 
@@ -49,6 +51,7 @@ class StandInSession {
   bool is_logged_in_ = false;
   std::map<std::string, std::map<std::string, std::set<std::string>>> groups_;
   std::vector<std::string> items_;
+  std::vector<std::string> late_;
 };
 
 }  // namespace broadcast::test

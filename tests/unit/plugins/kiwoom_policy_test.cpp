@@ -105,6 +105,50 @@ TEST(KiwoomRegistrationsTest, SendsNothingUntilTheAnswerIsHere) {
   EXPECT_FALSE(registrations.next().empty());
 }
 
+TEST(KiwoomRegistrationsTest, RegistersAnewWhatWasNeverAnswered) {
+  KiwoomRegistrations registrations;
+  registrations.want(wanted(2));
+  EXPECT_FALSE(registrations.next().empty());
+  const json opposite = json::parse(registrations.make_up());
+  EXPECT_EQ(opposite.at("trnm"), "REMOVE");
+  EXPECT_EQ(opposite.at("grp_no"), "2");
+  EXPECT_EQ(opposite.at("data").at(0).at("item"), json({"100000", "100001"}));
+  EXPECT_TRUE(registrations.next().empty());
+  EXPECT_TRUE(registrations.on_answer("REMOVE", false)) << "it was never registered";
+  EXPECT_EQ(registrations.registered(), 0U);
+  EXPECT_EQ(settle(registrations).size(), 1U);
+  EXPECT_EQ(registrations.registered(), 2U);
+  EXPECT_FALSE(registrations.is_waiting());
+}
+
+TEST(KiwoomRegistrationsTest, TakesALateAnswerForWhatItAnswers) {
+  KiwoomRegistrations registrations;
+  registrations.want(wanted(1));
+  EXPECT_FALSE(registrations.next().empty());
+  EXPECT_FALSE(registrations.make_up().empty());
+  EXPECT_TRUE(registrations.on_answer("REG", true)) << "of the first one, after all";
+  EXPECT_EQ(registrations.registered(), 1U);
+  EXPECT_TRUE(registrations.next().empty()) << "the REMOVE is still to be answered";
+  EXPECT_TRUE(registrations.on_answer("REMOVE", true));
+  EXPECT_EQ(registrations.registered(), 0U);
+  EXPECT_EQ(settle(registrations).size(), 1U);
+  EXPECT_EQ(registrations.registered(), 1U);
+}
+
+TEST(KiwoomRegistrationsTest, RemovesAnewWhatWasNeverAnswered) {
+  KiwoomRegistrations registrations;
+  registrations.want(wanted(1));
+  settle(registrations);
+  registrations.want({});
+  EXPECT_FALSE(registrations.next().empty());
+  EXPECT_EQ(json::parse(registrations.make_up()).at("trnm"), "REG");
+  EXPECT_TRUE(registrations.on_answer("REG", true));
+  const std::vector<json> messages = settle(registrations);
+  ASSERT_EQ(messages.size(), 1U);
+  EXPECT_EQ(messages[0].at("trnm"), "REMOVE");
+  EXPECT_EQ(registrations.registered(), 0U);
+}
+
 TEST(KiwoomRegistrationsTest, FindsTheItemsThatAreRefusedAndRegistersTheOthers) {
   KiwoomRegistrations registrations;
   registrations.want(wanted(100));
@@ -156,6 +200,41 @@ TEST(KiwoomRegistrationsTest, FollowsAnyChanges) {
     }
     std::set<std::string> all;
     for (const auto& [number, items] : groups) all.insert(items.begin(), items.end());
+    ASSERT_EQ(std::vector<std::string>(all.begin(), all.end()), some.tickers) << round;
+  }
+}
+
+TEST(KiwoomRegistrationsTest, FollowsAnyChangesWhereAnswersAreLateOrLost) {
+  KiwoomRegistrations registrations;
+  std::set<std::string> all;  // as the server has them
+  std::uint64_t random = 1;
+  const auto draw = [&random] {
+    random = random * 6364136223846793005U + 1442695040888963407U;
+    return random >> 33;
+  };
+  for (int round = 0; round < 50; ++round) {
+    Wanted some;
+    for (const std::string& ticker : wanted(230).tickers) {
+      if (draw() % 3 != 0) some.tickers.push_back(ticker);
+    }
+    registrations.want(some);
+    for (std::string text = registrations.next(); !text.empty(); text = registrations.next()) {
+      std::vector<std::string> answers;
+      for (bool is_in_time = false; !is_in_time;) {
+        const json message = json::parse(text);
+        const std::string trnm = message.at("trnm");
+        for (const std::string item : message.at("data").at(0).at("item")) {
+          trnm == "REG" ? void(all.insert(item)) : void(all.erase(item));
+        }
+        is_in_time = draw() % 3 != 0;
+        if (is_in_time || draw() % 2 == 0) answers.push_back(trnm);
+        if (!is_in_time) text = registrations.make_up();
+      }
+      for (const std::string& trnm : answers) {
+        static_cast<void>(registrations.on_answer(trnm, /*is_ok=*/true));
+      }
+      ASSERT_FALSE(registrations.is_waiting());
+    }
     ASSERT_EQ(std::vector<std::string>(all.begin(), all.end()), some.tickers) << round;
   }
 }

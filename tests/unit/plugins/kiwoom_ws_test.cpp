@@ -288,6 +288,7 @@ TEST_F(KiwoomWsTest, LeavesAConnectionThatIsSilent) {
 TEST_F(KiwoomWsTest, BoundsTheTimeOfEachAnswer) {
   KiwoomOptions how = options();
   how.answer_patience = 500ms;
+  how.late_patience = 500ms;
   set("login", "silent");
   start(tickers({"005930"}), how);
   ASSERT_TRUE(run_until_down(1));
@@ -295,8 +296,56 @@ TEST_F(KiwoomWsTest, BoundsTheTimeOfEachAnswer) {
   set("login", "ok");
   set("reg", "silent");
   thread_.advance(31s);
-  ASSERT_TRUE(run_until(
-      [&] { return heard_.is_down() && heard_.links.back().find("no answer to REG") == 0U; }));
+  ASSERT_TRUE(run_until([&] { return heard_.is_up() && !thread_.logs().empty(); }));
+  EXPECT_NE(thread_.logs()[0].find("no answer to REG or REMOVE within 500 ms"), std::string::npos);
+  EXPECT_TRUE(heard_.is_up()) << "which is no reason to leave";
+}
+
+TEST_F(KiwoomWsTest, AnAnswerToRegThatIsLateHoldsUpRegistrationsAndNothingElse) {
+  KiwoomOptions how = options();
+  how.late_patience = 300ms;
+  start(tickers({"005930"}), how);
+  ASSERT_TRUE(run_until_registered(1));
+  ASSERT_TRUE(run_until([&] { return heard_.is_up(); }));
+  set("reg", "late");
+  source_->want(tickers({"000660", "005930"}));
+  ASSERT_TRUE(run_until_registered(2));
+  source_->want(tickers({"000660", "005930", "035420"}));
+  json trade = kTrade;
+  for (std::size_t count = 1; thread_.logs().empty(); ++count) {
+    trade["13"] = std::to_string(count);
+    real("0B", "005930", trade);
+    ASSERT_TRUE(run_until([&] { return heard_.quotes.size() == count; })) << "not one is lost";
+  }
+  EXPECT_EQ(stats().at("registered").size(), 2U) << "the third one waits";
+  set("reg", "ok");
+  control({{"do", "answer_late"}});
+  ASSERT_TRUE(run_until_registered(3)) << "and is registered once the answer is here";
+  EXPECT_EQ(stat("logins"), 1);
+  EXPECT_EQ(heard_.links, std::vector<std::string>{""});
+  EXPECT_EQ(thread_.logs().size(), 1U);
+}
+
+TEST_F(KiwoomWsTest, AnAnswerToRegThatNeverComesDoesNotHoldUpTickersForEver) {
+  for (const char* how_lost : {"silent", "lost"}) {
+    heard_ = {};
+    KiwoomOptions how = options();
+    how.late_patience = 300ms;
+    how.lost_patience = 300ms;
+    set("reg", "ok");
+    start(tickers({"005930"}), how);
+    ASSERT_TRUE(run_until_registered(1));
+    ASSERT_TRUE(run_until([&] { return heard_.is_up(); }));
+    set("reg", how_lost);
+    source_->want(tickers({"000660", "005930"}));
+    const std::size_t before = thread_.logs().size();
+    ASSERT_TRUE(run_until([&] { return thread_.logs().size() > before; }));
+    set("reg", "ok");
+    source_->want(tickers({"000660", "005930", "035420"}));
+    ASSERT_TRUE(run_until_registered(3));
+    EXPECT_EQ(heard_.links, std::vector<std::string>{""});
+    source_.reset();
+  }
 }
 
 TEST_F(KiwoomWsTest, GivesUpATickerAndItsMessagesWithIt) {
