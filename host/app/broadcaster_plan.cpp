@@ -82,7 +82,8 @@ PluginRunner::Options options_of(const BroadcasterPlan::Ready& ready, const Conf
 BroadcasterPlan plan_broadcasters(const Config& config) {
   BroadcasterPlan plan;
   const std::filesystem::path directory = plugin_directory(config);
-  const HostOffer offer = Broadcasters::offer(kHostVersion, {.cache = !config.redis.url.empty()});
+  const HostOffer offer =
+      Broadcasters::offer(kHostVersion, {.cache = !config.redis.cache_url().empty()});
   // Permissions and topics are checked as the server does, on a hub that nobody sees.
   Counters counters;
   TopicHub hub({}, counters);

@@ -242,6 +242,16 @@ FoundUrl find_redis_url(const Environment& environment, std::vector<std::string>
 }
 
 /// Problems name the place, never the URL: it may hold a password.
+void check_redis_url(YamlReader& map, const char* key, const std::string& url,
+                     const std::string& hint) {
+  if (url.empty()) return;
+  try {
+    static_cast<void>(parse_redis_url(url));
+  } catch (const std::invalid_argument& error) {
+    map.fail({key}, error.what() + hint);
+  }
+}
+
 void read_redis_url(YamlReader& map, const Environment& environment, std::string& url,
                     std::vector<std::string>& passed_over) {
   FoundUrl found;
@@ -253,22 +263,19 @@ void read_redis_url(YamlReader& map, const Environment& environment, std::string
     found = find_redis_url(environment, passed_over);
     url = found.url;
   }
-  if (url.empty()) return;
-  try {
-    static_cast<void>(parse_redis_url(url));
-  } catch (const std::invalid_argument& error) {
-    map.fail({"url"}, std::string(error.what()) +
-                          (found.variable.empty() ? ""
-                                                  : " (" + found.variable +
-                                                        " of the environment; url: \"\" switches "
-                                                        "Redis off)"));
-  }
+  check_redis_url(
+      map, "url", url,
+      found.variable.empty()
+          ? ""
+          : " (" + found.variable + " of the environment; url: \"\" switches Redis off)");
 }
 
 void read_redis(YamlReader& map, const Environment& environment, Config& config) {
   constexpr std::size_t kMaxNameBytes = 255;
   RedisConfig& redis = config.redis;
   read_redis_url(map, environment, redis.url, config.passed_over);
+  map.text("cache", redis.cache);
+  check_redis_url(map, "cache", redis.cache, "");
   map.scalar("channels", [&](const std::string& text) -> std::string {
     const bool is_pattern =
         text.size() > 1 && text.ends_with('*') && text.size() <= kMaxNameBytes &&

@@ -95,12 +95,15 @@ struct StateConfig {
   bool operator==(const StateConfig&) const = default;
 };
 
-/// Where producers publish besides HTTP.
+/// Where producers publish besides HTTP, and where they cache.
 struct RedisConfig {
   std::string url;                          ///< checked; empty: nowhere
   std::string channels = "ws:broadcast:*";  ///< of Pub/Sub; empty: none
   std::string stream;                       ///< its key; empty: none
-  std::string ca;  ///< file with the certificates to trust with rediss://; empty: the system's
+  std::string ca;     ///< file with the certificates to trust with rediss://; empty: the system's
+  std::string cache;  ///< checked; URL of where broadcasters drop keys; empty: url
+  /// Empty: nowhere.
+  [[nodiscard]] const std::string& cache_url() const { return cache.empty() ? url : cache; }
   bool operator==(const RedisConfig&) const = default;
 };
 

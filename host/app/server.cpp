@@ -66,12 +66,14 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
 std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateStore* store,
                                     Counters& counters) {
   const RedisConfig& redis = config.redis;
-  if (redis.url.empty()) return nullptr;
-  Ingest::Options options{.url = parse_redis_url(redis.url),
-                          .channels = redis.channels,
-                          .ca = redis.ca,
+  if (redis.cache_url().empty()) return nullptr;  // then there is no url either
+  Ingest::Options options{.ca = redis.ca,
                           .payload_bytes = config.limits.publish_bytes,
-                          .has_cache = true};  // who may drop keys can change
+                          // Always, because who may drop keys can change.
+                          .cache = parse_redis_url(redis.cache_url())};
+  if (redis.url.empty()) return std::make_unique<Ingest>(std::move(options), hub, counters);
+  options.url = parse_redis_url(redis.url);
+  options.channels = redis.channels;
   if (!redis.stream.empty()) {
     options.stream = {.key = redis.stream, .payload_bytes = config.limits.publish_bytes};
     if (store != nullptr) {

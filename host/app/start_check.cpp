@@ -59,7 +59,7 @@ class StartCheck {
     check_listen("admin.listen", config_.admin.listen);
     check_both_listen();
     if (!config_.state.path.empty()) check_state();
-    if (!config_.redis.url.empty()) check_redis();
+    check_redis();
     judge_taken();
     rehearse();
     return std::move(findings_);
@@ -136,13 +136,15 @@ class StartCheck {
   }
 
   void check_redis() {
-    const RedisUrl url = parse_redis_url(config_.redis.url);
-    if (url.transport != RedisUrl::Transport::kTls) return;
-    try {
-      boost::asio::ssl::context tls(boost::asio::ssl::context::tls_client);
-      prepare_tls(tls, url, config_.redis.ca);
-    } catch (const std::exception& error) {
-      fail(error.what());
+    const RedisConfig& redis = config_.redis;
+    for (const auto& [key, url] : {std::pair("url", redis.url), std::pair("cache", redis.cache)}) {
+      if (url.empty()) continue;
+      try {
+        boost::asio::ssl::context tls(boost::asio::ssl::context::tls_client);
+        prepare_tls(tls, parse_redis_url(url), key, redis.ca);
+      } catch (const std::exception& error) {
+        fail(error.what());
+      }
     }
   }
 

@@ -25,28 +25,29 @@ RespBounds::Limits limits_for(std::size_t payload_bytes) {
 
 Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
     : options_(std::move(options)), hub_(hub), tick_(io_) {
-  if (options_.url.transport == RedisUrl::Transport::kTls) {
-    prepare_tls(tls_, options_.url, options_.ca);
-  }
-  const auto parts = [&](const char* name) {
+  prepare_tls(tls_, options_.url, "url", options_.ca);
+  if (options_.cache) prepare_tls(cache_tls_, *options_.cache, "cache", options_.ca);
+  const auto parts = [&](const char* name, const RedisUrl& url, boost::asio::ssl::context& tls) {
     return RedisConnection::Parts{.io = io_,
-                                  .url = options_.url,
-                                  .tls = tls_,
+                                  .url = url,
+                                  .tls = tls,
                                   .counters = counters,
                                   .limits = limits_for(options_.payload_bytes),
                                   .name = name};
   };
   if (!options_.channels.empty()) {
     subscriber_ = std::make_unique<RedisSubscriber>(
-        parts("subscriber"),
+        parts("subscriber", options_.url, tls_),
         RedisSubscriber::Options{.channels = options_.channels,
                                  .payload_bytes = options_.payload_bytes},
         hub);
   }
   if (options_.stream) {
-    stream_ = std::make_unique<RedisStream>(parts("stream"), *options_.stream, hub);
+    stream_ =
+        std::make_unique<RedisStream>(parts("stream", options_.url, tls_), *options_.stream, hub);
   }
-  if (options_.has_cache) cache_ = std::make_unique<RedisCache>(parts("cache"));
+  if (options_.cache)
+    cache_ = std::make_unique<RedisCache>(parts("cache", *options_.cache, cache_tls_));
 }
 
 Ingest::~Ingest() { stop(mono_now()); }

@@ -30,12 +30,12 @@ namespace broadcast {
 class Ingest {
  public:
   struct Options {
-    RedisUrl url;
+    RedisUrl url;          ///< of the channels and the stream
     std::string channels;  ///< as of RedisSubscriber; empty: none
     std::string ca;        ///< file with the certificates to trust; empty: the system's
     std::size_t payload_bytes = 256 * 1024;
     std::optional<RedisStream::Options> stream;
-    bool has_cache = false;  ///< some broadcaster may drop keys
+    std::optional<RedisUrl> cache;  ///< where broadcasters may drop keys; none: nowhere
   };
 
   /// Throws std::runtime_error: "redis.ca: /x.pem: ...". References outlive it.
@@ -69,6 +69,7 @@ class Ingest {
   const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{
       io_.get_executor()};
   boost::asio::ssl::context tls_{boost::asio::ssl::context::tls_client};
+  boost::asio::ssl::context cache_tls_{boost::asio::ssl::context::tls_client};
   // [ingest]
   boost::asio::steady_timer tick_;
   std::unique_ptr<RedisSubscriber> subscriber_;

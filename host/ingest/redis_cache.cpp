@@ -14,11 +14,13 @@ namespace {
 
 constexpr std::string_view kScanned = "256";  // keys that one SCAN looks at
 constexpr std::size_t kShown = 256;
+constexpr std::size_t kPatterns = 256;  // whose drops are known
 
 }  // namespace
 
 RedisCache::RedisCache(const RedisConnection::Parts& parts)
     : io_(parts.io),
+      url_(parts.url),
       counters_(parts.counters),
       connection_(parts, *this),
       self_(std::make_shared<Self>(Self{this})) {}
@@ -82,6 +84,7 @@ void RedisCache::next() {
   });
   if (is_idle && when_idle_) return std::exchange(when_idle_, nullptr)();
   if (pattern_.empty()) return;
+  has_matched_ = false;
   cursor_ = "0";
   scan();
 }
@@ -112,6 +115,7 @@ void RedisCache::on_scanned(const redisReply& reply) {
     if (const auto text = text_of(*key)) words.push_back(*text);
   }
   if (words.size() == 1) return go_on();
+  has_matched_ = true;
   asked_ = Asked::kUnlink;
   connection_.send(words);
 }
@@ -126,8 +130,22 @@ void RedisCache::on_unlinked(const redisReply& reply) {
 void RedisCache::go_on() {
   if (cursor_ != "0") return scan();
   counters_.add(Counter::kCacheDrops);
+  note_drop();
   pattern_.clear();
   next();
+}
+
+/// A pattern that never matches is mostly a mistake, and nobody would see it: answers only stay
+/// old.
+void RedisCache::note_drop() {
+  if (drops_.size() >= kPatterns && !drops_.contains(pattern_)) return;
+  Drops& drops = drops_[pattern_];
+  drops.have_matched = drops.have_matched || has_matched_;
+  if (drops.have_matched || ++drops.count != kEmptyDrops) return;
+  spdlog::warn(
+      "redis: cache: {} has matched no key of {} in {} drops; if that is not where the cache is, "
+      "name it in redis.cache, and if its keys have another prefix, in the broadcaster's pattern",
+      printable(pattern_, kShown), url_.shown(), drops.count);
 }
 
 void RedisCache::give_up(const std::string& why) {

@@ -1,11 +1,13 @@
 #pragma once
 // Drops what producers cached in Redis (bc.cache/1): SCAN and UNLINK of the keys that match a
 // pattern, one pattern after the other, on a connection of its own. A pattern that waits is asked
-// for once; while Redis is away they wait. [ingest], but for try_drop().
+// for once; while Redis is away they wait. One that never matches anything is told. [ingest], but
+// for try_drop().
 
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +26,8 @@ class RedisCache final : public CacheControl, private RedisConnection::User {
  public:
   /// Patterns that may wait.
   static constexpr std::size_t kMostWaiting = 64;
+  /// A pattern that has matched nothing is told after so many drops: a cache may be empty for once.
+  static constexpr std::size_t kEmptyDrops = 3;
 
   /// `parts` outlive the cache.
   explicit RedisCache(const RedisConnection::Parts& parts);
@@ -53,9 +57,17 @@ class RedisCache final : public CacheControl, private RedisConnection::User {
   void on_scanned(const redisReply& reply);
   void on_unlinked(const redisReply& reply);
   void go_on();
+  void note_drop();
   void give_up(const std::string& why);
 
+  /// What is known of a pattern.
+  struct Drops {
+    bool have_matched = false;
+    std::size_t count = 0;
+  };
+
   boost::asio::io_context& io_;
+  const RedisUrl& url_;
   Counters& counters_;
   struct Waiting {
     std::deque<std::string> patterns;
@@ -64,7 +76,9 @@ class RedisCache final : public CacheControl, private RedisConnection::User {
   Guarded<Waiting> waiting_;
   RedisConnection connection_;
   Seldom seldom_;
-  std::string pattern_;  // under way; empty: none
+  std::map<std::string, Drops> drops_;  // by pattern; bounded
+  std::string pattern_;                 // under way; empty: none
+  bool has_matched_ = false;            // it has, so far
   std::string cursor_;
   Asked asked_ = Asked::kNothing;
   std::function<void()> when_idle_;

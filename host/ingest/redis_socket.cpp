@@ -145,7 +145,9 @@ void refuse_file(const std::string& key, const std::string& file, const error_co
 
 }  // namespace
 
-void prepare_tls(asio::ssl::context& tls, const RedisUrl& url, const std::string& ca) {
+void prepare_tls(asio::ssl::context& tls, const RedisUrl& url, const std::string& key,
+                 const std::string& ca) {
+  if (url.transport != RedisUrl::Transport::kTls) return;
   error_code error;
   if (url.tls.verify != RedisUrl::Tls::Verify::kNothing) {
     if (!ca.empty()) {
@@ -153,7 +155,7 @@ void prepare_tls(asio::ssl::context& tls, const RedisUrl& url, const std::string
       refuse_file("ca", ca, error);
     } else if (!url.tls.ca.empty()) {
       tls.load_verify_file(url.tls.ca, error);
-      refuse_file("url: ssl_ca_certs", url.tls.ca, error);
+      refuse_file(key + ": ssl_ca_certs", url.tls.ca, error);
     } else {
       tls.set_default_verify_paths(error);
       refuse_file("ca", "the system's certificates", error);
@@ -161,13 +163,13 @@ void prepare_tls(asio::ssl::context& tls, const RedisUrl& url, const std::string
   }
   if (url.tls.certificate.empty()) return;
   tls.use_certificate_chain_file(url.tls.certificate, error);
-  refuse_file("url: ssl_certfile", url.tls.certificate, error);
+  refuse_file(key + ": ssl_certfile", url.tls.certificate, error);
   // OpenSSL would ask the terminal for the password of a key that has one.
   tls.set_password_callback([](std::size_t, asio::ssl::context::password_purpose) { return ""; });
   const bool is_in_same = url.tls.key.empty();
-  const std::string& key = is_in_same ? url.tls.certificate : url.tls.key;
-  tls.use_private_key_file(key, asio::ssl::context::pem, error);
-  refuse_file(is_in_same ? "url: ssl_certfile" : "url: ssl_keyfile", key, error);
+  const std::string& file = is_in_same ? url.tls.certificate : url.tls.key;
+  tls.use_private_key_file(file, asio::ssl::context::pem, error);
+  refuse_file(key + (is_in_same ? ": ssl_certfile" : ": ssl_keyfile"), file, error);
 }
 
 std::shared_ptr<RedisSocket> make_redis_socket(asio::io_context& io, const RedisUrl& url,

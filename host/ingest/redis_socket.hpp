@@ -30,9 +30,12 @@ class RedisSocket {
   virtual void close() = 0;
 };
 
-/// Makes `tls` trust and show what `url`, and before it `ca`, a file of certificates, say. Throws
-/// std::runtime_error that names the file: "redis.ca: /x.pem: ...".
-void prepare_tls(boost::asio::ssl::context& tls, const RedisUrl& url, const std::string& ca);
+/// Makes `tls` trust and show what `url`, and before it `ca`, a file of certificates, say; does
+/// nothing for a URL without TLS. Throws std::runtime_error that names the file, and the `key`
+/// under `redis:` that the URL stands at: "redis.ca: /x.pem: ...", "redis.cache: ssl_certfile:
+/// ...".
+void prepare_tls(boost::asio::ssl::context& tls, const RedisUrl& url, const std::string& key,
+                 const std::string& ca);
 
 /// `url` and `tls` outlive the socket. Shared, because handlers under way keep it. Of a name with
 /// many addresses the `first`th is tried first, counted around: so one that swallows what it is

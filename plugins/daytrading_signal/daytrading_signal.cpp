@@ -38,14 +38,14 @@ class DaytradingSignal : public SignalBroadcaster {
     require_number(item, "points");
   }
 
-  std::vector<std::string> patterns_ = {"daytrading:signals:*"};
+  std::vector<std::string> patterns_ = {"ralph_stock:daytrading:signals:*"};
 };
 
 }  // namespace broadcast
 
-BROADCAST_SIGNAL_PLUGIN_WITH(broadcast::DaytradingSignal, "daytrading_signal", "1.1.0",
+BROADCAST_SIGNAL_PLUGIN_WITH(broadcast::DaytradingSignal, "daytrading_signal", "1.2.0",
                              "signal:daytrading", "DAYTRADING",
                              R"({"type":"object","additionalProperties":false,"properties":{
-"drop_cache":{"type":"array","default":["daytrading:signals:*"],
+"drop_cache":{"type":"array","default":["ralph_stock:daytrading:signals:*"],
 "items":{"type":"string","minLength":1,"maxLength":256,"pattern":"^[^*?\\[\\\\]"},
-"description":"keys of Redis to drop after each update: patterns as its SCAN has them, with text before the first wildcard; []: none"}}})")
+"description":"keys of redis.cache to drop after each update: patterns as SCAN has them, prefix included, with text before the first wildcard; []: none"}}})")

@@ -4,6 +4,7 @@
 import asyncio
 import json
 import os
+import re
 import socket
 import tempfile
 import threading
@@ -285,23 +286,53 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         host = self.start_host(server.url())
         host.wait_for_line("cache connected")
         client = server.client()
-        client.mset({f"daytrading:signals:{i}": "old" for i in range(2000)} | {"daytrading:other": "kept"})
+        client.mset({f"ralph_stock:daytrading:signals:{i}": "old" for i in range(2000)})
+        client.set("ralph_stock:daytrading:other", "kept")
         await self.see_a_signal(host, server)
         wait_for_metric(host, "broadcast_cache_dropped_keys_total", 2000)
-        self.assertEqual(client.keys("*"), [b"daytrading:other"])
+        self.assertEqual(client.keys("*"), [b"ralph_stock:daytrading:other"])
         # While Redis is away nothing is held up; afterwards it is dropped all the same.
-        client.set("daytrading:signals:late", "old")
+        client.set("ralph_stock:daytrading:signals:late", "old")
         server.kill()
         self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
         server.start()
         wait_for_metric(host, "broadcast_cache_dropped_keys_total", 2001)
-        self.assertEqual(server.client().keys("*"), [b"daytrading:other"])
+        self.assertEqual(server.client().keys("*"), [b"ralph_stock:daytrading:other"])
+
+    def test_the_cache_may_be_in_another_database_than_the_broker(self):
+        server = self.start_redis()
+        broker, cache = server.client(), server.client(db=1)
+        key = "ralph_stock:daytrading:signals:70:kospi:50:list"  # as the dashboard's REST API has it
+        for where in ({"cache": server.url(database=1)}, {"url": "", "cache": server.url(database=1)}):
+            broker.set(key, "kept")
+            cache.set(key, "old")
+            cache.set("ralph_stock:stock:005930", "kept")
+            host = self.start_host(server.url(), redis=where)
+            host.wait_for_line("cache connected")
+            self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
+            wait_for_metric(host, "broadcast_cache_dropped_keys_total", 1)
+            self.assertEqual(cache.keys("*"), [b"ralph_stock:stock:005930"])
+            self.assertEqual(broker.get(key), b"kept")
+            self.assertEqual('{connection="subscriber"}' in host.metrics(), "url" not in where)
+            host.stop()
+
+    def test_a_pattern_that_never_matches_is_told_once_and_what_to_do(self):
+        server = self.start_redis()
+        server.client(db=1).set("ralph_stock:daytrading:signals:1", "kept: no cache is configured there")
+        host = self.start_host(server.url())
+        host.wait_for_line("cache connected")
+        for drops in range(1, 7):
+            self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
+            wait_for_metric(host, "broadcast_cache_drops_total", drops)
+        host.stop()
+        told = f"has matched no key of redis://127.0.0.1:{server.port}/0 in 3 drops; .* redis.cache"
+        self.assertEqual(len(re.findall(told, host.log())), 1, host.log())
 
     def test_what_is_to_be_dropped_when_the_host_ends_is_dropped(self):
         server = self.start_redis()
         host = self.start_host(server.url())
         host.wait_for_line("cache connected")
-        server.client().mset({f"daytrading:signals:{i}": "old" for i in range(5_000)})
+        server.client().mset({f"ralph_stock:daytrading:signals:{i}": "old" for i in range(5_000)})
         self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
         host.stop()
         self.assertEqual(server.client().dbsize(), 0, host.log())
@@ -329,17 +360,17 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         server = self.start_redis(more=["--rename-command", "UNLINK", ""])
         host = self.start_host(server.url())
         host.wait_for_line("cache connected")
-        server.client().set("daytrading:signals:1", "old")
+        server.client().set("ralph_stock:daytrading:signals:1", "old")
         self.assertEqual(host.publish("signal:daytrading", [SIGNAL])[0], 200)
         wait_for_metric(host, "broadcast_cache_errors_total", 1)
-        host.wait_for_line("keys daytrading:signals:\\* were not all dropped: ERR unknown command")
+        host.wait_for_line("keys ralph_stock:daytrading:signals:\\* were not all dropped: ERR unknown command")
 
     async def test_without_the_permission_nothing_is_dropped(self):
         server = self.start_redis()
         host = self.start_host(server.url(), {"daytrading_signal": {}})
-        server.client().set("daytrading:signals:1", "kept")
+        server.client().set("ralph_stock:daytrading:signals:1", "kept")
         await self.see_a_signal(host, server)
-        self.assertEqual(server.client().get("daytrading:signals:1"), b"kept")
+        self.assertEqual(server.client().get("ralph_stock:daytrading:signals:1"), b"kept")
         self.assertEqual(metric(host, "broadcast_cache_drops_total"), 0)
 
     def test_the_environment_says_where_redis_is(self):

@@ -75,8 +75,8 @@ class RedisServer(Server):
             how |= {"username": USER, "password": PASSWORD}
         return redis.Redis(**how, socket_timeout=DEADLINE, **more)
 
-    def url(self, scheme="redis", host="127.0.0.1", secret=f"{USER}:{ENCODED}"):
-        return f"{scheme}://{secret + '@' if self._user else ''}{host}:{self.port}/0"
+    def url(self, scheme="redis", host="127.0.0.1", secret=f"{USER}:{ENCODED}", database=0):
+        return f"{scheme}://{secret + '@' if self._user else ''}{host}:{self.port}/{database}"
 
     def cli(self, *words):
         """`redis-cli`: its output."""

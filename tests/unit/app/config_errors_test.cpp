@@ -245,6 +245,8 @@ TEST(ConfigErrorsTest, RedisIsAUrlThatIsNeverRepeatedAndAPrefix) {
       {"redis: {url: \"amqp://u:s3cret@h\"}", "f.yaml:1:9" + url + "the scheme is another"},
       {"redis: {url: \"redis://u:s3cret@h/x\"}",
        "f.yaml:1:9" + url + "the database is a number such as 0"},
+      {"redis: {cache: \"memcached://u:s3cret@h\"}",
+       "f.yaml:1:9: redis.cache" + url.substr(url.find(": expected")) + "the scheme is another"},
       {"redis: {channels: \"*:ws\"}",
        "f.yaml:1:9: redis.channels: expected a prefix and a star such as ws:broadcast:*, found "
        "\"*:ws\""},

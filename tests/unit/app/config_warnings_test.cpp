@@ -70,6 +70,12 @@ TEST(ConfigWarningsTest, NameACertificateThatIsNotChecked) {
       ElementsAre("f.yaml: redis.url: ssl_ca_certs: not used: redis.ca is"));
 }
 
+TEST(ConfigWarningsTest, ACacheOfItsOwnIsEnoughForWhatOnlyTheCacheNeeds) {
+  EXPECT_THAT(warnings_of(configured("redis: {url: \"\", cache: \"rediss://h/1\", ca: /x.pem}\n"
+                                     "broadcasters: {a: {permissions: [cache]}}")),
+              IsEmpty());
+}
+
 TEST(ConfigWarningsTest, AreNoneWhereAllIsUsed) {
   EXPECT_THAT(warnings_of(configured("")), IsEmpty());
   EXPECT_THAT(warnings_of(configured("redis: {url: \"rediss://h\", stream: s, ca: /x.pem}\n"

@@ -23,7 +23,7 @@ TEST(IngestStressTest, ManyThreadsAskTheCacheWhileItStops) {
     Ingest ingest({.url = nowhere,
                    .channels = "ws:broadcast:*",
                    .stream = RedisStream::Options{.key = "ws:stream"},
-                   .has_cache = true},
+                   .cache = nowhere},
                   hub, counters);
     std::atomic<bool> is_over{false};
     std::vector<std::thread> broadcasters;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "host/ingest/ingest.hpp"
+#include "tests/unit/base/captured_log.hpp"
 #include "tests/unit/ingest/fake_redis.hpp"
 
 namespace broadcast {
@@ -35,6 +36,28 @@ TEST(RedisCacheTest, IsIdleOnceAllIsDropped) {
   EXPECT_EQ(play.counters.get(Counter::kCacheErrors), 0U);
 }
 
+TEST(RedisCacheTest, APatternThatNeverMatchesIsToldOnce) {
+  const test::CapturedLog log;
+  test::RedisPlay play;
+  play.redis.answer = [](const FakeRedis::Command& command) -> std::optional<std::string> {
+    if (command[0] == "UNLINK") return ":1\r\n";
+    if (command[0] != "SCAN") return std::nullopt;
+    const bool is_there = command[3] == "there:*";
+    return test::list({bulk("0"), test::list(is_there ? std::vector{bulk("there:1")}
+                                                      : std::vector<std::string>{})});
+  };
+  RedisCache cache(play.parts());
+  cache.start();
+  for (std::uint64_t drops = 2; drops <= 12; drops += 2) {
+    EXPECT_TRUE(cache.try_drop("gone:*"));
+    EXPECT_TRUE(cache.try_drop("there:*"));
+    ASSERT_TRUE(play.run_until([&] { return play.counters.get(Counter::kCacheDrops) == drops; }));
+    EXPECT_EQ(log.count_of("has matched no key of"), drops < 6 ? 0 : 1);
+  }
+  EXPECT_EQ(log.count_of("gone:* has matched no key of " + play.url.shown() + " in 3 drops"), 1);
+  cache.stop();
+}
+
 TEST(RedisCacheTest, WhatIsLeftAtTheEndOrAskedForLaterIsCounted) {
   test::RedisPlay play;
   play.redis.answer = [](const FakeRedis::Command& command) {
@@ -54,7 +77,7 @@ TEST(RedisCacheTest, WhatIsLeftAtTheEndOrAskedForLaterIsCounted) {
 TEST(IngestTest, EndsWithTheCacheOnceBroadcastersAreGone) {
   test::RedisPlay play;
   play.redis.answer = two_steps;
-  Ingest ingest({.url = play.url, .has_cache = true}, play.hub, play.counters);
+  Ingest ingest({.cache = play.url}, play.hub, play.counters);
   ingest.start();
   ingest.stop_reading();
   EXPECT_TRUE(ingest.cache()->try_drop("a:*"));

@@ -162,7 +162,7 @@ TEST_F(DaytradingTest, DropsTheCacheAfterABroadcastAndOnlyThen) {
   host.set_publish_status(BC_OK);
   EXPECT_THAT(host.dropped_cache(), IsEmpty());
   host.message(kDay, "[]");
-  EXPECT_THAT(host.dropped_cache(), ElementsAre("daytrading:signals:*"));
+  EXPECT_THAT(host.dropped_cache(), ElementsAre("ralph_stock:daytrading:signals:*"));
 }
 
 TEST(DaytradingCacheTest, DropsWhatItsConfigurationNames) {
