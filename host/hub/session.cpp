@@ -8,8 +8,28 @@ namespace broadcast {
 
 namespace {
 
-constexpr std::size_t kMaxErrors = 20;
-constexpr std::chrono::seconds kErrorWindow{10};
+constexpr std::size_t kMaxOffences = 20;
+constexpr std::chrono::seconds kOffenceWindow{10};
+/// Subscribes that may be refused before they cost what other commands do. As many as a request may
+/// name by default: a page asks for all its topics once.
+constexpr std::size_t kFreeRefusals = 128;
+
+/// Garbage and floods. What is wrong with a topic is an answer: a page that asks for topics which
+/// nobody serves asks for them again after each reconnect.
+bool is_offence(const ErrorReply& error) {
+  switch (error.code) {
+    case ErrorCode::kBadJson:
+    case ErrorCode::kBadMessage:
+    case ErrorCode::kUnknownType:
+    case ErrorCode::kRateLimited:
+      return error.topic.empty();
+    case ErrorCode::kInvalidTopic:
+    case ErrorCode::kUnknownTopic:
+    case ErrorCode::kTooManyTopics:
+      break;
+  }
+  return false;
+}
 
 SubscriptionText text_of(const TopicIndex::View& view) {
   return {.topic = view.topic,
@@ -104,23 +124,16 @@ void Session::on_open(MonoTime now) {
 
 void Session::on_text(std::string_view text, MonoTime now) {
   counters_.add(Counter::kMessagesReceived);
-  auto parsed = parse_command(text, limits_.protocol);
+  const auto parsed = parse_command(text, limits_.protocol);
   const auto* command = std::get_if<Command>(&parsed);
-  if (const auto wait = is_free(command) ? std::nullopt : wait_for_token(now)) {
-    fail({.code = ErrorCode::kRateLimited,
-          .message =
-              "More than " + std::to_string(limits_.commands_per_second) + " commands a second",
-          .id = command != nullptr ? command->id : std::get<ErrorReply>(parsed).id,
-          .retry_after = *wait,
-          .limit = Counter::kLimitCommands},
-         now);
-    return;
-  }
-  if (const auto* error = std::get_if<ErrorReply>(&parsed)) {
+  const auto* error = std::get_if<ErrorReply>(&parsed);
+  if (error != nullptr && !is_offence(*error)) return refuse(*error, now);
+  if (!is_free(command) && !has_token(command != nullptr ? command->id : error->id, now)) return;
+  if (error != nullptr) {
     fail(*error, now);
-    return;
+  } else {
+    handle(*command, now);
   }
-  handle(std::get<Command>(parsed), now);
 }
 
 void Session::on_binary(std::string_view, MonoTime now) {
@@ -189,8 +202,7 @@ void Session::subscribe_one(const std::string& topic, const Command& command, Mo
   auto result = try_subscribe(topic, command, now);
   if (auto* error = std::get_if<ErrorReply>(&result)) {
     error->id = command.id;
-    fail(*error, now);
-    return;
+    return refuse(*error, now);
   }
   const auto& views = std::get<Views>(result);
   reply(write_subscribed(subscribed_text(topic, views), command.id));
@@ -272,17 +284,40 @@ void Session::fail(const ErrorReply& error, MonoTime now) {
   counters_.add(Counter::kErrorReplies);
   if (error.limit) counters_.add(*error.limit);
   reply(write_error(error));
-  std::erase_if(errors_, [&](MonoTime at) { return now - at >= kErrorWindow; });
-  errors_.push_back(now);
-  if (errors_.size() > kMaxErrors) outbox_.close(kCloseFlood);
+  if (!is_offence(error)) return;
+  Errors& errors = this->errors();
+  std::erase_if(errors.offences, [&](MonoTime at) { return now - at >= kOffenceWindow; });
+  errors.offences.push_back(now);
+  if (errors.offences.size() > kMaxOffences) outbox_.close(kCloseFlood);
 }
 
-std::optional<std::chrono::milliseconds> Session::wait_for_token(MonoTime now) {
-  if (limits_.commands_per_second == 0) return std::nullopt;
+void Session::refuse(const ErrorReply& error, MonoTime now) {
+  if (errors().refusals < kFreeRefusals) {
+    ++errors().refusals;
+  } else if (!has_token(error.id, now)) {
+    return;
+  }
+  fail(error, now);
+}
+
+Session::Errors& Session::errors() {
+  if (!errors_) errors_ = std::make_unique<Errors>();
+  return *errors_;
+}
+
+bool Session::has_token(const std::string& id, MonoTime now) {
+  if (limits_.commands_per_second == 0) return true;
   const double rate = limits_.commands_per_second;
   const std::chrono::nanoseconds wait = tokens_.take(rate, rate, now);
-  if (wait == std::chrono::nanoseconds(0)) return std::nullopt;
-  return std::chrono::ceil<std::chrono::milliseconds>(wait);
+  if (wait == std::chrono::nanoseconds(0)) return true;
+  fail(
+      {.code = ErrorCode::kRateLimited,
+       .message = "More than " + std::to_string(limits_.commands_per_second) + " commands a second",
+       .id = id,
+       .retry_after = std::chrono::ceil<std::chrono::milliseconds>(wait),
+       .limit = Counter::kLimitCommands},
+      now);
+  return false;
 }
 
 }  // namespace broadcast

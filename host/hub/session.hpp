@@ -60,7 +60,17 @@ class Session final : public Client {
   [[nodiscard]] bool is_free(const Command* command) const;
   void reply(std::string_view text);
   void fail(const ErrorReply& error, MonoTime now);
-  [[nodiscard]] std::optional<std::chrono::milliseconds> wait_for_token(MonoTime now);
+  /// Answers that a subscription is not possible, which costs a token after the first 128.
+  void refuse(const ErrorReply& error, MonoTime now);
+  /// False: the command with this id was answered with rate_limited.
+  [[nodiscard]] bool has_token(const std::string& id, MonoTime now);
+
+  /// Only those have it who were answered with an error.
+  struct Errors {
+    std::vector<MonoTime> offences;  // within the last ten seconds, oldest first
+    std::size_t refusals = 0;        // that cost nothing
+  };
+  [[nodiscard]] Errors& errors();
 
   TopicIndex& index_;
   const SessionLimits& limits_;
@@ -68,8 +78,8 @@ class Session final : public Client {
   Outbox& outbox_;
   Subscriptions subscriptions_;
   std::unique_ptr<Opening> opening_;
-  std::vector<MonoTime> errors_;  // within the last ten seconds, oldest first
-  TokenBucket tokens_;            // of commands_per_second
+  std::unique_ptr<Errors> errors_;
+  TokenBucket tokens_;  // of commands_per_second
 };
 
 }  // namespace broadcast

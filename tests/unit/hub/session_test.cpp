@@ -307,8 +307,38 @@ TEST_F(SessionTest, ErrorsSpreadOverTimeDoNotCloseTheConnection) {
   EXPECT_FALSE(client.outbox().closing());
 }
 
-TEST_F(SessionTest, AQueryStringFullOfErrorsIsAFloodToo) {
-  TestClient client(play.a, {.topics = std::vector<std::string>(21, "signal:foo")});
+TEST_F(SessionTest, ATopicThatIsRefusedIsAnAnswerAndNoOffence) {
+  TestClient client(play.a, {.limits = {.topics_per_connection = 1},
+                             .topics = std::vector<std::string>(21, "signal:foo")});
+  for (int i = 0; i < 21; ++i) {
+    client.send(subscribe("signal:foo"));
+    client.send(subscribe("no topic"));
+    client.send(unsubscribe("no topic"));
+    client.send(R"({"type":"subscribe","topic":"signal:vcp","max_rate":1})");
+  }
+  client.send(subscribe("signal:vcp"));
+  for (int i = 0; i < 21; ++i) client.send(subscribe("market:kospi"));  // one topic too many
+  EXPECT_FALSE(client.outbox().closing());
+  write_all(client.outbox());
+  publish("signal:vcp");
+  play.a.drain();
+  EXPECT_THAT(words_of(client.read()), ElementsAre("signal:vcp#1"));
+}
+
+TEST_F(SessionTest, RefusedSubscribesCostTokensAfterTheFirst128AndAFloodOfThemCloses) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 2},
+                             .topics = std::vector<std::string>(100, "signal:foo")});
+  for (int i = 0; i < 28; ++i) client.send(subscribe("no topic"));
+  write_all(client.outbox());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(words_of(client.ask(subscribe("signal:foo"))), ElementsAre("error unknown_topic"));
+  }
+  EXPECT_THAT(words_of(client.ask(subscribe("signal:vcp"))), ElementsAre("subscribed"));
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(words_of(client.ask(subscribe("signal:foo"))), ElementsAre("error rate_limited"));
+  }
+  EXPECT_FALSE(client.outbox().closing());
+  client.send(subscribe("no topic"));
   EXPECT_EQ(client.outbox().close_reason().code, 4429);
 }
 
