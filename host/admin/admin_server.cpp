@@ -17,6 +17,7 @@
 
 #include "host/admin/operate_endpoint.hpp"
 #include "host/admin/routes.hpp"
+#include "host/base/clock.hpp"
 #include "host/base/printable.hpp"
 #include "host/base/seldom.hpp"
 #include "host/net/upgrade.hpp"
@@ -287,15 +288,23 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     stream_.expires_never();
     answered_ = false;
     const std::uint64_t turn = ++turn_;
-    timer_.expires_after(within);
-    timer_.async_wait([self = shared_from_this(), turn, reason](error_code error) {
-      if (!error) self->answer_turn(turn, admin_error(504, "timeout", reason));
-    });
+    give_up_after(within, turn, reason);
     return [weak = weak_from_this(), io = &core_->io, turn](AdminReply reply) {
       asio::post(*io, [weak, turn, reply = std::move(reply)] {
         if (const auto self = weak.lock()) self->answer_turn(turn, reply);
       });
     };
+  }
+
+  void give_up_after(std::chrono::nanoseconds within, std::uint64_t turn, std::string_view reason) {
+    timer_.expires_after(within);
+    timer_.async_wait([self = shared_from_this(), within, turn, reason](error_code error) {
+      if (error) return;
+      if (was_slept_through(self->timer_.expiry(), mono_now())) {
+        return self->give_up_after(within, turn, reason);
+      }
+      self->answer_turn(turn, admin_error(504, "timeout", reason));
+    });
   }
 
   void answer_turn(std::uint64_t turn, const AdminReply& reply) {

@@ -11,6 +11,14 @@ using MonoTime = std::chrono::steady_clock::time_point;
 
 [[nodiscard]] inline MonoTime mono_now() { return std::chrono::steady_clock::now(); }
 
+/// How far behind a deadline one looks at it who did not run when it came, because the process was
+/// stopped (SIGSTOP, a freezer, a suspended machine) or had no CPU. What was to happen until then
+/// may be about to: it gets the rest of its time.
+inline constexpr std::chrono::milliseconds kSleptThrough{500};
+[[nodiscard]] inline bool was_slept_through(MonoTime deadline, MonoTime now) {
+  return now >= deadline && now - deadline >= kSleptThrough;
+}
+
 /// Nanoseconds since 1970 UTC.
 [[nodiscard]] inline std::int64_t wall_now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(

@@ -35,6 +35,15 @@ class Wake {
     is_set_ = false;
   }
 
+  /// As wait(). Returns the deadline that holds from now on: `until`, or, if it was slept through,
+  /// one that leaves as much time as there was before.
+  [[nodiscard]] MonoTime wait_awake(MonoTime until) {
+    const MonoTime begun = mono_now();
+    wait(until);
+    const MonoTime now = mono_now();
+    return was_slept_through(until, now) ? now + (until - begun) : until;
+  }
+
  private:
   std::mutex mutex_;
   std::condition_variable condition_;

@@ -1,5 +1,6 @@
 #include "host/ingest/redis_connection.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include <spdlog/spdlog.h>
@@ -154,7 +155,11 @@ void RedisConnection::watch() {
   timer_.expires_after(kLook);
   timer_.async_wait([this, turn = try_](error_code error) {
     if (error || turn != try_) return;
-    on_silence(mono_now());
+    const MonoTime now = mono_now();
+    const MonoTime due = timer_.expiry();
+    // It could not be heard meanwhile.
+    if (was_slept_through(due, now)) heard_ = std::min(now, heard_ + (now - due));
+    on_silence(now);
     if (turn == try_) watch();
   });
 }

@@ -68,7 +68,7 @@ void PluginRunner::request_stop(MonoTime deadline) {
 bool PluginRunner::wait_stopped(MonoTime until) {
   while (!has_ended_.load()) {
     if (mono_now() >= until) return false;
-    news_.wait(until);
+    until = news_.wait_awake(until);
   }
   if (supervisor_.joinable()) supervisor_.join();
   return true;
@@ -79,7 +79,7 @@ std::string PluginRunner::wait_first_start(MonoTime until) {
     const auto refusal = first_start_.with_lock([](const auto& known) { return known; });
     if (refusal) return *refusal;
     if (mono_now() >= until) return "its START has not returned in time";
-    news_.wait(until);
+    until = news_.wait_awake(until);
   }
 }
 

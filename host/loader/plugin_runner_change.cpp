@@ -17,7 +17,10 @@ bool PluginRunner::wait_until(MonoTime until, Predicate is_done) {
   while (!is_done()) {
     const MonoTime limit = is_stopping_.load() ? std::min(until, stop_deadline()) : until;
     if (mono_now() >= limit) return false;
-    progress_.wait(limit);
+    const MonoTime later = progress_.wait_awake(limit);
+    if (later == limit) continue;
+    until = later;
+    stop_deadline_.with_lock([&](MonoTime& stop) { stop = std::max(stop, later); });
   }
   return true;
 }

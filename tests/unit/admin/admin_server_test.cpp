@@ -669,6 +669,20 @@ TEST_F(AdminServerTest, AnOwnerThatDoesNotAnswerIs504AndItsLateVerdictIsForgotte
   EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 504U);
 }
 
+TEST_F(AdminServerTest, AVerdictMayComeAfterAPauseOfTheHostThatWasLongerThanItsTime) {
+  options.answer_within = std::chrono::seconds(1);
+  Producer producer = connect();
+  producer.send(post_to(kVcp));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  asio::post(io, [until = mono_now() + options.answer_within + 2 * kSleptThrough] {
+    while (mono_now() < until) {  // the thread does nothing else, as if it was stopped
+    }
+  });
+  EXPECT_EQ(ask(post_to("/elsewhere")).result_int(), 404U);  // it goes on
+  waiting.done(accepted(1, {.topic = "signal:vcp"}));
+  EXPECT_EQ(producer.receive().result_int(), 200U);
+}
+
 TEST_F(AdminServerTest, ALateVerdictIsNotTakenForTheAnswerToTheNextRequest) {
   options.answer_within = std::chrono::milliseconds(100);
   Producer producer = connect();
