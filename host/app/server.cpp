@@ -28,6 +28,8 @@ constexpr std::chrono::seconds kPluginStop{5};
 /// The last answers to producers, which only have to be written.
 constexpr std::chrono::milliseconds kAnswer{100};
 constexpr std::chrono::seconds kTick{1};
+/// Clients get so much of server.drain however long the rest took.
+constexpr std::chrono::seconds kGoodbye{1};
 /// What broadcasters have asked the cache for and what is not dropped yet.
 constexpr std::chrono::seconds kCacheStop{1};
 /// With plugins.strict: what loading and START of all broadcasters may take.
@@ -163,7 +165,7 @@ Server::Server(Config config, BroadcasterPlan plan)
               [this](Shard& shard, Outbox& outbox, std::vector<std::string> first_topics) {
                 return std::make_unique<Session>(shard.index(), session_limits_[shard.number()],
                                                  shard.counters(), outbox, new_client_id(),
-                                                 std::move(first_topics));
+                                                 std::move(first_topics), shard.heartbeat());
               }),
       relay_(hub_),
       ingest_(open_ingest(config_, hub_, store_.get(), counters_)),
@@ -304,7 +306,8 @@ bool Server::stop() {
   if (operations_.is_reading()) io_.poll();  // it may have ended, and not have said so
   admin_->stop();
   if (ingest_) ingest_->stop(std::min<MonoTime>(mono_now() + kCacheStop, begun + drain));
-  shards_.stop(std::max(begun + drain - mono_now(), std::chrono::nanoseconds(0)));
+  shards_.stop(
+      std::max(begun + drain - mono_now(), std::min<std::chrono::nanoseconds>(drain, kGoodbye)));
   spdlog::info("stopped: {} messages published, {} delivered, {} conflated, {} slow readers closed",
                counters_.get(Counter::kMessagesPublished), shards_.total(Counter::kDeliveries),
                shards_.total(Counter::kConflated), shards_.total(Counter::kClosedSlow));

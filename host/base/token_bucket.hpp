@@ -17,8 +17,7 @@ class TokenBucket {
 
   /// Takes a token, or says how long until there is one. REQUIRES: per_second > 0, at_once >= 1.
   [[nodiscard]] std::chrono::nanoseconds take(double per_second, double at_once, MonoTime now) {
-    const std::chrono::duration<double> passed = now - std::exchange(looked_at_, now);
-    tokens_ = std::min(at_once, tokens_ + passed.count() * per_second);
+    refill(per_second, at_once, now);
     if (tokens_ >= 1) {
       tokens_ -= 1;
       return std::chrono::nanoseconds(0);
@@ -27,7 +26,21 @@ class TokenBucket {
         std::chrono::duration<double>((1 - tokens_) / per_second));
   }
 
+  /// What comes in `time`, on top of all others, for those who could not take it meanwhile. What is
+  /// not taken goes as fast as it came.
+  void give(std::chrono::nanoseconds time, double per_second, double at_once, MonoTime now) {
+    refill(per_second, at_once, now);
+    tokens_ += std::chrono::duration<double>(time).count() * per_second;
+  }
+
  private:
+  void refill(double per_second, double at_once, MonoTime now) {
+    const std::chrono::duration<double> passed = now - std::exchange(looked_at_, now);
+    const double gained = passed.count() * per_second;
+    tokens_ = tokens_ > at_once ? std::max(at_once, tokens_ - gained)
+                                : std::min(at_once, tokens_ + gained);
+  }
+
   double tokens_;
   MonoTime looked_at_{};
 };

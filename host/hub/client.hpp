@@ -23,6 +23,9 @@ class Client {
   virtual void on_binary(std::string_view bytes, MonoTime now) = 0;
   /// The host shuts down; the close frame follows at once.
   virtual void on_shutdown(std::chrono::milliseconds retry_after) = 0;
+  /// The host itself did not run for `pause`, which ends now: what was sent meanwhile comes at
+  /// once.
+  virtual void on_host_pause(std::chrono::nanoseconds /*pause*/, MonoTime /*now*/) {}
   /// What it is subscribed to, by name: topics, then patterns.
   [[nodiscard]] virtual std::vector<std::string> subscriptions() const = 0;
   /// The connection is over; nothing more is called.

@@ -284,10 +284,17 @@ std::variant<Command, ErrorReply> parse_command(std::string_view text,
   return command;
 }
 
-std::string write_connected(std::string_view client_id) {
+std::string write_connected(std::string_view client_id, const std::optional<Heartbeat>& heartbeat) {
+  const auto ms = [](std::chrono::nanoseconds time) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count());
+  };
   std::string out = R"({"type":"connected")";
   append_member(out, "client_id", client_id);
   append_member(out, "message", "WebSocket connection established");
+  if (heartbeat) {
+    out += ",\"ping_interval_ms\":" + ms(heartbeat->interval);
+    out += ",\"ping_timeout_ms\":" + ms(heartbeat->timeout);
+  }
   return out += '}';
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/base/counters.hpp"
+#include "host/hub/heartbeat.hpp"
 #include "host/hub/history.hpp"
 #include "host/hub/topic_owner.hpp"
 
@@ -77,7 +78,9 @@ struct SubscribedText {
   std::vector<SubscriptionText> topics;
 };
 
-[[nodiscard]] std::string write_connected(std::string_view client_id);
+/// Without a `heartbeat` nobody pings.
+[[nodiscard]] std::string write_connected(std::string_view client_id,
+                                          const std::optional<Heartbeat>& heartbeat = std::nullopt);
 [[nodiscard]] std::string write_subscribed(const SubscribedText& one, std::string_view id);
 [[nodiscard]] std::string write_subscribed(const std::vector<SubscribedText>& many,
                                            const std::vector<ErrorReply>& rejected,

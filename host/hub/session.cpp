@@ -96,19 +96,20 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
 }  // namespace
 
 Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
-                 std::string client_id, std::vector<std::string> first_topics)
+                 std::string client_id, std::vector<std::string> first_topics,
+                 const std::optional<Heartbeat>& heartbeat)
     : index_(index),
       limits_(limits),
       counters_(counters),
       outbox_(outbox),
       subscriptions_(outbox),
       opening_(std::make_unique<Opening>(
-          Opening{.client_id = std::move(client_id), .topics = std::move(first_topics)})),
+          Opening{std::move(client_id), std::move(first_topics), heartbeat})),
       tokens_(limits.commands_per_second) {}
 
 void Session::on_open(MonoTime now) {
   const std::unique_ptr<Opening> opening = std::move(opening_);
-  reply(write_connected(opening->client_id));
+  reply(write_connected(opening->client_id, opening->heartbeat));
   const std::size_t most = limits_.protocol.topics_per_request;
   for (std::size_t i = 0; i < std::min(most, opening->topics.size()) && !outbox_.closing(); ++i) {
     if (!is_pattern_again(opening->topics, i)) subscribe_one(opening->topics[i], {}, now);
@@ -145,6 +146,11 @@ void Session::on_binary(std::string_view, MonoTime now) {
 
 void Session::on_shutdown(std::chrono::milliseconds retry_after) {
   reply(write_server_shutdown(retry_after));
+}
+
+void Session::on_host_pause(std::chrono::nanoseconds pause, MonoTime now) {
+  const double rate = limits_.commands_per_second;
+  tokens_.give(pause, rate, rate, now);
 }
 
 std::vector<std::string> Session::subscriptions() const {

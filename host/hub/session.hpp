@@ -31,12 +31,14 @@ class Session final : public Client {
  public:
   /// `first_topics`: from the query string. All references outlive the session.
   Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
-          std::string client_id, std::vector<std::string> first_topics);
+          std::string client_id, std::vector<std::string> first_topics,
+          const std::optional<Heartbeat>& heartbeat = std::nullopt);
 
   void on_open(MonoTime now) override;
   void on_text(std::string_view text, MonoTime now) override;
   void on_binary(std::string_view bytes, MonoTime now) override;
   void on_shutdown(std::chrono::milliseconds retry_after) override;
+  void on_host_pause(std::chrono::nanoseconds pause, MonoTime now) override;
   [[nodiscard]] std::vector<std::string> subscriptions() const override;
   void on_closed(MonoTime now) override;
 
@@ -45,6 +47,7 @@ class Session final : public Client {
   struct Opening {
     std::string client_id;
     std::vector<std::string> topics;
+    std::optional<Heartbeat> heartbeat;
   };
 
   void handle(const Command& command, MonoTime now);

@@ -18,6 +18,8 @@ namespace broadcast {
 namespace {
 
 constexpr std::size_t kMaxStructBytes = 4096;  // no struct of any ABI 1.x comes near
+/// The shards look for silent clients no more often.
+constexpr std::chrono::milliseconds kShortestHeartbeat{100};
 constexpr std::int64_t kLongestTimer = std::int64_t{10} * 365 * 24 * 3600 * 1'000'000'000;
 
 /// Nothing of ours is thrown through a plugin's frames.
@@ -75,7 +77,13 @@ Counter counter_of(bc_status status) {
 }  // namespace
 
 std::vector<std::string> offered_services() {
-  return {BC_EXT_DEMAND, BC_EXT_STATUS, BC_EXT_METRICS, BC_EXT_CLIENTS, BC_EXT_CACHE};
+  return {BC_EXT_DEMAND,  BC_EXT_STATUS,    BC_EXT_METRICS,
+          BC_EXT_CLIENTS, BC_EXT_HEARTBEAT, BC_EXT_CACHE};
+}
+
+HostServices::~HostServices() {
+  parts_.metrics.release(metric_ids_);
+  if (parts_.clients != nullptr) parts_.clients->end_heartbeat(this);
 }
 
 HostServices::HostServices(const Parts& parts)
@@ -159,6 +167,10 @@ const void* HostServices::extension(std::string_view id) const {
           [](const bc_host* host, std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
             return fenced([&] { return of(host).close_idle(idle_ns, code, reason); });
           }};
+  static constexpr bc_ext_heartbeat kHeartbeat = {
+      .keep = [](const bc_host* host, std::int64_t interval_ns, std::int64_t timeout_ns) {
+        return fenced([&] { return of(host).keep_heartbeat(interval_ns, timeout_ns); });
+      }};
   static constexpr bc_ext_cache kCache = {.drop = [](const bc_host* host, bc_str pattern) {
     return fenced([&] { return of(host).drop_cache(pattern); });
   }};
@@ -167,6 +179,7 @@ const void* HostServices::extension(std::string_view id) const {
   if (id == BC_EXT_STATUS) return &kStatus;
   if (id == BC_EXT_METRICS) return &kMetrics;
   if (id == BC_EXT_CLIENTS && parts_.clients != nullptr) return &kClients;
+  if (id == BC_EXT_HEARTBEAT && parts_.clients != nullptr) return &kHeartbeat;
   if (id == BC_EXT_CACHE && parts_.cache != nullptr) return &kCache;
   return nullptr;
 }
@@ -312,6 +325,19 @@ bc_status HostServices::close_idle(std::int64_t idle_ns, std::uint16_t code, bc_
   return parts_.clients->try_close_idle(std::chrono::nanoseconds(idle_ns), code, text_of(reason))
              ? BC_OK
              : BC_E_BUSY;
+}
+
+bc_status HostServices::keep_heartbeat(std::int64_t interval_ns, std::int64_t timeout_ns) {
+  if (is_silenced()) return BC_E_REVOKED;
+  const Heartbeat heartbeat{.interval = std::chrono::nanoseconds(interval_ns),
+                            .timeout = std::chrono::nanoseconds(timeout_ns)};
+  // Before START, the generation that it is to replace has the word.
+  if (phase_.load() == Phase::kNotStarted || heartbeat.interval < kShortestHeartbeat ||
+      heartbeat.timeout <= heartbeat.interval) {
+    return BC_E_INVALID;
+  }
+  parts_.clients->set_heartbeat(this, heartbeat);
+  return BC_OK;
 }
 
 bc_status HostServices::drop_cache(bc_str pattern) {

@@ -37,7 +37,8 @@ class HostServices {
     const std::vector<std::string>& permissions;
     TopicHub& hub;
     const TopicOwner& owner;
-    ClientControl* clients;  ///< null where nobody listens: bc.clients/1 is not there then
+    ClientControl* clients;  ///< null where nobody listens: then bc.clients/1 is not there,
+                             ///< nor bc.heartbeat/1
     CacheControl* cache;     ///< null without Redis: bc.cache/1 is not there then
     PluginInbox& inbox;
     Counters& counters;  ///< the broadcaster's own
@@ -45,7 +46,7 @@ class HostServices {
   };
 
   explicit HostServices(const Parts& parts);
-  ~HostServices() { parts_.metrics.release(metric_ids_); }
+  ~HostServices();
   HostServices(const HostServices&) = delete;
   HostServices& operator=(const HostServices&) = delete;
 
@@ -96,6 +97,7 @@ class HostServices {
   [[nodiscard]] bc_status report(std::int32_t state, bc_str detail);
   [[nodiscard]] bc_status send_all(bc_str json);
   [[nodiscard]] bc_status drop_cache(bc_str pattern);
+  [[nodiscard]] bc_status keep_heartbeat(std::int64_t interval_ns, std::int64_t timeout_ns);
   [[nodiscard]] bc_status close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason);
 
   // Constant after construction.

@@ -174,7 +174,7 @@ Manifest parse_manifest(std::string_view file_name, std::string_view text) {
 }
 
 std::string_view permission_for(std::string_view service) {
-  if (service == BC_EXT_CLIENTS) return "clients";
+  if (service == BC_EXT_CLIENTS || service == BC_EXT_HEARTBEAT) return "clients";
   if (service == BC_EXT_CACHE) return "cache";
   return "";
 }

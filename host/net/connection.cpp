@@ -29,6 +29,12 @@ bool has_unacknowledged(int socket) {
   return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
+/// A frame that lies there is a sign of life, whenever its turn comes.
+bool has_unread(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCINQ, &bytes) == 0 && bytes > 0;
+}
+
 constexpr std::uint16_t kTooLargeCode = 1009;
 
 CloseReason reason_of(std::uint16_t code, std::string_view text) {
@@ -91,7 +97,7 @@ Connection::~Connection() {
 void Connection::open(std::unique_ptr<Client> client, std::string_view response,
                       std::span<char> first_bytes, MonoTime now) {
   client_ = std::move(client);
-  last_inbound_ = now;
+  alive_ = now;
   shard_.sockets().add(socket_, *this);
   outbox_.push_reply(Message::bytes_of(response));
   client_->on_open(now);
@@ -125,7 +131,7 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
   FrameSink sink(*this, now);
   const std::uint32_t frames = reader_.frames();
   const FrameReader::Result result = reader_.feed(bytes, sink);
-  if (reader_.frames() != frames) last_inbound_ = now;
+  if (reader_.frames() != frames) alive_ = now;
   switch (result.kind) {
     case FrameReader::ResultKind::kContinue:
       return;
@@ -189,8 +195,9 @@ bool Connection::on_sent(ssize_t result, MonoTime now) {
   return false;
 }
 
-void Connection::on_writable() {
+void Connection::on_writable(MonoTime now) {
   if (is_over()) return;
+  alive_ = now;  // its pongs come behind what it has still to read; limits.write_stall watches that
   set_waits_writable(false);
   outbox_.set_blocked(false);
   outbox_.touch();
@@ -238,9 +245,27 @@ void Connection::shut_down(std::chrono::milliseconds retry_after) {
   outbox_.close(kCloseShutdown);
 }
 
-void Connection::close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason,
+bool Connection::close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason,
                                MonoTime now) {
-  if (!is_over() && now - last_inbound_ >= idle) outbox_.close(reason);
+  if (is_over() || outbox_.closing() || outbox_.blocked()) return false;
+  if (now - alive_ < idle || has_unread(socket_)) return false;
+  outbox_.close(reason);
+  return true;
+}
+
+void Connection::ping_if_silent(std::chrono::nanoseconds interval, const MessagePtr& ping,
+                                MonoTime from, MonoTime now) {
+  if (is_over() || outbox_.blocked() || now - alive_ < interval) return;
+  if ((now - alive_) / interval != (from - alive_) / interval) outbox_.push_reply(ping);
+}
+
+void Connection::forgive(std::chrono::nanoseconds pause, MonoTime now) {
+  alive_ = std::min(alive_ + pause, now);
+  if (client_) client_->on_host_pause(pause, now);
+  if (!waiting_) return;
+  waiting_->progress += pause;
+  if (waiting_->give_up_at != MonoTime{}) waiting_->give_up_at += pause;
+  if (waiting_->answer_until != MonoTime{}) waiting_->answer_until += pause;
 }
 
 ClientView Connection::view(MonoTime now) const {

@@ -61,13 +61,19 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// Its socket has something to read, or has ended.
   void on_readable(MonoTime now);
   /// Its socket takes bytes again.
-  void on_writable();
+  void on_writable(MonoTime now);
   /// Twice a second while it waits: write stalls, and close handshakes that nobody answers.
   void on_tick(MonoTime now);
   /// Tells the client, then closes with 1001.
   void shut_down(std::chrono::milliseconds retry_after);
-  /// Closes if no frame came for `idle`.
-  void close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason, MonoTime now);
+  /// Closes if there was no sign of life for `idle`, nor is there one to be read. True: it did.
+  bool close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason, MonoTime now);
+  void count_silence_from(MonoTime now) { alive_ = now; }
+  /// Sends `ping` if the silence reached a multiple of `interval` between the two times.
+  void ping_if_silent(std::chrono::nanoseconds interval, const MessagePtr& ping, MonoTime from,
+                      MonoTime now);
+  /// The host itself did not run for `pause`, which ends now: it counts against nobody.
+  void forgive(std::chrono::nanoseconds pause, MonoTime now);
   [[nodiscard]] std::size_t pending_bytes() const { return outbox_.pending_bytes(); }
   [[nodiscard]] ClientView view(MonoTime now) const;
   /// Ends it at once, without another word.
@@ -108,7 +114,7 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   Outbox outbox_;
   std::unique_ptr<Client> client_;
   std::unique_ptr<Waiting> waiting_;
-  MonoTime last_inbound_{};
+  MonoTime alive_{};         // the last sign of life: a frame, or room made by a slow reader
   Outbox::Ticket pong_ = 0;  // the last one
   std::uint32_t pongs_ = 0;  // since nothing waited
   FrameReader reader_;

@@ -33,6 +33,7 @@ class Begun : public boost::intrusive::list_base_hook<
  public:
   virtual void end_if_late(MonoTime now) = 0;
   virtual void end_if_answered() = 0;
+  virtual void forgive(std::chrono::nanoseconds pause) = 0;
 
  protected:
   ~Begun() = default;
@@ -109,6 +110,8 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     error_code ignored;
     socket_.close(ignored);
   }
+
+  void forgive(std::chrono::nanoseconds pause) override { until_ += pause; }
 
  private:
   void on_read(error_code error) {
@@ -303,6 +306,10 @@ void Listener::on_tick(MonoTime now) {
     handshake.end_if_late(now);
   }
   if (std::exchange(paused_, false)) accept_when_allowed(now);
+}
+
+void Listener::forgive(std::chrono::nanoseconds pause) {
+  for (Begun& handshake : progress_->open) handshake.forgive(pause);
 }
 
 /// Who comes beyond accepts_per_second or handshakes waits in the kernel's backlog.

@@ -49,6 +49,8 @@ class Listener {
   /// Ends handshakes that take too long; goes on after the process had run out of descriptors,
   /// which others than clients used up.
   void on_tick(MonoTime now);
+  /// The host itself did not run for `pause`: it counts against no handshake.
+  void forgive(std::chrono::nanoseconds pause);
 
  private:
   class Handshake;

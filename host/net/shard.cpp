@@ -22,6 +22,11 @@ constexpr std::size_t kBurst = 4;
 /// A message may become so many times the limit of what is sent.
 constexpr std::size_t kMaxInflation = 10;
 constexpr std::chrono::milliseconds kTick{500};
+constexpr std::chrono::seconds kPingTick{1};  // how often the silent are looked for
+/// Idle clients that are closed in a tick, and a share of all where that is more: who is closed
+/// connects again, and not all at once.
+constexpr std::size_t kClosesATick = 64;
+constexpr std::size_t kTicksToCloseAll = 16;
 constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
 
@@ -73,6 +78,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
       sockets_(io_),
       listener_(io_, *this, listener_options_, admission),
       tick_(io_),
+      ping_(Message::frame_of(Opcode::kPing, "")),
       slots_(io_) {}
 
 Shard::~Shard() {
@@ -155,8 +161,9 @@ void Shard::wait_for_sockets() {
 void Shard::on_sockets() {
   free_the_gone();
   const MonoTime now = mono_now();
+  forgive_pause(now);
   for (const SocketSet::Ready& ready : sockets_.ready()) {
-    if (ready.to_write) ready.connection->on_writable();
+    if (ready.to_write) ready.connection->on_writable(now);
     if (ready.to_read) ready.connection->on_readable(now);
   }
   flush_touched(mono_now());
@@ -241,7 +248,9 @@ void Shard::arm_slots() {
 }
 
 void Shard::arm_tick() {
-  tick_.expires_after(kTick);
+  const std::chrono::nanoseconds interval = heartbeat_ ? heartbeat_->interval : kTick;
+  tick_due_ = mono_now() + std::min<std::chrono::nanoseconds>(interval, kTick);
+  tick_.expires_at(tick_due_);
   tick_.async_wait([this](boost::system::error_code error) {
     if (!error) on_tick();
   });
@@ -249,6 +258,7 @@ void Shard::arm_tick() {
 
 void Shard::on_tick() {
   const MonoTime now = mono_now();
+  forgive_pause(now);
   if (now >= deadline_) {
     io_.stop();
     return;
@@ -257,6 +267,8 @@ void Shard::on_tick() {
   doors_.on_tick(now);
   free_the_gone();
   for (auto at = waiting_.begin(); at != waiting_.end();) (at++)->on_tick(now);
+  ping_the_silent(now);
+  close_the_idle(now);
   flush_touched(now);
   std::size_t pending = 0;
   for (const Connection& connection : waiting_) pending += connection.pending_bytes();
@@ -269,12 +281,52 @@ bool Shard::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t code, st
   boost::asio::post(io_, [this, idle, code, reason = std::move(reason)] {
     close_idle_waits_ = false;
     const MonoTime now = mono_now();
-    const CloseReason close{code, reason, Counter::kClosedHeartbeat};
-    for_each_connection(
-        [&](Connection& connection) { connection.close_if_idle(idle, close, now); });
+    forgive_pause(now);
+    close_idle_ = {idle, code, reason};
+    close_the_idle(now);
     flush_touched(now);
   });
   return true;
+}
+
+void Shard::close_the_idle(MonoTime now) {
+  if (!close_idle_) return;
+  const CloseReason close{close_idle_->code, close_idle_->reason, Counter::kClosedHeartbeat};
+  std::size_t left = std::max(kClosesATick, open_ / kTicksToCloseAll);
+  for_each_connection([&](Connection& connection) {
+    if (left > 0 && connection.close_if_idle(close_idle_->idle, close, now)) --left;
+  });
+  if (left > 0) close_idle_.reset();
+}
+
+void Shard::set_heartbeat(const std::optional<Heartbeat>& heartbeat) {
+  if (heartbeat == heartbeat_) return;
+  heartbeat_ = heartbeat;
+  // Nobody has been pinged by these times before.
+  const MonoTime now = mono_now();
+  for_each_connection([&](Connection& connection) { connection.count_silence_from(now); });
+  arm_tick();
+}
+
+void Shard::ping_the_silent(MonoTime now) {
+  if (!heartbeat_) return;
+  if (now - pinged_at_ < std::min<std::chrono::nanoseconds>(heartbeat_->interval, kPingTick))
+    return;
+  for_each_connection([&](Connection& connection) {
+    connection.ping_if_silent(heartbeat_->interval, ping_, pinged_at_, now);
+  });
+  pinged_at_ = now;
+}
+
+/// The shard did not come to its tick: the process was stopped, or the machine suspended or
+/// overloaded. What clients did meanwhile lies in their sockets, and what they did not do, nobody
+/// may have asked them for.
+void Shard::forgive_pause(MonoTime now) {
+  if (!was_slept_through(tick_due_, now)) return;
+  const std::chrono::nanoseconds pause = now - std::exchange(tick_due_, now);
+  for_each_connection([&](Connection& connection) { connection.forgive(pause, now); });
+  listener_.forgive(pause);
+  if (is_closing()) deadline_ += pause;
 }
 
 void Shard::post_ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) {

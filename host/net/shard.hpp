@@ -20,6 +20,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/owner_thread.hpp"
+#include "host/hub/heartbeat.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
 #include "host/net/connection.hpp"
@@ -87,6 +88,9 @@ class Shard {
   /// Its on_tick() is called from now on, or no more.
   void put_with_waiting(Connection& connection);
   void put_with_idle(Connection& connection);
+  /// From now on; none: nobody is pinged.
+  void set_heartbeat(const std::optional<Heartbeat>& heartbeat);
+  [[nodiscard]] const std::optional<Heartbeat>& heartbeat() const { return heartbeat_; }
   /// Takes over no more.
   [[nodiscard]] bool is_closing() const { return deadline_ != MonoTime::max(); }
   /// Flushes every connection whose outbox got something.
@@ -119,6 +123,9 @@ class Shard {
   void arm_slots();
   void arm_tick();
   void on_tick();
+  void forgive_pause(MonoTime now);
+  void ping_the_silent(MonoTime now);
+  void close_the_idle(MonoTime now);
   void shut_down(MonoTime deadline);
   template <class F>
   void for_each_connection(F use);
@@ -147,6 +154,16 @@ class Shard {
   Connections gone_;     // removed, and freed before the next turn
   Listener listener_;
   boost::asio::steady_timer tick_;
+  MonoTime tick_due_ = MonoTime::max();
+  std::optional<Heartbeat> heartbeat_;
+  MonoTime pinged_at_{};   // when ping_the_silent() looked last
+  const MessagePtr ping_;  // the one for all
+  struct CloseIdle {
+    std::chrono::nanoseconds idle;
+    std::uint16_t code;
+    std::string reason;
+  };
+  std::optional<CloseIdle> close_idle_;  // asked for, and some may be left
   boost::asio::steady_timer slots_;
   MonoTime slots_at_ = MonoTime::max();  // what it is armed for
   MonoTime deadline_ = MonoTime::max();  // of a shutdown in progress

@@ -105,6 +105,34 @@ bool ShardGroup::try_close_idle(std::chrono::nanoseconds idle, std::uint16_t clo
          }) == 0;
 }
 
+void ShardGroup::set_heartbeat(const void* setter, Heartbeat heartbeat) {
+  heartbeats_.with_lock([&](Heartbeats& all) {
+    const auto found = std::ranges::find(all, setter, &Heartbeats::value_type::first);
+    if (found != all.end()) {
+      found->second = heartbeat;
+    } else {
+      all.emplace_back(setter, heartbeat);
+    }
+  });
+  post_heartbeat();
+}
+
+void ShardGroup::end_heartbeat(const void* setter) {
+  const std::size_t ended = heartbeats_.with_lock([&](Heartbeats& all) {
+    return std::erase_if(all, [&](const auto& one) { return one.first == setter; });
+  });
+  if (ended > 0) post_heartbeat();
+}
+
+/// Each shard asks when it comes to it, so that of two changes the last one stays.
+void ShardGroup::post_heartbeat() {
+  post([this](Shard& shard) {
+    shard.set_heartbeat(heartbeats_.with_lock([](const Heartbeats& all) {
+      return all.empty() ? std::nullopt : std::optional(all.back().second);
+    }));
+  });
+}
+
 void ShardGroup::ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) {
   struct Found {
     std::vector<ClientView> views;

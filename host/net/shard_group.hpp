@@ -4,8 +4,10 @@
 
 #include <atomic>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "host/base/guarded.hpp"
 #include "host/hub/client_census.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/net/admission.hpp"
@@ -37,7 +39,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   [[nodiscard]] std::size_t size() const { return shards_.size(); }
   /// [main] From now on: what Shard::post_limits() takes over, and `admission`.
   void set_limits(const NetOptions& options);
-  /// [main] Runs `use` on each shard's thread.
+  /// [any] Runs `use` on each shard's thread.
   void post(const std::function<void(Shard&)>& use);
   /// [main] No new connections; those that are open stay.
   void stop_accepting();
@@ -48,16 +50,23 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   [[nodiscard]] bool try_send_all(std::string_view json) override;
   [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds idle, std::uint16_t close_code,
                                     std::string_view reason) override;
+  void set_heartbeat(const void* setter, Heartbeat heartbeat) override;
+  void end_heartbeat(const void* setter) override;
   void ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) override;
   [[nodiscard]] std::size_t pending_bytes() const override;
   /// [any] The shards' counters, added up.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
 
  private:
+  using Heartbeats = std::vector<std::pair<const void*, Heartbeat>>;
+
+  void post_heartbeat();
+
   NetOptions options_;
   const Shard::ClientFactory factory_;
   Admission admission_;
   DoorLog doors_;
+  Guarded<Heartbeats> heartbeats_;  // by setter, the one that counts last
   std::vector<std::unique_ptr<Shard>> shards_;
 };
 

@@ -1,4 +1,5 @@
-// No topic: a `ping` to every client each interval, and 4408 for those that stay silent.
+// No topic: a `ping` to every client each interval, one of the WebSocket protocol to those that are
+// silent, and 4408 for those that stay so.
 
 #include <algorithm>
 
@@ -23,6 +24,7 @@ class Heartbeat : public Broadcaster {
   }
 
   void on_start() override {
+    keep_heartbeat(interval_, timeout_);
     every(interval_, [this] { beat(); });
     // Looked for more often than pinged, so that nobody overstays by a whole interval.
     every(std::min<std::chrono::nanoseconds>(std::chrono::seconds(1), timeout_ / 10),

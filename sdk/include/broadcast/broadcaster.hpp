@@ -254,6 +254,16 @@ class Broadcaster {
     const auto* cache = extension<bc_ext_cache>(BC_EXT_CACHE);
     return cache != nullptr && cache->drop(host_, borrow(pattern)) == BC_OK;
   }
+  /// [any] From on_start() on: clients that are silent for `interval` get a WebSocket ping, which
+  /// browsers and libraries answer by themselves, and are told both times when they connect.
+  /// `timeout` is what you call clients().try_close_idle() with. False: not offered, not permitted
+  /// (`permissions: [clients]`), or refused: an interval below 100 ms, or no shorter than the
+  /// timeout.
+  bool keep_heartbeat(std::chrono::nanoseconds interval, std::chrono::nanoseconds timeout) const {
+    const auto* heartbeat = extension<bc_ext_heartbeat>(BC_EXT_HEARTBEAT);
+    return heartbeat != nullptr &&
+           heartbeat->keep(host_, interval.count(), timeout.count()) == BC_OK;
+  }
   /// [any] Needs `permissions: [clients]` in YAML.
   [[nodiscard]] Clients clients() const {
     return {host_, extension<bc_ext_clients>(BC_EXT_CLIENTS)};

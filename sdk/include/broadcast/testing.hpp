@@ -39,6 +39,7 @@ class FakeHost {
   using Answer = fake::Answer;
   using Report = fake::Report;
   using CloseIdle = fake::CloseIdle;
+  using Heartbeat = fake::Heartbeat;
   using LogLine = fake::LogLine;
   using Options = fake::Options;
 
@@ -154,6 +155,8 @@ class FakeHost {
   [[nodiscard]] const std::vector<Answer>& errors() const { return record_.errors; }
   [[nodiscard]] const std::vector<std::string>& sent_to_all() const { return record_.sent_to_all; }
   [[nodiscard]] const std::vector<CloseIdle>& closed_idle() const { return record_.closed_idle; }
+  /// What it has set, the last one at the end.
+  [[nodiscard]] const std::vector<Heartbeat>& heartbeats() const { return record_.heartbeats; }
   [[nodiscard]] const std::vector<std::string>& dropped_cache() const {
     return record_.dropped_cache;
   }
@@ -163,8 +166,8 @@ class FakeHost {
   /// not own, or what is not a JSON object with `type` and without `topic` and `seq`, up to
   /// 256 KiB; a timer, a metric or fail() from a foreign thread; a metric that was not defined, was
   /// defined after START, twice or with a bad name; a state that there is not; an exception across
-  /// the border; a call by a thread that was not joined; what a host would not send to all, close
-  /// or drop.
+  /// the border; a call by a thread that was not joined; what a host would not send to all, close,
+  /// ping by or drop.
   [[nodiscard]] const std::vector<std::string>& misuse() const { return record_.misuse; }
   /// Since the start of virtual time.
   [[nodiscard]] std::chrono::nanoseconds now() const {

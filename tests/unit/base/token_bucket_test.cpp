@@ -39,5 +39,20 @@ TEST(TokenBucketTest, LessThanOneASecondStillComes) {
   EXPECT_EQ(bucket.take(0.5, 1, now + std::chrono::seconds(2)), kNow);
 }
 
+TEST(TokenBucketTest, WhatIsGivenForATimeOfWaitingComesOnTopAndGoesAsItCame) {
+  TokenBucket bucket(2);
+  MonoTime now = MonoTime{} + std::chrono::hours(1);
+  EXPECT_EQ(bucket.take(kPerSecond, 2, now), kNow);
+  bucket.give(std::chrono::seconds(1), kPerSecond, 2, now);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(bucket.take(kPerSecond, 2, now), kNow) << i;
+  now += milliseconds(200);  // five are left, and two of them go
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(bucket.take(kPerSecond, 2, now), kNow) << i;
+  EXPECT_GT(bucket.take(kPerSecond, 2, now), kNow);
+  bucket.give(std::chrono::seconds(1), kPerSecond, 2, now);
+  now += std::chrono::hours(1);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(bucket.take(kPerSecond, 2, now), kNow) << i;
+  EXPECT_GT(bucket.take(kPerSecond, 2, now), kNow);
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -55,6 +55,12 @@ TEST_F(SessionTest, GreetsFirst) {
                                       "message":"WebSocket connection established"})"));
 }
 
+TEST_F(SessionTest, GreetsWithTheTimesOfTheHeartbeatIfThereIsOne) {
+  EXPECT_EQ(write_connected("c-1", Heartbeat{.interval = 30s, .timeout = 90s}),
+            R"({"type":"connected","client_id":"c-1","message":"WebSocket connection established",)"
+            R"("ping_interval_ms":30000,"ping_timeout_ms":90000})");
+}
+
 TEST_F(SessionTest, SubscribesToTheTopicsOfTheQueryStringEachFollowedByItsLastValue) {
   publish("market:kospi");
   TestClient client(play.a, {.topics = {"market:kospi", "price:005930", "signal:foo", "a b"}});
@@ -286,6 +292,25 @@ TEST_F(SessionTest, CountsMessagesAndErrors) {
   EXPECT_EQ(play.a.counters().get(Counter::kErrorReplies), 2U);
 }
 
+TEST_F(SessionTest, StepsOfTheWallClockByADayAndAnHourLoseNoNumberAndRecoveryGoesOn) {
+  std::int64_t wall_ns = 1'770'000'000'000'000'000;
+  constexpr std::int64_t kStep = std::chrono::nanoseconds(25h).count();
+  const std::string epoch(play.hub.join("signal:vcp", 1).joined->topic->epoch);
+  std::uint64_t seq = 0;
+  for (const std::int64_t step : {kStep, -kStep, -kStep, kStep, std::int64_t{0}}) {
+    play.hub.on_tick(at(std::chrono::seconds(seq)), wall_ns += step);
+    publish("signal:vcp");
+    publish("signal:vcp");
+    seq += 2;
+    TestClient client(play.a);
+    EXPECT_THAT(
+        words_of(client.ask(R"({"type":"subscribe","topic":"signal:vcp","since":{"epoch":")" +
+                            epoch + R"(","seq":)" + std::to_string(seq - 2) + "}}")),
+        ElementsAre("subscribed", "signal:vcp#" + std::to_string(seq - 1),
+                    "signal:vcp#" + std::to_string(seq)));
+  }
+}
+
 // Too much of it.
 
 TEST_F(SessionTest, TheTwentyFirstErrorWithinTenSecondsClosesTheConnection) {
@@ -354,6 +379,17 @@ TEST_F(SessionTest, MoreCommandsThanASecondAllowsAreTurnedAwayWithAWait) {
   EXPECT_EQ(client.ask(R"({"type":"ping"})", at(1100ms)).at(0).at("retry_after_ms"), 150);
   EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1250ms))), ElementsAre("pong"));
   EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1250ms))),
+              ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, CommandsThatGatheredWhileTheHostDidNotRunAreNoFlood) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 4}});
+  write_all(client.outbox());
+  client.session().on_host_pause(10s, at(1s));
+  for (int i = 0; i < 44; ++i) {
+    ASSERT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1s))), ElementsAre("pong")) << i;
+  }
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})", at(1s))),
               ElementsAre("error rate_limited"));
 }
 

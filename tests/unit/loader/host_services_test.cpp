@@ -1,5 +1,6 @@
 #include "host/loader/host_services.hpp"
 
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -30,6 +31,11 @@ class FakeClients final : public ClientControl {
     closed = std::to_string(idle.count()) + " " + std::to_string(code) + " " + std::string(reason);
     return takes;
   }
+  void set_heartbeat(const void* setter, Heartbeat heartbeat) override {
+    heartbeats[setter] = heartbeat;
+  }
+  void end_heartbeat(const void* setter) override { heartbeats.erase(setter); }
+  std::map<const void*, Heartbeat> heartbeats;
 };
 
 class FakeCache final : public CacheControl {
@@ -316,12 +322,14 @@ TEST_F(HostServicesTest, OffersWhatItHasAndYamlPermits) {
   EXPECT_NE(host->get_extension(host, BC_EXT_DEMAND), nullptr);
   EXPECT_NE(host->get_extension(host, BC_EXT_STATUS), nullptr);
   EXPECT_NE(host->get_extension(host, BC_EXT_CLIENTS), nullptr);
+  EXPECT_NE(host->get_extension(host, BC_EXT_HEARTBEAT), nullptr);
   EXPECT_EQ(host->get_extension(host, BC_EXT_CACHE), nullptr);
   EXPECT_NE(host->get_extension(host, BC_EXT_METRICS), nullptr);
   EXPECT_EQ(host->get_extension(host, "bc.replay/1"), nullptr);
   EXPECT_EQ(host->get_extension(host, nullptr), nullptr);
   permissions.clear();
   EXPECT_EQ(host->get_extension(host, BC_EXT_CLIENTS), nullptr);
+  EXPECT_EQ(host->get_extension(host, BC_EXT_HEARTBEAT), nullptr);
 }
 
 TEST_F(HostServicesTest, TellsDemand) {
@@ -357,6 +365,22 @@ TEST_F(HostServicesTest, ControlsClients) {
   clients.takes = false;
   EXPECT_EQ(control->send_all(host, lend("{}")), BC_E_BUSY);
   EXPECT_EQ(control->close_idle(host, 90, 4408, lend("")), BC_E_BUSY);
+}
+
+TEST_F(HostServicesTest, KeepsAHeartbeatFromStartUntilTheGenerationIsGone) {
+  const auto* const heartbeat = extension<bc_ext_heartbeat>(BC_EXT_HEARTBEAT);
+  constexpr std::int64_t kMs = 1'000'000;
+  EXPECT_EQ(heartbeat->keep(host, 100 * kMs, 300 * kMs), BC_E_INVALID) << "before START";
+  services->open();
+  EXPECT_EQ(heartbeat->keep(host, 100 * kMs, 300 * kMs), BC_OK);
+  EXPECT_EQ(heartbeat->keep(host, 100 * kMs - 1, 300 * kMs), BC_E_INVALID);
+  EXPECT_EQ(heartbeat->keep(host, 300 * kMs, 300 * kMs), BC_E_INVALID);
+  ASSERT_EQ(clients.heartbeats.size(), 1U);
+  EXPECT_EQ(clients.heartbeats.begin()->second.timeout, std::chrono::milliseconds(300));
+  services->revoke();
+  EXPECT_EQ(heartbeat->keep(host, 100 * kMs, 200 * kMs), BC_E_REVOKED);
+  services.reset();
+  EXPECT_TRUE(clients.heartbeats.empty());
 }
 
 TEST_F(HostServicesTest, RefusesWhatNoClientMayBeSent) {

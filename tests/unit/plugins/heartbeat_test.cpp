@@ -33,6 +33,16 @@ TEST(HeartbeatTest, ClosesSilentClientsWith4408LookingForThemEverySecond) {
   EXPECT_EQ(host.closed_idle().front().code, 4408);
 }
 
+TEST(HeartbeatTest, HasTheHostPingThoseThatAreSilent) {
+  FakeHost host(plugin_path("heartbeat"), R"({"interval":"20s","timeout":"1m"})");
+  host.start();
+  host.advance(minutes(5));
+  ASSERT_EQ(host.heartbeats().size(), 1U);
+  EXPECT_EQ(host.heartbeats().front().interval, seconds(20));
+  EXPECT_EQ(host.heartbeats().front().timeout, minutes(1));
+  EXPECT_THAT(host.misuse(), testing::IsEmpty());
+}
+
 TEST(HeartbeatTest, RefusesATimeoutThatNoPongCouldMeet) {
   EXPECT_THROW(FakeHost(plugin_path("heartbeat"), R"({"interval":"30s","timeout":"30s"})"),
                std::runtime_error);

@@ -32,6 +32,7 @@ class Curious : public Broadcaster {
     say("count", clients().count());
     say("sent", sent ? 1 : 0);
     say("closed", closed ? 1 : 0);
+    say("beats", keep_heartbeat(seconds(3), seconds(9)) ? 1 : 0);
     say("dropped", drop_cache("x:*") ? 1 : 0);
     say("subscribers", subscribers("t:a").value_or(-1));
     say("metrics", counter_ && gauge_ ? 1 : 0);
@@ -64,19 +65,21 @@ TEST(ExtensionsTest, AreUsedWhereTheHostOffersThem) {
   FakeHost host(kCurious, "{}", {.clients = 7});
   host.subscribe("t:a");
   ASSERT_EQ(host.start(), BC_OK);
-  EXPECT_THAT(lines_of(host), ElementsAre("clients=1", "count=7", "sent=1", "closed=1", "dropped=1",
-                                          "subscribers=1", "metrics=1"));
+  EXPECT_THAT(lines_of(host), ElementsAre("clients=1", "count=7", "sent=1", "closed=1", "beats=1",
+                                          "dropped=1", "subscribers=1", "metrics=1"));
   EXPECT_THAT(host.metrics(), UnorderedElementsAre(Pair("polls", 7.0), Pair("lag", 4.0)));
   EXPECT_THAT(host.sent_to_all(), ElementsAre(R"({"type":"hello"})"));
   EXPECT_EQ(host.closed_idle().front().reason, "idle");
+  EXPECT_EQ(host.heartbeats().front().timeout, seconds(9));
 }
 
 TEST(ExtensionsTest, AreEmptyAndHarmlessWhereItDoesNot) {
-  FakeHost host(kCurious, "{}",
-                {.denied = {BC_EXT_CLIENTS, BC_EXT_METRICS, BC_EXT_CACHE, BC_EXT_DEMAND}});
+  FakeHost host(
+      kCurious, "{}",
+      {.denied = {BC_EXT_CLIENTS, BC_EXT_HEARTBEAT, BC_EXT_METRICS, BC_EXT_CACHE, BC_EXT_DEMAND}});
   ASSERT_EQ(host.start(), BC_OK);
-  EXPECT_THAT(lines_of(host), ElementsAre("clients=0", "count=0", "sent=0", "closed=0", "dropped=0",
-                                          "subscribers=-1", "metrics=0"));
+  EXPECT_THAT(lines_of(host), ElementsAre("clients=0", "count=0", "sent=0", "closed=0", "beats=0",
+                                          "dropped=0", "subscribers=-1", "metrics=0"));
   EXPECT_THAT(host.metrics(), IsEmpty());
   EXPECT_THAT(host.sent_to_all(), IsEmpty());
 }

@@ -63,6 +63,9 @@ bc_status obey(const bc_host* host, std::string_view order) {
   const auto& clients = table_of<bc_ext_clients>(host, BC_EXT_CLIENTS);
   if (order == "send") return clients.send_all(host, borrow("{"));
   if (order == "close") return clients.close_idle(host, 0, 1006, borrow(""));
+  if (order == "beat") {
+    return table_of<bc_ext_heartbeat>(host, BC_EXT_HEARTBEAT).keep(host, 99'999'999, 1'000'000'000);
+  }
   if (order == "drop") {
     return table_of<bc_ext_cache>(host, BC_EXT_CACHE).drop(host, borrow("*"));
   }
@@ -135,6 +138,8 @@ TEST(MisuseTest, IsNotedInWordsAndAnsweredAsTheHostDoes) {
         Row{"state", BC_E_INVALID, "report of a state that there is not: 4"},
         Row{"send", BC_E_INVALID, "send_all of what is not JSON, or too large"},
         Row{"close", BC_E_INVALID, "close_idle with code 1006, a time below 0, or a long reason"},
+        Row{"beat", BC_E_INVALID,
+            "a heartbeat of less than 100 ms, or no shorter than its timeout"},
         Row{"drop", BC_E_INVALID, "drop without text before a wildcard: *"}}) {
     FakeHost host(kRaw, kFine);
     host.start();

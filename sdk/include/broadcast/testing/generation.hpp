@@ -276,14 +276,17 @@ class Generation {
           return of(h, "close_idle")
               .close_idle({std::chrono::nanoseconds(idle), code, std::string(view(reason))});
         }};
+    static const bc_ext_heartbeat kHeartbeat = {
+        [](const bc_host* h, std::int64_t interval, std::int64_t timeout) -> bc_status {
+          return of(h, "keep").keep_heartbeat(
+              {std::chrono::nanoseconds(interval), std::chrono::nanoseconds(timeout)});
+        }};
     static const bc_ext_cache kCache = {[](const bc_host* h, bc_str pattern) -> bc_status {
       return of(h, "drop").drop(std::string(view(pattern)));
     }};
-    static const std::map<std::string_view, const void*> kAll = {{BC_EXT_DEMAND, &kDemand},
-                                                                 {BC_EXT_STATUS, &kStatus},
-                                                                 {BC_EXT_METRICS, &kMetrics},
-                                                                 {BC_EXT_CLIENTS, &kClients},
-                                                                 {BC_EXT_CACHE, &kCache}};
+    static const std::map<std::string_view, const void*> kAll = {
+        {BC_EXT_DEMAND, &kDemand},   {BC_EXT_STATUS, &kStatus},       {BC_EXT_METRICS, &kMetrics},
+        {BC_EXT_CLIENTS, &kClients}, {BC_EXT_HEARTBEAT, &kHeartbeat}, {BC_EXT_CACHE, &kCache}};
     const auto found = kAll.find(wanted);
     const bool is_denied = record_.options.denied.contains(std::string(wanted));
     return found == kAll.end() || is_denied ? nullptr : found->second;
@@ -397,6 +400,15 @@ class Generation {
                                                ", a time below 0, or a long reason");
     }
     record_.locked([&] { record_.closed_idle.push_back(std::move(call)); });
+    return BC_OK;
+  }
+  bc_status keep_heartbeat(Heartbeat heartbeat) {
+    if (is_revoked()) return BC_E_REVOKED;
+    if (heartbeat.interval < kShortestHeartbeat || heartbeat.timeout <= heartbeat.interval) {
+      return record_.misused(BC_E_INVALID,
+                             "a heartbeat of less than 100 ms, or no shorter than its timeout");
+    }
+    record_.locked([&] { record_.heartbeats.push_back(heartbeat); });
     return BC_OK;
   }
   bc_status drop(std::string pattern) {

@@ -39,6 +39,10 @@ struct CloseIdle {
   std::uint16_t code = 0;
   std::string reason;
 };
+struct Heartbeat {
+  std::chrono::nanoseconds interval{};
+  std::chrono::nanoseconds timeout{};
+};
 struct LogLine {
   std::int32_t level = 0;
   std::string text;
@@ -74,6 +78,7 @@ struct Record {
   std::vector<Answer> errors;
   std::vector<std::string> sent_to_all;
   std::vector<CloseIdle> closed_idle;
+  std::vector<Heartbeat> heartbeats;
   std::vector<std::string> dropped_cache;
   std::map<std::string, double> metrics;
   std::vector<std::string> misuse;

@@ -3,6 +3,7 @@
 // payloads, names of metrics, configurations. Pure but for a cache; any thread, one at a time.
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,7 @@ namespace broadcast::fake {
 inline constexpr std::size_t kMaxPayloadBytes = 256 * 1024;  // limits.publish
 inline constexpr std::size_t kMaxSendAllBytes = 64 * 1024;
 inline constexpr std::size_t kMaxReasonBytes = 123;
+inline constexpr std::chrono::milliseconds kShortestHeartbeat{100};
 inline constexpr std::size_t kMaxMetrics = 64;
 
 /// The topics of a manifest, each with its delivery.
