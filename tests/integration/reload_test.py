@@ -13,6 +13,7 @@ import unittest
 from host import TEST_PLUGINS, Host, complete, mirror, test_plugin
 from subscriber import Subscriber
 
+REPLACEMENTS = int(os.environ["BROADCAST_REPLACEMENTS"])
 PROBE = test_plugin("probe", "probe.so")
 
 
@@ -75,6 +76,22 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(status, 500, answer)
         self.assertIn("undefined symbol: function_that_nobody_defines", answer["broadcasters"][0]["error"])
         self.assertEqual(self.generation(host, "probe")["generation"], 4, "the third could not be loaded")
+        self.assertEqual(host.publish("probe:log", {"do": "publish_twice"})[0], 200)
+
+    async def test_a_library_that_is_copied_over_while_it_runs_harms_nobody(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory(prefix="broadcast-library-"))
+        library = os.path.join(directory, "libquotes.so")
+        shutil.copyfile(os.path.join(TEST_PLUGINS, "probe.so"), library)
+        host = self.start({"probe": {"library": library}})
+        for damage in (b"", b"\x7fELF", os.urandom(4096)):  # `cp` that is cut off, into the file that was loaded
+            with open(library, "r+b") as file:
+                file.truncate(0)
+                file.write(damage)
+            self.assertEqual(host.publish("probe:log", {"do": "publish_twice"})[0], 200)
+            self.assertEqual(host.post("/v1/broadcasters/probe/replace")[0], 422)
+            self.assertEqual(host.publish("probe:log", {"do": "publish_twice"})[0], 200)
+        shutil.copyfile(os.path.join(TEST_PLUGINS, "exclusive.so"), library)
+        self.expect_done(host, "/v1/broadcasters/probe/replace", ("probe", "replaced"))
         self.assertEqual(host.publish("probe:log", {"do": "publish_twice"})[0], 200)
 
     async def test_a_bad_file_changes_nothing_and_says_why(self):
@@ -205,7 +222,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         reader = await self.connect(host, "signal:vcp")
 
         def replace():
-            for _ in range(20):
+            for _ in range(REPLACEMENTS):
                 self.expect_done(host, "/v1/broadcasters/mirror/replace", ("mirror", "replaced"))
         replacing = asyncio.create_task(asyncio.to_thread(replace))
         published = 0
