@@ -29,6 +29,7 @@ constexpr std::string_view kPatience =
     "connect_timeout=3&tcp_user_timeout=5000&keepalives=1&keepalives_idle=5&keepalives_interval=2"
     "&keepalives_count=3";
 constexpr const char* kStatementPatience = "SET statement_timeout = 5000";
+constexpr const char* kDateStyle = "SET datestyle = ISO";  // a role may have another one
 /// How often a wait for the server looks whether it is over.
 constexpr std::chrono::milliseconds kGlance{100};
 
@@ -312,7 +313,9 @@ void Database::connect() {
     session_ = std::move(session);
     if (over_ || broken_off_) throw std::runtime_error("connecting took too long");
   }
-  if (url_.kind == DatabaseUrl::Kind::kPostgresql) *session_ << kStatementPatience;
+  if (url_.kind != DatabaseUrl::Kind::kPostgresql) return;
+  *session_ << kStatementPatience;
+  *session_ << kDateStyle;
 }
 
 /// An SQLite file that was removed or replaced would be read on for ever.

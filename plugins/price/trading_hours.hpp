@@ -6,22 +6,27 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <utility>
+
+#include "plugins/database/korean_day.hpp"
 
 namespace broadcast {
 
 class TradingHours {
  public:
   TradingHours() = default;
-  explicit TradingHours(std::set<std::chrono::sys_days> holidays)
-      : holidays_(std::move(holidays)) {}
+  explicit TradingHours(std::set<KoreanDay> holidays) : holidays_(std::move(holidays)) {}
 
   /// "2026-01-01"; nothing if there is no such day.
-  [[nodiscard]] static std::optional<std::chrono::sys_days> parse_date(std::string_view text);
+  [[nodiscard]] static std::optional<KoreanDay> parse_date(std::string_view text);
   /// How long the exchange has been open; nothing while it is closed.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> open_for(std::int64_t wall_ns) const;
+  /// The last trading day before today: the collectors have written its rows, and today's may come
+  /// as late as midnight.
+  [[nodiscard]] KoreanDay last_full_day(std::int64_t wall_ns) const;
 
  private:
-  std::set<std::chrono::sys_days> holidays_;
+  std::set<KoreanDay> holidays_;
 };
 
 }  // namespace broadcast
