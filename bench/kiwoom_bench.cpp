@@ -53,7 +53,8 @@ void parse_and_write(benchmark::State& state) {
     Quotes quotes;
     real.apply(nlohmann::json::parse(feed.texts[at++ % kTickers]), kTenOClock, quotes, refused);
     for (const TickerQuote& one : quotes.tickers) {
-      benchmark::DoNotOptimize(price_update(one.ticker, one.quote, kTenOClock, "kiwoom_ws"));
+      benchmark::DoNotOptimize(
+          price_update(one.ticker, one.quote, one.as_of, kTenOClock, "kiwoom_ws"));
     }
   }
   count_allocations(state, allocations() - before);

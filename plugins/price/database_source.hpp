@@ -1,9 +1,11 @@
 #pragma once
 // Source `database`: what the dashboard's collectors have written to `daily_prices` and
-// `market_status`. One question at a time; what is asked for meanwhile is asked next. [plugin]
+// `market_status`: of each ticker and index the newest row that is usable. One question at a time;
+// what is asked for meanwhile is asked next. [plugin]
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -11,6 +13,7 @@
 
 #include "plugins/database/database.hpp"
 #include "plugins/price/polled_source.hpp"
+#include "plugins/price/refusal.hpp"
 
 namespace broadcast {
 
@@ -20,11 +23,18 @@ class DatabaseSource final : public PolledSource {
   static constexpr std::chrono::seconds kPatience{3};
   /// After a failure, unless the interval is shorter. (The connection has a back-off of its own.)
   static constexpr std::chrono::seconds kRetry{1};
+  /// So many rows are looked at for one that is usable.
+  static constexpr int kLookBack = 10;
+  /// Between two lines about rows that are left out.
+  static constexpr std::chrono::seconds kCalm{60};
 
-  struct Refusals {
-    std::size_t empty = 0;
-    std::size_t not_a_number = 0;
-    std::size_t no_price = 0;
+  /// What the tables held.
+  struct Rows {
+    Quotes quotes;
+    Refusals refused;      ///< rows, and fields of rows, that are newer than what is served
+    std::string left_out;  ///< the first of those rows, for the log
+    /// By what was asked for ("prices", "KOSPI"): why there is none of it; empty: there is.
+    std::map<std::string, std::string> faults;
   };
 
   /// Throws std::invalid_argument for a URL that is none.
@@ -37,15 +47,20 @@ class DatabaseSource final : public PolledSource {
  private:
   void ask(const Wanted& wanted) override;
   void ask_next();
-  void on_answer(std::uint64_t turn, const Quotes& quotes, const Refusals& refused);
+  void on_answer(std::uint64_t turn, const Rows& rows);
   void on_failure(std::uint64_t turn, const std::string& why);
   void end_turn();
+  void tell_lacks(const std::map<std::string, std::string>& faults);
+  void tell_left_out(const Rows& rows);
 
   std::set<std::string> next_tickers_;
   std::vector<IndexName> next_indices_;
-  std::uint64_t turn_ = 0;                 // of the question whose answer is waited for
-  std::optional<std::uint64_t> deadline_;  // while it is
-  Database database_;                      // last: its thread ends first
+  std::uint64_t turn_ = 0;                     // of the question whose answer is waited for
+  std::optional<std::uint64_t> deadline_;      // while it is
+  std::map<std::string, std::string> faults_;  // as Rows::faults, when each was asked for last
+  std::string logged_left_out_;
+  std::optional<std::int64_t> logged_ns_;
+  Database database_;  // last: its thread ends first
 };
 
 }  // namespace broadcast

@@ -1,11 +1,17 @@
 #include "plugins/price/failover.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace broadcast {
 
 namespace {
+
+bool is_believable(const AsOf& said, Failover::Now now) {
+  return said.ns != 0 &&
+         said.ns <= now.wall_ns + std::chrono::nanoseconds(Failover::kMaxAhead).count();
+}
 
 std::string joined(const std::vector<std::string>& words, std::string_view joint) {
   std::string text;
@@ -17,6 +23,19 @@ std::string joined(const std::vector<std::string>& words, std::string_view joint
 
 Failover::Failover(std::vector<Source> sources, Options options) : options_(std::move(options)) {
   for (Source& source : sources) members_.push_back({.source = std::move(source)});
+}
+
+void Failover::want(const std::string& ticker, WantedBy by) {
+  const auto [item, is_new] = items_.try_emplace(ticker, members_.size());
+  if (!is_new) return;
+  item->second.by = by;
+  is_any_configured_ |= by == WantedBy::kConfiguration;
+  if (const auto known = given_up_.extract(ticker)) item->second.last = known.mapped();
+}
+
+void Failover::forget(const std::string& ticker) {
+  const auto item = items_.extract(ticker);
+  if (item && item.mapped().last.truth) given_up_.emplace(ticker, item.mapped().last);
 }
 
 void Failover::want(const IndexName& index) {
@@ -50,17 +69,29 @@ void Failover::on_data(std::size_t at, Now now) {
   if (!member.good_ns) member.good_ns = now.mono_ns;
 }
 
-Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, std::int64_t source_ns,
+AsOf Failover::as_of(std::size_t at, const AsOf& said, Now now) const {
+  if (members_[at].source.is_simulated) return {};
+  return said.day || is_believable(said, now) ? said : AsOf{.ns = now.wall_ns};
+}
+
+Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, const AsOf& said,
                                      Now now) {
   const auto found = items_.find(key);
   if (found == items_.end()) return Verdict::kUnwanted;
   Item& item = found->second;
-  if (source_ns > now.wall_ns + std::chrono::nanoseconds(kMaxAhead).count()) source_ns = 0;
   Seen& seen = item.seen[at];
-  if (source_ns != 0 && source_ns < seen.newest_ns) return Verdict::kOlder;
-  seen.newest_ns = std::max(seen.newest_ns, source_ns);
+  if (is_believable(said, now)) {
+    if (said.ns < seen.newest_ns) return Verdict::kOlder;
+    seen.newest_ns = said.ns;
+  }
   on_data(at, now);
   seen.life = members_[at].life;
+  seen.row_day = said.day;
+  seen.truth.reset();
+  const AsOf when = as_of(at, said, now);
+  // A row of a day to come is written today: it is no newer than what is live.
+  if (when.day) seen.truth = {std::min(*when.day, korean_day(now.wall_ns)), false};
+  if (when.ns != 0) seen.truth = {korean_day(when.ns), true};
   return verdict_on(at, item);
 }
 
@@ -76,10 +107,20 @@ Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) const {
   }
   // Whoever stands behind has to deliver it anew before it serves it: it may not have it any more.
   for (std::size_t behind = at + 1; behind < item.seen.size(); ++behind) item.seen[behind].life = 0;
+  if (is_behind_what_stands(at, item)) return Verdict::kStands;
+  item.last = {at, item.seen[at].truth};
   return Verdict::kServes;
 }
 
+/// What it has is older than what was published last. (Of live values of one source, times decide.)
+bool Failover::is_behind_what_stands(std::size_t at, const Item& item) const {
+  const auto& truth = item.seen[at].truth;
+  if (!truth || (item.last.by == at && truth->is_live)) return false;
+  return truth < item.last.truth;
+}
+
 bool Failover::on_time(Now now) {
+  last_full_day_ = options_.hours.last_full_day(now.wall_ns);
   bool has_changed = false;
   for (std::size_t at = 0; at < members_.size(); ++at) {
     has_changed |= become(members_[at], next_condition(at, now));
@@ -198,7 +239,15 @@ Failover::Standing Failover::standing() const {
   std::vector<bool> is_missed(none);  // it might serve something that no better healthy one does
   std::vector<bool> serves(none);
   for (const auto& [key, item] : items_) {
-    if (const std::size_t server = server_of(item); server < none) serves[server] = true;
+    if (const std::size_t server = server_of(item); server < none) {
+      // Where its own source is well, what stands is simply its last trade.
+      const std::size_t by = is_behind_what_stands(server, item) ? item.last.by : server;
+      if (by == server || members_[by].condition == Condition::kHealthy) {
+        serves[by] = true;
+      } else {
+        standing.is_last_standing = true;
+      }
+    }
     const std::size_t healthy = healthy_server_of(item);
     const std::size_t bound = healthy < none ? healthy : first_healthy_for(item);
     for (std::size_t at = 0; at < none; ++at) {
@@ -207,23 +256,46 @@ Failover::Standing Failover::standing() const {
       if (at < bound) is_missed[at] = true;
     }
   }
-  const bool is_any_serving = std::ranges::find(serves, true) != serves.end();
+  const bool is_any_serving =
+      standing.is_last_standing || std::ranges::find(serves, true) != serves.end();
   bool is_any_silent = false;
   for (std::size_t at = 0; at < none; ++at) {
     if (!is_of_use[at]) continue;
     const Condition condition = members_[at].condition;
     const bool is_up = condition == Condition::kHealthy || condition == Condition::kNew;
-    if (serves[at]) standing.serving.push_back(at);
+    if (serves[at]) {
+      standing.serving.push_back(at);
+      std::ranges::move(behind_of(at), std::back_inserter(standing.behind));
+    }
     if (!is_up && (is_missed[at] || !is_any_serving)) standing.missing.push_back(at);
     if (is_up && !is_any_serving && !standing.asking) standing.asking = at;
     is_any_silent |= condition == Condition::kSilent || condition == Condition::kRecovering;
   }
   if (is_any_serving || standing.asking) {
-    standing.health = standing.missing.empty() ? Health::kOk : Health::kDegraded;
+    const bool is_well = standing.missing.empty() && standing.behind.empty();
+    standing.health = is_well ? Health::kOk : Health::kDegraded;
   } else {
     standing.health = is_any_silent ? Health::kStale : Health::kDown;
   }
   return standing;
+}
+
+/// Prices and indices are rows of different tables.
+std::vector<Failover::Behind> Failover::behind_of(std::size_t at) const {
+  std::optional<KoreanDay> newest[2];
+  for (const auto& [key, item] : items_) {
+    const auto& day = item.seen[at].row_day;
+    const bool is_index = item.index != nullptr;
+    const bool counts = is_index || item.by == WantedBy::kConfiguration || !is_any_configured_;
+    if (!day || !counts || server_of(item) != at || is_behind_what_stands(at, item)) continue;
+    newest[is_index] = std::max(newest[is_index], day);
+  }
+  std::vector<Behind> behind;
+  for (const bool is_index : {false, true}) {
+    const auto& day = newest[is_index];
+    if (day && *day < last_full_day_) behind.push_back({at, is_index, *day});
+  }
+  return behind;
 }
 
 bool Failover::is_beginning() const {
@@ -239,6 +311,7 @@ std::string Failover::detail(const Standing& standing) const {
   }
   std::vector<std::string> names;
   for (const std::size_t at : standing.serving) names.push_back(members_[at].source.name);
+  if (standing.is_last_standing) names.emplace_back("the last live prices");
   if (!names.empty()) {
     parts.push_back("serving " + joined(names, " and "));
   } else if (items_.empty()) {

@@ -1,8 +1,10 @@
 #pragma once
 // Which source serves what. Sources stand in the order of the YAML; a ticker or index is served by
 // the first healthy one that has delivered it, or where nobody is healthy by the first one that is
-// recovering and has, and by nobody else meanwhile: never two sources interleaved. Pure: it is told
-// what happens and when, and says what follows. Owned by the broadcaster; [plugin].
+// recovering and has, and by nobody else meanwhile: never two sources interleaved. Across sources
+// trading days decide: what was published gives way to nothing of an earlier day, nor a live value
+// to a daily row of the same day. Pure: it is told what happens and when, and says what follows.
+// Owned by the broadcaster; [plugin].
 
 #include <chrono>
 #include <cstddef>
@@ -32,6 +34,7 @@ class Failover {
     std::string name;
     bool has_indices = true;
     std::chrono::nanoseconds period{};  ///< it is asked so often; 0: it speaks by itself
+    bool is_simulated = false;          ///< its values never were true
   };
   struct Now {
     std::int64_t mono_ns = 0;
@@ -42,16 +45,30 @@ class Failover {
     kLater,     ///< its source is recovering: keep the last one, and ask again by on_kept()
     kWaits,     ///< a better source has it
     kOlder,     ///< than the last one of the same source
+    kStands,    ///< what was published is newer, and stays
     kUnwanted,  ///< any more
+  };
+  /// The newest daily row that a source serves is older than the last full trading day.
+  struct Behind {
+    std::size_t at = 0;
+    bool is_index = false;
+    KoreanDay newest;
+    friend bool operator==(const Behind&, const Behind&) = default;
   };
   /// What subscribers are told.
   struct Standing {
     Health health = Health::kOk;
     std::vector<std::size_t> serving;   ///< sources, best first
+    bool is_last_standing = false;      ///< something's last live value, whose source is not well
+    std::vector<Behind> behind;         ///< of those that serve
     std::vector<std::size_t> missing;   ///< unhealthy ones that would serve something otherwise
     std::optional<std::size_t> asking;  ///< where nobody serves: who is hoped for
     friend bool operator==(const Standing&, const Standing&) = default;
+    [[nodiscard]] bool has_prices() const { return !serving.empty() || is_last_standing; }
   };
+  /// By whom a ticker is wanted. One that somebody subscribes to may be any, also one that is not
+  /// traded any more: beside configured ones it does not show how new a source's rows are.
+  enum class WantedBy : std::uint8_t { kConfiguration, kSubscribers };
 
   /// How long a source that has just been asked for the first time may say nothing at all.
   static constexpr std::chrono::seconds kPatience{10};
@@ -61,17 +78,20 @@ class Failover {
 
   Failover(std::vector<Source> sources, Options options);
 
-  void want(const std::string& ticker) { items_.try_emplace(ticker, members_.size()); }
+  void want(const std::string& ticker, WantedBy by);
   void want(const IndexName& index);
-  void forget(const std::string& ticker) { items_.erase(ticker); }
+  /// What was published of it stays in its topic, and is remembered.
+  void forget(const std::string& ticker);
 
   /// True: its condition has changed.
   bool on_link(std::size_t at, bool is_up, Now now);
   /// A sign of life: a good quote, or a poll that was answered.
   void on_data(std::size_t at, Now now);
+  /// When a quote was true, as subscribers are told: where its source does not say, when it came;
+  /// nothing for what is simulated.
+  [[nodiscard]] AsOf as_of(std::size_t at, const AsOf& said, Now now) const;
   /// `key` is a ticker, or an index's key. REQUIRES: the quote itself is good.
-  [[nodiscard]] Verdict on_quote(std::size_t at, std::string_view key, std::int64_t source_ns,
-                                 Now now);
+  [[nodiscard]] Verdict on_quote(std::size_t at, std::string_view key, const AsOf& said, Now now);
   /// After conditions have changed: what is to become of a quote that was kLater. kWaits: it is
   /// not needed any more.
   [[nodiscard]] Verdict on_kept(std::size_t at, std::string_view key);
@@ -98,14 +118,28 @@ class Failover {
     std::int64_t sign_ns = 0;             // last data, connection, or first want
     std::optional<std::int64_t> good_ns;  // kRecovering: without a fault since
   };
+  /// What decides across sources: of two values of a day, the live one is newer.
+  struct Truth {
+    KoreanDay day;
+    bool is_live = false;
+    friend auto operator<=>(const Truth&, const Truth&) = default;
+  };
   struct Seen {
     std::uint64_t life = 0;  // of the source, when it delivered the item last
     std::int64_t newest_ns = 0;
+    std::optional<Truth> truth;        // of what it delivered last; none: simulated
+    std::optional<KoreanDay> row_day;  // where that was a daily row
+  };
+  struct Published {
+    std::size_t by = 0;
+    std::optional<Truth> truth;
   };
   struct Item {
     explicit Item(std::size_t sources) : seen(sources) {}
     std::vector<Seen> seen;  // by source
+    Published last;
     const IndexName* index = nullptr;
+    WantedBy by = WantedBy::kConfiguration;
   };
 
   [[nodiscard]] bool has(std::size_t at, const Item& item) const;
@@ -115,6 +149,8 @@ class Failover {
   [[nodiscard]] std::size_t healthy_server_of(const Item& item) const;
   [[nodiscard]] std::size_t server_of(const Item& item) const;
   [[nodiscard]] std::size_t first_healthy_for(const Item& item) const;
+  [[nodiscard]] bool is_behind_what_stands(std::size_t at, const Item& item) const;
+  [[nodiscard]] std::vector<Behind> behind_of(std::size_t at) const;
   [[nodiscard]] Verdict verdict_on(std::size_t at, Item& item) const;
   [[nodiscard]] const char* fault_of(std::size_t at, const Standing& standing) const;
   [[nodiscard]] bool is_idle_behind(std::size_t at) const;
@@ -126,6 +162,11 @@ class Failover {
   const Options options_;
   std::vector<Member> members_;
   std::map<std::string, Item, std::less<>> items_;  // by ticker or index key
+  /// Of tickers that were given up. Sources deliver what is listed: some thousands, however many
+  /// clients ask for.
+  std::map<std::string, Published> given_up_;
+  bool is_any_configured_ = false;
+  KoreanDay last_full_day_;  // at the last look
 };
 
 }  // namespace broadcast

@@ -8,7 +8,19 @@
 #include <string>
 #include <string_view>
 
+#include "plugins/database/korean_day.hpp"
+
 namespace broadcast {
+
+/// When a value was true, as far as its source says: at an instant, on a day (a daily row), or with
+/// neither it does not say.
+struct AsOf {
+  std::int64_t ns = 0;           ///< wall clock; 0: no instant
+  std::optional<KoreanDay> day;  ///< instead of one
+
+  /// As on the wire; empty where it does not say.
+  [[nodiscard]] std::string text() const;
+};
 
 /// One ticker. Prices in won; change and rate against yesterday's close.
 struct Quote {
@@ -45,8 +57,10 @@ inline constexpr std::array<IndexName, 2> kIndices = {{
 [[nodiscard]] double round2(double value);
 
 [[nodiscard]] std::string price_update(std::string_view ticker, const Quote& quote,
-                                       std::int64_t wall_ns, std::string_view source);
+                                       const AsOf& as_of, std::int64_t wall_ns,
+                                       std::string_view source);
 [[nodiscard]] std::string index_update(const IndexName& index, const IndexQuote& quote,
-                                       std::int64_t wall_ns, std::string_view source);
+                                       const AsOf& as_of, std::int64_t wall_ns,
+                                       std::string_view source);
 
 }  // namespace broadcast

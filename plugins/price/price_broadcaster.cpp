@@ -15,10 +15,14 @@ std::chrono::nanoseconds duration_of(const nlohmann::json& config, const char* k
   return *parse_duration(config.at(key).get_ref<const std::string&>());
 }
 
+bool is_same_serving(const Failover::Standing& one, const Failover::Standing& other) {
+  return one.serving == other.serving && one.is_last_standing == other.is_last_standing;
+}
+
 std::string iso_second(std::int64_t wall_ns) { return iso_timestamp(wall_ns).substr(0, 19) + "Z"; }
 
 TradingHours trading_hours(const nlohmann::json& holidays) {
-  std::set<std::chrono::sys_days> days;
+  std::set<KoreanDay> days;
   for (std::size_t i = 0; i < holidays.size(); ++i) {
     const auto& text = holidays[i].get_ref<const std::string&>();
     const auto day = TradingHours::parse_date(text);
@@ -42,17 +46,22 @@ void PriceBroadcaster::on_config(std::string_view json) {
     sources_.push_back(make_source(source, interval, source_calls()));
     names.push_back({.name = std::string(sources_.back()->name()),
                      .has_indices = sources_.back()->has_indices(),
-                     .period = sources_.back()->period()});
+                     .period = sources_.back()->period(),
+                     .is_simulated = sources_.back()->is_simulated()});
   }
   if (sources_.empty()) throw Error(BC_E_INVALID, "sources: none is enabled; enable one");
   faults_.resize(sources_.size());
+  lacks_.resize(sources_.size());
+  lack_faults_.resize(sources_.size());
   kept_.resize(sources_.size());
   failover_.emplace(std::move(names),
                     Failover::Options{.stale_after = duration_of(config, "stale_after"),
                                       .recover_after = duration_of(config, "recover_after"),
                                       .hours = trading_hours(config.at("holidays"))});
   demand_.configure(config.at("tickers").get<std::set<std::string>>());
-  for (const std::string& ticker : demand_.configured()) failover_->want(ticker);
+  for (const std::string& ticker : demand_.configured()) {
+    failover_->want(ticker, Failover::WantedBy::kConfiguration);
+  }
   for (const IndexName& index : kIndices) {
     const auto& wanted = config.at("indices");
     if (std::ranges::find(wanted, index.key) != wanted.end()) failover_->want(index);
@@ -72,7 +81,9 @@ void PriceBroadcaster::on_demand(std::string_view topic, std::int64_t subscriber
   const auto change =
       demand_.on_demand(std::string(topic.substr(kPricePrefix.size())), subscribers > 0);
   if (!change.given_up.empty()) failover_->forget(change.given_up);
-  if (!change.wanted.empty()) failover_->want(change.wanted);
+  if (!change.wanted.empty()) {
+    failover_->want(change.wanted, Failover::WantedBy::kSubscribers);
+  }
   settle_soon();
 }
 
@@ -99,6 +110,8 @@ SourceCalls PriceBroadcaster::source_calls() {
 PriceSource::Events PriceBroadcaster::events_of(std::size_t at) {
   return {.on_quotes = [this, at](const Quotes& quotes) { on_quotes(at, quotes); },
           .on_link = [this, at](const std::string& error) { on_link(at, error); },
+          .on_lack = [this, at](const std::string& what,
+                                const std::string& why) { on_lack(at, what, why); },
           .on_refused = [this](Refusal refusal, std::size_t count) { refuse(refusal, count); }};
 }
 
@@ -112,36 +125,48 @@ void PriceBroadcaster::on_link(std::size_t at, const std::string& error) {
   settle_soon();
 }
 
+void PriceBroadcaster::on_lack(std::size_t at, const std::string& what, const std::string& why) {
+  if (const auto line = lack_faults_[at].line(why, mono_ns())) {
+    log(why.empty() ? LogLevel::kInfo : LogLevel::kWarn,
+        "source " + std::string(sources_[at]->name()) + ", " + (what.empty() ? lacks_[at] : what) +
+            ": " + *line);
+  }
+  if (std::exchange(lacks_[at], what) != what) settle_soon();
+}
+
 void PriceBroadcaster::on_quotes(std::size_t at, const Quotes& quotes) {
   for (const TickerQuote& one : quotes.tickers) on_quote(at, one.ticker, one);
   for (const IndexUpdate& one : quotes.indices) on_quote(at, one.index.key, one);
   if (quotes.tickers.empty() && quotes.indices.empty()) failover_->on_data(at, now());
-  if (!reported_ || reported_->serving.empty()) settle_soon();
+  if (!reported_ || !reported_->has_prices()) settle_soon();
 }
 
 template <class One>
 void PriceBroadcaster::on_quote(std::size_t at, std::string_view key, const One& one) {
   if (const auto refusal = refusal_of(one.quote)) return refuse(*refusal, 1);
-  const Failover::Verdict verdict = failover_->on_quote(at, key, one.source_ns, now());
+  const AsOf as_of = failover_->as_of(at, one.as_of, now());
+  const Failover::Verdict verdict = failover_->on_quote(at, key, one.as_of, now());
   if (verdict == Failover::Verdict::kOlder) return refuse(Refusal::kOlder, 1);
   if (verdict == Failover::Verdict::kLater) {
-    kept_[at].insert_or_assign(std::string(key), [this, at, one] { publish_quote(at, one); });
+    kept_[at].insert_or_assign(std::string(key),
+                               [this, at, one, as_of] { publish_quote(at, one, as_of); });
   } else if (verdict == Failover::Verdict::kServes) {
     if (const auto older = kept_[at].find(key); older != kept_[at].end()) kept_[at].erase(older);
-    publish_quote(at, one);
+    publish_quote(at, one, as_of);
   }
 }
 
 // All topics are `latest`: publish never answers BUSY, and a revoked generation has nothing left to
 // do.
-void PriceBroadcaster::publish_quote(std::size_t at, const TickerQuote& one) {
+void PriceBroadcaster::publish_quote(std::size_t at, const TickerQuote& one, const AsOf& as_of) {
   publish(std::string(kPricePrefix) + one.ticker,
-          price_update(one.ticker, one.quote, wall_ns(), sources_[at]->name()), one.source_ns);
+          price_update(one.ticker, one.quote, as_of, wall_ns(), sources_[at]->name()),
+          one.as_of.ns);
 }
 
-void PriceBroadcaster::publish_quote(std::size_t at, const IndexUpdate& one) {
-  publish(one.index.topic, index_update(one.index, one.quote, wall_ns(), sources_[at]->name()),
-          one.source_ns);
+void PriceBroadcaster::publish_quote(std::size_t at, const IndexUpdate& one, const AsOf& as_of) {
+  publish(one.index.topic,
+          index_update(one.index, one.quote, as_of, wall_ns(), sources_[at]->name()), one.as_of.ns);
 }
 
 /// What came while a source was recovering is published once it serves, and forgotten once it is
@@ -182,11 +207,9 @@ void PriceBroadcaster::report_standing() {
   if (!reported_ && failover_->is_beginning()) return;
   const std::int64_t since_ns = serving_since_ns(standing);
   std::string detail = failover_->detail(standing);
-  if (!standing.serving.empty()) detail += " since " + iso_second(since_ns);
-  if (demand_.is_over()) {
-    detail += "; no more than " + std::to_string(demand_.most()) +
-              " tickers can be asked for, some get no prices";
-  }
+  if (standing.has_prices()) detail += " since " + iso_second(since_ns);
+  const std::string shortcomings = this->shortcomings(standing);
+  detail += shortcomings;
   if (reported_ == standing && reported_detail_ == detail) {
     has_condition_changed_ = false;
     return moved_ns_.reset();
@@ -197,33 +220,54 @@ void PriceBroadcaster::report_standing() {
   }
   moved_ns_.reset();
   has_condition_changed_ = false;
-  if (reported_ && reported_->serving != standing.serving) changes_.record(1);
+  if (reported_ && !is_same_serving(*reported_, standing)) changes_.record(1);
   serving_source_.record(standing.serving.empty() ? -1
                                                   : static_cast<double>(standing.serving.front()));
   reported_ = standing;
   reported_detail_ = detail;
   reported_since_ns_ = since_ns;
-  report(demand_.is_over() ? std::max(standing.health, Health::kDegraded) : standing.health,
+  report(shortcomings.empty() ? standing.health : std::max(standing.health, Health::kDegraded),
          detail);
+}
+
+/// What degrades it, whoever serves.
+std::string PriceBroadcaster::shortcomings(const Failover::Standing& standing) const {
+  std::string text;
+  for (const Failover::Behind& one : standing.behind) {
+    text += std::string("; the newest ") + (one.is_index ? "index" : "price") + " of " +
+            std::string(sources_[one.at]->name()) + " is of " + day_text(one.newest);
+  }
+  for (std::size_t at = 0; at < sources_.size(); ++at) {
+    const bool serves = std::ranges::find(standing.serving, at) != standing.serving.end();
+    if (!serves || lacks_[at].empty()) continue;
+    text +=
+        "; " + std::string(sources_[at]->name()) + " has no " + lacks_[at] + ", the log says why";
+  }
+  if (demand_.is_over()) {
+    text += "; no more than " + std::to_string(demand_.most()) +
+            " tickers can be asked for, some get no prices";
+  }
+  return text;
 }
 
 /// Since when these serve. Whoever only came in between, and was not reported, does not count.
 std::int64_t PriceBroadcaster::serving_since_ns(const Failover::Standing& standing) {
-  if (serving_ != standing.serving) {
-    serving_ = standing.serving;
+  if (!is_same_serving(serving_, standing)) {
+    serving_ = standing;
     serving_since_ns_ = wall_ns();
   }
-  return reported_ && reported_->serving == serving_ ? reported_since_ns_ : serving_since_ns_;
+  return reported_ && is_same_serving(*reported_, serving_) ? reported_since_ns_
+                                                            : serving_since_ns_;
 }
 
 /// What a source makes worse is told at once, and whether there are prices at all. What gets
 /// better, or only comes of the tickers that are subscribed to, is told once it lasts.
 bool PriceBroadcaster::is_urgent(const Failover::Standing& standing) const {
   if (standing.health < reported_->health) return false;
-  if (standing.serving.empty() != reported_->serving.empty()) return true;
+  if (standing.has_prices() != reported_->has_prices()) return true;
   const bool is_worse =
       standing.health > reported_->health || standing.missing.size() > reported_->missing.size();
-  return has_condition_changed_ && (is_worse || standing.serving == reported_->serving);
+  return has_condition_changed_ && (is_worse || is_same_serving(standing, *reported_));
 }
 
 }  // namespace broadcast

@@ -50,11 +50,12 @@ class PriceBroadcaster : public Broadcaster {
   void define_metrics();
   [[nodiscard]] PriceSource::Events events_of(std::size_t at);
   void on_link(std::size_t at, const std::string& error);
+  void on_lack(std::size_t at, const std::string& what, const std::string& why);
   void on_quotes(std::size_t at, const Quotes& quotes);
   template <class One>
   void on_quote(std::size_t at, std::string_view key, const One& one);
-  void publish_quote(std::size_t at, const TickerQuote& one);
-  void publish_quote(std::size_t at, const IndexUpdate& one);
+  void publish_quote(std::size_t at, const TickerQuote& one, const AsOf& as_of);
+  void publish_quote(std::size_t at, const IndexUpdate& one, const AsOf& as_of);
   void look_at_kept(std::size_t at);
   void refuse(Refusal refusal, std::size_t count);
   void settle_soon();
@@ -62,16 +63,19 @@ class PriceBroadcaster : public Broadcaster {
   void report_standing();
   [[nodiscard]] std::int64_t serving_since_ns(const Failover::Standing& standing);
   [[nodiscard]] bool is_urgent(const Failover::Standing& standing) const;
+  [[nodiscard]] std::string shortcomings(const Failover::Standing& standing) const;
 
   TickerDemand demand_;
   std::vector<std::unique_ptr<PriceSource>> sources_;
-  std::vector<FaultLog> faults_;  // by source
+  std::vector<FaultLog> faults_;    // by source
+  std::vector<std::string> lacks_;  // by source: what it cannot deliver, although it answers
+  std::vector<FaultLog> lack_faults_;
   /// By source, then by ticker or index: what publishes its last quote, while the source recovers.
   std::vector<std::map<std::string, std::function<void()>, std::less<>>> kept_;
   std::optional<Failover> failover_;
   bool is_settling_ = false;
 
-  std::vector<std::size_t> serving_;   // at the last look
+  Failover::Standing serving_;         // at the last look
   std::int64_t serving_since_ns_ = 0;  // wall clock
   std::optional<Failover::Standing> reported_;
   std::string reported_detail_;

@@ -16,6 +16,7 @@ class SimSource final : public PolledSource {
       : PolledSource(interval, std::move(calls)), seed_(seed) {}
 
   [[nodiscard]] std::string_view name() const override { return "sim"; }
+  [[nodiscard]] bool is_simulated() const override { return true; }
   void start(Events events) override;
 
  private:

@@ -19,12 +19,12 @@ namespace broadcast {
 struct TickerQuote {
   std::string ticker;
   Quote quote;
-  std::int64_t source_ns = 0;  ///< wall clock of the event at the source, 0 unknown
+  AsOf as_of = {};
 };
 struct IndexUpdate {
   IndexName index;
   IndexQuote quote;
-  std::int64_t source_ns = 0;
+  AsOf as_of = {};
 };
 
 /// What is asked for.
@@ -40,8 +40,9 @@ struct Quotes {
   std::vector<IndexUpdate> indices;
 };
 
-/// Why a quote is not published. Counted by the broadcaster.
-enum class Refusal : std::uint8_t { kEmptyRow, kNotANumber, kNoPrice, kOlder, kMalformed };
+/// Why a quote is not published, or kField: a field of it that it does without. Counted by the
+/// broadcaster.
+enum class Refusal : std::uint8_t { kEmptyRow, kNotANumber, kNoPrice, kOlder, kMalformed, kField };
 
 /// What a source may use of its broadcaster. [plugin] unless said otherwise.
 struct SourceCalls {
@@ -63,6 +64,9 @@ class PriceSource {
     /// why not, for the log: it may name hosts and files. Told before the quotes that prove it, on
     /// every change, and may be repeated.
     std::function<void(const std::string& error)> on_link;
+    /// What it cannot deliver although it answers, for subscribers, such as "KOSPI"; empty:
+    /// nothing. `why` is for the log. May be repeated.
+    std::function<void(const std::string& what, const std::string& why)> on_lack;
     std::function<void(Refusal, std::size_t)> on_refused;
   };
 
@@ -70,6 +74,8 @@ class PriceSource {
   /// As it stands in every message's `source`.
   [[nodiscard]] virtual std::string_view name() const = 0;
   [[nodiscard]] virtual bool has_indices() const { return true; }
+  /// Its values never were true: anything that was may follow them.
+  [[nodiscard]] virtual bool is_simulated() const { return false; }
   /// How often it is asked; 0: it speaks by itself.
   [[nodiscard]] virtual std::chrono::nanoseconds period() const { return {}; }
   /// Once; begins to work.

@@ -26,8 +26,8 @@ void check(const TickerQuote& one) {
           "counts are");
   require(one.quote.change < one.quote.price, "yesterday's close was above 0");
   require(std::isfinite(one.quote.change_rate), "a rate is a number");
-  require(one.source_ns <= kNow + kTenMinutes, "nothing is from the future");
-  const json text = json::parse(price_update(one.ticker, one.quote, kNow, "kiwoom_ws"));
+  require(one.as_of.ns <= kNow + kTenMinutes, "nothing is from the future");
+  const json text = json::parse(price_update(one.ticker, one.quote, one.as_of, kNow, "kiwoom_ws"));
   require_equal(text.at("data").at("price"), json(one.quote.price), "it is written as it is");
 }
 
@@ -35,7 +35,7 @@ void check(const Quotes& quotes) {
   for (const TickerQuote& one : quotes.tickers) check(one);
   for (const IndexUpdate& one : quotes.indices) {
     require(one.quote.index > 0 && std::isfinite(one.quote.index), "an index is a number");
-    static_cast<void>(index_update(one.index, one.quote, kNow, "kiwoom_ws"));
+    static_cast<void>(index_update(one.index, one.quote, one.as_of, kNow, "kiwoom_ws"));
   }
 }
 
@@ -67,8 +67,8 @@ void check_answer(std::string_view text) {
   if (list == answer.json.end() || !list->is_array()) return;
   const std::vector<std::string> codes = codes_of(answer.json);
   const auto rows = quotes_of(answer.json, codes, kNow);
-  require_equal(rows->quotes.size() + rows->refused.total(), codes.size(),
-                "a code has a quote or a refusal");
+  const std::size_t refused = rows->refused.total() - rows->refused.of(Refusal::kField);
+  require_equal(rows->quotes.size() + refused, codes.size(), "a code has a quote or a refusal");
   for (const TickerQuote& one : rows->quotes) check(one);
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <numeric>
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +13,7 @@ using std::chrono::days;
 using std::chrono::nanoseconds;
 using KoreanTime = std::chrono::sys_time<nanoseconds>;  // nine hours ahead, all year
 
-constexpr nanoseconds kKorea = std::chrono::hours(9);
+constexpr nanoseconds kKorea = kSeoul;
 constexpr nanoseconds kClockSkew = std::chrono::minutes(10);
 constexpr std::size_t kMostDigits = 15;  // a double holds them all
 constexpr std::size_t kMostDecimals = 6;
@@ -94,8 +93,14 @@ std::int64_t last_time_of_day(std::chrono::seconds time, std::int64_t wall_ns) {
   return (KoreanTime(day + time).time_since_epoch() - kKorea).count();
 }
 
-std::int64_t korean_day(std::int64_t wall_ns) {
-  return std::chrono::floor<days>(in_korea(wall_ns)).time_since_epoch().count();
+AsOf as_of_row(std::optional<KoreanDay> day, std::optional<std::chrono::seconds> time,
+               std::int64_t wall_ns) {
+  if (day && time) return {.ns = (KoreanTime(*day + *time).time_since_epoch() - kKorea).count()};
+  if (time) {
+    const std::int64_t at = last_time_of_day(*time, wall_ns);
+    return at <= wall_ns ? AsOf{.ns = at} : AsOf{};
+  }
+  return day && *day < korean_day(wall_ns) ? AsOf{.day = day} : AsOf{};
 }
 
 std::string_view sector_item(const IndexName& index) {
@@ -121,20 +126,6 @@ std::string loggable(std::string text, std::span<const std::string> secrets) {
   return text;
 }
 
-void Refusals::add(const Refusals& more) {
-  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += more.counts_[i];
-}
-
-std::size_t Refusals::total() const {
-  return std::accumulate(counts_.begin(), counts_.end(), std::size_t{0});
-}
-
-void Refusals::tell(const std::function<void(Refusal, std::size_t)>& on_refused) const {
-  for (std::size_t i = 0; i < counts_.size(); ++i) {
-    if (counts_[i] > 0) on_refused(static_cast<Refusal>(i), counts_[i]);
-  }
-}
-
 KiwoomFields::KiwoomFields(const nlohmann::json& object) : object_(object) {
   if (!object.is_object()) refuse(Refusal::kMalformed);
 }
@@ -152,9 +143,13 @@ std::string_view KiwoomFields::text(const char* key) {
 
 std::optional<std::int64_t> KiwoomFields::whole(const char* key) { return read(key, &parse_whole); }
 std::optional<double> KiwoomFields::decimal(const char* key) { return read(key, &parse_decimal); }
-std::optional<std::chrono::seconds> KiwoomFields::time(const char* key) {
-  return read(key, &parse_time_of_day);
+std::optional<std::int64_t> KiwoomFields::spare_whole(const char* key) {
+  return read_spare(key, &parse_whole);
 }
+std::optional<std::chrono::seconds> KiwoomFields::time(const char* key) {
+  return read_spare(key, &parse_time_of_day);
+}
+std::optional<KoreanDay> KiwoomFields::day(const char* key) { return read_spare(key, &parse_day); }
 
 void KiwoomFields::refuse(Refusal why) {
   if (!refusal_) refusal_ = why;
@@ -166,6 +161,17 @@ std::optional<T> KiwoomFields::read(const char* key, std::optional<T> (*parse)(s
   if (value.empty()) return std::nullopt;
   const std::optional<T> parsed = parse(value);
   if (!parsed) refuse(Refusal::kNotANumber);
+  return parsed;
+}
+
+template <class T>
+std::optional<T> KiwoomFields::read_spare(const char* key,
+                                          std::optional<T> (*parse)(std::string_view)) {
+  const auto found = object_.is_object() ? object_.find(key) : object_.end();
+  if (found == object_.end() || *found == "") return std::nullopt;
+  const auto* const text = found->get_ptr<const std::string*>();
+  const std::optional<T> parsed = text == nullptr ? std::nullopt : parse(*text);
+  if (!parsed) ++left_out_;
   return parsed;
 }
 

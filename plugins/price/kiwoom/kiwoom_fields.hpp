@@ -2,7 +2,6 @@
 // The texts in Kiwoom's answers: numbers with a sign for the direction, Korean times, words of the
 // server that are logged. Pure; any thread.
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -13,6 +12,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "plugins/price/refusal.hpp"
 #include "plugins/price/source.hpp"
 
 namespace broadcast {
@@ -25,11 +25,13 @@ namespace broadcast {
 [[nodiscard]] std::optional<std::chrono::seconds> parse_time_of_day(std::string_view text);
 /// "YYYYMMDDHHMMSS", Korean time -> wall clock in nanoseconds.
 [[nodiscard]] std::optional<std::int64_t> parse_korean_time(std::string_view text);
-/// When it last was `time` o'clock in Korea on a weekday, seen from `wall_ns`: the server names no
-/// date. Its clock may be ten minutes ahead of ours.
+/// When it last was `time` o'clock in Korea on a weekday, seen from `wall_ns`: a REAL message names
+/// no date. The server's clock may be ten minutes ahead of ours.
 [[nodiscard]] std::int64_t last_time_of_day(std::chrono::seconds time, std::int64_t wall_ns);
-/// Days since 1970 in Korea.
-[[nodiscard]] std::int64_t korean_day(std::int64_t wall_ns);
+/// When a row was true: at `time` on `day`, as far as it says so. Without a day, a time that is yet
+/// to come today is yesterday's, or that of a clock ahead of ours: it says nothing.
+[[nodiscard]] AsOf as_of_row(std::optional<KoreanDay> day, std::optional<std::chrono::seconds> time,
+                             std::int64_t wall_ns);
 
 /// The sector that an index is at Kiwoom. Its code on our wire is another one: Kiwoom's 201 is
 /// KOSPI 200.
@@ -38,22 +40,9 @@ namespace broadcast {
 /// The server's words as they may be logged: on one line, of bounded length, without `secrets`.
 [[nodiscard]] std::string loggable(std::string text, std::span<const std::string> secrets);
 
-/// How many quotes were refused, by reason.
-class Refusals {
- public:
-  void add(Refusal why, std::size_t count = 1) { counts_[static_cast<std::size_t>(why)] += count; }
-  void add(const Refusals& more);
-  [[nodiscard]] std::size_t of(Refusal why) const { return counts_[static_cast<std::size_t>(why)]; }
-  [[nodiscard]] std::size_t total() const;
-  /// Each reason that there was.
-  void tell(const std::function<void(Refusal, std::size_t)>& on_refused) const;
-
- private:
-  std::array<std::size_t, 5> counts_{};
-};
-
 /// Reads the fields of one JSON object, all of them texts. A field that is not there, or empty, is
-/// nothing; one that cannot be read is a refusal of the whole.
+/// nothing. One that cannot be read is a refusal of the whole, or where a quote can do without it,
+/// nothing as well, and counted.
 class KiwoomFields {
  public:
   /// `object` outlives this.
@@ -62,18 +51,26 @@ class KiwoomFields {
   [[nodiscard]] std::string_view text(const char* key);
   [[nodiscard]] std::optional<std::int64_t> whole(const char* key);
   [[nodiscard]] std::optional<double> decimal(const char* key);
+  // What a quote can do without.
+  [[nodiscard]] std::optional<std::int64_t> spare_whole(const char* key);
   [[nodiscard]] std::optional<std::chrono::seconds> time(const char* key);
+  [[nodiscard]] std::optional<KoreanDay> day(const char* key);
 
   void refuse(Refusal why);
   /// The first thing that was wrong.
   [[nodiscard]] std::optional<Refusal> refusal() const { return refusal_; }
+  /// How many could not be read without it mattering.
+  [[nodiscard]] std::size_t left_out() const { return left_out_; }
 
  private:
   template <class T>
   std::optional<T> read(const char* key, std::optional<T> (*parse)(std::string_view));
+  template <class T>
+  std::optional<T> read_spare(const char* key, std::optional<T> (*parse)(std::string_view));
 
   const nlohmann::json& object_;
   std::optional<Refusal> refusal_;
+  std::size_t left_out_ = 0;
 };
 
 }  // namespace broadcast

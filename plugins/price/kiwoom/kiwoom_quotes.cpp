@@ -1,5 +1,6 @@
 #include "plugins/price/kiwoom/kiwoom_quotes.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <utility>
@@ -55,7 +56,7 @@ void take_count(KiwoomFields& fields, const char* key, std::optional<std::int64_
   to = value;
 }
 void take_offer(KiwoomFields& fields, const char* key, std::optional<std::int64_t>& to) {
-  if (const auto value = fields.whole(key)) to = magnitude(*value);
+  if (const auto value = fields.spare_whole(key)) to = magnitude(*value);
 }
 
 template <class Known>
@@ -102,24 +103,36 @@ bool is_empty(const json& object) {
 
 /// A quote, or why there is none.
 std::optional<Refusal> read_row(const json& row, const std::string& code, std::int64_t wall_ns,
-                                std::vector<TickerQuote>& quotes) {
+                                KiwoomRows& rows) {
   KiwoomFields fields(row);
   if (!fields.refusal() && is_empty(row)) return Refusal::kEmptyRow;
   if (fields.text("stk_cd") != code) fields.refuse(Refusal::kMalformed);
   Row read;
   take_ticker(fields, kRow, read);
-  const auto time = fields.time(kRow.time);
+  const AsOf as_of = as_of_row(fields.day("dt"), fields.time(kRow.time), wall_ns);
   if (fields.refusal()) return fields.refusal();
   if (!read.price.now) return Refusal::kNoPrice;
   const auto quote = quote_of(read);
   if (!quote) return Refusal::kMalformed;
-  quotes.push_back({code, *quote, time ? last_time_of_day(*time, wall_ns) : 0});
+  rows.refused.add(Refusal::kField, fields.left_out());
+  rows.quotes.push_back({code, *quote, as_of});
   return std::nullopt;
+}
+
+/// The row of `code`: where it should be, or where one is missing or too many, where it is.
+const json* row_of(const json& rows, std::size_t expected, const std::string& code) {
+  const auto is_it = [&code](const json& row) {
+    return row.is_object() && row.contains("stk_cd") && row["stk_cd"] == code;
+  };
+  const json* const there = expected < rows.size() ? &rows[expected] : nullptr;
+  if (there != nullptr && is_it(*there)) return there;
+  const auto found = std::ranges::find_if(rows, is_it);
+  return found != rows.end() ? &*found : there;
 }
 
 /// What was known on another day is not true any more.
 template <class Known>
-void begin_day(Known& known, std::int64_t day) {
+void begin_day(Known& known, KoreanDay day) {
   if (known.day == day) return;
   known.day = day;
   known.volume.reset();
@@ -134,17 +147,21 @@ void begin_day(Known& known, std::int64_t day) {
 
 /// Takes a message into `known`: as a whole or not at all. `read` reads its fields.
 template <class Known, class Read>
-std::optional<Refusal> update(Known& known, const json& values, std::int64_t wall_ns, Read read) {
+std::optional<Refusal> update(Known& known, const json& values, std::int64_t wall_ns,
+                              Refusals& refused, Read read) {
   Known next = known;
   begin_day(next, korean_day(wall_ns));
   KiwoomFields fields(values);
   if (!fields.refusal() && is_empty(values)) return Refusal::kEmptyRow;
   read(fields, next);
   if (const auto time = fields.time(kReal.time)) {
-    next.source_ns = last_time_of_day(*time, wall_ns);
-    if (next.source_ns < known.source_ns) fields.refuse(Refusal::kOlder);
+    next.as_of.ns = next.newest_ns = last_time_of_day(*time, wall_ns);
+    if (next.newest_ns < known.newest_ns) fields.refuse(Refusal::kOlder);
+  } else if (!fields.text(kReal.price).empty()) {
+    next.as_of = {};  // not when the price before it was
   }
   if (fields.refusal()) return fields.refusal();
+  refused.add(Refusal::kField, fields.left_out());
   known = std::move(next);
   return std::nullopt;
 }
@@ -174,8 +191,9 @@ std::optional<KiwoomRows> quotes_of(const json& answer, const std::vector<std::s
   if (rows == answer.end() || !rows->is_array()) return std::nullopt;
   KiwoomRows read;
   for (std::size_t i = 0; i < codes.size(); ++i) {
-    const auto refusal = i < rows->size() ? read_row((*rows)[i], codes[i], wall_ns, read.quotes)
-                                          : std::optional(Refusal::kMalformed);
+    const json* const row = row_of(*rows, i, codes[i]);
+    const auto refusal = row != nullptr ? read_row(*row, codes[i], wall_ns, read)
+                                        : std::optional(Refusal::kMalformed);
     if (refusal) read.refused.add(*refusal);
   }
   return read;
@@ -220,19 +238,20 @@ void KiwoomReal::apply_one(const json& entry, std::int64_t wall_ns, Quotes& quot
   if (type == "0B" || type == "0A") {
     const auto known = tickers_.find(item);
     if (known == tickers_.end()) return;  // one that was just given up
-    refusal = update(known->second, *values, wall_ns,
+    refusal = update(known->second, *values, wall_ns, refused,
                      [](KiwoomFields& fields, Known& next) { take_ticker(fields, kReal, next); });
     const auto quote = refusal ? std::nullopt : quote_of(known->second);
-    if (quote) quotes.tickers.push_back({item, *quote, known->second.source_ns});
+    if (quote) quotes.tickers.push_back({item, *quote, known->second.as_of});
   } else if (type == "0J") {
     const auto known = indices_.find(item);
     if (known == indices_.end()) return;
-    refusal = update(known->second, *values, wall_ns, [](KiwoomFields& fields, KnownIndex& next) {
-      take_level(fields, kReal, next.points);
-      take_count(fields, kReal.volume, next.volume);
-    });
+    refusal = update(known->second, *values, wall_ns, refused,
+                     [](KiwoomFields& fields, KnownIndex& next) {
+                       take_level(fields, kReal, next.points);
+                       take_count(fields, kReal.volume, next.volume);
+                     });
     const auto quote = refusal ? std::nullopt : index_of(known->second);
-    if (quote) quotes.indices.push_back({known->second.name, *quote, known->second.source_ns});
+    if (quote) quotes.indices.push_back({known->second.name, *quote, known->second.as_of});
   }
   if (refusal) refused.add(*refusal);
 }

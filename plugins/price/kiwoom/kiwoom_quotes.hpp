@@ -15,7 +15,7 @@
 
 namespace broadcast {
 
-/// The rows of a ka10095 answer: one a code, in the order of `codes`.
+/// The rows of a ka10095 answer: one a code, in the order of `codes`, as far as they are there.
 struct KiwoomRows {
   std::vector<TickerQuote> quotes;
   Refusals refused;
@@ -51,15 +51,17 @@ class KiwoomReal {
 
  private:
   struct Known {
-    std::int64_t day = 0;
-    std::int64_t source_ns = 0;
+    KoreanDay day;
+    std::int64_t newest_ns = 0;  // of the messages that had a time
+    AsOf as_of;                  // the price that is known
     KiwoomLevel<std::int64_t> price;
     std::optional<std::int64_t> volume, bid, ask;
   };
   struct KnownIndex {
     IndexName name;
-    std::int64_t day = 0;
-    std::int64_t source_ns = 0;
+    KoreanDay day;
+    std::int64_t newest_ns = 0;  // of the messages that had a time
+    AsOf as_of;                  // the price that is known
     KiwoomLevel<double> points;
     std::optional<std::int64_t> volume;
   };

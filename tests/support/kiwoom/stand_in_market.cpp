@@ -10,8 +10,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr const char* kRowFields[] = {"stk_cd", "stk_nm",   "cur_prc", "base_pric", "pred_pre",
-                                      "flu_rt", "trde_qty", "sel_bid", "buy_bid",   "cntr_tm"};
+constexpr const char* kRowFields[] = {"stk_cd",   "stk_nm",  "cur_prc",  "base_pric",
+                                      "pred_pre", "flu_rt",  "trde_qty", "sel_bid",
+                                      "buy_bid",  "cntr_tm", "dt"};
 
 /// Yesterday's close.
 long base_of(const std::string& code) {
@@ -57,7 +58,8 @@ json row_of(const std::string& code, std::int64_t wall_ns) {
           {"trde_qty", std::to_string(base * 100)},
           {"sel_bid", directed(price + 100, -1)},
           {"buy_bid", directed(price, -1)},
-          {"cntr_tm", korean_time(wall_ns).substr(8)}};
+          {"cntr_tm", korean_time(wall_ns).substr(8)},
+          {"dt", korean_time(wall_ns).substr(0, 8)}};
 }
 
 json empty_row() {

@@ -3,6 +3,8 @@
 
 #include "plugins/database/database.hpp"
 
+#include <algorithm>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -32,6 +34,18 @@ class DatabaseSourceTest : public ::testing::Test {
   }
   [[nodiscard]] bool wait_for_report(std::size_t count) {
     return host->run_posts_until([&] { return host->reports().size() >= count; });
+  }
+  [[nodiscard]] bool wait_for_line(const std::string& text) {
+    return host->run_posts_until([&] {
+      return std::ranges::any_of(host->logs(), [&](const auto& line) {
+        return line.text.find(text) != std::string::npos;
+      });
+    });
+  }
+  [[nodiscard]] double refused(const char* why) const {
+    const auto metrics = host->metrics();
+    const auto found = metrics.find(why);
+    return found == metrics.end() ? 0 : found->second;
   }
   /// Rounds go on until the newest price is `source`'s.
   [[nodiscard]] bool wait_for_source(const std::string& source) {
@@ -64,6 +78,8 @@ TEST_F(DatabaseSourceTest, TheNewestRowIsThePriceAndTheOneBeforeItItsChange) {
   ASSERT_TRUE(wait_for_report(1));
   const json price = host->last("price:005930");
   EXPECT_EQ(price["source"], "database");
+  EXPECT_EQ(price["as_of"], "2026-02-05");
+  EXPECT_EQ(host->last("market:kospi")["as_of"], "2026-02-05");
   EXPECT_EQ(price["data"], json::parse(R"({"price":82500,"change":2500,"change_rate":3.13,
       "volume":1000,"bid_price":82500,"ask_price":82500})"));
   EXPECT_EQ(host->last("market:kospi")["data"],
@@ -84,6 +100,122 @@ TEST_F(DatabaseSourceTest, WhatItDoesNotHaveOrCannotBeIsAskedOfTheNext) {
   EXPECT_EQ(host->last("price:005930")["source"], "database");
   EXPECT_EQ(host->last("price:000660")["source"], "sim");
   EXPECT_EQ(host->last("market:kospi")["source"], "sim");
+}
+
+TEST_F(DatabaseSourceTest, ANewestRowThatCannotBeUsedDoesNotHideTheGoodOneBelowIt) {
+  file.create();
+  for (const char* wrong : {"0", "-82500", "NULL", "'sold out'", "9e999", "x'00ff'", "1e300"}) {
+    SCOPED_TRACE(wrong);
+    file.run("DELETE FROM daily_prices");
+    file.close_price("005930", "2026-02-01", "70000");
+    file.close_price("005930", "2026-02-02", "80000");
+    file.close_price("005930", "2026-02-03", "82500");
+    file.close_price("005930", "2026-02-04", wrong);
+    file.close_price("005930", "2026-02-05", wrong);
+    start(only_database());
+    ASSERT_TRUE(wait_for_report(1));
+    const json price = host->last("price:005930");
+    EXPECT_EQ(price["data"]["price"], 82'500);
+    EXPECT_EQ(price["data"]["change"], 2'500);
+    EXPECT_EQ(price["as_of"], "2026-02-03");
+    EXPECT_EQ(refused("quotes_refused_no_price") + refused("quotes_refused_not_a_number") +
+                  refused("quotes_refused_empty_row"),
+              3)
+        << "two rows, and a ticker that has none";
+    EXPECT_TRUE(wait_for_line("left out, such as 005930 of 2026-02-05"));
+  }
+}
+
+TEST_F(DatabaseSourceTest, ARowBetweenGoodOnesIsAsIfItWereNotThere) {
+  file.create();
+  file.close_price("005930", "2026-02-03", "80000");
+  file.close_price("005930", "2026-02-04", "0");
+  file.close_price("005930", "2026-02-05", "82500");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("price:005930")["data"]["change"], 2'500);
+}
+
+TEST_F(DatabaseSourceTest, ARowWithoutADayCostsItselfAndIsCounted) {
+  file.create();
+  file.close_price("005930", "2026-02-05", "82500");
+  file.run("INSERT INTO daily_prices(ticker, date, close_price) VALUES('005930', NULL, 1)");
+  file.run("INSERT INTO daily_prices(ticker, date, close_price) VALUES('005930', 'soon', 1)");
+  file.run(
+      "INSERT INTO market_status(date, kospi) VALUES(NULL, 1), ('2026-02-30', 2),"
+      " ('2026-02-05', 2610.55)");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("price:005930")["data"]["price"], 82'500);
+  EXPECT_EQ(host->last("market:kospi")["data"]["index"], 2'610.55);
+  EXPECT_GE(refused("quotes_refused_malformed"), 4);
+}
+
+TEST_F(DatabaseSourceTest, TheNewestIndexThatIsOneIsServedEachOnItsOwn) {
+  file.create();
+  file.run(
+      "INSERT INTO market_status(date, kospi, kospi_change_pct, kosdaq) VALUES"
+      " ('2026-02-04', 2610.55, 'n/a', 850.1), ('2026-02-05', NULL, NULL, 855.42)");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("market:kospi")["data"]["index"], 2'610.55);
+  EXPECT_EQ(host->last("market:kospi")["data"]["change"], 0);
+  EXPECT_EQ(host->last("market:kospi")["as_of"], "2026-02-04");
+  EXPECT_EQ(host->last("market:kosdaq")["data"]["index"], 855.42);
+  EXPECT_EQ(host->last("market:kosdaq")["as_of"], "2026-02-05");
+  EXPECT_EQ(refused("quote_fields_left_out"), 1);
+}
+
+TEST_F(DatabaseSourceTest, AVolumeThatIsNoneCostsItself) {
+  file.create();
+  file.close_price("005930", "2026-02-05", "82500");
+  for (const char* wrong : {"-1", "'many'", "9e999", "1e300"}) {
+    file.run("UPDATE daily_prices SET volume = " + std::string(wrong));
+    start(only_database());
+    ASSERT_TRUE(wait_for_report(1));
+    EXPECT_EQ(host->last("price:005930")["data"]["volume"], 0) << wrong;
+    EXPECT_EQ(refused("quote_fields_left_out"), 1) << wrong;
+  }
+}
+
+TEST_F(DatabaseSourceTest, ATableThatIsNotThereCostsWhatStandsInIt) {
+  file.create();
+  file.close_price("005930", "2026-02-05", "82500");
+  file.run("INSERT INTO market_status(date, kospi) VALUES('2026-02-05', 2610.55)");
+  const std::pair<const char*, const char*> tables[] = {{"market_status", "KOSDAQ and KOSPI"},
+                                                        {"daily_prices", "prices"}};
+  for (const auto& [table, what] : tables) {
+    file.run("ALTER TABLE " + std::string(table) + " RENAME TO away");
+    start(only_database());
+    ASSERT_TRUE(wait_for_report(1));
+    const bool has_prices = table == std::string("market_status");
+    EXPECT_EQ(host->published("price:005930").size(), has_prices ? 1U : 0U) << table;
+    EXPECT_EQ(host->published("market:kospi").size(), has_prices ? 0U : 1U) << table;
+    EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+    EXPECT_THAT(
+        host->reports().back().detail,
+        ::testing::EndsWith("; database has no " + std::string(what) + ", the log says why"));
+    EXPECT_TRUE(wait_for_line("no such table: " + std::string(table)));
+    file.run("ALTER TABLE away RENAME TO " + std::string(table));
+  }
+}
+
+TEST_F(DatabaseSourceTest, WithoutEitherTableItDoesNotAnswer) {
+  file.run("CREATE TABLE other(x int)");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DOWN);
+}
+
+TEST_F(DatabaseSourceTest, WhoseNewestRowIsOlderThanTheLastTradingDayIsDegraded) {
+  file.create();  // the host's day is Monday, 2026-02-02
+  file.close_price("005930", "2026-01-29", "82500");
+  file.run("INSERT INTO market_status(date, kospi) VALUES('2026-01-30', 2610.55)");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  EXPECT_THAT(host->reports().back().detail,
+              ::testing::EndsWith("; the newest price of database is of 2026-01-29"));
 }
 
 TEST_F(DatabaseSourceTest, WithoutTheDatabaseTheNextServesUntilItIsBack) {

@@ -64,6 +64,7 @@ class History {
   }
 
  private:
+  using Truth = std::pair<KoreanDay, bool>;  // and whether it is live
   struct Served {
     std::size_t by;
     std::int64_t ns;
@@ -73,7 +74,7 @@ class History {
   std::size_t pick(std::size_t below) { return random_() % below; }
 
   void want(const std::string& ticker) {
-    failover_.want(ticker);
+    failover_.want(ticker, Failover::WantedBy::kSubscribers);
     wanted_.insert(ticker);
     look();
   }
@@ -120,10 +121,20 @@ class History {
     const Failover::Standing standing = failover_.standing();
     EXPECT_TRUE(standing.health <= Health::kDegraded || standing.serving.empty());
     EXPECT_FALSE(standing.asking && !standing.serving.empty());
-    EXPECT_EQ(standing.health == Health::kOk, standing.missing.empty());
+    EXPECT_EQ(standing.health == Health::kOk, standing.missing.empty() && standing.behind.empty());
+  }
+  /// The last source has rows of today or one of the days before; what the others have is of now.
+  AsOf as_of(std::size_t at) {
+    if (at + 1 < kSources) return {};
+    return {.day = korean_day(now_.wall_ns) - std::chrono::days(pick(3))};
   }
   void quote(std::size_t at, const std::string& ticker) {
-    const Verdict verdict = failover_.on_quote(at, ticker, 0, now_);
+    const AsOf as_of = this->as_of(at);
+    const Verdict verdict = failover_.on_quote(at, ticker, as_of, now_);
+    delivered_[{at, ticker}] = {as_of.day.value_or(korean_day(now_.wall_ns)), !as_of.day};
+    if (verdict == Verdict::kStands) {
+      EXPECT_LT(delivered_.at({at, ticker}), published_.at(ticker));
+    }
     EXPECT_EQ(verdict == Verdict::kUnwanted, !wanted_.contains(ticker));
     if (verdict != Verdict::kUnwanted) quoted_ns_[at] = now_.mono_ns;
     if (verdict == Verdict::kLater) kept_.emplace(at, ticker);
@@ -135,6 +146,10 @@ class History {
     }
   }
   void on_served(std::size_t at, const std::string& ticker) {
+    const Truth truth = delivered_.at({at, ticker});
+    const auto published = published_.emplace(ticker, truth).first;
+    EXPECT_GE(truth, published->second) << "nothing newer is replaced";
+    published->second = truth;
     const auto missing = failover_.standing().missing;
     const bool is_proven = std::ranges::find(missing, at) == missing.end();
     const auto last = served_.find(ticker);
@@ -163,6 +178,8 @@ class History {
   std::set<std::string> wanted_;
   std::map<std::string, Served> served_;
   std::set<std::pair<std::size_t, std::string>> kept_;
+  std::map<std::pair<std::size_t, std::string>, Truth> delivered_;  // last
+  std::map<std::string, Truth> published_;                          // last, also what was forgotten
   std::array<bool, kSources> is_up_{};
   std::array<bool, kSources> was_idle_{};                       // since it was cut
   std::array<std::optional<std::int64_t>, kSources> cut_ns_{};  // last

@@ -42,7 +42,7 @@ class FailoverTest : public ::testing::Test {
     }
   }
   void want(const std::string& ticker) {
-    failover.want(ticker);
+    failover.want(ticker, Failover::WantedBy::kConfiguration);
     look();
   }
   void up(std::size_t source) {
@@ -54,7 +54,13 @@ class FailoverTest : public ::testing::Test {
     look();
   }
   Verdict quote(std::size_t source, const std::string& key, std::int64_t source_ns = 0) {
-    const Verdict verdict = failover.on_quote(source, key, source_ns, now);
+    return quote(source, key, AsOf{.ns = source_ns});
+  }
+  Verdict row(std::size_t source, const std::string& day, const std::string& key = "005930") {
+    return quote(source, key, AsOf{.day = *parse_day(day)});
+  }
+  Verdict quote(std::size_t source, const std::string& key, const AsOf& as_of) {
+    const Verdict verdict = failover.on_quote(source, key, as_of, now);
     look();
     return verdict;
   }
@@ -145,12 +151,12 @@ TEST_F(FailoverTest, IndicesAreAskedForInTheOrderOfTheirCodes) {
 TEST(FailoverPeriodTest, WhoIsAskedOnceAMinuteIsNotSilentInBetween) {
   Failover failover({{.name = "database", .period = std::chrono::minutes(1)}}, {});
   Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = seoul("2026-02-05 10:00:00")};
-  failover.want("005930");
+  failover.want("005930", Failover::WantedBy::kConfiguration);
   static_cast<void>(failover.take_wanted(0, now));
   for (int second = 0; second < 600; ++second) {
     if (second % 60 == 0) {
       failover.on_link(0, true, now);
-      EXPECT_EQ(failover.on_quote(0, "005930", 0, now), Verdict::kServes) << second;
+      EXPECT_EQ(failover.on_quote(0, "005930", {}, now), Verdict::kServes) << second;
     }
     now.mono_ns += 1'000'000'000;
     now.wall_ns += 1'000'000'000;
@@ -395,12 +401,13 @@ TEST_F(FailoverTest, AWorseSourceThatIsAwayIsNobodysBusiness) {
 
 TEST_F(FailoverTest, AnOlderQuoteOfTheSameSourceIsRefused) {
   all_well();
-  EXPECT_EQ(quote(kWs, "005930", 200), Verdict::kServes);
-  EXPECT_EQ(quote(kWs, "005930", 199), Verdict::kOlder);
-  EXPECT_EQ(quote(kWs, "005930", 200), Verdict::kServes) << "two trades in one second";
+  const std::int64_t last = now.wall_ns;
+  EXPECT_EQ(quote(kWs, "005930", last), Verdict::kServes);
+  EXPECT_EQ(quote(kWs, "005930", last - 1), Verdict::kOlder);
+  EXPECT_EQ(quote(kWs, "005930", last), Verdict::kServes) << "two trades in one second";
   EXPECT_EQ(quote(kWs, "005930", 0), Verdict::kServes) << "unknown is let through";
   down(kWs);
-  EXPECT_EQ(quote(kDb, "005930", 100), Verdict::kServes) << "each has a clock of its own";
+  EXPECT_EQ(quote(kDb, "005930", last - 100), Verdict::kServes) << "each has a clock of its own";
 }
 
 TEST_F(FailoverTest, ATimeFarAheadDoesNotMakeEverythingElseOlder) {
@@ -418,6 +425,161 @@ TEST_F(FailoverTest, AnOlderQuoteIsNoSignOfLife) {
     pass(seconds(1));
   }
   EXPECT_EQ(told(), "degraded: kiwoom_ws is silent, asking kiwoom_rest");
+}
+
+TEST_F(FailoverTest, ADailyRowNeverReplacesALiveValueOfItsOwnDayOrALaterOne) {
+  all_well();
+  down(kWs);
+  down(kRest);
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kStands);
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kStands);
+  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kStands) << "a row of a day to come is of today";
+  EXPECT_THAT(wanted[kDb].tickers, ElementsAre("005930")) << "there may be a newer one";
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving the last "
+            "live prices");
+  at("2026-02-06 18:00:00");
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kStands);
+  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database");
+}
+
+TEST_F(FailoverTest, ALiveValueReplacesADailyRowOfItsOwnDay) {
+  want("005930");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kServes);
+  EXPECT_EQ(quote(kRest, "005930", now.wall_ns), Verdict::kServes);
+  EXPECT_EQ(row(kRest, "2026-02-04"), Verdict::kStands) << "as a ticker that has not traded yet";
+}
+
+TEST_F(FailoverTest, ALiveValueOfAnEarlierDayDoesNotReplaceALaterRow) {
+  want("005930");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kServes);
+  EXPECT_EQ(quote(kRest, "005930", seoul("2026-02-03 15:30:00")), Verdict::kStands);
+  EXPECT_EQ(quote(kRest, "005930", seoul("2026-02-04 09:00:00")), Verdict::kServes);
+}
+
+TEST_F(FailoverTest, WhatStandsIsItsSourcesWhileThatIsWell) {
+  all_well();
+  ASSERT_EQ(quote(kWs, "005930", now.wall_ns), Verdict::kServes);
+  down(kWs);
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kStands);
+  up(kWs);
+  EXPECT_EQ(quote(kWs, "000660"), Verdict::kUnwanted);
+  failover.on_data(kWs, now);
+  pass(seconds(10));
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kStands) << "there has been no trade since";
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws");
+}
+
+TEST_F(FailoverTest, WhatADatabaseHasOnlyItServesBesideTheLastLivePrices) {
+  all_well();
+  want("000660");
+  EXPECT_EQ(row(kDb, "2026-02-04", "000660"), Verdict::kServes);
+  down(kWs);
+  down(kRest);
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kStands);
+  EXPECT_EQ(row(kDb, "2026-02-04", "000660"), Verdict::kServes);
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database "
+            "and the last live prices");
+}
+
+TEST_F(FailoverTest, WhatWasKeptWhileASourceRecoveredIsNoNewerForThat) {
+  all_well();
+  for (const std::size_t source : {kRest, kDb}) down(source);
+  ASSERT_EQ(quote(kWs, "005930", now.wall_ns), Verdict::kServes);
+  down(kWs);
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kStands) << "nobody else is there, and still";
+  EXPECT_EQ(failover.on_kept(kDb, "005930"), Verdict::kStands);
+}
+
+TEST_F(FailoverTest, WhatWasPublishedOfATickerIsRememberedWhenNobodyWantsItAWhile) {
+  all_well();
+  failover.forget("005930");
+  want("005930");
+  down(kWs);
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kStands) << "its topic still has the live price";
+}
+
+TEST_F(FailoverTest, AnEarlierRowOfTheSameSourceDoesNotReplaceALaterOne) {
+  all_well();
+  down(kWs);
+  down(kRest);
+  at("2026-02-06 18:00:00");
+  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kStands) << "today's is being rewritten";
+  EXPECT_EQ(told(),
+            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database");
+  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
+}
+
+TEST_F(FailoverTest, ADailyRowThatIsOfTheLastTradingDayBeforeTodayIsNewEnough) {
+  at("2026-02-09 16:00:00");  // a Monday
+  want("005930");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
+  EXPECT_EQ(told(), "ok: serving database");
+  pass(hours(8) - seconds(1));
+  EXPECT_EQ(told(), "ok: serving database") << "the collector may run until midnight";
+  pass(seconds(1));
+  EXPECT_EQ(told(), "degraded: serving database");
+  ASSERT_EQ(failover.standing().behind.size(), 1U);
+  EXPECT_EQ(day_text(failover.standing().behind[0].newest), "2026-02-06");
+  EXPECT_FALSE(failover.standing().behind[0].is_index);
+  EXPECT_EQ(row(kDb, "2026-02-09"), Verdict::kServes);
+  EXPECT_EQ(told(), "ok: serving database");
+}
+
+TEST_F(FailoverTest, TheNewestRowOfAllCountsOfPricesAndOfIndicesEach) {
+  want("005930");
+  want("000660");
+  failover.want(kIndices[0]);
+  look();
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(row(kDb, "2024-03-04", "000660"), Verdict::kServes) << "it is suspended";
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kServes);
+  EXPECT_EQ(row(kDb, "2026-02-03", "kospi"), Verdict::kServes);
+  ASSERT_EQ(failover.standing().behind.size(), 1U);
+  EXPECT_TRUE(failover.standing().behind[0].is_index);
+}
+
+TEST_F(FailoverTest, ATickerThatSomebodySubscribesToDoesNotShowHowNewTheRowsAre) {
+  all_well();
+  failover.want("123456", Failover::WantedBy::kSubscribers);
+  look();
+  EXPECT_EQ(row(kDb, "2024-03-04", "123456"), Verdict::kServes) << "it is not traded any more";
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws and database");
+}
+
+TEST_F(FailoverTest, WithoutConfiguredTickersThoseThatAreSubscribedToShowIt) {
+  failover.want("123456", Failover::WantedBy::kSubscribers);
+  look();
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(row(kDb, "2026-02-03", "123456"), Verdict::kServes);
+  EXPECT_EQ(told(), "degraded: serving database");
+}
+
+TEST(FailoverSimulatedTest, WhateverWasTrueMayFollowWhatIsSimulated) {
+  Failover failover({{.name = "database"}, {.name = "sim", .is_simulated = true}}, {});
+  Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = seoul("2026-02-05 10:00:00")};
+  failover.want("005930", Failover::WantedBy::kConfiguration);
+  failover.on_link(0, true, now);
+  failover.on_link(1, true, now);
+  EXPECT_EQ(failover.on_quote(1, "005930", {}, now), Verdict::kServes);
+  EXPECT_EQ(failover.as_of(1, {}, now).text(), "") << "it never was true";
+  const AsOf yesterday{.day = *parse_day("2026-02-04")};
+  EXPECT_EQ(failover.on_quote(0, "005930", yesterday, now), Verdict::kServes);
+}
+
+TEST_F(FailoverTest, WhereASourceDoesNotSayWhenAValueWasTrueItIsWhenItCame) {
+  EXPECT_EQ(failover.as_of(kWs, {}, now).ns, now.wall_ns);
+  EXPECT_EQ(failover.as_of(kWs, {.ns = now.wall_ns - 5}, now).ns, now.wall_ns - 5);
+  const std::int64_t tomorrow = now.wall_ns + nanoseconds(hours(24)).count();
+  EXPECT_EQ(failover.as_of(kWs, {.ns = tomorrow}, now).ns, now.wall_ns) << "it cannot be";
+  EXPECT_EQ(failover.as_of(kDb, {.day = *parse_day("2026-02-04")}, now).text(), "2026-02-04");
 }
 
 TEST_F(FailoverTest, WhatIsGivenUpIsUnwantedAndBeginsAnew) {

@@ -9,6 +9,7 @@
 
 #include "tests/unit/plugins/kiwoom_play.hpp"
 #include "tests/unit/plugins/plugin_path.hpp"
+#include "tests/unit/plugins/sqlite_file.hpp"
 #include "tests/unit/plugins/trading_day.hpp"
 
 namespace broadcast::test {
@@ -25,6 +26,29 @@ std::string clock_of(std::chrono::nanoseconds now) {
 
 class KiwoomDayTest : public KiwoomPlay, public Feed {
  protected:
+  /// Kiwoom's real time, then `second`.
+  json config(const json& second) {
+    const KiwoomOptions how = options();
+    return {{"tickers", {"000660", "005930"}},
+            {"indices", {"kospi"}},
+            {"sources",
+             {{{"type", "kiwoom_ws"},
+               {"app_key", kKey},
+               {"secret_key", kSecret},
+               {"ca", how.ca},
+               {"rest_url", how.rest_url},
+               {"ws_url", how.ws_url}},
+              second}}};
+  }
+  /// Virtual seconds, with time for what is real.
+  template <class Predicate>
+  static bool advance_until(FakeHost& host, Predicate is_done) {
+    for (int i = 0; i < 300 && !is_done(); ++i) {
+      host.advance(1s);
+      static_cast<void>(host.run_posts_until(is_done, 50ms));
+    }
+    return is_done();
+  }
   void connect(FakeHost& host) override {
     set("login", "ok");
     const auto is_registered = [this] { return stats().at("registered").size() == 3; };
@@ -70,20 +94,9 @@ class KiwoomDayTest : public KiwoomPlay, public Feed {
 };
 
 TEST_F(KiwoomDayTest, EveryMessageIsOfTheSourceThatServesAtThatHour) {
-  const KiwoomOptions how = options();
-  const json config = {{"tickers", {"000660", "005930"}},
-                       {"indices", {"kospi"}},
-                       {"sources",
-                        {{{"type", "kiwoom_ws"},
-                          {"app_key", kKey},
-                          {"secret_key", kSecret},
-                          {"ca", how.ca},
-                          {"rest_url", how.rest_url},
-                          {"ws_url", how.ws_url}},
-                         {{"type", "sim"}}}}};
   const FakeHost::Options begin = TradingDay::host_options();
   set("now_ns", begin.wall_start_ns);
-  FakeHost host(plugin_path("price"), config.dump(), begin);
+  FakeHost host(plugin_path("price"), config({{"type", "sim"}}).dump(), begin);
   TradingDay day(host, *this, "sim");
   day.play();
   day.check_status();
@@ -92,6 +105,53 @@ TEST_F(KiwoomDayTest, EveryMessageIsOfTheSourceThatServesAtThatHour) {
   }
   EXPECT_THAT(host.misuse(), ::testing::IsEmpty());
   EXPECT_THAT(host.errors(), ::testing::IsEmpty());
+}
+
+TEST_F(KiwoomDayTest, ACutDoesNotBringBackTheDatabasesClose) {
+  SqliteFile file;
+  file.create();
+  file.close_price("005930", "2026-02-03", "21500");
+  file.close_price("005930", "2026-02-04", "21000");
+  file.run("INSERT INTO market_status(date, kospi) VALUES('2026-02-04', 2600)");
+  const FakeHost::Options begin = TradingDay::host_options("10:00:00");
+  set("now_ns", begin.wall_start_ns);
+  FakeHost host(plugin_path("price"), config({{"type", "database"}, {"url", file.url()}}).dump(),
+                begin);
+  host.start();
+  const auto source_of = [&](const char* topic) {
+    return host.published(topic).empty() ? json() : host.last(topic)["source"];
+  };
+  ASSERT_TRUE(advance_until(host, [&] { return source_of("price:005930") == "database"; }));
+  EXPECT_EQ(host.last("price:005930")["as_of"], "2026-02-04");
+  connect(host);
+  trade(host, "005930", 20'800);
+  move_index(host, 2'610.55);
+  ASSERT_TRUE(advance_until(host, [&] {
+    return source_of("price:005930") == "kiwoom_ws" && source_of("market:kospi") == "kiwoom_ws";
+  }));
+  const auto count = [&] {
+    return host.published("price:005930").size() + host.published("market:kospi").size();
+  };
+  const std::size_t before = count();
+
+  cut(host);
+  ASSERT_TRUE(advance_until(host, [&] {
+    return without_since(host.reports().back().detail) ==
+           "kiwoom_ws does not answer, serving the last live prices";
+  }));
+  connect(host);
+  for (int second = 0; second < 20; ++second) {
+    trade(host, "000660", 239'000 + 500 * second);  // the feed is well again
+    host.advance(1s);
+  }
+  EXPECT_EQ(source_of("price:000660"), "kiwoom_ws");
+  EXPECT_EQ(without_since(host.reports().back().detail), "serving kiwoom_ws");
+  for (const char* topic : {"price:005930", "market:kospi"}) {
+    EXPECT_EQ(source_of(topic), "kiwoom_ws") << topic;
+  }
+  EXPECT_EQ(host.last("price:005930")["data"]["price"], 20'800);
+  EXPECT_EQ(count(), before) << "nothing newer came";
+  EXPECT_THAT(host.misuse(), ::testing::IsEmpty());
 }
 
 }  // namespace

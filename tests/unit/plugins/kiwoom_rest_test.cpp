@@ -45,7 +45,7 @@ TEST_F(KiwoomRestTest, BringsQuotesAtOnceAndEveryInterval) {
   EXPECT_TRUE(heard_.is_up());
   EXPECT_EQ(heard_.quotes[0].ticker, "000660");
   EXPECT_EQ(heard_.quotes[0].quote.change, -500);
-  EXPECT_EQ(heard_.quotes[0].source_ns, kTenOClock);
+  EXPECT_EQ(heard_.quotes[0].as_of.ns, kTenOClock);
   next_round();
   ASSERT_TRUE(run_until_quotes(4));
   EXPECT_EQ(stat("issues"), 1);

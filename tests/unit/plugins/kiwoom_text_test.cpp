@@ -174,7 +174,7 @@ TEST(KiwoomRowsTest, ReadARow) {
   EXPECT_EQ(one.quote.volume, 1'234'567);
   EXPECT_EQ(one.quote.bid_price, 71'000);
   EXPECT_EQ(one.quote.ask_price, 71'100);
-  EXPECT_EQ(one.source_ns, kTuesdayTen - kSecond);
+  EXPECT_EQ(one.as_of.ns, kTuesdayTen - kSecond);
 }
 
 TEST(KiwoomRowsTest, RefuseWhatIsOddTickerByTicker) {
@@ -186,7 +186,6 @@ TEST(KiwoomRowsTest, RefuseWhatIsOddTickerByTicker) {
       {row({{"cur_prc", ""}}), Refusal::kNoPrice},
       {row({{"trde_qty", "-5"}}), Refusal::kNotANumber},
       {row({{"flu_rt", "1e9"}}), Refusal::kNotANumber},
-      {row({{"cntr_tm", "996199"}}), Refusal::kNotANumber},
       {row({{"pred_pre", "+71000"}}), Refusal::kMalformed},
       {row({{"trde_qty", ""}}), Refusal::kMalformed},
       {row({{"stk_cd", "000660"}}), Refusal::kMalformed},
@@ -199,6 +198,52 @@ TEST(KiwoomRowsTest, RefuseWhatIsOddTickerByTicker) {
     EXPECT_EQ(rows.refused.of(why), 1U) << one;
     EXPECT_EQ(rows.refused.total(), 1U) << one;
   }
+}
+
+TEST(KiwoomRowsTest, ATimeThatCannotBeReadIsNoTime) {
+  for (const json& odd : {json(""), json("888888"), json("996199"), json("256161"), json("10:00"),
+                          json("soon"), json(95959), json(nullptr)}) {
+    const KiwoomRows rows = read(row({{"cntr_tm", odd}}));
+    ASSERT_EQ(rows.quotes.size(), 1U) << odd;
+    EXPECT_EQ(rows.quotes.front().as_of.text(), "") << odd;
+    EXPECT_EQ(rows.refused.of(Refusal::kField), odd == "" ? 0U : 1U) << odd;
+    EXPECT_EQ(rows.refused.total(), rows.refused.of(Refusal::kField)) << odd;
+  }
+}
+
+TEST(KiwoomRowsTest, ABestBidOrAskThatCannotBeReadIsThePrice) {
+  const KiwoomRows rows = read(row({{"sel_bid", "-"}, {"buy_bid", " 82,500"}}));
+  ASSERT_EQ(rows.quotes.size(), 1U);
+  EXPECT_EQ(rows.quotes.front().quote.ask_price, 71'000);
+  EXPECT_EQ(rows.quotes.front().quote.bid_price, 71'000);
+  EXPECT_EQ(rows.refused.of(Refusal::kField), 2U);
+}
+
+TEST(KiwoomRowsTest, TheirDayIsTheirOwn) {
+  const auto when = [](const char* day, const char* time) {
+    return read(row({{"dt", day}, {"cntr_tm", time}})).quotes.at(0).as_of.text();
+  };
+  EXPECT_EQ(when("20261124", "095959"), "2026-11-24T00:59:59.000000+00:00");
+  EXPECT_EQ(when("20261123", "095959"), "2026-11-23T00:59:59.000000+00:00");
+  EXPECT_EQ(when("20261123", "100500"), "2026-11-23T01:05:00.000000+00:00")
+      << "it blocks no trade of today";
+  EXPECT_EQ(when("20240304", "153000"), "2024-03-04T06:30:00.000000+00:00") << "suspended since";
+  EXPECT_EQ(when("20261123", ""), "2026-11-23") << "that day's close";
+  EXPECT_EQ(when("20261124", ""), "") << "it may be of now";
+  for (const char* none : {"", "20261399", "today"}) {
+    EXPECT_EQ(when(none, "095959"), "2026-11-24T00:59:59.000000+00:00") << none;
+    EXPECT_EQ(when(none, "100500"), "") << "yesterday's, or of a clock ahead of ours";
+    EXPECT_EQ(when(none, "153000"), "2026-11-23T06:30:00.000000+00:00") << none;
+  }
+}
+
+TEST(KiwoomRowsTest, ARowThatIsMissingCostsOnlyItself) {
+  const json answer = {
+      {"atn_stk_infr", json::array({row({{"stk_cd", "005930"}}), row({{"stk_cd", "035420"}})})}};
+  const auto rows = quotes_of(answer, {"005930", "000660", "035420"}, kTuesdayTen);
+  ASSERT_EQ(rows->quotes.size(), 2U);
+  EXPECT_EQ(rows->quotes.back().ticker, "035420");
+  EXPECT_EQ(rows->refused.of(Refusal::kMalformed), 1U);
 }
 
 TEST(KiwoomRowsTest, TakeTheOthersBesideAnOddOne) {
@@ -233,14 +278,14 @@ class KiwoomRealTest : public testing::Test {
 TEST_F(KiwoomRealTest, MakesAQuoteOfATrade) {
   const Quotes quotes = hear("0B", "005930", trade_);
   ASSERT_EQ(quotes.tickers.size(), 1U);
-  const auto& [ticker, quote, source_ns] = quotes.tickers.front();
+  const auto& [ticker, quote, as_of] = quotes.tickers.front();
   EXPECT_EQ(quote.price, 71'000);
   EXPECT_EQ(quote.change, -500);
   EXPECT_EQ(quote.change_rate, -0.7);
   EXPECT_EQ(quote.volume, 1000);
   EXPECT_EQ(quote.ask_price, 71'100);
   EXPECT_EQ(quote.bid_price, 71'000);
-  EXPECT_EQ(source_ns, kTuesdayTen);
+  EXPECT_EQ(as_of.ns, kTuesdayTen);
 }
 
 TEST_F(KiwoomRealTest, KeepsWhatAMessageDoesNotName) {
@@ -289,13 +334,51 @@ TEST_F(KiwoomRealTest, MakesAnUpdateOfAnIndex) {
       "0J", "001",
       {{"10", "-2610.55"}, {"11", "-12.34"}, {"12", "-0.47"}, {"13", "432100"}, {"20", "095930"}});
   ASSERT_EQ(quotes.indices.size(), 1U);
-  const auto& [name, quote, source_ns] = quotes.indices.front();
+  const auto& [name, quote, as_of] = quotes.indices.front();
   EXPECT_EQ(name.key, "kospi");
   EXPECT_EQ(quote.index, 2610.55);
   EXPECT_EQ(quote.change, -12.34);
   EXPECT_EQ(quote.change_rate, -0.47);
   EXPECT_EQ(quote.volume, 432'100);
-  EXPECT_EQ(source_ns, kTuesdayTen - 30 * kSecond);
+  EXPECT_EQ(as_of.ns, kTuesdayTen - 30 * kSecond);
+}
+
+TEST_F(KiwoomRealTest, ATimeThatCannotBeReadIsNoTime) {
+  hear("0B", "005930", trade_);
+  for (const json& odd : {json("888888"), json("256161"), json(""), json("soon"), json(100000)}) {
+    const Quotes quotes = hear(
+        "0J", "001",
+        {{"10", "-2610.55"}, {"11", "-12.34"}, {"12", "-0.47"}, {"13", "432100"}, {"20", odd}});
+    ASSERT_EQ(quotes.indices.size(), 1U) << odd;
+    EXPECT_EQ(quotes.indices.front().as_of.ns, 0) << odd;
+    const Quotes trade = hear("0B", "005930", {{"10", "-71500"}, {"20", odd}});
+    ASSERT_EQ(trade.tickers.size(), 1U) << odd;
+    EXPECT_EQ(trade.tickers.front().quote.price, 71'500) << odd;
+    EXPECT_EQ(trade.tickers.front().as_of.ns, 0) << "not when the trade before it was";
+  }
+  EXPECT_EQ(refused_.of(Refusal::kField), 8U);
+  EXPECT_EQ(refused_.total(), 8U);
+  const Quotes offer = hear("0A", "005930", {{"28", "-71400"}});
+  ASSERT_EQ(offer.tickers.size(), 1U);
+  const Quotes next = hear("0B", "005930", {{"10", "-71600"}, {"20", "100001"}});
+  ASSERT_EQ(next.tickers.size(), 1U);
+  EXPECT_EQ(next.tickers.front().as_of.ns, kTuesdayTen + kSecond);
+  EXPECT_EQ(hear("0A", "005930", {{"28", "-71500"}}).tickers.at(0).as_of.ns, kTuesdayTen + kSecond)
+      << "the price is that trade's";
+}
+
+TEST_F(KiwoomRealTest, AnOddEntryCostsOnlyItself) {
+  json odd = trade_;
+  odd["10"] = "1e9";
+  const auto entry = [](const char* type, const char* item, const json& values) {
+    return json{{"type", type}, {"item", item}, {"values", values}};
+  };
+  Quotes quotes;
+  real_.apply({{"data", json::array({7, entry("0B", "005930", odd), entry("0J", "001", nullptr),
+                                     entry("0B", "005930", trade_)})}},
+              kTuesdayTen, quotes, refused_);
+  EXPECT_EQ(quotes.tickers.size(), 1U);
+  EXPECT_EQ(refused_.total(), 3U);
 }
 
 TEST_F(KiwoomRealTest, TakesSector101ForKosdaqAndKospi200ForNothing) {

@@ -50,7 +50,7 @@ TEST_F(KiwoomWsTest, BringsWhatItHearsAtOnce) {
   real("0J", "101", {{"10", "+850.10"}, {"11", "+1.10"}, {"12", "+0.13"}, {"20", "095958"}});
   ASSERT_TRUE(run_until([&] { return !heard_.quotes.empty() && !heard_.indices.empty(); }));
   EXPECT_EQ(heard_.quotes[0].quote.price, 71'000);
-  EXPECT_EQ(heard_.quotes[0].source_ns, kTenOClock - 1'000'000'000);
+  EXPECT_EQ(heard_.quotes[0].as_of.ns, kTenOClock - 1'000'000'000);
   EXPECT_EQ(heard_.indices[0].index.key, "kosdaq");
   EXPECT_EQ(heard_.indices[0].quote.index, 850.10);
   EXPECT_FALSE(heard_.indices[0].quote.volume);

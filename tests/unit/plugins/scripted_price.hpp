@@ -32,12 +32,12 @@ class ScriptedSource final : public PriceSource {
   void quote(const std::string& ticker, std::int64_t price, std::int64_t source_ns = 0) {
     Quotes quotes;
     quotes.tickers.push_back(
-        {ticker, {.price = price, .bid_price = price, .ask_price = price}, source_ns});
+        {ticker, {.price = price, .bid_price = price, .ask_price = price}, {.ns = source_ns}});
     events_.on_quotes(quotes);
   }
   void index(const IndexName& name, double points) {
     Quotes quotes;
-    quotes.indices.push_back({name, {.index = points, .volume = std::nullopt}, 0});
+    quotes.indices.push_back({name, {.index = points, .volume = std::nullopt}});
     events_.on_quotes(quotes);
   }
 
@@ -69,6 +69,26 @@ class ConstantSource final : public PolledSource {
   }
 };
 
+/// A database whose newest rows are of `day`, and below the live prices of these tests.
+class DailySource final : public PolledSource {
+ public:
+  DailySource(KoreanDay day, std::chrono::nanoseconds interval, SourceCalls calls)
+      : PolledSource(interval, std::move(calls)), day_(day) {}
+  [[nodiscard]] std::string_view name() const override { return "database"; }
+
+ private:
+  void ask(const Wanted& wanted) override {
+    Quotes quotes;
+    for (const std::string& ticker : wanted.tickers)
+      quotes.tickers.push_back({ticker, {.price = 21'000, .change = -500}, {.day = day_}});
+    for (const IndexName& index : wanted.indices)
+      quotes.indices.push_back({index, {.index = 2'500}, {.day = day_}});
+    events().on_link("");
+    events().on_quotes(quotes);
+  }
+  const KoreanDay day_;
+};
+
 class ScriptedPrice final : public PriceBroadcaster {
  public:
   static constexpr std::size_t kMostTickers = 10;
@@ -98,6 +118,10 @@ class ScriptedPrice final : public PriceBroadcaster {
                                                          std::chrono::nanoseconds interval,
                                                          SourceCalls calls) override {
     const auto& type = config.at("type").get_ref<const std::string&>();
+    if (type == "daily") {
+      const auto day = parse_day(config.at("day").get_ref<const std::string&>());
+      return std::make_unique<DailySource>(*day, interval, std::move(calls));
+    }
     if (type == "database") return std::make_unique<ConstantSource>(interval, std::move(calls));
     return std::make_unique<ScriptedSource>(type);
   }

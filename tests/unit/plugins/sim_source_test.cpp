@@ -69,7 +69,7 @@ TEST(SimSourceTest, PricesStayOnTheTickGridAndWithinTheDailyLimit) {
   Sim source(3);
   const Wanted wanted{.tickers = {"000020", "005930", "035420", "1A2B3C"}};
   for (int i = 0; i < 20'000; ++i) {
-    for (const auto& [ticker, quote, source_ns] : source.poll(wanted).tickers) {
+    for (const auto& [ticker, quote, as_of] : source.poll(wanted).tickers) {
       const std::int64_t base = quote.price - quote.change;
       ASSERT_EQ(quote.price % tick_size(quote.price), 0) << ticker << ' ' << quote.price;
       ASSERT_GE(quote.price * 10, base * 7) << ticker;

@@ -74,9 +74,12 @@ class TradingDay {
   }
 
   void begin() {
+    begin_alone();
+    feed_.connect(host_);
+  }
+  void begin_alone() {
     host_.start();
     note_told();
-    feed_.connect(host_);
   }
   void until(const Clock& clock, Trading trading) {
     while (host_.now() < time(clock)) {

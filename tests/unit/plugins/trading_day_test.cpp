@@ -41,8 +41,8 @@ class TradingDayTest : public ::testing::Test {
  protected:
   using Trading = TradingDay::Trading;
 
-  void begin_at(const std::string& clock) {
-    host.emplace(ScriptedPrice::entry(), "{}", TradingDay::host_options(clock));
+  void begin_at(const std::string& clock, const std::string& config = "{}") {
+    host.emplace(ScriptedPrice::entry(), config, TradingDay::host_options(clock));
     day.emplace(*host, feed, "database", clock);
   }
 
@@ -125,6 +125,79 @@ TEST_F(TradingDayTest, ACutAcrossTheCloseIsHealedByAConnectionAlone) {
   EXPECT_EQ(day->told().back(), "15:40:13 ok: serving database");
 }
 
+/// Its newest rows are yesterday's.
+constexpr const char* kWithDailyRows =
+    R"({"sources":[{"type":"kiwoom_ws"},{"type":"daily","day":"2026-02-04"}]})";
+
+TEST_F(TradingDayTest, AfterACutTheLastLivePricesStandAndNoDailyRowReplacesThem) {
+  begin_at("09:59:00", kWithDailyRows);
+  day->begin();
+  feed.trade(*host, "005930", 20'800);
+  feed.move_index(*host, 2'610.55);
+  day->until("10:00:00", Trading::kNo);
+  const std::size_t before = host->published("price:005930").size();
+  const std::size_t index_before = host->published("market:kospi").size();
+  day->cut();
+  day->until("10:00:20", Trading::kNo);
+  day->back();
+  day->until("10:05:00", Trading::kNo);
+  for (const char* topic : {"price:005930", "market:kospi"}) {
+    EXPECT_EQ(host->last(topic)["source"], "kiwoom_ws") << topic;
+    EXPECT_EQ(host->last(topic)["as_of"], "2026-02-05T00:59:00.000000+00:00") << topic;
+  }
+  EXPECT_EQ(host->last("price:005930")["data"]["price"], 20'800);
+  EXPECT_EQ(host->published("price:005930").size(), before);
+  EXPECT_EQ(host->published("market:kospi").size(), index_before);
+  EXPECT_EQ(host->last("price:000660")["as_of"], "2026-02-04") << "which nobody has traded";
+  EXPECT_THAT(day->told(),
+              ::testing::Contains("10:00:00 degraded: kiwoom_ws does not answer, serving database "
+                                  "and the last live prices"));
+  feed.trade(*host, "005930", 20'700);
+  day->until("10:06:00", Trading::kOnlyTheLargest);
+  EXPECT_EQ(host->last("price:005930")["source"], "kiwoom_ws");
+  EXPECT_GT(host->published("price:005930").size(), before);
+}
+
+TEST_F(TradingDayTest, TheEveningAfterACutAcrossTheCloseKeepsTheLastLivePrices) {
+  begin_at("15:20:00", kWithDailyRows);
+  day->begin();
+  day->until("15:29:30", Trading::kYes);
+  day->cut();
+  day->until("15:40:00", Trading::kNo);
+  day->back();
+  day->until("20:00:00", Trading::kNo);
+  EXPECT_THAT(day->told(),
+              ElementsAre("15:20:01 ok: serving database", "15:20:04 ok: serving kiwoom_ws",
+                          "15:29:30 degraded: kiwoom_ws does not answer, serving the last live "
+                          "prices",
+                          "15:40:13 ok: serving kiwoom_ws"));
+  for (const char* topic : {"price:005930", "price:000660", "market:kospi"}) {
+    day->check_sources(topic, {{"15:20:00", "15:20:00", "database", seconds(1)},
+                               {"15:20:00", "15:29:30", "kiwoom_ws", seconds(10)}});
+  }
+}
+
+TEST_F(TradingDayTest, ATickerThatNobodyWantedAWhileKeepsItsLivePriceToo) {
+  begin_at("09:59:00", kWithDailyRows);
+  day->begin();
+  host->subscribe("price:123456");
+  feed.trade(*host, "123456", 20'800);
+  host->unsubscribe("price:123456");
+  day->until("10:00:00", Trading::kNo);
+  host->subscribe("price:123456");
+  day->until("10:01:00", Trading::kNo);
+  EXPECT_EQ(host->last("price:123456")["data"]["price"], 20'800);
+}
+
+TEST_F(TradingDayTest, ADatabaseWhoseRowsAreTooOldIsDegradedAndTheDayIsNamed) {
+  begin_at("08:00:00", R"({"sources":[{"type":"daily","day":"2026-02-03"}]})");
+  day->begin_alone();
+  day->until("08:00:10", Trading::kNo);
+  EXPECT_THAT(day->told(),
+              ElementsAre("08:00:00 degraded: serving database; the newest price of database is of "
+                          "2026-02-03; the newest index of database is of 2026-02-03"));
+}
+
 class PriceBroadcasterTest : public ::testing::Test {
  protected:
   static FakeHost::Options at_ten() { return {.wall_start_ns = seoul("2026-02-05 10:00:00")}; }
@@ -184,6 +257,41 @@ TEST_F(PriceBroadcasterTest, AnOlderQuoteIsRefusedAndCounted) {
   first().quote("005930", 82'400, 1'999);
   EXPECT_EQ(host.published("price:005930").size(), 1U);
   EXPECT_EQ(host.metrics().at("quotes_refused_older"), 1);
+}
+
+TEST_F(PriceBroadcasterTest, WhatASourceLacksAlthoughItAnswersIsToldAndLogged) {
+  first().quote("005930", 82'500);
+  first().quote("000660", 239'000);
+  host.advance(seconds(4));
+  EXPECT_EQ(last_report(), "0 serving kiwoom_ws");
+  first().tell().on_lack("KOSPI", "no such table: market_status");
+  host.advance(seconds(4));
+  EXPECT_EQ(last_report(), "1 serving kiwoom_ws; kiwoom_ws has no KOSPI, the log says why");
+  EXPECT_EQ(host.logs().back().text, "source kiwoom_ws, KOSPI: no such table: market_status");
+  first().tell().on_lack("", "");
+  host.advance(seconds(4));
+  EXPECT_EQ(last_report(), "0 serving kiwoom_ws");
+}
+
+TEST_F(PriceBroadcasterTest, WhenAValueWasTrueStandsBesideTheTimestamp) {
+  first().quote("005930", 82'500, seoul("2026-02-05 09:59:58"));
+  EXPECT_EQ(host.last("price:005930")["as_of"], "2026-02-05T00:59:58.000000+00:00");
+  EXPECT_EQ(host.last("price:005930")["timestamp"], "2026-02-05T01:00:00.000000+00:00");
+  host.advance(seconds(2));
+  first().quote("005930", 82'500);
+  EXPECT_EQ(host.last("price:005930")["as_of"], "2026-02-05T01:00:02.000000+00:00")
+      << "when it came";
+}
+
+TEST_F(PriceBroadcasterTest, WhatCameWhileASourceRecoveredWasTrueWhenItCame) {
+  first().quote("005930", 82'500);
+  first().tell().on_link("gone");
+  second().quote("005930", 82'400);
+  first().tell().on_link("");
+  first().quote("005930", 82'600);
+  host.advance(seconds(10));
+  EXPECT_EQ(host.last("price:005930")["data"]["price"], 82'600);
+  EXPECT_EQ(host.last("price:005930")["as_of"], "2026-02-05T01:00:00.000000+00:00");
 }
 
 TEST_F(PriceBroadcasterTest, WhatTheBetterSourceDeliversIsNotAskedOfTheNextAnyMore) {
