@@ -4,6 +4,7 @@
 #include <array>
 #include <initializer_list>
 #include <utility>
+#include <vector>
 
 namespace broadcast {
 
@@ -51,15 +52,59 @@ void check_sector(const Field& sector) {
                  "bullish, bearish or neutral");
 }
 
-void check(const Field& data) {
-  require_one_of(data.at("status"), {"RED", "YELLOW", "GREEN"}, "RED, YELLOW or GREEN");
-  const Field level = data.at("level");
+void check_status(const Field& status) {
+  require_one_of(status, {"RED", "YELLOW", "GREEN"}, "RED, YELLOW or GREEN");
+}
+
+void check_level(const Field& level) {
   require_number(level);
   if (level.value() < 0 || level.value() > 100) level.refuse("0 to 100");
+}
+
+void check(const Field& data) {
+  check_status(data.at("status"));
+  check_level(data.at("level"));
   for (const char* key : kNumbers) require_number_or_null(data.at(key));
   const Field sectors = data.at("sectors");
   require_array(sectors);
   for (std::size_t i = 0; i < sectors.value().size(); ++i) check_sector(sectors.at(i));
+}
+
+/// A level of an index; unlike its change it is never 0.
+void check_points(const Field& points) {
+  require_number_or_null(points);
+  if (points.value().is_number() && points.value() <= 0) points.refuse("a number above 0");
+}
+
+template <class Check>
+bool is_usable(const Field& field, Check check_it, std::vector<std::string>& left_out) {
+  try {
+    check_it(field);
+    return true;
+  } catch (const Refused& error) {
+    left_out.emplace_back(error.what());
+    return false;
+  }
+}
+
+void leave_out_sectors(Json& sectors, std::vector<std::string>& left_out) {
+  const auto is_list = [](const Field& field) { require_array(field); };
+  Json usable = Json::array();
+  if (is_usable(Field(sectors, "sectors"), is_list, left_out)) {
+    const Field all(sectors, "sectors");
+    for (std::size_t i = 0; i < sectors.size(); ++i) {
+      if (is_usable(all.at(i), check_sector, left_out)) usable.push_back(sectors[i]);
+    }
+  }
+  sectors = std::move(usable);
+}
+
+/// `middle`: what stands between type and data.
+std::string written(Json middle, Json data) {
+  Json update{{"type", "market_gate_update"}};
+  update.update(middle);
+  update["data"] = std::move(data);
+  return update.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -82,8 +127,24 @@ std::string market_gate_update(Json sent, std::string_view now) {
   Json data = is_whole ? std::move(sent["data"]) : std::move(sent);
   complete(data);
   check(Field(data, is_whole ? "data" : ""));
-  return Json{{"type", "market_gate_update"}, {"timestamp", timestamp}, {"data", std::move(data)}}
-      .dump(-1, ' ', false, Json::error_handler_t::replace);
+  return written({{"timestamp", timestamp}}, std::move(data));
+}
+
+std::string gate_of_row(Json row, KoreanDay day, std::string_view now,
+                        std::vector<std::string>& left_out) {
+  check_status(Field(row, "").at("status"));
+  if (row.contains("sectors") && row["sectors"].is_null()) row.erase("sectors");
+  complete(row);
+  const Field fields(row, "");
+  if (!is_usable(fields.at("level"), check_level, left_out)) row["level"] = nullptr;
+  for (const char* key : {"kospi", "kosdaq"}) {
+    if (!is_usable(fields.at(key), check_points, left_out)) row[key] = nullptr;
+  }
+  for (const char* key : {"kospi_change_pct", "kosdaq_change_pct"}) {
+    if (!is_usable(fields.at(key), require_number_or_null, left_out)) row[key] = nullptr;
+  }
+  leave_out_sectors(row["sectors"], left_out);
+  return written({{"timestamp", now}, {"as_of", day_text(day)}}, std::move(row));
 }
 
 }  // namespace broadcast

@@ -1,16 +1,18 @@
 // market-gate: whether the market is one to trade in. What producers send, and where a database is
-// configured, its newest row of `market_status` as often as that changes.
+// configured, its newest usable row of `market_status` as often as that changes.
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <broadcast/fields.hpp>
 
+#include "plugins/database/column.hpp"
 #include "plugins/database/database.hpp"
 #include "plugins/database/fault_log.hpp"
 #include "plugins/market_gate/gate.hpp"
@@ -21,6 +23,8 @@ class MarketGate : public Broadcaster {
  public:
   /// After a failure, unless the interval is shorter. (The connection has a back-off of its own.)
   static constexpr std::chrono::seconds kRetry{1};
+  /// So many rows are looked at for one that is usable.
+  static constexpr int kLookBack = 10;
 
   using Broadcaster::Broadcaster;
 
@@ -39,16 +43,27 @@ class MarketGate : public Broadcaster {
 
   void on_start() override {
     if (!database_) return;
+    left_out_ = define_metric(MetricKind::kCounter, "market_status_left_out",
+                              "Rows of market_status, and fields of rows, that cannot be used");
     look();
     every(interval_, [this] { look(); });
   }
 
   void on_message(const Message& message) override {
-    is_told_ = true;
     send(market_gate_update(parse_json(message.payload), iso_timestamp(wall_ns())));
+    told_day_ = korean_day(wall_ns());
   }
 
  private:
+  /// As it stands in the table, under the names of the wire.
+  struct Row {
+    Column date;
+    Json data;
+    friend bool operator==(const Row& one, const Row& other) {
+      return one.date.text == other.date.text && one.data == other.data;
+    }
+  };
+
   void send(const std::string& update) {
     // A `latest` topic: publish never answers BUSY.
     static_cast<void>(publish(kGateTopic, update));
@@ -57,94 +72,159 @@ class MarketGate : public Broadcaster {
   /// A question still under way is as good as this one; if it hangs, it fails after ten seconds.
   void look() {
     static_cast<void>(database_->try_run(
-        [this](soci::session& session) {
-          return [this, row = newest_row(session)] { on_row(row); };
+        [this](soci::session& session) -> std::function<void()> {
+          try {
+            int undated = 0;
+            session << "SELECT count(*) FROM market_status WHERE date IS NULL", soci::into(undated);
+            return [this, undated, rows = newest_rows(session)] { on_rows(rows, undated); };
+          } catch (const std::exception& error) {
+            if (!answers(session)) throw;
+            return [this, why = std::string(error.what())] {
+              on_failure("market_status cannot be read, the log says why", why);
+            };
+          }
         },
-        [this](const std::string& why) {
-          on_health(why);
-          // Whoever subscribes meanwhile has no gate: not only after a whole interval.
-          if (retry_) return;
-          retry_ = after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] {
-            retry_.reset();
-            look();
-          });
-        }));
+        [this](const std::string& why) { on_failure("the database is away", why); }));
   }
 
-  void on_row(const std::optional<Json>& row) {
-    on_health("");
-    if (!row || row == last_row_) return;
-    // What a producer has sent while there was no database is newer.
-    const bool is_old = !last_row_ && is_told_;
+  void on_failure(const std::string& detail, const std::string& why) {
+    log_fault(why);
+    degrade(detail);
+    // Whoever subscribes meanwhile has no gate: not only after a whole interval.
+    if (retry_) return;
+    retry_ = after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] {
+      retry_.reset();
+      look();
+    });
+  }
+
+  /// Newest first, and how many rows have no date.
+  void on_rows(const std::vector<Row>& rows, int undated) {
+    log_fault("");
+    std::vector<std::string> left_out;
+    if (undated > 0) left_out.push_back(std::to_string(undated) + " rows have no date");
+    for (const Row& row : rows) {
+      const bool is_newest = &row == &rows.front();
+      try {
+        const auto day = row.date.day();
+        if (!day) throw Refused("date: expected a day, got \"" + row.date.text + '"');
+        const std::string update = gate_of_row(row.data, *day, iso_timestamp(wall_ns()), left_out);
+        tell_left_out(left_out);
+        return on_usable(row, *day, update, is_newest);
+      } catch (const Refused& error) {
+        const std::string which = is_newest ? "newest row" : "row of " + row.date.text;
+        left_out.push_back(which + " left out: " + error.what());
+      }
+    }
+    tell_left_out(left_out);
+    if (left_out.empty()) return tell_health(Health::kOk, "database");
+    degrade("market_status has no row that can be used");
+  }
+
+  void on_usable(const Row& row, KoreanDay day, const std::string& update, bool is_newest) {
+    if (day < trading_day_before(korean_day(wall_ns()))) {
+      degrade("the newest row of market_status is of " + day_text(day));
+    } else {
+      tell_health(Health::kOk, "database");
+    }
+    if (row == last_row_) return;
+    // What a producer has sent while there was no database is newer than its first row, and than
+    // any row of an earlier day; and so is what was published of a row that is broken now.
+    const bool is_old = (!last_row_ && told_day_) || (told_day_ && day < *told_day_);
+    const bool is_older = !is_newest && last_row_ && day < *last_row_->date.day();
+    if (is_older) return;
     last_row_ = row;
-    if (is_old) return;
-    try {
-      send(market_gate_update(*row, iso_timestamp(wall_ns())));
-    } catch (const Refused& error) {
-      log(LogLevel::kError, std::string("market_status: newest row left out: ") + error.what());
+    if (!is_old) send(update);
+  }
+
+  /// Once, until it is another.
+  void tell_left_out(const std::vector<std::string>& left_out) {
+    if (left_out == told_left_out_) return;
+    told_left_out_ = left_out;
+    if (left_out.empty()) return;
+    left_out_.record(static_cast<double>(left_out.size()));
+    const std::size_t more = left_out.size() - 1;
+    log(LogLevel::kError, "market_status: " + left_out.front() +
+                              (more == 0 ? "" : "; and " + std::to_string(more) + " more"));
+  }
+
+  void log_fault(const std::string& why) {
+    if (const auto line = faults_.line(why, mono_ns())) {
+      log(why.empty() ? LogLevel::kInfo : LogLevel::kWarn, "database: " + *line);
     }
   }
 
-  void on_health(const std::string& error) {
-    if (const auto line = faults_.line(error, mono_ns())) {
-      log(error.empty() ? LogLevel::kInfo : LogLevel::kWarn, "database: " + *line);
-    }
-    if (std::exchange(is_healthy_, error.empty()) == error.empty()) return;
-    if (error.empty()) return report(Health::kOk, "database");
-    report(Health::kDegraded, "the database is away; producers are still served");
+  void degrade(const std::string& detail) {
+    tell_health(Health::kDegraded, detail + "; producers are still served");
+  }
+  void tell_health(Health health, const std::string& detail) {
+    if (std::exchange(told_health_, detail) != detail) report(health, detail);
   }
 
-  /// The data of an update; empty without any row. [database]
-  [[nodiscard]] static std::optional<Json> newest_row(soci::session& session);
+  /// [database]
+  [[nodiscard]] static std::vector<Row> newest_rows(soci::session& session);
 
   std::chrono::nanoseconds interval_{};
   std::optional<TimerId> retry_;  // one at a time, however often it fails
-  std::optional<bool> is_healthy_;
   FaultLog faults_;
-  bool is_told_ = false;  // by a producer
-  std::optional<Json> last_row_;
+  Metric left_out_;
+  std::vector<std::string> told_left_out_;
+  std::string told_health_;            // the detail
+  std::optional<KoreanDay> told_day_;  // when a producer has sent something last
+  std::optional<Row> last_row_;
   std::optional<Database> database_;
 };
 
-std::optional<Json> MarketGate::newest_row(soci::session& session) {
-  struct Column {
-    double value = 0;
-    soci::indicator indicator{};
-    [[nodiscard]] Json json() const {
-      return indicator == soci::i_ok && std::isfinite(value) ? Json(value) : Json(nullptr);
-    }
-  };
-  std::string status;
-  std::string sectors;
-  soci::indicator has_status{};
-  soci::indicator has_sectors{};
+namespace {
+
+/// NULL is null; what is no number stays as it is, and is refused by its name.
+Json number_of(const Column& column) {
+  if (column.is_empty()) return nullptr;
+  const auto number = column.number();
+  return number ? Json(*number) : Json(column.text);
+}
+
+Json sectors_of(const Column& column) {
+  if (column.is_empty()) return nullptr;
+  try {
+    return parse_json(column.text);
+  } catch (const Refused&) {
+    return column.text;  // which is refused as no list
+  }
+}
+
+}  // namespace
+
+std::vector<MarketGate::Row> MarketGate::newest_rows(soci::session& session) {
+  Column date;
+  Column status;
   Column level;
   Column kospi;
   Column kospi_change;
   Column kosdaq;
   Column kosdaq_change;
-  session << "SELECT gate, gate_score, kospi, kospi_change_pct, kosdaq, kosdaq_change_pct, "
-             "sector_scores FROM market_status ORDER BY date DESC LIMIT 1",
-      soci::into(status, has_status), soci::into(level.value, level.indicator),
-      soci::into(kospi.value, kospi.indicator),
-      soci::into(kospi_change.value, kospi_change.indicator),
-      soci::into(kosdaq.value, kosdaq.indicator),
-      soci::into(kosdaq_change.value, kosdaq_change.indicator), soci::into(sectors, has_sectors);
-  if (!session.got_data()) return std::nullopt;
-  Json data{{"status", has_status == soci::i_ok ? Json(status) : Json(nullptr)},
-            {"level", level.json()},
-            {"kospi", kospi.json()},
-            {"kospi_change_pct", kospi_change.json()},
-            {"kosdaq", kosdaq.json()},
-            {"kosdaq_change_pct", kosdaq_change.json()}};
-  if (has_sectors == soci::i_ok) {
-    try {
-      data["sectors"] = parse_json(sectors);
-    } catch (const Refused&) {
-      data["sectors"] = sectors;  // which is refused as no list, and once
-    }
+  Column sectors;
+  const auto into = [](Column& column) { return soci::into(column.text, column.indicator); };
+  soci::statement statement =
+      (session.prepare << "SELECT CAST(date AS text), gate, gate_score, kospi, kospi_change_pct, "
+                          "kosdaq, kosdaq_change_pct, sector_scores FROM market_status WHERE date "
+                          "IS NOT NULL ORDER BY date DESC LIMIT " +
+                              std::to_string(kLookBack),
+       into(date), into(status), into(level), into(kospi), into(kospi_change), into(kosdaq),
+       into(kosdaq_change), into(sectors));
+  statement.execute();
+  std::vector<Row> rows;
+  while (statement.fetch()) {
+    rows.push_back({date,
+                    {{"status", status.is_empty() ? Json(nullptr) : Json(status.text)},
+                     {"level", number_of(level)},
+                     {"kospi", number_of(kospi)},
+                     {"kospi_change_pct", number_of(kospi_change)},
+                     {"kosdaq", number_of(kosdaq)},
+                     {"kosdaq_change_pct", number_of(kosdaq_change)},
+                     {"sectors", sectors_of(sectors)}}});
   }
-  return data;
+  return rows;
 }
 
 }  // namespace broadcast

@@ -124,13 +124,16 @@ class MarketGateDatabaseTest : public ::testing::Test {
   }
   /// The connection's own back-off is a second of real time.
   [[nodiscard]] bool advance_until_read() {
+    return advance_until_told() && host->reports().back().state == BC_STATUS_OK;
+  }
+  [[nodiscard]] bool advance_until_told() {
     const std::size_t before = host->reports().size();
     for (int i = 0; i < 60 && host->reports().size() == before; ++i) {
       host->advance(seconds(1));
       static_cast<void>(host->run_posts_until([&] { return host->reports().size() > before; },
                                               std::chrono::milliseconds(200)));
     }
-    return host->reports().back().state == BC_STATUS_OK;
+    return host->reports().size() > before;
   }
 
   SqliteFile file;
@@ -147,6 +150,8 @@ TEST_F(MarketGateDatabaseTest, PublishesTheNewestRowAndAgainWhenItChanges) {
             json::parse(R"({"status":"GREEN","level":72.0,"kospi":2610.55,
     "kospi_change_pct":-0.47,"kosdaq":850.1,"kosdaq_change_pct":null,
     "sectors":[{"name":"반도체","ticker":"091160","change_pct":1.4,"signal":"bullish"}]})"));
+  EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-05");
+  EXPECT_EQ(host->last(kTopic)["timestamp"], "2026-02-02T02:40:00.000000+00:00");
   EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
 
   host->advance(seconds(60));  // the row is the same
@@ -165,6 +170,118 @@ TEST_F(MarketGateDatabaseTest, ARowThatIsWrongIsLeftOutAndLogged) {
     return !host->logs().empty() && host->logs().back().text.find("PURPLE") != std::string::npos;
   }));
   EXPECT_TRUE(host->published().empty());
+}
+
+TEST_F(MarketGateDatabaseTest, AFieldThatCannotBeUsedCostsItself) {
+  struct {
+    const char* column;
+    const char* wrong;
+    const char* key;
+    json expected;
+    const char* told;
+  } const rows[] = {
+      {"gate_score", "NULL", "level", nullptr, "level: expected a number, got null"},
+      {"gate_score", "'high'", "level", nullptr, "level: expected a number, got \"high\""},
+      {"gate_score", "101", "level", nullptr, "level: expected 0 to 100"},
+      {"kospi", "0", "kospi", nullptr, "kospi: expected a number above 0"},
+      {"kospi_change_pct", "'up'", "kospi_change_pct", nullptr, "kospi_change_pct: expected"},
+      {"sector_scores", "'null'", "sectors", json::array(), ""},
+      {"sector_scores", "NULL", "sectors", json::array(), ""},
+      {"sector_scores", "'[{'", "sectors", json::array(), "sectors: expected a list"},
+      {"sector_scores", "'7'", "sectors", json::array(), "sectors: expected a list"},
+      {"sector_scores", R"('[7,{"name":"a","change_pct":"1"},{"name":"b","change_pct":2},null]')",
+       "sectors", json::parse(R"([{"name":"b","change_pct":2,"signal":"bullish"}])"),
+       "sectors[0]: expected an object, got 7; and 2 more"},
+  };
+  file.create();
+  for (const auto& row : rows) {
+    SCOPED_TRACE(std::string(row.column) + " " + row.wrong);
+    insert("2026-02-05", "GREEN", "[]");
+    file.run("UPDATE market_status SET " + std::string(row.column) + " = " + row.wrong);
+    start();
+    ASSERT_TRUE(wait_for_published(1));
+    EXPECT_EQ(host->last(kTopic)["data"]["status"], "GREEN");
+    EXPECT_EQ(host->last(kTopic)["data"][row.key], row.expected);
+    const bool is_told = !host->logs().empty();
+    EXPECT_EQ(is_told, *row.told != 0);
+    if (!is_told) continue;
+    EXPECT_THAT(host->logs().back().text, HasSubstr(row.told));
+    EXPECT_GE(host->metrics().at("market_status_left_out"), 1);
+  }
+}
+
+TEST_F(MarketGateDatabaseTest, ANewestRowThatIsNoneDoesNotHideTheGoodOneBelowIt) {
+  file.create();
+  insert("2026-02-03", "RED", "[]");
+  insert("2026-02-04", "YELLOW", "[]");
+  insert("2026-02-05", "PURPLE", "[]");
+  insert("soon", "GREEN", "[]");
+  file.run("INSERT INTO market_status(date, gate, gate_score) VALUES(NULL, 'GREEN', 1)");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "YELLOW");
+  EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-04");
+  EXPECT_EQ(host->metrics().at("market_status_left_out"), 3);
+  host->advance(seconds(60));
+  EXPECT_EQ(host->metrics().at("market_status_left_out"), 3) << "once";
+}
+
+TEST_F(MarketGateDatabaseTest, ARowThatBreaksDoesNotBringBackTheOneBeforeIt) {
+  file.create();
+  insert("2026-02-04", "RED", "[]");
+  insert("2026-02-05", "GREEN", "[]");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  insert("2026-02-05", "", "[]");
+  host->advance(seconds(30));
+  ASSERT_TRUE(host->run_posts_until([&] { return !host->logs().empty(); }));
+  EXPECT_EQ(host->published().size(), 1U);
+  file.run("DELETE FROM market_status WHERE date = '2026-02-05'");
+  host->advance(seconds(30));
+  ASSERT_TRUE(wait_for_published(2)) << "it was a mistake";
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "RED");
+}
+
+TEST_F(MarketGateDatabaseTest, ARowOlderThanTheLastTradingDayIsDegradedAndItsDayIsNamed) {
+  file.create();  // the host's day is Monday, 2026-02-02
+  insert("2026-01-29", "GREEN", "[]");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  EXPECT_EQ(host->reports().back().detail,
+            "the newest row of market_status is of 2026-01-29; producers are still served");
+  insert("2026-01-30", "GREEN", "[]");
+  host->advance(seconds(30));
+  ASSERT_TRUE(wait_for_published(2));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
+}
+
+TEST_F(MarketGateDatabaseTest, ARowOfAnEarlierDayDoesNotReplaceWhatAProducerHasSent) {
+  file.create();
+  insert("2026-01-30", "GREEN", "[]");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  ASSERT_EQ(host->message(kTopic, R"({"status":"RED","level":3})").status, BC_OK);
+  insert("2026-01-30", "YELLOW", "[]");  // Friday's is corrected
+  host->advance(seconds(60));
+  insert("2026-02-02", "YELLOW", "[]");
+  host->advance(seconds(30));
+  ASSERT_TRUE(wait_for_published(3));
+  EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-02");
+  EXPECT_EQ(host->published().size(), 3U);
+}
+
+TEST_F(MarketGateDatabaseTest, ATableWithoutARowThatCanBeUsedIsDegraded) {
+  file.create();
+  insert("2026-02-02", "PURPLE", "[]");
+  start();
+  ASSERT_TRUE(host->run_posts_until([&] { return !host->reports().empty(); }));
+  EXPECT_EQ(host->reports().back().detail,
+            "market_status has no row that can be used; producers are still served");
+  file.run("DROP TABLE market_status");
+  ASSERT_TRUE(advance_until_told());
+  EXPECT_EQ(host->reports().back().detail,
+            "market_status cannot be read, the log says why; producers are still served");
 }
 
 TEST_F(MarketGateDatabaseTest, WithoutTheDatabaseProducersAreServed) {
