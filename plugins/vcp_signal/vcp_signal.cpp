@@ -11,6 +11,7 @@
 
 #include <broadcast/signal_broadcaster.hpp>
 
+#include "plugins/database/column.hpp"
 #include "plugins/database/database.hpp"
 #include "plugins/database/fault_log.hpp"
 #include "plugins/vcp_signal/signal_rows.hpp"
@@ -50,15 +51,6 @@ class VcpSignal final : public SignalBroadcaster {
   }
 
  private:
-  static bool answers(soci::session& session) {
-    try {
-      session << "SELECT 1";
-      return true;
-    } catch (const std::exception&) {
-      return false;
-    }
-  }
-
   /// Until it has answered once.
   void look() {
     static_cast<void>(database_->try_run(
@@ -85,19 +77,47 @@ class VcpSignal final : public SignalBroadcaster {
 
   void on_rows(const Json& rows) {
     if (is_told_) return report(Health::kOk, "");  // what a scanner has sent meanwhile is newer
+    std::string left_out;                          // the first
+    const Json signals = usable(rows, left_out);
     try {
-      SignalBroadcaster::on_message(
-          {kTopic, "database", rows.dump(-1, ' ', false, Json::error_handler_t::replace)});
+      // Where there is no signal among them, they are refused as a scanner's are.
+      publish_rows(signals.empty() ? rows : signals);
     } catch (const Busy&) {
       after(kRetry, [this, rows] { on_rows(rows); });
     } catch (const Error& error) {
-      log(LogLevel::kError, std::string("open signals left out: ") + error.what());
-      is_left_out_ = true;
-      return report(Health::kDegraded,
-                    "the open signals are left out, the log says why; signals are published as "
-                    "they come");
+      return on_left_out("the open signals", error.what());
     }
-    report(Health::kOk, "");
+    if (left_out.empty()) return report(Health::kOk, "");
+    on_left_out(std::to_string(rows.size() - signals.size()) + " of " +
+                    std::to_string(rows.size()) + " open signals",
+                left_out);
+  }
+
+  static Json usable(const Json& rows, std::string& left_out) {
+    Json signals = Json::array();
+    const Field all(rows, "signals");
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      try {
+        require_string(all.at(i), "ticker");
+        require_string(all.at(i), "name");
+        signals.push_back(rows[i]);
+      } catch (const Refused& error) {
+        if (left_out.empty()) left_out = error.what();
+      }
+    }
+    return signals;
+  }
+
+  void publish_rows(const Json& rows) {
+    SignalBroadcaster::on_message(
+        {kTopic, "database", rows.dump(-1, ' ', false, Json::error_handler_t::replace)});
+  }
+
+  void on_left_out(const std::string& which, const std::string& why) {
+    log(LogLevel::kError, which + " left out: " + why);
+    is_left_out_ = true;
+    report(Health::kDegraded,
+           which + " are left out, the log says why; signals are published as they come");
   }
 
   std::string query_;
@@ -115,5 +135,5 @@ BROADCAST_PLUGIN(broadcast::VcpSignal, "vcp_signal", "1.0.0",
 "config":{"type":"object","additionalProperties":false,"properties":{
 "database":{"type":"string","default":"",
 "description":"where signals are read once at start: sqlite:<file> or postgresql://…; empty: only what scanners send"},
-"query":{"type":"string","minLength":1,"default":"SELECT s.ticker, COALESCE(t.name, s.ticker) AS name, t.market, s.score, s.grade, s.contraction_ratio, s.pivot_high, s.entry_price, s.stop_price, s.target_price, s.foreign_net_5d, s.inst_net_5d, s.signal_date FROM signals s LEFT JOIN stocks t ON t.ticker = s.ticker WHERE s.signal_type = 'VCP' AND s.status = 'OPEN' ORDER BY s.score IS NULL, s.score DESC LIMIT 200",
+"query":{"type":"string","minLength":1,"default":"SELECT s.ticker, COALESCE(t.name, s.ticker) AS name, t.market, s.score, s.grade, s.contraction_ratio, s.pivot_high, s.entry_price, s.stop_price, s.target_price, s.foreign_net_5d, s.inst_net_5d, CAST(s.signal_date AS text) AS signal_date FROM signals s LEFT JOIN stocks t ON t.ticker = s.ticker WHERE s.signal_type = 'VCP' AND s.status = 'OPEN' ORDER BY s.score IS NULL, s.score DESC LIMIT 200",
 "description":"the signals that are open, a row each; every column becomes a field of its name"}}})")

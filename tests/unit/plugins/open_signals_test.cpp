@@ -180,6 +180,40 @@ TEST_F(OpenSignalsTest, AnIntegerHas64Bits) {
   }
 }
 
+TEST_F(OpenSignalsTest, ASignalThatIsNoneCostsItselfAndIsTold) {
+  create();
+  insert("'', 'VCP', 'OPEN', 99, 'S', 0.3, 1, 1, 1, 1, 1, 1, '2026-02-05'");
+  insert("NULL, 'VCP', 'OPEN', 98, 'S', 0.3, 1, 1, 1, 1, 1, 1, '2026-02-05'");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->last(kVcp)["data"]["count"], 2);
+  EXPECT_EQ(host->last(kVcp)["data"]["signals"][0]["ticker"], "000660");
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  EXPECT_THAT(host->reports().back().detail, HasSubstr("2 of 4 open signals are left out"));
+  EXPECT_THAT(host->logs().back().text,
+              HasSubstr("2 of 4 open signals left out: signals[0].ticker: expected text, got"));
+  EXPECT_EQ(host->message(kVcp, R"([{"ticker":"005930","name":"x"}])").status, BC_OK);
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
+}
+
+TEST_F(OpenSignalsTest, AFieldThatCannotBeReadCostsItself) {
+  create();
+  file.run(
+      "UPDATE signals SET score = 'n/a', pivot_high = 9e999, inst_net_5d = 'many',"
+      " signal_date = 'soon' WHERE ticker = '005930'");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  const json update = host->last(kVcp);
+  for (const json& signal : update["data"]["signals"]) {
+    if (signal["ticker"] != "005930") continue;
+    for (const char* key : {"score", "pivot_high", "inst_net_5d"}) {
+      EXPECT_EQ(signal[key], nullptr) << key;
+    }
+    EXPECT_EQ(signal["entry_price"], 83200);
+  }
+  EXPECT_EQ(update["data"]["count"], 2);
+}
+
 TEST_F(OpenSignalsTest, WithoutADatabaseNothingIsRead) {
   create();
   host = std::make_unique<FakeHost>(plugin_path("vcp_signal"), "{}");
