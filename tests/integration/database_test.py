@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """Prices, indices and the market gate out of real databases, also when those go away and come back."""
 
+import datetime
 import os
+import re
 import sqlite3
 import tempfile
 import unittest
@@ -10,6 +12,9 @@ from host import Host
 from postgres import PASSWORD, Postgres
 from subscriber import Subscriber
 
+KOREA = datetime.timezone(datetime.timedelta(hours=9))
+TODAY = datetime.datetime.now(KOREA).date()  # rows that are much older degrade the database
+LONG_AGO, BEFORE, LAST, TOMORROW = (str(TODAY + datetime.timedelta(days=days)) for days in (-9, -1, 0, 1))
 SCHEMA = """
 CREATE TABLE daily_prices(ticker varchar(6), date date, open_price double precision, high_price double precision,
   low_price double precision, close_price double precision, volume bigint, foreign_net_buy int, inst_net_buy int,
@@ -26,12 +31,12 @@ INSERT INTO signals VALUES
   (1, '005930', 'VCP', 'OPEN', 88.5, 'S', 0.42, 83000, 83200, 79000, 91000, 5000000000, NULL, '2026-02-05'),
   (2, '000660', 'VCP', 'CLOSED', 91, 'S', 0.3, 1, 1, 1, 1, 1, 1, '2026-02-05');
 INSERT INTO daily_prices(ticker, date, close_price, volume) VALUES
-  ('005930', '2026-02-04', 80000, 900), ('005930', '2026-02-05', 82500, 1000), ('000660', '2026-02-05', 239000, 50);
+  ('005930', 'BEFORE', 80000, 900), ('005930', 'LAST', 82500, 1000), ('000660', 'LAST', 239000, 50);
 INSERT INTO market_status VALUES
-  ('2026-02-04', 1, 1, 1, 1, 'RED', 1, NULL),
-  ('2026-02-05', 2610.55, -0.47, 855.42, NULL, 'GREEN', 74, '[{"name": "은행", "ticker": "091170", "change_pct": 1.5}]');
-"""
-NEW_PRICE = "UPDATE daily_prices SET close_price = {} WHERE ticker = '005930' AND date = '2026-02-05'"
+  ('BEFORE', 1, 1, 1, 1, 'RED', 1, NULL),
+  ('LAST', 2610.55, -0.47, 855.42, NULL, 'GREEN', 74, '[{"name": "은행", "ticker": "091170", "change_pct": 1.5}]');
+""".replace("BEFORE", BEFORE).replace("LAST", LAST)
+NEW_PRICE = f"UPDATE daily_prices SET close_price = {{}} WHERE ticker = '005930' AND date = '{LAST}'"
 
 
 def config(url, **price):
@@ -58,22 +63,69 @@ class DatabaseTest(unittest.IsolatedAsyncioTestCase):
         subscriber = await self.subscribe(host, "price:005930", "price:000660", "market:kospi", "market:kosdaq",
                                           "market-gate")
         price = await subscriber.next_of("price_update", topic="price:005930", source="database")
+        self.assertEqual(price["as_of"], LAST)
         self.assertEqual(price["data"], {"price": 82500, "change": 2500, "change_rate": 3.13, "volume": 1000,
                                          "bid_price": 82500, "ask_price": 82500})
         first_day = await subscriber.next_of("price_update", topic="price:000660", source="database")
         self.assertEqual((first_day["data"]["price"], first_day["data"]["change"]), (239000, 0))
         index = await subscriber.next_of("index_update", topic="market:kospi", source="database")
+        self.assertEqual(index["as_of"], LAST)
         self.assertEqual(index["data"], {"index": 2610.55, "change": -12.33, "change_rate": -0.47, "volume": None})
         self.assertEqual((await subscriber.next_of("index_update", topic="market:kosdaq", source="database"))
                          ["data"]["index"], 855.42)
 
     async def serves_the_gate(self, host):
         gate = await (await self.subscribe(host, "market-gate")).next_of("market_gate_update")
+        self.assertEqual(gate["as_of"], LAST)
         self.assertEqual(gate["data"], {
             "status": "GREEN", "level": 74, "kospi": 2610.55, "kospi_change_pct": -0.47, "kosdaq": 855.42,
             "kosdaq_change_pct": None,
             "sectors": [{"name": "은행", "ticker": "091170", "change_pct": 1.5, "signal": "bullish"}]})
 
+
+    async def says(self, host, broadcaster, state, detail):
+        subscriber = await self.subscribe(host, f"status:{broadcaster}")
+        status = await subscriber.next_where(
+            lambda message: message.get("type") == "status" and re.search(detail, message["detail"]))
+        self.assertEqual(status["state"], state)
+
+    async def goes_on_without_a_table(self, run_sql):
+        run_sql("ALTER TABLE market_status RENAME TO away")
+        host = self.start(self.url())
+        subscriber = await self.subscribe(host, "price:005930")
+        await subscriber.next_of("price_update", source="database")
+        await self.says(host, "price", "degraded", "; database has no KOSDAQ and KOSPI, the log says why$")
+        await self.says(host, "market_gate", "degraded", "^market_status cannot be read")
+        host.wait_for_line("source database, KOSDAQ and KOSPI: .*market_status")
+        run_sql("ALTER TABLE away RENAME TO market_status")
+        await self.says(host, "price", "ok", "^serving database since ")
+        await self.serves_what_the_tables_hold(host)
+        await self.serves_the_gate(host)
+
+    async def serves_the_good_rows_below_the_odd_ones(self, run_sql, odd):
+        for wrong in odd:
+            run_sql("DELETE FROM daily_prices WHERE volume = 7")
+            run_sql("DELETE FROM market_status WHERE gate = 'BLACK'")
+            run_sql(f"INSERT INTO daily_prices(ticker, date, close_price, volume) VALUES ('005930', '{TOMORROW}', {wrong}, 7)")
+            run_sql(f"INSERT INTO market_status(date, kospi, kosdaq, gate) VALUES ('{TOMORROW}', {wrong}, {wrong}, 'BLACK')")
+            with self.subTest(wrong):
+                host = self.start(self.url())
+                await self.serves_what_the_tables_hold(host)
+                await self.serves_the_gate(host)
+                host.wait_for_line("source database: what cannot be used is left out, such as 005930 of " + TOMORROW)
+                host.wait_for_line("market_gate: market_status: newest row left out: status")
+                host.stop()
+
+    async def is_degraded_by_old_rows(self, run_sql):
+        run_sql(f"DELETE FROM daily_prices WHERE date = '{LAST}'")
+        run_sql(f"UPDATE daily_prices SET date = '{LONG_AGO}'")
+        run_sql(f"DELETE FROM market_status WHERE date = '{BEFORE}'")
+        run_sql(f"UPDATE market_status SET date = '{LONG_AGO}'")
+        host = self.start(self.url())
+        await self.says(host, "price", "degraded", f"the newest price of database is of {LONG_AGO}; "
+                                                   f"the newest index of database is of {LONG_AGO}$")
+        await self.says(host, "market_gate", "degraded", f"the newest row of market_status is of {LONG_AGO}")
+        self.assertEqual(host.get("/readyz")[0], 200)
 
     async def serves_the_open_signals(self, host):
         data = (await (await self.subscribe(host, "signal:vcp")).next_of("signal_update"))["data"]
@@ -108,6 +160,40 @@ class PostgresTest(DatabaseTest):
                 host = self.start(url)
                 await self.serves_what_the_tables_hold(host)
                 host.stop()
+
+    def url(self):
+        return self.database.url()
+
+    async def test_a_table_that_is_not_there_costs_what_stands_in_it(self):
+        await self.goes_on_without_a_table(self.database.sql)
+
+    async def test_an_odd_newest_row_does_not_hide_the_good_one_below_it(self):
+        await self.serves_the_good_rows_below_the_odd_ones(
+            self.database.sql, ("'NaN'", "NULL"))
+
+    async def test_rows_without_a_date_hide_nothing(self):
+        self.database.sql("ALTER TABLE daily_prices DROP CONSTRAINT daily_prices_pkey;"
+                          "ALTER TABLE daily_prices ALTER date DROP NOT NULL;"
+                          "ALTER TABLE market_status DROP CONSTRAINT market_status_pkey;"
+                          "ALTER TABLE market_status ALTER date DROP NOT NULL;"
+                          "INSERT INTO daily_prices(ticker, close_price) VALUES ('005930', 1);"
+                          "INSERT INTO market_status(kospi, kosdaq, gate, gate_score) VALUES (1, 1, 'RED', 1)")
+        host = self.start(self.url())
+        await self.serves_what_the_tables_hold(host)
+        await self.serves_the_gate(host)
+        host.wait_for_line("source database: what cannot be used is left out, such as 005930: no date")
+        host.wait_for_line("market_gate: market_status: 1 rows have no date")
+
+    async def test_rows_that_are_too_old_are_degraded_and_named_and_the_host_stays_ready(self):
+        await self.is_degraded_by_old_rows(self.database.sql)
+
+    async def test_another_date_style_of_the_role_is_none_of_its_business(self):
+        self.database.sql("ALTER ROLE dashboard SET datestyle = 'SQL, DMY'")
+        host = self.start(self.url())
+        self.database.sql("ALTER ROLE dashboard RESET datestyle")
+        await self.serves_what_the_tables_hold(host)
+        await self.serves_the_gate(host)
+        await self.serves_the_open_signals(host)
 
     async def test_a_changed_row_reaches_who_is_subscribed(self):
         host = self.start(self.database.url())
@@ -198,7 +284,7 @@ class PostgresTest(DatabaseTest):
     async def test_what_is_no_price_is_asked_of_the_next_source_ticker_by_ticker(self):
         for wrong in ("0", "-5", "'NaN'", "'Infinity'", "1e300", "NULL"):
             self.database.sql("DELETE FROM daily_prices WHERE ticker = '000660';"
-                              f"INSERT INTO daily_prices(ticker, date, close_price) VALUES ('000660', '2026-02-06', {wrong})")
+                              f"INSERT INTO daily_prices(ticker, date, close_price) VALUES ('000660', '{LAST}', {wrong})")
             with self.subTest(wrong):
                 host = self.start(self.database.url())
                 subscriber = await self.subscribe(host, "price:005930", "price:000660")
@@ -211,7 +297,9 @@ class SqliteTest(DatabaseTest):
     def setUp(self):
         self.directory = self.enterContext(tempfile.TemporaryDirectory(prefix="broadcast-sqlite-"))
         self.file = os.path.join(self.directory, "market.db")
-        self.url = "sqlite:" + self.file
+
+    def url(self):
+        return "sqlite:" + self.file
 
     def create(self):
         """In one step, as a collector should."""
@@ -227,7 +315,7 @@ class SqliteTest(DatabaseTest):
 
     async def test_prices_indices_and_gate_are_those_of_the_newest_rows(self):
         self.create()
-        host = self.start(self.url)
+        host = self.start(self.url())
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
         await self.serves_the_open_signals(host)
@@ -245,8 +333,20 @@ class SqliteTest(DatabaseTest):
         os.chdir(self.directory)
         self.start("sqlite:///data/market.db").wait_for_line(f"unable to open database file: {self.directory}/data/market.db")
 
+    async def test_a_table_that_is_not_there_costs_what_stands_in_it(self):
+        self.create()
+        await self.goes_on_without_a_table(self.run_sql)
+
+    async def test_an_odd_newest_row_does_not_hide_the_good_one_below_it(self):
+        self.create()
+        await self.serves_the_good_rows_below_the_odd_ones(self.run_sql, ("'sold out'", "NULL"))
+
+    async def test_rows_that_are_too_old_are_degraded_and_named_and_the_host_stays_ready(self):
+        self.create()
+        await self.is_degraded_by_old_rows(self.run_sql)
+
     async def test_a_file_that_comes_later_is_found(self):
-        host = self.start(self.url)
+        host = self.start(self.url())
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         await subscriber.next_of("status", state="degraded")
         self.create()
@@ -255,7 +355,7 @@ class SqliteTest(DatabaseTest):
 
     async def test_a_file_that_is_replaced_or_removed_is_not_read_on(self):
         self.create()
-        host = self.start(self.url)
+        host = self.start(self.url())
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         await subscriber.next_of("price_update", source="database")
         old = self.file + ".old"
@@ -267,7 +367,7 @@ class SqliteTest(DatabaseTest):
 
     async def test_a_writer_that_locks_the_file_does_not_hold_up_prices(self):
         self.create()
-        host = self.start(self.url)
+        host = self.start(self.url())
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         await subscriber.next_of("price_update", source="database")
         writer = sqlite3.connect(self.file, isolation_level=None, timeout=10)
@@ -282,7 +382,7 @@ class SqliteTest(DatabaseTest):
     async def test_a_file_that_is_no_database_is_named(self):
         with open(self.file, "w", encoding="utf-8") as file:
             file.write("ticker,price\n" * 100)
-        host = self.start(self.url)
+        host = self.start(self.url())
         host.wait_for_line("price: source database: .*not a database")
         await (await self.subscribe(host, "price:005930")).next_of("price_update", source="sim")
 
@@ -291,21 +391,23 @@ class SqliteTest(DatabaseTest):
         for wrong in ("'sold out'", "9e999", "x'00ff'", "-1"):
             self.run_sql(f"UPDATE daily_prices SET close_price = {wrong} WHERE ticker = '000660'")
             with self.subTest(wrong):
-                host = self.start(self.url)
+                host = self.start(self.url())
                 subscriber = await self.subscribe(host, "price:005930", "price:000660")
                 await subscriber.next_of("price_update", topic="price:005930", source="database")
                 await subscriber.next_of("price_update", topic="price:000660", source="sim")
                 host.stop()
 
-    async def test_sectors_that_are_not_json_leave_the_gate_row_out(self):
+    async def test_sectors_that_are_not_json_cost_the_sectors_only(self):
         self.create()
         self.run_sql("UPDATE market_status SET sector_scores = '[{' WHERE gate = 'GREEN'")
-        host = self.start(self.url)
-        host.wait_for_line("market_gate: market_status: newest row left out: sectors")
+        host = self.start(self.url())
+        host.wait_for_line("market_gate: market_status: sectors: expected a list")
+        gate = await (await self.subscribe(host, "market-gate")).next_of("market_gate_update")
+        self.assertEqual((gate["data"]["status"], gate["data"]["sectors"]), ("GREEN", []))
         subscriber = await self.subscribe(host, "price:005930")
         for _ in range(20):  # as many looks at the row, about
             await subscriber.next_of("price_update")
-        self.assertEqual(host.log().count("newest row left out"), 1)
+        self.assertEqual(host.log().count("expected a list"), 1)
 
 
 if __name__ == "__main__":
