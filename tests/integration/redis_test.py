@@ -127,6 +127,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
                 await self.see_a_signal(host, server)
                 self.assertEqual("certificate is not checked" in host.log(), "none" in url.lower(), host.log())
                 self.assertEqual("redis.url: socket_timeout: not used" in host.log(), "socket_timeout" in url)
+                host.stop()  # the next one's signal is not to be published before that one listens
             for url in (f"{named}?ssl_ca_certs={others.ca}&ssl_check_hostname=false", f"{numbered}?ssl_ca_certs={tls.ca}", named):
                 host = self.start_host(url)
                 host.wait_for_line("cannot connect: .*certificate verify failed")
