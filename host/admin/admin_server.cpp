@@ -20,6 +20,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/printable.hpp"
 #include "host/base/seldom.hpp"
+#include "host/net/listener.hpp"
 #include "host/net/upgrade.hpp"
 
 namespace broadcast {
@@ -87,6 +88,7 @@ struct AdminServer::Core {
         retry(context) {}
 
   static void accept(const std::shared_ptr<Core>& self);
+  void note_no_accept(error_code error);
   static void welcome(const std::shared_ptr<Core>& self, tcp::socket socket);
   /// Ends the connection that has waited longest for its next request. False: none waits.
   [[nodiscard]] bool try_make_room();
@@ -420,15 +422,20 @@ void AdminServer::Core::welcome(const std::shared_ptr<Core>& self, tcp::socket s
   std::make_shared<Exchange>(self, std::move(socket))->turn_away();
 }
 
+void AdminServer::Core::note_no_accept(error_code error) {
+  const auto line = seldom.line("admin.listen", mono_now());
+  if (!line) return;
+  spdlog::error("{}: cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n){}",
+                line->name, ::strerrordesc_np(error.value()), line->more());
+}
+
 void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
   self->acceptor.async_accept([self](error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
     if (error) {  // out of descriptors, most likely: not again at once, unless there is one now
-      if (const auto line = self->seldom.line("admin.listen", mono_now())) {
-        spdlog::error("{}: cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n){}",
-                      line->name, ::strerrordesc_np(error.value()), line->more());
-      }
-      if (self->try_make_room()) return accept(self);
+      const bool is_needed = somebody_waits(self->acceptor);
+      if (is_needed) self->note_no_accept(error);
+      if (is_needed && self->try_make_room()) return accept(self);
       self->retry.expires_after(std::chrono::seconds(1));
       self->retry.async_wait([self](error_code stopped) {
         if (!stopped) accept(self);

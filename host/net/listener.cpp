@@ -255,6 +255,11 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
   bool is_answered_ = false;  // and reads on only to see the end
 };
 
+bool somebody_waits(tcp::acceptor& acceptor) {
+  pollfd waiting{.fd = acceptor.native_handle(), .events = POLLIN, .revents = 0};
+  return ::poll(&waiting, 1, 0) > 0;
+}
+
 Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
                    Admission& admission)
     : io_(io),
@@ -326,7 +331,7 @@ void Listener::accept_when_allowed(MonoTime now) {
   next_accept_.expires_at(now + wait);
   next_accept_.async_wait([this](error_code error) {
     if (error) return;
-    if (somebody_waits()) shard_.counters().add(Counter::kLimitAccepts);
+    if (somebody_waits(acceptor_)) shard_.counters().add(Counter::kLimitAccepts);
     accept_when_allowed(mono_now());
   });
 }
@@ -335,18 +340,15 @@ void Listener::accept() {
   acceptor_.async_accept(io_, [this](error_code error, tcp::socket socket) {
     if (error == boost::asio::error::operation_aborted) return;
     if (error) {  // what it lacks will not be there at once: on_tick() goes on
-      shard_.doors().cannot_accept(::strerrordesc_np(error.value()), mono_now());
+      if (somebody_waits(acceptor_)) {
+        shard_.doors().cannot_accept(::strerrordesc_np(error.value()), mono_now());
+      }
       paused_ = true;
       return;
     }
     welcome(std::move(socket));
     accept_when_allowed(mono_now());
   });
-}
-
-bool Listener::somebody_waits() {
-  pollfd waiting{.fd = acceptor_.native_handle(), .events = POLLIN, .revents = 0};
-  return ::poll(&waiting, 1, 0) > 0;
 }
 
 void Listener::welcome(tcp::socket socket) {

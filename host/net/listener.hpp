@@ -31,6 +31,9 @@ struct ListenerOptions {
   std::string page;               ///< HTML at `/`; empty: none
 };
 
+/// In the kernel's backlog. Without descriptors an accept fails whether somebody does or not.
+[[nodiscard]] bool somebody_waits(boost::asio::ip::tcp::acceptor& acceptor);
+
 class Listener {
  public:
   Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
@@ -58,7 +61,6 @@ class Listener {
 
   void accept();
   void accept_when_allowed(MonoTime now);
-  [[nodiscard]] bool somebody_waits();
   void welcome(boost::asio::ip::tcp::socket socket);
 
   boost::asio::io_context& io_;

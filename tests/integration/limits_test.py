@@ -17,6 +17,8 @@ from process import DEADLINE
 from raw_websocket import CLOSE, TEXT, RawSocket, frame
 
 PRICE = "price:005930"
+IS_SANITIZED = bool(os.environ.get("BROADCAST_SANITIZED"))
+WHY_NOT_SANITIZED = "UBSan takes a pipe to look at a type that it meets for the first time"
 
 
 class LimitsTest(unittest.TestCase):
@@ -165,6 +167,8 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual((status, headers["retry-after"]), (503, "1"))
         self.assertIn(b"limits.connections", client.rest())
         self.counted(host, "connections")
+        self.assertIn('\nbroadcast_handshakes_refused_total{reason="full"} 1\n', host.metrics())
+        host.wait_for_line(r"warn.* handshake refused \(full\): 127\.0\.0\.1:\d+: 503 ")
 
     def test_connections_per_address(self):
         host = self.start(connections_per_address=1)
@@ -174,6 +178,7 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual(status, 503)
         self.assertIn(b"limits.connections_per_address", client.rest())
         self.counted(host, "connections_per_address")
+        self.assertIn('\nbroadcast_handshakes_refused_total{reason="full_address"} 1\n', host.metrics())
 
     def test_a_visitor_of_the_page_does_not_take_the_place_of_its_socket(self):
         host = self.enterContext(Host({"broadcasters": mirror(), "server": {"demo_page": True},
@@ -281,6 +286,23 @@ class DescriptorsTest(unittest.TestCase):
         host = self.start(limits={"connections": 5000})
         host.wait_for_line(r"limits\.connections: 5000 are more than the 1024 descriptors allow, which is \d+; raise")
 
+    @unittest.skipIf(IS_SANITIZED, WHY_NOT_SANITIZED)
+    def test_without_any_an_idle_admin_connection_makes_room_for_a_probe(self):
+        host = self.start()
+        idle = self.enterContext(RawSocket(host.admin_port))
+        request = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        self.assertEqual(idle.respond(request)[0], 200)
+        _, hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)
+        used = {int(name) for name in os.listdir(f"/proc/{host.pid}/fd")}
+        limit = max(used) + 4
+        resource.prlimit(host.pid, resource.RLIMIT_NOFILE, (limit, hard))
+        for _ in range(limit - len(used)):
+            self.enterContext(RawSocket(host.port)).upgrade(host.path)
+        self.assertEqual(self.enterContext(RawSocket(host.admin_port)).respond(request)[0], 200)
+        self.assertEqual(len(idle.rest()), len(b'{"status":"alive"}'))
+        host.wait_for_line(r"error admin\.listen: cannot accept: Too many open files")
+
+    @unittest.skipIf(IS_SANITIZED, WHY_NOT_SANITIZED)
     def test_without_any_it_waits_and_says_so_once(self):
         host = self.start()
         _, hard = resource.prlimit(host.pid, resource.RLIMIT_NOFILE)

@@ -1,13 +1,11 @@
 #include "host/admin/admin_server.hpp"
 
-#include <algorithm>
 #include <future>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -19,8 +17,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "admin_play.hpp"
 #include "host/base/seldom.hpp"
@@ -91,44 +87,10 @@ class Producer {
   }
   void hang_up() { socket_.close(); }
 
- protected:
-  /// Not connected yet.
-  Producer() : socket_(io_, tcp::v4()) {}
-  void connect(const tcp::endpoint& endpoint) { socket_.connect(endpoint); }
-
  private:
   asio::io_context io_;
   tcp::socket socket_;
   boost::beast::flat_buffer buffer_;
-};
-
-/// Has its descriptor before there are no more.
-class EarlyProducer : public Producer {
- public:
-  EarlyProducer() = default;
-  using Producer::connect;
-};
-
-/// Every descriptor of the process is used up while it lives.
-class NoDescriptors {
- public:
-  NoDescriptors() {
-    ::getrlimit(RLIMIT_NOFILE, &before_);
-    constexpr rlim_t kFew = 256;
-    const rlimit few{.rlim_cur = std::min(kFew, before_.rlim_cur), .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_NOFILE, &few);
-    for (int copy = ::dup(0); copy >= 0; copy = ::dup(0)) copies_.push_back(copy);
-  }
-  ~NoDescriptors() {
-    for (const int copy : copies_) ::close(copy);
-    ::setrlimit(RLIMIT_NOFILE, &before_);
-  }
-  NoDescriptors(const NoDescriptors&) = delete;
-  NoDescriptors& operator=(const NoDescriptors&) = delete;
-
- private:
-  rlimit before_{};
-  std::vector<int> copies_;
 };
 
 class AdminServerTest : public testing::Test {
@@ -503,18 +465,6 @@ TEST_F(AdminServerTest, AnUploadThatIsWantedIsBusy) {
   EXPECT_EQ(upload.receive_headers(), "HTTP/1.1 100 Continue\r\n\r\n");
   EXPECT_EQ(connect().receive().result_int(), 503U);
   EXPECT_EQ(upload.ask_bytes("[]").result_int(), 202U);
-}
-
-TEST_F(AdminServerTest, WithoutDescriptorsWhoIsIdleMakesRoom) {
-  Producer idle = connect();
-  EXPECT_EQ(idle.ask(get("/livez")).result_int(), 200U);
-  EarlyProducer probe;
-  {
-    const NoDescriptors none;
-    probe.connect(server->endpoint());
-    EXPECT_EQ(probe.ask(get("/livez")).result_int(), 200U);
-  }
-  EXPECT_TRUE(idle.is_cut_off());
 }
 
 // Expectations, and HTTP/1.0.
