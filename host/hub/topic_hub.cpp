@@ -172,9 +172,9 @@ void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
     // One that has numbers waits for somebody who delivers it as before.
     const bool fits =
         claim != nullptr && (claim->pattern.delivery() == topic->delivery || !has_numbers(*topic));
+    if (fits) set_delivery(*topic, claim->pattern.delivery());  // before it can be published on
     topic->owner = fits ? claim->owner : nullptr;
     if (!fits) continue;
-    set_delivery(*topic, claim->pattern.delivery());
     if (claim->pattern.has_placeholder()) continue;
     topic->evictable = false;
     if (!std::exchange(topic->fixed, true)) ++table.fixed;

@@ -322,6 +322,67 @@ TEST_F(HubStressTest, WhoSubscribesToAPatternMissesNothingOfTheTopicsMadeMeanwhi
   }
 }
 
+/// Of a pattern that is claimed as `latest` while clients of its topics come and go: each of them
+/// knows the epoch of what it gets.
+TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {
+  constexpr int kTopicsMade = 200;
+  Counters counters;
+  QuietOwner owner;
+  TopicHub hub({.accept_unknown = true}, counters);
+  Inbox inbox([] {});
+  TopicIndex index(hub, hub.add_shard(inbox));
+  std::atomic<int> made{0};
+  std::thread claims([&] {
+    std::vector<TopicPattern> patterns;
+    for (int i = 0; i < kTopicsMade; ++i) {
+      while (made.load() < i) std::this_thread::yield();
+      const std::string name = "late:" + std::to_string(i);
+      patterns.emplace_back(name, "", Delivery::kLatest);
+      EXPECT_FALSE(hub.try_claim(owner, "libquiet.so", patterns));
+      EXPECT_EQ(hub.publish(owner, name, R"({"type":"x"})").status, PublishStatus::kOk);
+    }
+  });
+  Outbox::Limits limits;
+  TouchedList touched;
+  SilentWriter writer;
+  Outbox outbox(limits, counters, touched, writer);
+  Subscriptions wants(outbox);
+  std::map<std::string, std::string> told;
+  std::vector<MessagePtr> messages;
+  const auto drain = [&] {
+    inbox.take(messages);
+    for (const MessagePtr& message : messages) index.deliver(message, MonoTime{});
+    messages.clear();
+    std::array<std::string_view, 1> piece;
+    while (outbox.gather(piece) > 0) {
+      const std::string_view text = piece[0].substr(2);
+      const std::size_t name = text.find("\"topic\":\"") + 9;
+      const std::string topic(text.substr(name, text.find('"', name) - name));
+      if (const std::size_t at = text.find("\"epoch\":\""); at != std::string_view::npos) {
+        told[topic] = text.substr(at + 9, 8);
+      } else {
+        const TopicHub::Joined now = hub.join(topic, 0).joined.value();
+        EXPECT_EQ(told[topic], now.epoch) << topic;
+        hub.leave(now.topic, 0, MonoTime{});
+      }
+      outbox.consume(piece[0].size());
+    }
+  };
+  for (int i = 0; i < kTopicsMade; ++i) {
+    const std::string name = "late:" + std::to_string(i);
+    const auto answer = index.subscribe(wants, name, {});
+    ASSERT_FALSE(answer.error);
+    told[name] = answer.views.at(0).epoch;
+    index.send(wants, answer.views.at(0), MonoTime{});
+    ++made;
+    drain();
+  }
+  claims.join();
+  drain();
+  EXPECT_EQ(told.size(), static_cast<std::size_t>(kTopicsMade));
+  index.unsubscribe_all(wants, MonoTime{});
+}
+
 TEST(HubClaimStressTest, ATopicIsClaimedWhileClientsComeAndGo) {
   constexpr std::uint64_t kMessages = 2000;
   Counters counters;
