@@ -295,7 +295,7 @@ TEST_F(SessionTest, CountsMessagesAndErrors) {
 TEST_F(SessionTest, StepsOfTheWallClockByADayAndAnHourLoseNoNumberAndRecoveryGoesOn) {
   std::int64_t wall_ns = 1'770'000'000'000'000'000;
   constexpr std::int64_t kStep = std::chrono::nanoseconds(25h).count();
-  const std::string epoch(play.hub.join("signal:vcp", 1).joined->topic->epoch);
+  const std::string epoch(play.hub.join("signal:vcp", 1).joined->topic->epoch());
   std::uint64_t seq = 0;
   for (const std::int64_t step : {kStep, -kStep, -kStep, kStep, std::int64_t{0}}) {
     play.hub.on_tick(at(std::chrono::seconds(seq)), wall_ns += step);
