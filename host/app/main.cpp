@@ -44,7 +44,8 @@ int run(int argc, char** argv) {
   app.add_flag("--check", only_check, "say all that a start would find wrong, start nothing");
   app.set_version_flag("--version", std::string("broadcast-host ") + kHostVersion);
   CLI11_PARSE(app, argc, argv);
-  return only_check ? run_check(file) : serve(file);
+  if (only_check) run_check(file);
+  return serve(file);
 }
 
 }  // namespace

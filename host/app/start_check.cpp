@@ -194,8 +194,8 @@ class StartCheck {
       }
     }
     for (const std::string& why : broadcasters.rehearse()) fail("broadcasters." + why);
-    findings_.is_stuck = broadcasters.has_libraries_left();
-    if (findings_.is_stuck) static_cast<void>(surroundings.release());  // somebody may still use it
+    // Somebody may still use it.
+    if (broadcasters.has_libraries_left()) static_cast<void>(surroundings.release());
   }
 
   const Config& config_;
@@ -210,7 +210,7 @@ StartFindings check_start(const Config& config, const BroadcasterPlan& plan) {
   return StartCheck(config, plan).run();
 }
 
-int run_check(const std::string& file) {
+void run_check(const std::string& file) {
   const Config config = load_config(file, process_environment());
   set_up_log("warn", LogFormat::kText);  // of what broadcasters say when they are configured
   const BroadcasterPlan plan = plan_broadcasters(config);
@@ -225,11 +225,8 @@ int run_check(const std::string& file) {
     std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
                 plan.disabled.size());
   }
-  if (findings.is_stuck) {
-    std::fflush(stdout);
-    std::quick_exit(is_good ? 0 : 1);
-  }
-  return is_good ? 0 : 1;
+  std::fflush(stdout);
+  std::quick_exit(is_good ? 0 : 1);
 }
 
 }  // namespace broadcast

@@ -14,8 +14,6 @@ namespace broadcast {
 struct StartFindings {
   std::vector<std::string> errors;    ///< a start would end with it, or lack a broadcaster
   std::vector<std::string> warnings;  ///< worth a look
-  /// Code of a broadcaster may still run: leave without destroying anything.
-  bool is_stuck = false;
 };
 
 /// Ports, state file and certificates, and whether each of `plan.ready` takes its `config:`, for
@@ -24,8 +22,8 @@ struct StartFindings {
 /// about to be reloaded or restarted.
 [[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan);
 
-/// Reads and checks `file`, prints what there is to say, and returns the exit code. Throws
-/// ConfigError. Does not return where a callback of a broadcaster is stuck.
-[[nodiscard]] int run_check(const std::string& file);
+/// Reads and checks `file`, prints what there is to say, and ends the process with 0 or 1, without
+/// destroying what a broadcaster may still use. Throws ConfigError.
+[[noreturn]] void run_check(const std::string& file);
 
 }  // namespace broadcast

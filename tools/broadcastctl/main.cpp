@@ -275,7 +275,7 @@ class CommandLine {
     add(config, "check", "what broadcast-host --config FILE --check does",
         [this](CLI::App& command) {
           command.add_option("file", file_, "the host's YAML")->required();
-          return [this] { return run_check(file_); };
+          return [this]() -> int { run_check(file_); };
         });
   }
 
