@@ -3,6 +3,7 @@
 // first at once, with its address, and then a line a minute with how many more there were. How many
 // exactly, the counters know. Shared by all shards; [any].
 
+#include <optional>
 #include <string>
 #include <string_view>
 
