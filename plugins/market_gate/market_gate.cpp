@@ -206,9 +206,9 @@ std::vector<MarketGate::Row> MarketGate::newest_rows(soci::session& session) {
   Column sectors;
   const auto into = [](Column& column) { return soci::into(column.text, column.indicator); };
   soci::statement statement =
-      (session.prepare << "SELECT CAST(date AS text), gate, gate_score, kospi, kospi_change_pct, "
-                          "kosdaq, kosdaq_change_pct, sector_scores FROM market_status WHERE date "
-                          "IS NOT NULL ORDER BY date DESC LIMIT " +
+      (session.prepare << "SELECT CAST(d.date AS text), gate, gate_score, kospi, kospi_change_pct, "
+                          "kosdaq, kosdaq_change_pct, sector_scores FROM market_status d WHERE "
+                          "d.date IS NOT NULL ORDER BY d.date DESC LIMIT " +
                               std::to_string(kLookBack),
        into(date), into(status), into(level), into(kospi), into(kospi_change), into(kosdaq),
        into(kosdaq_change), into(sectors));

@@ -92,14 +92,15 @@ std::string newest_query(const std::vector<std::string>& tickers) {
          "NULL) FROM w";
 }
 
-/// The newest rows of each ticker.
+/// The newest rows of each ticker. (An unqualified `date` after ORDER BY would be the text, for
+/// which there is no index.)
 std::string look_back_query(const std::vector<std::string>& tickers) {
   std::string query;
   for (const std::string& ticker : tickers) {
     query += std::string(query.empty() ? "" : " UNION ALL ") +
-             "SELECT * FROM (SELECT ticker, CAST(date AS text), close_price, volume FROM "
-             "daily_prices WHERE ticker = '" +
-             ticker + "' AND date IS NOT NULL ORDER BY date DESC LIMIT " +
+             "SELECT * FROM (SELECT d.ticker, CAST(d.date AS text), d.close_price, d.volume FROM "
+             "daily_prices d WHERE d.ticker = '" +
+             ticker + "' AND d.date IS NOT NULL ORDER BY d.date DESC LIMIT " +
              std::to_string(DatabaseSource::kLookBack) + ") AS newest";
   }
   return query;
@@ -180,10 +181,10 @@ void read_index(soci::session& session, const IndexName& index, Rows& rows) {
   Column percent;
   Column undated;
   soci::statement statement =
-      (session.prepare << "SELECT CAST(date AS text), " + column + ", " + column +
+      (session.prepare << "SELECT CAST(d.date AS text), d." + column + ", d." + column +
                               "_change_pct, (SELECT count(*) FROM market_status WHERE date IS "
-                              "NULL) FROM market_status WHERE date IS NOT NULL ORDER BY date DESC "
-                              "LIMIT " +
+                              "NULL) FROM market_status d WHERE d.date IS NOT NULL ORDER BY d.date "
+                              "DESC LIMIT " +
                               std::to_string(DatabaseSource::kLookBack),
        soci::into(date.text, date.indicator), soci::into(points.text, points.indicator),
        soci::into(percent.text, percent.indicator), soci::into(undated.text, undated.indicator));

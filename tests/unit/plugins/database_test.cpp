@@ -126,6 +126,26 @@ TEST_F(DatabaseSourceTest, ANewestRowThatCannotBeUsedDoesNotHideTheGoodOneBelowI
   }
 }
 
+TEST_F(DatabaseSourceTest, OddRowsOfManyTickersAreLookedBehindToo) {
+  file.create();
+  json tickers = json::array();
+  soci::session session(soci::sqlite3, "dbname=\"" + file.path() + "\"");
+  soci::transaction at_once(session);
+  for (int i = 100'000; i < 100'250; ++i) {
+    tickers.push_back(std::to_string(i));
+    session << "INSERT INTO daily_prices(ticker, date, close_price) VALUES('" + std::to_string(i) +
+                   "', '2026-02-04', 1000), ('" + std::to_string(i) + "', '2026-02-05', 0)";
+  }
+  at_once.commit();
+  host = std::make_unique<FakeHost>(
+      plugin_path("price"),
+      json{{"tickers", tickers}, {"sources", json::parse(only_database())}}.dump());
+  host->start();
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->published().size(), 250U);
+  EXPECT_EQ(refused("quotes_refused_no_price"), 250);
+}
+
 TEST_F(DatabaseSourceTest, ARowBetweenGoodOnesIsAsIfItWereNotThere) {
   file.create();
   file.close_price("005930", "2026-02-03", "80000");
