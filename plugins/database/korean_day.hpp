@@ -23,7 +23,8 @@ inline constexpr std::chrono::hours kSeoul{9};  ///< ahead of UTC, all year roun
   return std::chrono::floor<std::chrono::days>(in_seoul);
 }
 
-/// "2026-02-05" or "20260205", as databases and Kiwoom write them; nothing if there is no such day.
+/// "2026-02-05" or "20260205", as databases and Kiwoom write them; nothing if there is no such day,
+/// or not from 1970 to 2200: nanoseconds since 1970 in 64 bits end in 2262.
 [[nodiscard]] inline std::optional<KoreanDay> parse_day(std::string_view text) {
   const bool has_dashes = text.size() == 10 && text[4] == '-' && text[7] == '-';
   if (!has_dashes && text.size() != 8) return std::nullopt;
@@ -39,7 +40,8 @@ inline constexpr std::chrono::hours kSeoul{9};  ///< ahead of UTC, all year roun
   if (!year || !month || !day) return std::nullopt;
   const std::chrono::year_month_day date(std::chrono::year(static_cast<int>(*year)),
                                          std::chrono::month(*month), std::chrono::day(*day));
-  return date.ok() ? std::optional(KoreanDay(date)) : std::nullopt;
+  const bool is_day = date.ok() && *year >= 1970 && *year <= 2200;
+  return is_day ? std::optional(KoreanDay(date)) : std::nullopt;
 }
 
 /// "2026-02-05"
@@ -49,6 +51,12 @@ inline constexpr std::chrono::hours kSeoul{9};  ///< ahead of UTC, all year roun
   std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(date.year()),
                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
   return text;
+}
+
+/// A daily row of a later day is a mistake. One of tomorrow may be there: the clock of whoever
+/// writes it may be ahead of ours.
+[[nodiscard]] inline KoreanDay latest_row_day(std::int64_t wall_ns) {
+  return korean_day(wall_ns) + std::chrono::days(1);
 }
 
 /// A weekday that is none of `holidays`.

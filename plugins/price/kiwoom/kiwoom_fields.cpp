@@ -13,7 +13,6 @@ using std::chrono::days;
 using std::chrono::nanoseconds;
 using KoreanTime = std::chrono::sys_time<nanoseconds>;  // nine hours ahead, all year
 
-constexpr nanoseconds kKorea = kSeoul;
 constexpr nanoseconds kClockSkew = std::chrono::minutes(10);
 constexpr std::size_t kMostDigits = 15;  // a double holds them all
 constexpr std::size_t kMostDecimals = 6;
@@ -34,7 +33,7 @@ bool take_sign(std::string_view& text) {
   return is_minus;
 }
 
-KoreanTime in_korea(std::int64_t wall_ns) { return KoreanTime(nanoseconds(wall_ns) + kKorea); }
+KoreanTime in_korea(std::int64_t wall_ns) { return KoreanTime(nanoseconds(wall_ns) + kSeoul); }
 
 }  // namespace
 
@@ -71,18 +70,10 @@ std::optional<std::chrono::seconds> parse_time_of_day(std::string_view text) {
 
 std::optional<std::int64_t> parse_korean_time(std::string_view text) {
   if (text.size() != 14 || !are_digits(text)) return std::nullopt;
+  const auto day = parse_day(text.substr(0, 8));
   const auto time = parse_time_of_day(text.substr(8));
-  const std::chrono::year_month_day date(
-      std::chrono::year(two_digits(text, 0) * 100 + two_digits(text, 2)),
-      std::chrono::month(static_cast<unsigned>(two_digits(text, 4))),
-      std::chrono::day(static_cast<unsigned>(two_digits(text, 6))));
-  // Nanoseconds since 1970 in 64 bits end in 2262.
-  if (!time || !date.ok() || date.year() < std::chrono::year(1970) ||
-      date.year() > std::chrono::year(2200)) {
-    return std::nullopt;
-  }
-  const KoreanTime at = KoreanTime(std::chrono::sys_days(date)) + *time;
-  return (at.time_since_epoch() - kKorea).count();
+  if (!day || !time) return std::nullopt;
+  return (KoreanTime(*day + *time).time_since_epoch() - kSeoul).count();
 }
 
 std::int64_t last_time_of_day(std::chrono::seconds time, std::int64_t wall_ns) {
@@ -90,12 +81,12 @@ std::int64_t last_time_of_day(std::chrono::seconds time, std::int64_t wall_ns) {
   auto day = std::chrono::floor<days>(latest);
   if (day + time > latest) day -= days(1);
   while (std::chrono::weekday(day).iso_encoding() > 5) day -= days(1);
-  return (KoreanTime(day + time).time_since_epoch() - kKorea).count();
+  return (KoreanTime(day + time).time_since_epoch() - kSeoul).count();
 }
 
 AsOf as_of_row(std::optional<KoreanDay> day, std::optional<std::chrono::seconds> time,
                std::int64_t wall_ns) {
-  if (day && time) return {.ns = (KoreanTime(*day + *time).time_since_epoch() - kKorea).count()};
+  if (day && time) return {.ns = (KoreanTime(*day + *time).time_since_epoch() - kSeoul).count()};
   if (time) {
     const std::int64_t at = last_time_of_day(*time, wall_ns);
     return at <= wall_ns ? AsOf{.ns = at} : AsOf{};

@@ -54,7 +54,7 @@ TEST(KiwoomFieldsTest, ReadsTimes) {
   }
   EXPECT_EQ(parse_korean_time("20261124100000"), kTuesdayTen);
   for (const char* odd : {"", "20261324100000", "20260230100000", "2026112410000", "x0261124100000",
-                          "99991124100000", "00001124100000"}) {
+                          "99991124100000", "00001124100000", "19691231090000", "22010101090000"}) {
     EXPECT_FALSE(parse_korean_time(odd)) << odd;
   }
 }
@@ -217,6 +217,15 @@ TEST(KiwoomRowsTest, ABestBidOrAskThatCannotBeReadIsThePrice) {
   EXPECT_EQ(rows.quotes.front().quote.ask_price, 71'000);
   EXPECT_EQ(rows.quotes.front().quote.bid_price, 71'000);
   EXPECT_EQ(rows.refused.of(Refusal::kField), 2U);
+}
+
+TEST(KiwoomRowsTest, ADayOfAnotherCenturyIsNoDay) {
+  for (const char* odd : {"99991231", "19000101", "20261331"}) {
+    const KiwoomRows rows = read(row({{"dt", odd}, {"cntr_tm", "095959"}}));
+    ASSERT_EQ(rows.quotes.size(), 1U) << odd;
+    EXPECT_EQ(rows.quotes.front().as_of.ns, kTuesdayTen - kSecond) << odd;
+    EXPECT_EQ(rows.refused.of(Refusal::kField), 1U) << odd;
+  }
 }
 
 TEST(KiwoomRowsTest, TheirDayIsTheirOwn) {
