@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "plugins/database/column.hpp"
 #include "plugins/database/database.hpp"
 #include "plugins/database/fault_log.hpp"
+#include "plugins/database/holidays.hpp"
 #include "plugins/market_gate/gate.hpp"
 
 namespace broadcast {
@@ -31,6 +33,7 @@ class MarketGate : public Broadcaster {
  protected:
   void on_config(std::string_view json) override {
     const Json config = Json::parse(json);
+    holidays_ = parse_holidays(config.at("holidays").get<std::vector<std::string>>());
     const auto& url = config.at("database").get_ref<const std::string&>();
     if (url.empty()) return;
     interval_ = *parse_duration(config.at("interval").get_ref<const std::string&>());
@@ -107,7 +110,9 @@ class MarketGate : public Broadcaster {
       const bool is_newest = &row == &rows.front();
       try {
         const auto day = row.date.day();
-        if (!day) throw Refused("date: expected a day, got \"" + row.date.text + '"');
+        if (!day || *day > latest_row_day(wall_ns())) {
+          throw Refused("date: expected a day that has come, got \"" + row.date.text + '"');
+        }
         const std::string update = gate_of_row(row.data, *day, iso_timestamp(wall_ns()), left_out);
         tell_left_out(left_out);
         return on_usable(row, *day, update, is_newest);
@@ -122,7 +127,7 @@ class MarketGate : public Broadcaster {
   }
 
   void on_usable(const Row& row, KoreanDay day, const std::string& update, bool is_newest) {
-    if (day < trading_day_before(korean_day(wall_ns()))) {
+    if (day < trading_day_before(korean_day(wall_ns()), holidays_)) {
       degrade("the newest row of market_status is of " + day_text(day));
     } else {
       tell_health(Health::kOk, "database");
@@ -165,6 +170,7 @@ class MarketGate : public Broadcaster {
   [[nodiscard]] static std::vector<Row> newest_rows(soci::session& session);
 
   std::chrono::nanoseconds interval_{};
+  std::set<KoreanDay> holidays_;
   std::optional<TimerId> retry_;  // one at a time, however often it fails
   FaultLog faults_;
   Metric left_out_;
@@ -235,4 +241,6 @@ BROADCAST_PLUGIN(broadcast::MarketGate, "market_gate", "1.0.0",
 "database":{"type":"string","default":"",
 "description":"where market_status is: sqlite:<file> or postgresql://…; empty: only what producers send"},
 "interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"30s",
-"description":"between two looks at market_status"}}})")
+"description":"between two looks at market_status"},
+"holidays":{"type":"array","items":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},"default":[],
+"description":"days on which the Korea Exchange does not trade, beside Saturdays and Sundays: 2026-01-01"}}})")

@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "plugins/database/holidays.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -20,20 +22,6 @@ bool is_same_serving(const Failover::Standing& one, const Failover::Standing& ot
 }
 
 std::string iso_second(std::int64_t wall_ns) { return iso_timestamp(wall_ns).substr(0, 19) + "Z"; }
-
-TradingHours trading_hours(const nlohmann::json& holidays) {
-  std::set<KoreanDay> days;
-  for (std::size_t i = 0; i < holidays.size(); ++i) {
-    const auto& text = holidays[i].get_ref<const std::string&>();
-    const auto day = TradingHours::parse_date(text);
-    if (!day) {
-      throw Error(BC_E_INVALID, "holidays[" + std::to_string(i) + "]: there is no day \"" + text +
-                                    "\"; write it as 2026-01-01");
-    }
-    days.insert(*day);
-  }
-  return TradingHours(std::move(days));
-}
 
 }  // namespace
 
@@ -57,7 +45,8 @@ void PriceBroadcaster::on_config(std::string_view json) {
   failover_.emplace(std::move(names),
                     Failover::Options{.stale_after = duration_of(config, "stale_after"),
                                       .recover_after = duration_of(config, "recover_after"),
-                                      .hours = trading_hours(config.at("holidays"))});
+                                      .hours = TradingHours(parse_holidays(
+                                          config.at("holidays").get<std::vector<std::string>>()))});
   demand_.configure(config.at("tickers").get<std::set<std::string>>());
   for (const std::string& ticker : demand_.configured()) {
     failover_->want(ticker, Failover::WantedBy::kConfiguration);

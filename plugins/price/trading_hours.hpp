@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "plugins/database/korean_day.hpp"
@@ -17,10 +16,11 @@ class TradingHours {
   TradingHours() = default;
   explicit TradingHours(std::set<KoreanDay> holidays) : holidays_(std::move(holidays)) {}
 
-  /// "2026-01-01"; nothing if there is no such day.
-  [[nodiscard]] static std::optional<KoreanDay> parse_date(std::string_view text);
   /// How long the exchange has been open; nothing while it is closed.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> open_for(std::int64_t wall_ns) const;
+  /// It has been open today, or is.
+  [[nodiscard]] bool has_opened(std::int64_t wall_ns) const;
+  [[nodiscard]] bool trades_on(KoreanDay day) const;
   /// The last trading day before today: the collectors have written its rows, and today's may come
   /// as late as midnight.
   [[nodiscard]] KoreanDay last_full_day(std::int64_t wall_ns) const;

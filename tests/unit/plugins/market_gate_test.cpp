@@ -4,6 +4,7 @@
 #include <broadcast/testing.hpp>
 
 #include "tests/unit/plugins/plugin_path.hpp"
+#include "tests/unit/plugins/seoul.hpp"
 #include "tests/unit/plugins/sqlite_file.hpp"
 
 namespace broadcast {
@@ -104,9 +105,10 @@ TEST_F(MarketGateTest, RefusesWithTheFieldThatIsWrong) {
 
 class MarketGateDatabaseTest : public ::testing::Test {
  protected:
-  void start() {
-    host = std::make_unique<FakeHost>(plugin_path("market_gate"),
-                                      R"({"database":")" + file.url() + R"(","interval":"30s"})");
+  void start(const std::string& day = "2026-02-05", const json& holidays = json::array()) {
+    const json config{{"database", file.url()}, {"interval", "30s"}, {"holidays", holidays}};
+    host = std::make_unique<FakeHost>(plugin_path("market_gate"), config.dump(),
+                                      FakeHost::Options{.wall_start_ns = seoul(day + " 11:40:00")});
     host->start();
   }
   void insert(const std::string& date, const std::string& gate, const std::string& sectors) {
@@ -151,7 +153,7 @@ TEST_F(MarketGateDatabaseTest, PublishesTheNewestRowAndAgainWhenItChanges) {
     "kospi_change_pct":-0.47,"kosdaq":850.1,"kosdaq_change_pct":null,
     "sectors":[{"name":"반도체","ticker":"091160","change_pct":1.4,"signal":"bullish"}]})"));
   EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-05");
-  EXPECT_EQ(host->last(kTopic)["timestamp"], "2026-02-02T02:40:00.000000+00:00");
+  EXPECT_EQ(host->last(kTopic)["timestamp"], "2026-02-05T02:40:00.000000+00:00");
   EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
 
   host->advance(seconds(60));  // the row is the same
@@ -243,9 +245,9 @@ TEST_F(MarketGateDatabaseTest, ARowThatBreaksDoesNotBringBackTheOneBeforeIt) {
 }
 
 TEST_F(MarketGateDatabaseTest, ARowOlderThanTheLastTradingDayIsDegradedAndItsDayIsNamed) {
-  file.create();  // the host's day is Monday, 2026-02-02
+  file.create();
   insert("2026-01-29", "GREEN", "[]");
-  start();
+  start("2026-02-02");  // a Monday
   ASSERT_TRUE(wait_for_published(1));
   EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
   EXPECT_EQ(host->reports().back().detail,
@@ -256,10 +258,36 @@ TEST_F(MarketGateDatabaseTest, ARowOlderThanTheLastTradingDayIsDegradedAndItsDay
   EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
 }
 
+TEST_F(MarketGateDatabaseTest, AHolidayIsNoTradingDay) {
+  file.create();
+  insert("2026-02-03", "GREEN", "[]");
+  start("2026-02-05");
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+  start("2026-02-05", json::array({"2026-02-04"}));
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_OK);
+  EXPECT_THROW(FakeHost(plugin_path("market_gate"), R"({"holidays":["2026-02-30"]})"),
+               std::runtime_error);
+}
+
+TEST_F(MarketGateDatabaseTest, ARowOfADayToComeDoesNotHideHowOldTheOthersAre) {
+  file.create();
+  insert("2026-02-03", "YELLOW", "[]");
+  insert("2026-02-07", "GREEN", "[]");
+  insert("9999-12-31", "GREEN", "[]");
+  start();
+  ASSERT_TRUE(wait_for_published(1));
+  EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-03");
+  EXPECT_EQ(host->reports().back().detail,
+            "the newest row of market_status is of 2026-02-03; producers are still served");
+  EXPECT_EQ(host->metrics().at("market_status_left_out"), 2);
+}
+
 TEST_F(MarketGateDatabaseTest, ARowOfAnEarlierDayDoesNotReplaceWhatAProducerHasSent) {
   file.create();
   insert("2026-01-30", "GREEN", "[]");
-  start();
+  start("2026-02-02");
   ASSERT_TRUE(wait_for_published(1));
   ASSERT_EQ(host->message(kTopic, R"({"status":"RED","level":3})").status, BC_OK);
   insert("2026-01-30", "YELLOW", "[]");  // Friday's is corrected

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "plugins/database/holidays.hpp"
 #include "tests/unit/plugins/seoul.hpp"
 
 namespace broadcast {
@@ -35,17 +36,17 @@ TEST(TradingHoursTest, SaysHowLongItHasBeenOpen) {
 }
 
 TEST(TradingHoursTest, AHolidayIsClosedAllDayAndNoOther) {
-  const TradingHours hours({*TradingHours::parse_date("2026-02-17")});
+  const TradingHours hours({*parse_holiday("2026-02-17")});
   EXPECT_FALSE(hours.open_for(seoul("2026-02-17 10:00:00")));
   EXPECT_TRUE(hours.open_for(seoul("2026-02-18 10:00:00")));
 }
 
 TEST(TradingHoursTest, ADateIsADayThatThereIs) {
-  EXPECT_TRUE(TradingHours::parse_date("2028-02-29"));
+  EXPECT_TRUE(parse_holiday("2028-02-29"));
   for (const char* wrong :
        {"2026-02-29", "2026-13-01", "2026-00-10", "2026-01-32", "2026-1-01", "20260101",
         "2026-01-01 ", "2026/01/01", "x026-01-01", "2026-+1-01", ""}) {
-    EXPECT_FALSE(TradingHours::parse_date(wrong)) << wrong;
+    EXPECT_FALSE(parse_holiday(wrong)) << wrong;
   }
 }
 
