@@ -39,10 +39,12 @@ struct Column {
   }
 };
 
-/// Whether the connection is well, after a query on it has failed.
+/// Whether the connection is well, after a query on it has failed. SQLite has to look into its file
+/// for that, which may be none of its own.
 [[nodiscard]] inline bool answers(soci::session& session) {
+  const bool is_sqlite = session.get_backend_name() == "sqlite3";
   try {
-    session << "SELECT 1";
+    session << (is_sqlite ? "SELECT count(*) FROM sqlite_master" : "SELECT 1");
     return true;
   } catch (const std::exception&) {
     return false;

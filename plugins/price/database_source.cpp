@@ -4,7 +4,6 @@
 #include <cmath>
 #include <iterator>
 #include <memory>
-#include <stdexcept>
 #include <utility>
 
 #include "plugins/database/column.hpp"
@@ -23,28 +22,39 @@ struct DailyRow {
   Column volume;
 };
 
-/// Why it is no price, if it is none.
-std::optional<Refusal> refusal_of(const Column& price) {
+constexpr const char* kPrices = "prices";  // among the faults, beside the names of indices
+
+double whole(double price) { return std::round(price); }
+
+/// Why it is no price, if it is none. `rounded`: as it would be published.
+std::optional<Refusal> refusal_of(const Column& price, double (*rounded)(double)) {
   if (price.is_empty()) return Refusal::kEmptyRow;
   const auto number = price.number();
-  return number ? refusal_of_price(*number) : Refusal::kNotANumber;
+  return number ? refusal_of_price(rounded(*number)) : Refusal::kNotANumber;
 }
 
-std::optional<Refusal> refusal_of(const Column& date, const Column& price) {
-  if (!date.day()) return Refusal::kMalformed;
-  return refusal_of(price);
+/// Of the day of a row, if it can be that.
+std::optional<KoreanDay> day_of(const Column& date, KoreanDay latest) {
+  const auto day = date.day();
+  return day && *day <= latest ? day : std::nullopt;
 }
 
-void leave_out(Rows& rows, Refusal why, const std::string& what) {
-  rows.refused.add(why);
+std::optional<Refusal> refusal_of(const DailyRow& row, KoreanDay latest) {
+  if (!day_of(row.date, latest)) return Refusal::kMalformed;
+  return refusal_of(row.close, &whole);
+}
+
+/// `of`: a ticker, or the name of an index.
+void leave_out(Rows& rows, const std::string& of, Refusal why, const std::string& what) {
+  rows.refused[of].add(why);
   if (rows.left_out.empty()) rows.left_out = what;
 }
 
 /// Those that stand beside the newest row of everything, and would not be seen.
-void leave_out_undated(Rows& rows, const Column& count, const std::string& of) {
+void leave_out_undated(Rows& rows, const std::string& of, const Column& count) {
   const double undated = count.number().value_or(0);
   if (undated < 1) return;
-  rows.refused.add(Refusal::kMalformed, static_cast<std::size_t>(undated));
+  rows.refused[of].add(Refusal::kMalformed, static_cast<std::size_t>(undated));
   if (rows.left_out.empty()) rows.left_out = of + ": no date";
 }
 
@@ -57,7 +67,7 @@ std::int64_t volume_of(const DailyRow& row, Rows& rows) {
   const auto volume = row.volume.number();
   if (volume && *volume >= 0 && *volume <= kMost) return std::llround(*volume);
   if (!row.volume.is_empty()) {
-    leave_out(rows, Refusal::kField, "the volume of " + dated(row.ticker, row.date));
+    leave_out(rows, row.ticker, Refusal::kField, "the volume of " + dated(row.ticker, row.date));
   }
   return 0;
 }
@@ -111,8 +121,8 @@ void take_newest_usable(const std::vector<DailyRow>& newest_first, Rows& rows) {
   const DailyRow* found = nullptr;
   std::optional<double> before;
   for (const DailyRow& row : newest_first) {
-    if (const auto why = refusal_of(row.date, row.close)) {
-      leave_out(rows, *why, dated(row.ticker, row.date));
+    if (const auto why = refusal_of(row, rows.latest)) {
+      leave_out(rows, row.ticker, *why, dated(row.ticker, row.date));
     } else if (found == nullptr) {
       found = &row;
     } else {
@@ -142,6 +152,27 @@ void look_back(soci::session& session, const std::vector<std::string>& tickers, 
   }
 }
 
+/// Of the whole table: ticker after ticker by the primary key, however long the history is.
+std::string newest_day_query(const std::string& condition) {
+  return "WITH RECURSIVE t(ticker) AS (SELECT min(ticker) FROM daily_prices UNION ALL SELECT "
+         "(SELECT min(d.ticker) FROM daily_prices d WHERE d.ticker > t.ticker) FROM t WHERE "
+         "t.ticker IS NOT NULL) SELECT CAST(max((SELECT max(d.date) FROM daily_prices d WHERE "
+         "d.ticker = t.ticker" +
+         condition + ")) AS text) FROM t";
+}
+
+std::optional<KoreanDay> newest_day(soci::session& session, KoreanDay latest) {
+  Column date;
+  session << newest_day_query(""), soci::into(date.text, date.indicator);
+  for (int looks = 1; looks < DatabaseSource::kLookBack && !date.is_empty(); ++looks) {
+    if (const auto day = day_of(date, latest)) return day;
+    const std::string odd = date.text;
+    session << newest_day_query(" AND d.date < :odd"), soci::use(odd, "odd"),
+        soci::into(date.text, date.indicator);
+  }
+  return day_of(date, latest);
+}
+
 void read_prices(soci::session& session, const std::vector<std::string>& tickers, Rows& rows) {
   constexpr std::size_t kAtOnce = 100;  // of the parts that a statement may have
   std::vector<std::string> odd;
@@ -156,10 +187,11 @@ void read_prices(soci::session& session, const std::vector<std::string>& tickers
        soci::into(undated.text, undated.indicator));
   statement.execute();
   while (statement.fetch()) {
-    leave_out_undated(rows, undated, row.ticker);
+    rows.refused.try_emplace(row.ticker);
+    leave_out_undated(rows, row.ticker, undated);
     if (row.date.is_empty()) {
-      rows.refused.add(Refusal::kEmptyRow);  // it has none
-    } else if (refusal_of(row.date, row.close) || refusal_of(before)) {
+      rows.refused[row.ticker].add(Refusal::kEmptyRow);  // it has none
+    } else if (refusal_of(row, rows.latest) || refusal_of(before, &whole)) {
       odd.push_back(row.ticker);
     } else {
       rows.quotes.tickers.push_back(quote_of(row, before.number(), rows));
@@ -172,10 +204,12 @@ void read_prices(soci::session& session, const std::vector<std::string>& tickers
                odd.begin() + static_cast<std::ptrdiff_t>(end)},
               rows);
   }
+  rows.quotes.newest.prices = newest_day(session, rows.latest);
 }
 
 void read_index(soci::session& session, const IndexName& index, Rows& rows) {
   const std::string column(index.key);
+  const std::string name(index.name);
   Column date;
   Column points;
   Column percent;
@@ -189,17 +223,21 @@ void read_index(soci::session& session, const IndexName& index, Rows& rows) {
        soci::into(date.text, date.indicator), soci::into(points.text, points.indicator),
        soci::into(percent.text, percent.indicator), soci::into(undated.text, undated.indicator));
   statement.execute();
+  rows.refused.try_emplace(name);
   for (bool is_first = true; statement.fetch(); is_first = false) {
-    if (is_first) leave_out_undated(rows, undated, "market_status");
-    if (const auto why = refusal_of(date, points)) {
-      leave_out(rows, *why, dated(std::string(index.name), date));
+    if (is_first) leave_out_undated(rows, name, undated);
+    const auto day = day_of(date, rows.latest);
+    if (!rows.quotes.newest.indices) rows.quotes.newest.indices = day;
+    const auto why = day ? refusal_of(points, &round2) : Refusal::kMalformed;
+    if (why) {
+      leave_out(rows, name, *why, dated(name, date));
       continue;
     }
     const double now = *points.number();
     auto change = percent.number();
     if (change && *change <= -100) change.reset();
     if (!change && !percent.is_empty()) {
-      leave_out(rows, Refusal::kField, "the change of " + dated(std::string(index.name), date));
+      leave_out(rows, name, Refusal::kField, "the change of " + dated(name, date));
     }
     const double rate = change.value_or(0);
     rows.quotes.indices.push_back({.index = index,
@@ -207,7 +245,7 @@ void read_index(soci::session& session, const IndexName& index, Rows& rows) {
                                              .change = round2(now - now / (1 + rate / 100)),
                                              .change_rate = round2(rate),
                                              .volume = std::nullopt},
-                                   .as_of = {.day = date.day()}});
+                                   .as_of = {.day = day}});
     return;
   }
 }
@@ -215,18 +253,21 @@ void read_index(soci::session& session, const IndexName& index, Rows& rows) {
 void add(Rows& rows, Rows&& more) {
   std::ranges::move(more.quotes.tickers, std::back_inserter(rows.quotes.tickers));
   std::ranges::move(more.quotes.indices, std::back_inserter(rows.quotes.indices));
-  rows.refused.add(more.refused);
+  if (more.quotes.newest.prices) rows.quotes.newest.prices = more.quotes.newest.prices;
+  if (more.quotes.newest.indices) rows.quotes.newest.indices = more.quotes.newest.indices;
+  rows.refused.merge(more.refused);
   if (rows.left_out.empty()) rows.left_out = more.left_out;
 }
 
-/// What can be read: a table or column that is not there costs what stands in it. Throws where that
-/// is everything, or the connection is gone.
-Rows read_rows(soci::session& session, const Wanted& wanted) {
+/// What can be read: a table or column that is not there costs what stands in it. Throws where the
+/// connection is gone.
+Rows read_rows(soci::session& session, const Wanted& wanted, KoreanDay latest) {
   Rows rows;
   const auto take = [&](const std::string& what, const auto& read) {
     std::string& fault = rows.faults[what];
     try {
       Rows more;
+      more.latest = latest;
       read(more);
       add(rows, std::move(more));
     } catch (const std::exception& error) {
@@ -235,14 +276,11 @@ Rows read_rows(soci::session& session, const Wanted& wanted) {
     }
   };
   if (!wanted.tickers.empty()) {
-    take("prices", [&](Rows& more) { read_prices(session, wanted.tickers, more); });
+    take(kPrices, [&](Rows& more) { read_prices(session, wanted.tickers, more); });
   }
   for (const IndexName& index : wanted.indices) {
     take(std::string(index.name), [&](Rows& more) { read_index(session, index, more); });
   }
-  const bool is_there_any =
-      std::ranges::any_of(rows.faults, [](const auto& fault) { return fault.second.empty(); });
-  if (!is_there_any) throw std::runtime_error(rows.faults.begin()->second);
   return rows;
 }
 
@@ -262,8 +300,8 @@ void DatabaseSource::ask_next() {
                       .indices = next_indices_};
   const std::uint64_t turn = ++turn_;
   const bool is_taken = database_.try_run(
-      [this, wanted, turn](soci::session& session) {
-        return [this, turn, rows = read_rows(session, wanted)] { on_answer(turn, rows); };
+      [this, wanted, turn, latest = latest_row_day(calls().wall_ns())](soci::session& session) {
+        return [this, turn, rows = read_rows(session, wanted, latest)] { on_answer(turn, rows); };
       },
       [this, turn](const std::string& why) { on_failure(turn, why); });
   // The one before was given up, and is still not answered.
@@ -281,14 +319,23 @@ void DatabaseSource::on_answer(std::uint64_t turn, const Rows& rows) {
   events().on_link("");
   tell_lacks(rows.faults);
   tell_left_out(rows);
-  rows.refused.tell(events().on_refused);
+  tell_refused(rows.refused);
   events().on_quotes(rows.quotes);
   if (!deadline_ && !(next_tickers_.empty() && next_indices_.empty())) ask_next();
+}
+
+/// `what`: kPrices, a ticker, or the name of an index.
+bool DatabaseSource::is_wanted(std::string_view what) const {
+  const auto& [tickers, indices] = wanted();
+  if (what == kPrices) return !tickers.empty();
+  return std::ranges::binary_search(tickers, what) ||
+         std::ranges::find(indices, what, &IndexName::name) != indices.end();
 }
 
 /// What was not asked for this time is as it was.
 void DatabaseSource::tell_lacks(const std::map<std::string, std::string>& faults) {
   for (const auto& [what, why] : faults) faults_[what] = why;
+  std::erase_if(faults_, [this](const auto& one) { return !is_wanted(one.first); });
   std::string lacks;
   std::string reason;
   for (const auto& [what, why] : faults_) {
@@ -297,6 +344,16 @@ void DatabaseSource::tell_lacks(const std::map<std::string, std::string>& faults
     reason = why;
   }
   events().on_lack(lacks, reason);
+}
+
+/// Each once, until it is another: the same rows are read again and again.
+void DatabaseSource::tell_refused(const std::map<std::string, Refusals>& refused) {
+  for (const auto& [of, counts] : refused) {
+    if (std::exchange(refused_[of], counts) != counts) counts.tell(events().on_refused);
+  }
+  std::erase_if(refused_, [this](const auto& one) {
+    return one.second.total() == 0 || !is_wanted(one.first);
+  });
 }
 
 void DatabaseSource::tell_left_out(const Rows& rows) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "plugins/database/database.hpp"
@@ -30,8 +31,11 @@ class DatabaseSource final : public PolledSource {
 
   /// What the tables held.
   struct Rows {
+    KoreanDay latest;  ///< rows of a later day are not believed
     Quotes quotes;
-    Refusals refused;      ///< rows, and fields of rows, that are newer than what is served
+    /// By ticker or name of an index, of each that could be asked for: rows, and fields of rows,
+    /// that are newer than what is served.
+    std::map<std::string, Refusals> refused;
     std::string left_out;  ///< the first of those rows, for the log
     /// By what was asked for ("prices", "KOSPI"): why there is none of it; empty: there is.
     std::map<std::string, std::string> faults;
@@ -50,14 +54,18 @@ class DatabaseSource final : public PolledSource {
   void on_answer(std::uint64_t turn, const Rows& rows);
   void on_failure(std::uint64_t turn, const std::string& why);
   void end_turn();
+  [[nodiscard]] bool is_wanted(std::string_view what) const;
   void tell_lacks(const std::map<std::string, std::string>& faults);
+  void tell_refused(const std::map<std::string, Refusals>& refused);
   void tell_left_out(const Rows& rows);
 
   std::set<std::string> next_tickers_;
   std::vector<IndexName> next_indices_;
-  std::uint64_t turn_ = 0;                     // of the question whose answer is waited for
-  std::optional<std::uint64_t> deadline_;      // while it is
-  std::map<std::string, std::string> faults_;  // as Rows::faults, when each was asked for last
+  std::uint64_t turn_ = 0;                 // of the question whose answer is waited for
+  std::optional<std::uint64_t> deadline_;  // while it is
+  // Of what is wanted, as in Rows, when each was asked for last.
+  std::map<std::string, std::string> faults_;
+  std::map<std::string, Refusals> refused_;
   std::string logged_left_out_;
   std::optional<std::int64_t> logged_ns_;
   Database database_;  // last: its thread ends first

@@ -25,11 +25,9 @@ Failover::Failover(std::vector<Source> sources, Options options) : options_(std:
   for (Source& source : sources) members_.push_back({.source = std::move(source)});
 }
 
-void Failover::want(const std::string& ticker, WantedBy by) {
+void Failover::want(const std::string& ticker) {
   const auto [item, is_new] = items_.try_emplace(ticker, members_.size());
   if (!is_new) return;
-  item->second.by = by;
-  is_any_configured_ |= by == WantedBy::kConfiguration;
   if (const auto known = given_up_.extract(ticker)) item->second.last = known.mapped();
 }
 
@@ -71,7 +69,20 @@ void Failover::on_data(std::size_t at, Now now) {
 
 AsOf Failover::as_of(std::size_t at, const AsOf& said, Now now) const {
   if (members_[at].source.is_simulated) return {};
-  return said.day || is_believable(said, now) ? said : AsOf{.ns = now.wall_ns};
+  if (said.day) return said;
+  const TradingHours& hours = options_.hours;
+  // A time of day may have been given a date on which nothing is traded.
+  if (is_believable(said, now)) {
+    return hours.trades_on(korean_day(said.ns)) ? said : AsOf{.day = hours.last_full_day(said.ns)};
+  }
+  if (hours.has_opened(now.wall_ns)) return {.ns = now.wall_ns};
+  return {.day = hours.last_full_day(now.wall_ns)};
+}
+
+void Failover::on_newest(std::size_t at, const NewestRows& newest) {
+  NewestRows& known = members_[at].newest;
+  if (newest.prices) known.prices = newest.prices;
+  if (newest.indices) known.indices = newest.indices;
 }
 
 Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, const AsOf& said,
@@ -86,10 +97,9 @@ Failover::Verdict Failover::on_quote(std::size_t at, std::string_view key, const
   }
   on_data(at, now);
   seen.life = members_[at].life;
-  seen.row_day = said.day;
   seen.truth.reset();
   const AsOf when = as_of(at, said, now);
-  // A row of a day to come is written today: it is no newer than what is live.
+  // A row of tomorrow is written today: it is no newer than what is live.
   if (when.day) seen.truth = {std::min(*when.day, korean_day(now.wall_ns)), false};
   if (when.ns != 0) seen.truth = {korean_day(when.ns), true};
   return verdict_on(at, item);
@@ -112,11 +122,13 @@ Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) const {
   return Verdict::kServes;
 }
 
-/// What it has is older than what was published last. (Of live values of one source, times decide.)
+/// What it has is older than what was published last. Of live values of one source times decide,
+/// and a daily row that it does not have any more was a mistake.
 bool Failover::is_behind_what_stands(std::size_t at, const Item& item) const {
   const auto& truth = item.seen[at].truth;
-  if (!truth || (item.last.by == at && truth->is_live)) return false;
-  return truth < item.last.truth;
+  const auto& last = item.last.truth;
+  if (!truth || !last || (item.last.by == at && truth->is_live == last->is_live)) return false;
+  return *truth < *last;
 }
 
 bool Failover::on_time(Now now) {
@@ -282,18 +294,18 @@ Failover::Standing Failover::standing() const {
 
 /// Prices and indices are rows of different tables.
 std::vector<Failover::Behind> Failover::behind_of(std::size_t at) const {
-  std::optional<KoreanDay> newest[2];
+  bool serves_rows[2] = {};
   for (const auto& [key, item] : items_) {
-    const auto& day = item.seen[at].row_day;
-    const bool is_index = item.index != nullptr;
-    const bool counts = is_index || item.by == WantedBy::kConfiguration || !is_any_configured_;
-    if (!day || !counts || server_of(item) != at || is_behind_what_stands(at, item)) continue;
-    newest[is_index] = std::max(newest[is_index], day);
+    const auto& truth = item.seen[at].truth;
+    if (!truth || truth->is_live || server_of(item) != at) continue;
+    if (!is_behind_what_stands(at, item)) serves_rows[item.index != nullptr] = true;
   }
   std::vector<Behind> behind;
   for (const bool is_index : {false, true}) {
-    const auto& day = newest[is_index];
-    if (day && *day < last_full_day_) behind.push_back({at, is_index, *day});
+    const auto& day = is_index ? members_[at].newest.indices : members_[at].newest.prices;
+    if (serves_rows[is_index] && day && *day < last_full_day_) {
+      behind.push_back({at, is_index, *day});
+    }
   }
   return behind;
 }

@@ -3,8 +3,8 @@
 // the first healthy one that has delivered it, or where nobody is healthy by the first one that is
 // recovering and has, and by nobody else meanwhile: never two sources interleaved. Across sources
 // trading days decide: what was published gives way to nothing of an earlier day, nor a live value
-// to a daily row of the same day. Pure: it is told what happens and when, and says what follows.
-// Owned by the broadcaster; [plugin].
+// to a daily row of the same day. Within a source daily rows may be withdrawn. Pure: it is told
+// what happens and when, and says what follows. Owned by the broadcaster; [plugin].
 
 #include <chrono>
 #include <cstddef>
@@ -48,7 +48,8 @@ class Failover {
     kStands,    ///< what was published is newer, and stays
     kUnwanted,  ///< any more
   };
-  /// The newest daily row that a source serves is older than the last full trading day.
+  /// A source serves daily rows, and the newest that it has is older than the last full trading
+  /// day.
   struct Behind {
     std::size_t at = 0;
     bool is_index = false;
@@ -66,9 +67,6 @@ class Failover {
     friend bool operator==(const Standing&, const Standing&) = default;
     [[nodiscard]] bool has_prices() const { return !serving.empty() || is_last_standing; }
   };
-  /// By whom a ticker is wanted. One that somebody subscribes to may be any, also one that is not
-  /// traded any more: beside configured ones it does not show how new a source's rows are.
-  enum class WantedBy : std::uint8_t { kConfiguration, kSubscribers };
 
   /// How long a source that has just been asked for the first time may say nothing at all.
   static constexpr std::chrono::seconds kPatience{10};
@@ -78,7 +76,7 @@ class Failover {
 
   Failover(std::vector<Source> sources, Options options);
 
-  void want(const std::string& ticker, WantedBy by);
+  void want(const std::string& ticker);
   void want(const IndexName& index);
   /// What was published of it stays in its topic, and is remembered.
   void forget(const std::string& ticker);
@@ -87,7 +85,10 @@ class Failover {
   bool on_link(std::size_t at, bool is_up, Now now);
   /// A sign of life: a good quote, or a poll that was answered.
   void on_data(std::size_t at, Now now);
-  /// When a quote was true, as subscribers are told: where its source does not say, when it came;
+  /// How new its daily rows are. What was not looked at is as it was.
+  void on_newest(std::size_t at, const NewestRows& newest);
+  /// When a quote was true, as subscribers are told. Where its source does not say, or cannot be
+  /// right, that is when it came, or while the exchange has not opened today, its last trading day;
   /// nothing for what is simulated.
   [[nodiscard]] AsOf as_of(std::size_t at, const AsOf& said, Now now) const;
   /// `key` is a ticker, or an index's key. REQUIRES: the quote itself is good.
@@ -117,6 +118,7 @@ class Failover {
     std::uint64_t life = 0;               // how often it has begun, or begun to recover
     std::int64_t sign_ns = 0;             // last data, connection, or first want
     std::optional<std::int64_t> good_ns;  // kRecovering: without a fault since
+    NewestRows newest;
   };
   /// What decides across sources: of two values of a day, the live one is newer.
   struct Truth {
@@ -127,8 +129,7 @@ class Failover {
   struct Seen {
     std::uint64_t life = 0;  // of the source, when it delivered the item last
     std::int64_t newest_ns = 0;
-    std::optional<Truth> truth;        // of what it delivered last; none: simulated
-    std::optional<KoreanDay> row_day;  // where that was a daily row
+    std::optional<Truth> truth;  // of what it delivered last; none: simulated
   };
   struct Published {
     std::size_t by = 0;
@@ -139,7 +140,6 @@ class Failover {
     std::vector<Seen> seen;  // by source
     Published last;
     const IndexName* index = nullptr;
-    WantedBy by = WantedBy::kConfiguration;
   };
 
   [[nodiscard]] bool has(std::size_t at, const Item& item) const;
@@ -165,7 +165,6 @@ class Failover {
   /// Of tickers that were given up. Sources deliver what is listed: some thousands, however many
   /// clients ask for.
   std::map<std::string, Published> given_up_;
-  bool is_any_configured_ = false;
   KoreanDay last_full_day_;  // at the last look
 };
 

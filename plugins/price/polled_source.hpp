@@ -29,6 +29,7 @@ class PolledSource : public PriceSource {
   void ask_again_within(std::chrono::nanoseconds delay);
 
   [[nodiscard]] const Events& events() const { return events_; }
+  [[nodiscard]] const Wanted& wanted() const { return wanted_; }
   [[nodiscard]] const SourceCalls& calls() const { return calls_; }
 
  private:

@@ -49,7 +49,7 @@ void PriceBroadcaster::on_config(std::string_view json) {
                                           config.at("holidays").get<std::vector<std::string>>()))});
   demand_.configure(config.at("tickers").get<std::set<std::string>>());
   for (const std::string& ticker : demand_.configured()) {
-    failover_->want(ticker, Failover::WantedBy::kConfiguration);
+    failover_->want(ticker);
   }
   for (const IndexName& index : kIndices) {
     const auto& wanted = config.at("indices");
@@ -71,7 +71,7 @@ void PriceBroadcaster::on_demand(std::string_view topic, std::int64_t subscriber
       demand_.on_demand(std::string(topic.substr(kPricePrefix.size())), subscribers > 0);
   if (!change.given_up.empty()) failover_->forget(change.given_up);
   if (!change.wanted.empty()) {
-    failover_->want(change.wanted, Failover::WantedBy::kSubscribers);
+    failover_->want(change.wanted);
   }
   settle_soon();
 }
@@ -109,6 +109,7 @@ void PriceBroadcaster::on_link(std::size_t at, const std::string& error) {
     log(error.empty() ? LogLevel::kInfo : LogLevel::kWarn,
         "source " + std::string(sources_[at]->name()) + ": " + *line);
   }
+  if (!error.empty()) lacks_[at].clear();
   if (!failover_->on_link(at, error.empty(), now())) return;
   has_condition_changed_ = true;
   settle_soon();
@@ -124,6 +125,7 @@ void PriceBroadcaster::on_lack(std::size_t at, const std::string& what, const st
 }
 
 void PriceBroadcaster::on_quotes(std::size_t at, const Quotes& quotes) {
+  failover_->on_newest(at, quotes.newest);
   for (const TickerQuote& one : quotes.tickers) on_quote(at, one.ticker, one);
   for (const IndexUpdate& one : quotes.indices) on_quote(at, one.index.key, one);
   if (quotes.tickers.empty() && quotes.indices.empty()) failover_->on_data(at, now());
@@ -186,7 +188,9 @@ void PriceBroadcaster::settle() {
   for (std::size_t at = 0; at < sources_.size(); ++at) look_at_kept(at);
   // Best first: what one delivers at once is not asked of the next.
   for (std::size_t at = 0; at < sources_.size(); ++at) {
-    sources_[at]->want(failover_->take_wanted(at, now()));
+    const Wanted wanted = failover_->take_wanted(at, now());
+    if (wanted.empty()) lacks_[at].clear();  // it is not asked any more, and will not say
+    sources_[at]->want(wanted);
   }
   report_standing();
 }
@@ -227,8 +231,7 @@ std::string PriceBroadcaster::shortcomings(const Failover::Standing& standing) c
             std::string(sources_[one.at]->name()) + " is of " + day_text(one.newest);
   }
   for (std::size_t at = 0; at < sources_.size(); ++at) {
-    const bool serves = std::ranges::find(standing.serving, at) != standing.serving.end();
-    if (!serves || lacks_[at].empty()) continue;
+    if (lacks_[at].empty()) continue;
     text +=
         "; " + std::string(sources_[at]->name()) + " has no " + lacks_[at] + ", the log says why";
   }

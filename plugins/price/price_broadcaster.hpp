@@ -68,7 +68,7 @@ class PriceBroadcaster : public Broadcaster {
   TickerDemand demand_;
   std::vector<std::unique_ptr<PriceSource>> sources_;
   std::vector<FaultLog> faults_;    // by source
-  std::vector<std::string> lacks_;  // by source: what it cannot deliver, although it answers
+  std::vector<std::string> lacks_;  // by source: what it cannot deliver of what is wanted of it
   std::vector<FaultLog> lack_faults_;
   /// By source, then by ticker or index: what publishes its last quote, while the source recovers.
   std::vector<std::map<std::string, std::function<void()>, std::less<>>> kept_;

@@ -49,6 +49,7 @@ class Refusals {
       if (counts_[i] > 0) on_refused(static_cast<Refusal>(i), counts_[i]);
     }
   }
+  friend bool operator==(const Refusals&, const Refusals&) = default;
 
  private:
   std::array<std::size_t, kRefusals.size()> counts_{};

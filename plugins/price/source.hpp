@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,9 +36,16 @@ struct Wanted {
   [[nodiscard]] bool empty() const { return tickers.empty() && indices.empty(); }
 };
 
+/// Of which day the newest row of a table is, whatever is asked for of it; nothing: not looked at.
+struct NewestRows {
+  std::optional<KoreanDay> prices;
+  std::optional<KoreanDay> indices;
+};
+
 struct Quotes {
   std::vector<TickerQuote> tickers;
   std::vector<IndexUpdate> indices;
+  NewestRows newest;  ///< where these are daily rows
 };
 
 /// Why a quote is not published, or kField: a field of it that it does without. Counted by the
@@ -64,8 +72,8 @@ class PriceSource {
     /// why not, for the log: it may name hosts and files. Told before the quotes that prove it, on
     /// every change, and may be repeated.
     std::function<void(const std::string& error)> on_link;
-    /// What it cannot deliver although it answers, for subscribers, such as "KOSPI"; empty:
-    /// nothing. `why` is for the log. May be repeated.
+    /// Of what is wanted of it, what it cannot deliver although it answers, for subscribers, such
+    /// as "KOSPI"; empty: nothing. `why` is for the log. Told after on_link, and may be repeated.
     std::function<void(const std::string& what, const std::string& why)> on_lack;
     std::function<void(Refusal, std::size_t)> on_refused;
   };

@@ -11,6 +11,8 @@
 #include <broadcast/testing.hpp>
 
 #include "tests/unit/plugins/plugin_path.hpp"
+#include "tests/unit/plugins/scripted_price.hpp"
+#include "tests/unit/plugins/seoul.hpp"
 #include "tests/unit/plugins/sqlite_file.hpp"
 
 namespace broadcast {
@@ -21,9 +23,10 @@ using std::chrono::seconds;
 
 class DatabaseSourceTest : public ::testing::Test {
  protected:
-  void start(const std::string& sources) {
-    host = std::make_unique<FakeHost>(
-        plugin_path("price"), R"({"tickers":["005930","000660"],"sources":)" + sources + "}");
+  void start(const std::string& sources, const std::string& tickers = R"(["005930","000660"])") {
+    host = std::make_unique<FakeHost>(plugin_path("price"),
+                                      R"({"tickers":)" + tickers + R"(,"sources":)" + sources + "}",
+                                      at_noon());
     host->start();
   }
   [[nodiscard]] std::string only_database() const {
@@ -32,6 +35,7 @@ class DatabaseSourceTest : public ::testing::Test {
   [[nodiscard]] std::string with_sim_behind() const {
     return R"([{"type":"database","url":")" + file.url() + R"("},{"type":"sim"}])";
   }
+  static FakeHost::Options at_noon() { return {.wall_start_ns = seoul("2026-02-05 12:00:00")}; }
   [[nodiscard]] bool wait_for_report(std::size_t count) {
     return host->run_posts_until([&] { return host->reports().size() >= count; });
   }
@@ -104,7 +108,8 @@ TEST_F(DatabaseSourceTest, WhatItDoesNotHaveOrCannotBeIsAskedOfTheNext) {
 
 TEST_F(DatabaseSourceTest, ANewestRowThatCannotBeUsedDoesNotHideTheGoodOneBelowIt) {
   file.create();
-  for (const char* wrong : {"0", "-82500", "NULL", "'sold out'", "9e999", "x'00ff'", "1e300"}) {
+  for (const char* wrong :
+       {"0", "0.4", "-82500", "NULL", "'sold out'", "9e999", "x'00ff'", "1e300"}) {
     SCOPED_TRACE(wrong);
     file.run("DELETE FROM daily_prices");
     file.close_price("005930", "2026-02-01", "70000");
@@ -139,7 +144,7 @@ TEST_F(DatabaseSourceTest, OddRowsOfManyTickersAreLookedBehindToo) {
   at_once.commit();
   host = std::make_unique<FakeHost>(
       plugin_path("price"),
-      json{{"tickers", tickers}, {"sources", json::parse(only_database())}}.dump());
+      json{{"tickers", tickers}, {"sources", json::parse(only_database())}}.dump(), at_noon());
   host->start();
   ASSERT_TRUE(wait_for_report(1));
   EXPECT_EQ(host->published().size(), 250U);
@@ -220,22 +225,116 @@ TEST_F(DatabaseSourceTest, ATableThatIsNotThereCostsWhatStandsInIt) {
   }
 }
 
-TEST_F(DatabaseSourceTest, WithoutEitherTableItDoesNotAnswer) {
+TEST_F(DatabaseSourceTest, WithoutTheTablesThatAreAskedItAnswersAndSaysWhatItLacks) {
   file.run("CREATE TABLE other(x int)");
-  start(only_database());
+  const std::pair<const char*, const char*> rows[] = {
+      {R"(["005930"])", "KOSDAQ and KOSPI and prices"}, {"[]", "KOSDAQ and KOSPI"}};
+  for (const auto& [tickers, lacks] : rows) {
+    start(only_database(), tickers);
+    ASSERT_TRUE(wait_for_report(1));
+    EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
+    EXPECT_EQ(host->reports().back().detail,
+              "asking database; database has no " + std::string(lacks) + ", the log says why");
+  }
+}
+
+TEST_F(DatabaseSourceTest, WhatABetterSourceHasByNowItDoesNotLack) {
+  file.create();
+  file.close_price("005930", "2026-02-04", "82500");
+  file.run("DROP TABLE market_status");
+  host = std::make_unique<FakeHost>(
+      ScriptedPrice::entry(),
+      R"({"sources":[{"type":"kiwoom_ws"},{"type":"sqlite","url":")" + file.url() + "\"}]}",
+      at_noon());
+  host->start();
+  ScriptedSource& ws = ScriptedSource::named("kiwoom_ws");
+  ws.tell().on_link("");
   ASSERT_TRUE(wait_for_report(1));
-  EXPECT_EQ(host->reports().back().state, BC_STATUS_DOWN);
+  EXPECT_THAT(host->reports().back().detail,
+              ::testing::EndsWith("; database has no KOSPI, the log says why"));
+  ws.index(kIndices[0], 2'610.55);
+  ws.quote("000660", 239'000);
+  const auto is_well = [&] { return host->reports().back().state == BC_STATUS_OK; };
+  for (int round = 0; round < 60 && !is_well(); ++round) {
+    host->advance(seconds(1));
+    ws.index(kIndices[0], 2'610.55);
+    static_cast<void>(host->run_posts_until(is_well, std::chrono::milliseconds(50)));
+  }
+  EXPECT_THAT(host->reports().back().detail,
+              ::testing::StartsWith("serving kiwoom_ws and database since "));
+  EXPECT_TRUE(is_well());
 }
 
 TEST_F(DatabaseSourceTest, WhoseNewestRowIsOlderThanTheLastTradingDayIsDegraded) {
-  file.create();  // the host's day is Monday, 2026-02-02
-  file.close_price("005930", "2026-01-29", "82500");
-  file.run("INSERT INTO market_status(date, kospi) VALUES('2026-01-30', 2610.55)");
+  file.create();
+  file.close_price("005930", "2026-02-03", "82500");
+  file.run("INSERT INTO market_status(date, kospi) VALUES('2026-02-04', 2610.55)");
   start(only_database());
   ASSERT_TRUE(wait_for_report(1));
   EXPECT_EQ(host->reports().back().state, BC_STATUS_DEGRADED);
   EXPECT_THAT(host->reports().back().detail,
-              ::testing::EndsWith("; the newest price of database is of 2026-01-29"));
+              ::testing::EndsWith("; the newest price of database is of 2026-02-03"));
+}
+
+TEST_F(DatabaseSourceTest, TheNewestRowOfTheWholeTableSaysHowOldItIs) {
+  file.create();
+  file.close_price("005930", "2024-03-04", "82500");  // it is not traded any more
+  file.close_price("035420", "2026-02-04", "211000");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("price:005930")["as_of"], "2024-03-04");
+  EXPECT_EQ(host->reports().back().state, BC_STATUS_OK) << host->reports().back().detail;
+}
+
+TEST_F(DatabaseSourceTest, ARowOfADayToComeCostsItselfAndHidesNothing) {
+  file.create();
+  file.close_price("005930", "2026-02-03", "82500");
+  file.close_price("005930", "2026-02-07", "1");
+  file.close_price("005930", "9999-12-31", "1");
+  file.run(
+      "INSERT INTO market_status(date, kospi) VALUES('2026-02-03', 2610.55), ('2099-01-01', 1)");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("price:005930")["as_of"], "2026-02-03");
+  EXPECT_EQ(host->last("market:kospi")["as_of"], "2026-02-03");
+  EXPECT_GE(refused("quotes_refused_malformed"), 3);
+  EXPECT_THAT(host->reports().back().detail,
+              ::testing::EndsWith("; the newest price of database is of 2026-02-03; the newest "
+                                  "index of database is of 2026-02-03"));
+}
+
+TEST_F(DatabaseSourceTest, ARowThatIsWithdrawnGivesWayToTheOneBeforeIt) {
+  file.create();
+  file.close_price("005930", "2026-02-04", "82500");
+  file.close_price("005930", "2026-02-05", "1");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  EXPECT_EQ(host->last("price:005930")["data"]["price"], 1);
+  file.run("DELETE FROM daily_prices WHERE date = '2026-02-05'");
+  host->advance(seconds(5));
+  EXPECT_TRUE(
+      host->run_posts_until([&] { return host->last("price:005930")["data"]["price"] == 82'500; }));
+}
+
+TEST_F(DatabaseSourceTest, ARowThatCannotBeUsedIsCountedOnceUntilItIsAnother) {
+  file.create();
+  file.close_price("005930", "2026-02-04", "82500");
+  file.close_price("005930", "2026-02-05", "0");
+  start(only_database());
+  ASSERT_TRUE(wait_for_report(1));
+  const auto poll = [&] {
+    const std::size_t before = host->published("price:005930").size();
+    host->advance(seconds(5));
+    return host->run_posts_until([&] { return host->published("price:005930").size() > before; });
+  };
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(poll());
+  EXPECT_EQ(refused("quotes_refused_no_price"), 1);
+  EXPECT_EQ(refused("quotes_refused_empty_row"), 1) << "of the other ticker";
+  file.close_price("005930", "2026-02-05", "83000");
+  ASSERT_TRUE(poll());
+  file.close_price("005930", "2026-02-05", "0");
+  ASSERT_TRUE(poll());
+  EXPECT_EQ(refused("quotes_refused_no_price"), 2);
 }
 
 TEST_F(DatabaseSourceTest, WithoutTheDatabaseTheNextServesUntilItIsBack) {

@@ -74,7 +74,7 @@ class History {
   std::size_t pick(std::size_t below) { return random_() % below; }
 
   void want(const std::string& ticker) {
-    failover_.want(ticker, Failover::WantedBy::kSubscribers);
+    failover_.want(ticker);
     wanted_.insert(ticker);
     look();
   }
@@ -131,9 +131,10 @@ class History {
   void quote(std::size_t at, const std::string& ticker) {
     const AsOf as_of = this->as_of(at);
     const Verdict verdict = failover_.on_quote(at, ticker, as_of, now_);
-    delivered_[{at, ticker}] = {as_of.day.value_or(korean_day(now_.wall_ns)), !as_of.day};
+    const AsOf told = failover_.as_of(at, as_of, now_);
+    delivered_[{at, ticker}] = {told.day.value_or(korean_day(now_.wall_ns)), !told.day};
     if (verdict == Verdict::kStands) {
-      EXPECT_LT(delivered_.at({at, ticker}), published_.at(ticker));
+      EXPECT_LT(delivered_.at({at, ticker}), published_.at(ticker).first);
     }
     EXPECT_EQ(verdict == Verdict::kUnwanted, !wanted_.contains(ticker));
     if (verdict != Verdict::kUnwanted) quoted_ns_[at] = now_.mono_ns;
@@ -147,9 +148,11 @@ class History {
   }
   void on_served(std::size_t at, const std::string& ticker) {
     const Truth truth = delivered_.at({at, ticker});
-    const auto published = published_.emplace(ticker, truth).first;
-    EXPECT_GE(truth, published->second) << "nothing newer is replaced";
-    published->second = truth;
+    auto& [published, by] = published_.try_emplace(ticker, truth, at).first->second;
+    const bool is_withdrawn = by == at && truth.second == published.second;
+    EXPECT_TRUE(truth >= published || is_withdrawn) << "nothing newer is replaced";
+    published = truth;
+    by = at;
     const auto missing = failover_.standing().missing;
     const bool is_proven = std::ranges::find(missing, at) == missing.end();
     const auto last = served_.find(ticker);
@@ -179,7 +182,8 @@ class History {
   std::map<std::string, Served> served_;
   std::set<std::pair<std::size_t, std::string>> kept_;
   std::map<std::pair<std::size_t, std::string>, Truth> delivered_;  // last
-  std::map<std::string, Truth> published_;                          // last, also what was forgotten
+  std::map<std::string, std::pair<Truth, std::size_t>>
+      published_;  // and by whom; also what was forgotten
   std::array<bool, kSources> is_up_{};
   std::array<bool, kSources> was_idle_{};                       // since it was cut
   std::array<std::optional<std::int64_t>, kSources> cut_ns_{};  // last

@@ -42,7 +42,7 @@ class FailoverTest : public ::testing::Test {
     }
   }
   void want(const std::string& ticker) {
-    failover.want(ticker, Failover::WantedBy::kConfiguration);
+    failover.want(ticker);
     look();
   }
   void up(std::size_t source) {
@@ -58,6 +58,10 @@ class FailoverTest : public ::testing::Test {
   }
   Verdict row(std::size_t source, const std::string& day, const std::string& key = "005930") {
     return quote(source, key, AsOf{.day = *parse_day(day)});
+  }
+  /// Of its tables: until which day they go.
+  void newest(std::size_t source, const std::string& day) {
+    failover.on_newest(source, {.prices = parse_day(day), .indices = parse_day(day)});
   }
   Verdict quote(std::size_t source, const std::string& key, const AsOf& as_of) {
     const Verdict verdict = failover.on_quote(source, key, as_of, now);
@@ -151,7 +155,7 @@ TEST_F(FailoverTest, IndicesAreAskedForInTheOrderOfTheirCodes) {
 TEST(FailoverPeriodTest, WhoIsAskedOnceAMinuteIsNotSilentInBetween) {
   Failover failover({{.name = "database", .period = std::chrono::minutes(1)}}, {});
   Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = seoul("2026-02-05 10:00:00")};
-  failover.want("005930", Failover::WantedBy::kConfiguration);
+  failover.want("005930");
   static_cast<void>(failover.take_wanted(0, now));
   for (int second = 0; second < 600; ++second) {
     if (second % 60 == 0) {
@@ -504,22 +508,21 @@ TEST_F(FailoverTest, WhatWasPublishedOfATickerIsRememberedWhenNobodyWantsItAWhil
   EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kStands) << "its topic still has the live price";
 }
 
-TEST_F(FailoverTest, AnEarlierRowOfTheSameSourceDoesNotReplaceALaterOne) {
-  all_well();
-  down(kWs);
-  down(kRest);
-  at("2026-02-06 18:00:00");
-  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
-  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kStands) << "today's is being rewritten";
-  EXPECT_EQ(told(),
-            "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database");
-  EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
+TEST_F(FailoverTest, ADailyRowThatIsWithdrawnGivesWayToTheOneBeforeItOfTheSameSource) {
+  want("005930");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kServes);
+  EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kServes) << "today's was a mistake";
+  EXPECT_EQ(row(kRest, "2026-02-03"), Verdict::kStands) << "another source's is no withdrawal";
+  EXPECT_EQ(quote(kRest, "005930", now.wall_ns), Verdict::kServes);
+  EXPECT_EQ(row(kRest, "2026-02-04"), Verdict::kStands) << "nor is a row after a live value";
 }
 
 TEST_F(FailoverTest, ADailyRowThatIsOfTheLastTradingDayBeforeTodayIsNewEnough) {
   at("2026-02-09 16:00:00");  // a Monday
   want("005930");
   for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  newest(kDb, "2026-02-06");
   EXPECT_EQ(row(kDb, "2026-02-06"), Verdict::kServes);
   EXPECT_EQ(told(), "ok: serving database");
   pass(hours(8) - seconds(1));
@@ -529,11 +532,11 @@ TEST_F(FailoverTest, ADailyRowThatIsOfTheLastTradingDayBeforeTodayIsNewEnough) {
   ASSERT_EQ(failover.standing().behind.size(), 1U);
   EXPECT_EQ(day_text(failover.standing().behind[0].newest), "2026-02-06");
   EXPECT_FALSE(failover.standing().behind[0].is_index);
-  EXPECT_EQ(row(kDb, "2026-02-09"), Verdict::kServes);
+  newest(kDb, "2026-02-09");
   EXPECT_EQ(told(), "ok: serving database");
 }
 
-TEST_F(FailoverTest, TheNewestRowOfAllCountsOfPricesAndOfIndicesEach) {
+TEST_F(FailoverTest, TheNewestRowOfEachTableCounts) {
   want("005930");
   want("000660");
   failover.want(kIndices[0]);
@@ -542,30 +545,58 @@ TEST_F(FailoverTest, TheNewestRowOfAllCountsOfPricesAndOfIndicesEach) {
   EXPECT_EQ(row(kDb, "2024-03-04", "000660"), Verdict::kServes) << "it is suspended";
   EXPECT_EQ(row(kDb, "2026-02-04"), Verdict::kServes);
   EXPECT_EQ(row(kDb, "2026-02-03", "kospi"), Verdict::kServes);
+  failover.on_newest(kDb, {.prices = parse_day("2026-02-04"), .indices = std::nullopt});
+  failover.on_newest(kDb, {.prices = std::nullopt, .indices = parse_day("2026-02-03")});
   ASSERT_EQ(failover.standing().behind.size(), 1U);
   EXPECT_TRUE(failover.standing().behind[0].is_index);
 }
 
-TEST_F(FailoverTest, ATickerThatSomebodySubscribesToDoesNotShowHowNewTheRowsAre) {
-  all_well();
-  failover.want("123456", Failover::WantedBy::kSubscribers);
-  look();
-  EXPECT_EQ(row(kDb, "2024-03-04", "123456"), Verdict::kServes) << "it is not traded any more";
-  EXPECT_EQ(told(), "ok: serving kiwoom_ws and database");
+TEST_F(FailoverTest, ATickerThatIsNotTradedAnyMoreDoesNotShowHowNewTheRowsAre) {
+  want("123456");
+  for (const std::size_t source : {kWs, kRest, kDb}) up(source);
+  newest(kDb, "2026-02-04");
+  EXPECT_EQ(row(kDb, "2024-03-04", "123456"), Verdict::kServes);
+  EXPECT_EQ(told(), "ok: serving database");
+  newest(kDb, "2026-02-03");
+  EXPECT_EQ(told(), "degraded: serving database");
+  EXPECT_TRUE(serves(kWs, "123456"));
+  EXPECT_EQ(told(), "ok: serving kiwoom_ws") << "nothing comes out of the table";
 }
 
-TEST_F(FailoverTest, WithoutConfiguredTickersThoseThatAreSubscribedToShowIt) {
-  failover.want("123456", Failover::WantedBy::kSubscribers);
-  look();
+TEST_F(FailoverTest, WithoutATimeAValueBeforeTheOpeningIsOfTheLastTradingDay) {
+  const std::pair<const char*, const char*> rows[] = {{"2026-02-05 00:00:01", "2026-02-04"},
+                                                      {"2026-02-05 08:59:59", "2026-02-04"},
+                                                      {"2026-02-07 12:00:00", "2026-02-06"},
+                                                      {"2026-02-09 08:00:00", "2026-02-06"}};
+  for (const auto& [when, day] : rows) {
+    at(when);
+    EXPECT_EQ(failover.as_of(kWs, {}, now).text(), day) << when;
+    const std::int64_t close = now.wall_ns + nanoseconds(hours(7)).count();
+    EXPECT_EQ(failover.as_of(kWs, {.ns = close}, now).text(), day) << when << ", its close to come";
+  }
+  for (const char* when : {"2026-02-05 09:00:00", "2026-02-05 23:59:59"}) {
+    at(when);
+    EXPECT_EQ(failover.as_of(kWs, {}, now).ns, now.wall_ns) << when;
+  }
+  at("2026-02-05 08:00:00");
+  want("005930");
   for (const std::size_t source : {kWs, kRest, kDb}) up(source);
-  EXPECT_EQ(row(kDb, "2026-02-03", "123456"), Verdict::kServes);
-  EXPECT_EQ(told(), "degraded: serving database");
+  EXPECT_EQ(row(kDb, "2026-02-05"), Verdict::kServes);
+  EXPECT_EQ(quote(kWs, "005930"), Verdict::kStands) << "it is yesterday's";
+}
+
+TEST(FailoverHolidayTest, ATimeOnADayWithoutTradingIsOfTheDayBefore) {
+  const Failover failover({{.name = "kiwoom_ws"}},
+                          {.hours = TradingHours({*parse_day("2026-02-04")})});
+  const Failover::Now now{.mono_ns = 0, .wall_ns = seoul("2026-02-05 10:00:00")};
+  const AsOf holiday{.ns = seoul("2026-02-04 15:30:00")};
+  EXPECT_EQ(failover.as_of(0, holiday, now).text(), "2026-02-03");
 }
 
 TEST(FailoverSimulatedTest, WhateverWasTrueMayFollowWhatIsSimulated) {
   Failover failover({{.name = "database"}, {.name = "sim", .is_simulated = true}}, {});
   Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = seoul("2026-02-05 10:00:00")};
-  failover.want("005930", Failover::WantedBy::kConfiguration);
+  failover.want("005930");
   failover.on_link(0, true, now);
   failover.on_link(1, true, now);
   EXPECT_EQ(failover.on_quote(1, "005930", {}, now), Verdict::kServes);

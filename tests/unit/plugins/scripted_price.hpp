@@ -9,6 +9,7 @@
 
 #include <broadcast/testing.hpp>
 
+#include "plugins/price/database_source.hpp"
 #include "plugins/price/polled_source.hpp"
 #include "plugins/price/price_broadcaster.hpp"
 
@@ -83,6 +84,7 @@ class DailySource final : public PolledSource {
       quotes.tickers.push_back({ticker, {.price = 21'000, .change = -500}, {.day = day_}});
     for (const IndexName& index : wanted.indices)
       quotes.indices.push_back({index, {.index = 2'500}, {.day = day_}});
+    quotes.newest = {.prices = day_, .indices = day_};
     events().on_link("");
     events().on_quotes(quotes);
   }
@@ -121,6 +123,10 @@ class ScriptedPrice final : public PriceBroadcaster {
     if (type == "daily") {
       const auto day = parse_day(config.at("day").get_ref<const std::string&>());
       return std::make_unique<DailySource>(*day, interval, std::move(calls));
+    }
+    if (type == "sqlite") {
+      return std::make_unique<DatabaseSource>(config.at("url").get<std::string>(), interval,
+                                              std::move(calls));
     }
     if (type == "database") return std::make_unique<ConstantSource>(interval, std::move(calls));
     return std::make_unique<ScriptedSource>(type);
