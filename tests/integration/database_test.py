@@ -82,50 +82,21 @@ class DatabaseTest(unittest.IsolatedAsyncioTestCase):
             "kosdaq_change_pct": None,
             "sectors": [{"name": "은행", "ticker": "091170", "change_pct": 1.5, "signal": "bullish"}]})
 
-
     async def says(self, host, broadcaster, state, detail):
         subscriber = await self.subscribe(host, f"status:{broadcaster}")
         status = await subscriber.next_where(
             lambda message: message.get("type") == "status" and re.search(detail, message["detail"]))
         self.assertEqual(status["state"], state)
 
-    async def goes_on_without_a_table(self, run_sql):
-        run_sql("ALTER TABLE market_status RENAME TO away")
+    async def serves_the_good_rows_below_an_odd_one(self, run_sql, wrong):
+        run_sql(f"INSERT INTO daily_prices(ticker, date, close_price, volume) VALUES ('005930', '{TOMORROW}', {wrong}, 7)")
+        run_sql(f"INSERT INTO market_status(date, kospi, kosdaq, gate) VALUES ('{TOMORROW}', {wrong}, {wrong}, 'BLACK')")
         host = self.start(self.url())
-        subscriber = await self.subscribe(host, "price:005930")
-        await subscriber.next_of("price_update", source="database")
-        await self.says(host, "price", "degraded", "; database has no KOSDAQ and KOSPI, the log says why$")
-        await self.says(host, "market_gate", "degraded", "^market_status cannot be read")
-        host.wait_for_line("source database, KOSDAQ and KOSPI: .*market_status")
-        run_sql("ALTER TABLE away RENAME TO market_status")
-        await self.says(host, "price", "ok", "^serving database since ")
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
-
-    async def serves_the_good_rows_below_the_odd_ones(self, run_sql, odd):
-        for wrong in odd:
-            run_sql("DELETE FROM daily_prices WHERE volume = 7")
-            run_sql("DELETE FROM market_status WHERE gate = 'BLACK'")
-            run_sql(f"INSERT INTO daily_prices(ticker, date, close_price, volume) VALUES ('005930', '{TOMORROW}', {wrong}, 7)")
-            run_sql(f"INSERT INTO market_status(date, kospi, kosdaq, gate) VALUES ('{TOMORROW}', {wrong}, {wrong}, 'BLACK')")
-            with self.subTest(wrong):
-                host = self.start(self.url())
-                await self.serves_what_the_tables_hold(host)
-                await self.serves_the_gate(host)
-                host.wait_for_line("source database: what cannot be used is left out, such as 005930 of " + TOMORROW)
-                host.wait_for_line("market_gate: market_status: newest row left out: status")
-                host.stop()
-
-    async def is_degraded_by_old_rows(self, run_sql):
-        run_sql(f"DELETE FROM daily_prices WHERE date = '{LAST}'")
-        run_sql(f"UPDATE daily_prices SET date = '{LONG_AGO}'")
-        run_sql(f"DELETE FROM market_status WHERE date = '{BEFORE}'")
-        run_sql(f"UPDATE market_status SET date = '{LONG_AGO}'")
-        host = self.start(self.url())
-        await self.says(host, "price", "degraded", f"the newest price of database is of {LONG_AGO}; "
-                                                   f"the newest index of database is of {LONG_AGO}$")
-        await self.says(host, "market_gate", "degraded", f"the newest row of market_status is of {LONG_AGO}")
-        self.assertEqual(host.get("/readyz")[0], 200)
+        host.wait_for_line("source database: what cannot be used is left out, such as 005930")
+        host.wait_for_line("market_gate: market_status: ")
+        return host
 
     async def serves_the_open_signals(self, host):
         data = (await (await self.subscribe(host, "signal:vcp")).next_of("signal_update"))["data"]
@@ -146,6 +117,9 @@ class PostgresTest(DatabaseTest):
             self.database.start()
         self.database.sql("DROP TABLE IF EXISTS daily_prices, market_status, stocks, signals;" + SCHEMA)
 
+    def url(self):
+        return self.database.url()
+
     async def test_prices_indices_and_gate_are_those_of_the_newest_rows(self):
         host = self.start(self.database.url())
         await self.serves_what_the_tables_hold(host)
@@ -161,36 +135,44 @@ class PostgresTest(DatabaseTest):
                 await self.serves_what_the_tables_hold(host)
                 host.stop()
 
-    def url(self):
-        return self.database.url()
-
     async def test_a_table_that_is_not_there_costs_what_stands_in_it(self):
-        await self.goes_on_without_a_table(self.database.sql)
+        self.database.sql("ALTER TABLE market_status RENAME TO away")
+        host = self.start(self.url())
+        subscriber = await self.subscribe(host, "price:005930")
+        await subscriber.next_of("price_update", source="database")
+        await self.says(host, "price", "degraded", "; database has no KOSDAQ and KOSPI, the log says why$")
+        await self.says(host, "market_gate", "degraded", "^market_status cannot be read")
+        host.wait_for_line("source database, KOSDAQ and KOSPI: .*market_status")
+        self.database.sql("ALTER TABLE away RENAME TO market_status")
+        await self.says(host, "price", "ok", "^serving database since ")
+        await self.serves_what_the_tables_hold(host)
+        await self.serves_the_gate(host)
 
-    async def test_an_odd_newest_row_does_not_hide_the_good_one_below_it(self):
-        await self.serves_the_good_rows_below_the_odd_ones(
-            self.database.sql, ("'NaN'", "NULL"))
-
-    async def test_rows_without_a_date_hide_nothing(self):
+    async def test_an_odd_newest_row_and_rows_without_a_date_hide_no_good_one(self):
         self.database.sql("ALTER TABLE daily_prices DROP CONSTRAINT daily_prices_pkey;"
                           "ALTER TABLE daily_prices ALTER date DROP NOT NULL;"
                           "ALTER TABLE market_status DROP CONSTRAINT market_status_pkey;"
                           "ALTER TABLE market_status ALTER date DROP NOT NULL;"
                           "INSERT INTO daily_prices(ticker, close_price) VALUES ('005930', 1);"
                           "INSERT INTO market_status(kospi, kosdaq, gate, gate_score) VALUES (1, 1, 'RED', 1)")
-        host = self.start(self.url())
-        await self.serves_what_the_tables_hold(host)
-        await self.serves_the_gate(host)
-        host.wait_for_line("source database: what cannot be used is left out, such as 005930: no date")
-        host.wait_for_line("market_gate: market_status: 1 rows have no date")
+        host = await self.serves_the_good_rows_below_an_odd_one(self.database.sql, "'NaN'")
+        host.wait_for_line("market_gate: market_status: 1 rows have no date; and 1 more")
 
     async def test_rows_that_are_too_old_are_degraded_and_named_and_the_host_stays_ready(self):
-        await self.is_degraded_by_old_rows(self.database.sql)
+        self.database.sql(f"DELETE FROM daily_prices WHERE date = '{LAST}'")
+        self.database.sql(f"UPDATE daily_prices SET date = '{LONG_AGO}'")
+        self.database.sql(f"DELETE FROM market_status WHERE date = '{BEFORE}'")
+        self.database.sql(f"UPDATE market_status SET date = '{LONG_AGO}'")
+        host = self.start(self.url())
+        await self.says(host, "price", "degraded", f"the newest price of database is of {LONG_AGO}; "
+                                                   f"the newest index of database is of {LONG_AGO}$")
+        await self.says(host, "market_gate", "degraded", f"the newest row of market_status is of {LONG_AGO}")
+        self.assertEqual(host.get("/readyz")[0], 200)
 
     async def test_another_date_style_of_the_role_is_none_of_its_business(self):
         self.database.sql("ALTER ROLE dashboard SET datestyle = 'SQL, DMY'")
+        self.addCleanup(self.database.sql, "ALTER ROLE dashboard RESET datestyle")
         host = self.start(self.url())
-        self.database.sql("ALTER ROLE dashboard RESET datestyle")
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
         await self.serves_the_open_signals(host)
@@ -333,17 +315,9 @@ class SqliteTest(DatabaseTest):
         os.chdir(self.directory)
         self.start("sqlite:///data/market.db").wait_for_line(f"unable to open database file: {self.directory}/data/market.db")
 
-    async def test_a_table_that_is_not_there_costs_what_stands_in_it(self):
-        self.create()
-        await self.goes_on_without_a_table(self.run_sql)
-
     async def test_an_odd_newest_row_does_not_hide_the_good_one_below_it(self):
         self.create()
-        await self.serves_the_good_rows_below_the_odd_ones(self.run_sql, ("'sold out'", "NULL"))
-
-    async def test_rows_that_are_too_old_are_degraded_and_named_and_the_host_stays_ready(self):
-        self.create()
-        await self.is_degraded_by_old_rows(self.run_sql)
+        await self.serves_the_good_rows_below_an_odd_one(self.run_sql, "NULL")
 
     async def test_a_file_that_comes_later_is_found(self):
         host = self.start(self.url())
