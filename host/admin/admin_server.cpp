@@ -20,6 +20,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/printable.hpp"
 #include "host/base/seldom.hpp"
+#include "host/net/door_log.hpp"
 #include "host/net/listener.hpp"
 #include "host/net/upgrade.hpp"
 
@@ -36,8 +37,6 @@ using boost::system::error_code;
 constexpr std::size_t kHeaderBytes = 8 * 1024;
 /// How long a peer may go on sending after its last answer.
 constexpr std::chrono::seconds kFarewell{2};
-/// Connections beyond the limit that are told so at once; even more are ended.
-constexpr std::size_t kTurnedAway = 16;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 constexpr std::size_t kShownBytes = 256;
 
@@ -68,11 +67,9 @@ std::optional<Counter> refusal_of(unsigned status) {
   }
 }
 
-std::string peer_text(const tcp::socket& socket) {
-  error_code gone;
-  std::ostringstream text;
-  text << socket.remote_endpoint(gone);
-  return gone ? "gone" : text.str();
+std::string peer_text(tcp::socket& socket) {
+  const std::string peer = peer_of(socket.native_handle());
+  return peer.empty() ? "gone" : peer;
 }
 
 }  // namespace
@@ -155,7 +152,8 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   }
 
   [[nodiscard]] bool is_answering() const { return answering_; }
-  /// Nothing is lost if it ends: it has sent no request whose head is good.
+  /// Nothing is lost if it ends: it has sent no whole request, nor the head of one that may change
+  /// something.
   [[nodiscard]] bool is_idle() const { return !is_busy_ && !is_turned_away_; }
   [[nodiscard]] MonoTime waits_since() const { return waits_since_; }
 
@@ -174,7 +172,8 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     is_head_ = request.method() == http::verb::head;
     route_ = route_of(request.method(), request.target());
     refusal_ = refuse_head();
-    is_busy_ = !refusal_;
+    // A page is asked for by anybody, and has no body worth waiting for.
+    is_busy_ = !refusal_ && request.method() == http::verb::post;
     const bool is_waited_for = !is_http_1_0_ && request.count(http::field::expect) > 0;
     if (!is_waited_for || parser_->is_done()) return read_body();
     // The body is not under way, and may never be: what comes next could be one or a request.
@@ -199,6 +198,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     if (error) return on_bad_request(error);
     answering_ = true;
     if (refusal_) return answer(*refusal_);
+    is_busy_ = true;
     handle();
   }
 
@@ -391,7 +391,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   bool keep_alive_ = false;
   bool is_head_ = false;
   bool is_http_1_0_ = false;
-  bool is_busy_ = false;         // with a request whose head is good
+  bool is_busy_ = false;         // with a request that it may make
   bool is_turned_away_ = false;  // beyond the limit
   bool is_over_ = false;         // closed; what is under way ends by itself
 };
@@ -476,7 +476,7 @@ void AdminServer::set_limits(Options options) {
 
 void AdminServer::on_tick(MonoTime now) {
   for (const Seldom::Line& one : core_->seldom.due(now)) {
-    spdlog::warn("{}{}", one.name, one.more());
+    spdlog::warn("{}", one.rest());
   }
 }
 

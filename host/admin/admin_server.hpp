@@ -19,6 +19,9 @@ namespace broadcast {
 
 class AdminServer {
  public:
+  /// Connections beyond the limit that are told so at once; even more are ended.
+  static constexpr std::size_t kTurnedAway = 16;
+
   struct Options {
     boost::asio::ip::tcp::endpoint listen;
     std::vector<AdminToken> tokens;

@@ -4,14 +4,14 @@
 
 #include <sys/resource.h>
 
+#include "host/admin/admin_server.hpp"
+
 namespace broadcast {
 
 namespace {
 
 /// Its acceptor, its epoll sets, its timer, its wake-up, its ring.
 constexpr std::size_t kOfAShard = 8;
-/// Admin connections that are told that there are too many.
-constexpr std::size_t kTurnedAway = 16;
 /// Of what clients get, the part for handshakes.
 constexpr std::size_t kHandshakePart = 8;
 /// More than any process has.
@@ -21,7 +21,7 @@ constexpr std::size_t kUnlimited = std::size_t{1} << 30;
 
 DescriptorPlan plan_descriptors(std::size_t limit, const Config& config, std::size_t shards) {
   const std::size_t wanted = config.limits.descriptors_reserve + config.admin.connections +
-                             kTurnedAway + shards * kOfAShard;
+                             AdminServer::kTurnedAway + shards * kOfAShard;
   DescriptorPlan plan{.limit = limit, .is_tight = wanted > limit / 2};
   const std::size_t clients = limit - std::min(wanted, limit / 2);
   plan.handshakes = std::clamp<std::size_t>(clients / kHandshakePart, 1, config.limits.handshakes);

@@ -29,6 +29,10 @@ class Seldom {
     [[nodiscard]] std::string more() const {
       return kept_back == 0 ? "" : "; and " + std::to_string(kept_back) + " since the last line";
     }
+    /// A line of its own, where nothing new came after those that were kept back.
+    [[nodiscard]] std::string rest() const {
+      return name + ": " + std::to_string(kept_back) + " more since the last line";
+    }
   };
   /// The line to write about `name`, or nothing: it was said less than a minute ago.
   [[nodiscard]] std::optional<Line> line(std::string_view name, MonoTime now) {

@@ -1,5 +1,6 @@
 #include "host/net/door_log.hpp"
 
+#include <array>
 #include <sstream>
 
 #include <spdlog/spdlog.h>
@@ -21,8 +22,16 @@ std::string text_of(const tcp::endpoint& endpoint) {
   return text.str();
 }
 
+std::string name_of(const char* what, Counter reason) {
+  return std::string(what) + " (" + reason_word(reason) + ")";
+}
+
+constexpr std::array kLevels{spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+
+}  // namespace
+
 /// A warning where the operator can do something about it.
-spdlog::level::level_enum level_of(Counter reason) {
+DoorLog::Level DoorLog::level_of(Counter reason) {
   switch (reason) {
     case Counter::kHandshakeOrigin:
     case Counter::kHandshakeFull:
@@ -30,25 +39,25 @@ spdlog::level::level_enum level_of(Counter reason) {
     case Counter::kHandshakeDescriptors:
     case Counter::kHandshakeTls:
     case Counter::kClosedInternal:
-      return spdlog::level::warn;
+      return Level::kWarning;
     default:
-      return spdlog::level::info;
+      return Level::kInfo;
   }
 }
 
-std::string name_of(const char* what, Counter reason) {
-  return std::string(what) + " (" + reason_word(reason) + ")";
+std::optional<Seldom::Line> DoorLog::line(Level level, std::string_view name, MonoTime now) {
+  return said_.with_lock(
+      [&](ByLevel& said) { return said.at(static_cast<std::size_t>(level)).line(name, now); });
 }
 
-}  // namespace
+std::optional<Seldom::Line> DoorLog::refusal_line(Counter reason, MonoTime now) {
+  return line(level_of(reason), name_of("handshake refused", reason), now);
+}
 
-void DoorLog::refused(Counter reason, const tcp::endpoint& peer, std::string_view why,
-                      MonoTime now) {
-  if (reason == Counter::kHandshakeGone) return;
-  const auto said = line(name_of("handshake refused", reason), now);
-  if (!said) return;
-  spdlog::log(level_of(reason), "{}: {}: {}{}", said->name, text_of(peer),
-              printable(why, kShownBytes), said->more());
+void DoorLog::say(Counter reason, const Seldom::Line& line, const tcp::endpoint& peer,
+                  std::string_view why) {
+  spdlog::log(kLevels.at(static_cast<std::size_t>(level_of(reason))), "{}: {}: {}{}", line.name,
+              text_of(peer), printable(why, kShownBytes), line.more());
 }
 
 void DoorLog::closing(const CloseReason& reason, int socket, MonoTime now) {
@@ -56,23 +65,27 @@ void DoorLog::closing(const CloseReason& reason, int socket, MonoTime now) {
                          reason.counter == Counter::kClosedAbnormal ||
                          reason.counter == Counter::kClosedShutdown;
   if (is_wanted) return;
-  const auto said = line(name_of("connection closed", reason.counter), now);
+  const Level level = level_of(reason.counter);
+  const auto said = line(level, name_of("connection closed", reason.counter), now);
   if (!said) return;
   const std::string peer = peer_of(socket);
-  spdlog::log(level_of(reason.counter), "{}: {}: {} {}{}", said->name, peer.empty() ? "gone" : peer,
-              reason.code, printable(reason.text, kShownBytes), said->more());
+  spdlog::log(kLevels.at(static_cast<std::size_t>(level)), "{}: {}: {} {}{}", said->name,
+              peer.empty() ? "gone" : peer, reason.code, printable(reason.text, kShownBytes),
+              said->more());
 }
 
 void DoorLog::cannot_accept(std::string_view why, MonoTime now) {
-  const auto said = line("server.listen", now);
+  const auto said = line(Level::kError, "server.listen: cannot accept", now);
   if (!said) return;
-  spdlog::error("{}: cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n){}",
-                said->name, why, said->more());
+  spdlog::error("{}: {}. Out of descriptors? Raise the limit (ulimit -n){}", said->name, why,
+                said->more());
 }
 
 void DoorLog::on_tick(MonoTime now) {
-  const auto due = said_.with_lock([now](Seldom& said) { return said.due(now); });
-  for (const Seldom::Line& one : due) spdlog::info("{}{}", one.name, one.more());
+  for (std::size_t level = 0; level < kLevels.size(); ++level) {
+    const auto due = said_.with_lock([&](ByLevel& said) { return said.at(level).due(now); });
+    for (const Seldom::Line& one : due) spdlog::log(kLevels.at(level), "{}", one.rest());
+  }
 }
 
 std::string peer_of(int socket) {

@@ -3,6 +3,8 @@
 // first at once, with its address, and then a line a minute with how many more there were. How many
 // exactly, the counters know. Shared by all shards; [any].
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,9 +21,13 @@ namespace broadcast {
 
 class DoorLog {
  public:
-  /// `why` may quote what the client said. Those who left by themselves are not worth a line.
-  void refused(Counter reason, const boost::asio::ip::tcp::endpoint& peer, std::string_view why,
-               MonoTime now);
+  /// `why` is called only where a line is written; its text may quote what the client said. Those
+  /// who left by themselves are not worth a line.
+  template <class Why>
+  void refused(Counter reason, const boost::asio::ip::tcp::endpoint& peer, Why why, MonoTime now) {
+    if (reason == Counter::kHandshakeGone) return;
+    if (const auto said = refusal_line(reason, now)) say(reason, *said, peer, why());
+  }
   /// `socket` still belongs to the client that is being closed. What clients and operators wanted
   /// is not worth a line.
   void closing(const CloseReason& reason, int socket, MonoTime now);
@@ -31,11 +37,16 @@ class DoorLog {
   void on_tick(MonoTime now);
 
  private:
-  [[nodiscard]] std::optional<Seldom::Line> line(std::string_view name, MonoTime now) {
-    return said_.with_lock([&](Seldom& said) { return said.line(name, now); });
-  }
+  /// In the order of spdlog's levels from info on.
+  enum class Level : std::uint8_t { kInfo, kWarning, kError };
+  using ByLevel = std::array<Seldom, 3>;
+  [[nodiscard]] static Level level_of(Counter reason);
+  [[nodiscard]] std::optional<Seldom::Line> line(Level level, std::string_view name, MonoTime now);
+  [[nodiscard]] std::optional<Seldom::Line> refusal_line(Counter reason, MonoTime now);
+  static void say(Counter reason, const Seldom::Line& line,
+                  const boost::asio::ip::tcp::endpoint& peer, std::string_view why);
 
-  Guarded<Seldom> said_;
+  Guarded<ByLevel> said_;
 };
 
 /// The address of who is connected to `socket`, empty if it is gone already.

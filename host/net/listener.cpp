@@ -33,6 +33,8 @@ class Begun : public boost::intrusive::list_base_hook<
  public:
   virtual void end_if_late(MonoTime now) = 0;
   virtual void end_if_answered() = 0;
+  /// True: it had sent nothing yet, and is ended.
+  [[nodiscard]] virtual bool end_if_silent() = 0;
   virtual void forgive(std::chrono::nanoseconds pause) = 0;
 
  protected:
@@ -40,6 +42,7 @@ class Begun : public boost::intrusive::list_base_hook<
 };
 
 constexpr std::size_t kHeaderBytes = 8 * 1024;
+constexpr std::size_t kShownTarget = 256;
 constexpr std::chrono::seconds kAnswerWithin{4};
 /// What waits should wait in the Outbox, where it can still be conflated, and not in the kernel.
 constexpr int kUnsentBytes = 64 * 1024;
@@ -111,20 +114,31 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     socket_.close(ignored);
   }
 
+  [[nodiscard]] bool end_if_silent() override {
+    error_code ignored;
+    const bool has_spoken = parser_.got_some() || buffer_.size() > 0 || is_late_;
+    if (has_spoken || socket_.available(ignored) > 0) return false;
+    end_if_late(until_);
+    return true;
+  }
+
   void forgive(std::chrono::nanoseconds pause) override { until_ += pause; }
 
  private:
   void on_read(error_code error) {
     if (is_late_) {  // closed, even if its request came in the same moment
       shard_.counters().add(Counter::kLimitHandshake);
-      return note_refusal(Counter::kHandshakeTimeout, "no HTTP request in time (limits.handshake)");
+      return note_refusal(Counter::kHandshakeTimeout,
+                          [] { return "no HTTP request in time (limits.handshake)"; });
     }
     if (error == http::error::header_limit) {
       return refuse({431, Counter::kHandshakeTooLarge, "The headers are too large", {}});
     }
     const bool gone = error == http::error::end_of_stream ||
                       error.category() == boost::asio::error::get_system_category();
-    if (error && gone) return note_refusal(Counter::kHandshakeGone, "");  // nobody to answer
+    if (error && gone) {  // nobody to answer
+      return note_refusal(Counter::kHandshakeGone, [] { return ""; });
+    }
     if (error) {
       return refuse({400,
                      speaks_tls() ? Counter::kHandshakeTls : Counter::kHandshakeNotHttp,
@@ -164,7 +178,8 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
   }
 
   void refuse(UpgradeRefusal refusal) {
-    note_refusal(refusal.reason, std::to_string(refusal.status) + " " + refusal.text);
+    note_refusal(refusal.reason,
+                 [&] { return std::to_string(refusal.status) + " " + refusal.text; });
     response_.result(refusal.status);
     for (const auto& [name, value] : refusal.headers) response_.set(name, value);
     if (refusal.status == 503) response_.set(http::field::retry_after, "1");
@@ -173,9 +188,12 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     send();
   }
 
-  void note_refusal(Counter reason, const std::string& why) {
+  /// `why` is only called where the log has a line about it.
+  template <class Why>
+  void note_refusal(Counter reason, Why why) {
     shard_.counters().add(reason);
-    shard_.doors().refused(reason, peer_, why + asked(), mono_now());
+    shard_.doors().refused(
+        reason, peer_, [&] { return why() + asked(); }, mono_now());
   }
 
   /// What it asked for, as far as that was read. Not the query string, which may hold a secret.
@@ -183,7 +201,9 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     if (!parser_.is_header_done()) return {};
     const auto& request = parser_.get();
     std::string text = ". It asked for ";
-    text.append(request.method_string()).append(" ").append(path_of(request.target()));
+    const std::string_view target = request.target();
+    text.append(request.method_string()).append(" ");
+    text.append(path_of(target.substr(0, kShownTarget)));
     for (const http::field name : {http::field::host, http::field::origin}) {
       if (request.count(name) == 0) continue;
       text.append(", ").append(http::to_string(name)).append(": ").append(request[name]);
@@ -305,8 +325,11 @@ void Listener::on_limits() {
 }
 
 void Listener::on_tick(MonoTime now) {
-  for (auto at = progress_->open.begin(); at != progress_->open.end();) {
+  bool makes_room = waits_for_room_ && somebody_waits(acceptor_);
+  for (auto at = progress_->open.begin(); at != progress_->open.end();) {  // the oldest first
     Begun& handshake = *at++;
+    // One a tick, or a burst of slow clients would go with those who only hold the door.
+    if (makes_room && handshake.end_if_silent()) makes_room = false;
     if (waits_for_room_) handshake.end_if_answered();  // whoever was refused and stays takes room
     handshake.end_if_late(now);
   }

@@ -188,13 +188,21 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual(status, 200)
         self.connect(host)  # while that one is still open
 
+    def test_who_only_holds_the_door_goes_when_somebody_waits(self):
+        host = self.start(handshakes=1, handshake="10m")
+        silent = self.enterContext(RawSocket(host.port))
+        self.counted(host, "handshakes")
+        self.connect(host)
+        self.assertEqual(silent.rest(), b"")
+
     def test_handshakes(self):
         host = self.start(handshakes=1, handshake="30s")
-        silent = self.enterContext(RawSocket(host.port))
+        slow = self.enterContext(RawSocket(host.port))
+        slow.send(b"GET")
         self.counted(host, "handshakes")
         waiting = self.enterContext(RawSocket(host.port))
         waiting.send(waiting.request(host.path))
-        silent.socket.close()
+        slow.socket.close()
         self.assertEqual(waiting.response()[0], 101)
         self.connect(host)
 

@@ -432,6 +432,25 @@ TEST_F(AdminServerTest, WhoIsRefusedAndGoesOnSendingMakesRoom) {
   EXPECT_TRUE(stranger.is_cut_off());
 }
 
+TEST_F(AdminServerTest, WhoAsksForAPageAndOwesItsBodyMakesRoom) {
+  options.connections = 16;
+  options.tokens = {{"secret", {"publish"}}};
+  std::vector<std::unique_ptr<Producer>> scanners;
+  for (int i = 0; i < 16; ++i) {
+    scanners.push_back(std::make_unique<Producer>(connect()));
+    scanners.back()->send_bytes(i % 2 == 0 ? "GET /livez HTTP/1.1\r\nContent-Length: 1\r\n\r\n"
+                                           : "HEAD /readyz HTTP/1.1\r\nExpect: 100-continue\r\n"
+                                             "Content-Length: 1\r\n\r\n");
+  }
+  // Whose turn it was to read: all heads before are read.
+  for (int i = 1; i < 16; i += 2) {
+    EXPECT_EQ(scanners[static_cast<std::size_t>(i)]->receive_headers(),
+              "HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(ask(get("/livez")).result_int(), 200U) << i;
+  EXPECT_EQ(count(Counter::kAdminFull), 0U);
+}
+
 TEST_F(AdminServerTest, WhereAllAreBusyTheNextIsToldSo) {
   const test::CapturedLog log;
   options.connections = 1;
@@ -453,7 +472,7 @@ TEST_F(AdminServerTest, WhereAllAreBusyTheNextIsToldSo) {
   EXPECT_EQ(count(Counter::kAdminFull), 3U);
   end();
   EXPECT_EQ(log.count_of("warning admin: refused (full): 127.0.0.1:"), 1) << log.text();
-  EXPECT_EQ(log.count_of("warning admin: refused (full); and 2 since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("warning admin: refused (full): 2 more since the last line\n"), 1);
 }
 
 TEST_F(AdminServerTest, AnUploadThatIsWantedIsBusy) {
@@ -590,9 +609,9 @@ TEST_F(AdminServerTest, TheLogHasALineAMinuteOfEachReasonAndNoSecret) {
   end();
   EXPECT_EQ(log.count_of("warning admin: refused (not_found): 127.0.0.1:"), 1) << log.text();
   EXPECT_EQ(log.count_of(": GET /v1/topics error forged: 404 "), 1) << log.text();
-  EXPECT_EQ(log.count_of("warning admin: refused (not_found); and 4 since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("warning admin: refused (not_found): 4 more since the last line\n"), 1);
   EXPECT_EQ(log.count_of("warning admin: refused (unauthorized): 127.0.0.1:"), 1);
-  EXPECT_EQ(log.count_of("warning admin: refused (unauthorized); and 2 since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("warning admin: refused (unauthorized): 2 more since the last line\n"), 1);
   EXPECT_EQ(log.count_of("\n"), 4) << log.text();
   for (const char* secret : {"hidden", "guessed", "secret"}) EXPECT_EQ(log.count_of(secret), 0);
 }

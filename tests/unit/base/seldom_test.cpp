@@ -46,6 +46,7 @@ TEST(SeldomTest, TellsTheEndOfABurstAMinuteLater) {
   ASSERT_THAT(due, SizeIs(1));
   EXPECT_EQ(due[0].name, "a");
   EXPECT_EQ(due[0].kept_back, 37U);
+  EXPECT_EQ(due[0].rest(), "a: 37 more since the last line");
   EXPECT_THAT(seldom.due(after(60s)), IsEmpty());
   EXPECT_FALSE(seldom.line("a", after(119s))) << "the minute begins anew";
 }

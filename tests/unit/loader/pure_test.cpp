@@ -77,6 +77,7 @@ TEST(PrintableTest, KeepsGoodTextAndMendsTheRest) {
   EXPECT_EQ(printable("삼성전자 +1.5%"), "삼성전자 +1.5%");
   EXPECT_EQ(printable("one\ntwo\x1b[31m\x7f"), "one two [31m ");
   EXPECT_EQ(printable("bad \xff\xfe byte"), "bad ?? byte");
+  EXPECT_EQ(printable("a\u0085b\u2028c\u2029d\u009be \u00a0\u2027"), "a b c d e \u00a0\u2027");
 }
 
 TEST(PrintableTest, CutsLongTextAtACharacter) {

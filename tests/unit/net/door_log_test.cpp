@@ -16,9 +16,11 @@ MonoTime after(std::chrono::nanoseconds since) { return MonoTime{} + 1h + since;
 class DoorLogTest : public testing::Test {
  protected:
   void refuse(Counter reason, std::chrono::nanoseconds at, std::string_view why = "403 no") {
-    doors.refused(reason, peer, why, after(at));
+    doors.refused(
+        reason, peer, [&] { return ++asked, why; }, after(at));
   }
 
+  int asked = 0;  // for a text
   test::CapturedLog log;
   DoorLog doors;
   const tcp::endpoint peer{boost::asio::ip::make_address("10.0.0.7"), 4711};
@@ -30,18 +32,25 @@ TEST_F(DoorLogTest, TellsTheFirstOfEachReasonAndCountsTheOthers) {
   EXPECT_EQ(log.text(),
             "warning handshake refused (origin): 10.0.0.7:4711: 403 no\n"
             "info handshake refused (path): 10.0.0.7:4711: 404 no\n");
+  EXPECT_EQ(asked, 2) << "texts that nobody reads are not made";
   refuse(Counter::kHandshakeOrigin, 62s);
   EXPECT_EQ(log.count_of(": 403 no; and 37 since the last line\n"), 1) << log.text();
 }
 
 TEST_F(DoorLogTest, TellsTheEndOfABurst) {
-  for (int i = 0; i < 3; ++i) refuse(Counter::kHandshakeFull, 0s);
+  for (int i = 0; i < 3; ++i) {
+    refuse(Counter::kHandshakeFull, 0s);
+    refuse(Counter::kHandshakePath, 0s);
+    doors.cannot_accept("Too many open files", after(0s));
+  }
   doors.on_tick(after(59s));
   EXPECT_EQ(log.count_of("since"), 0);
   doors.on_tick(after(60s));
   doors.on_tick(after(130s));
-  EXPECT_EQ(log.count_of("info handshake refused (full); and 2 since the last line\n"), 1);
-  EXPECT_EQ(log.count_of("since"), 1);
+  EXPECT_EQ(log.count_of("warning handshake refused (full): 2 more since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("info handshake refused (path): 2 more since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("error server.listen: cannot accept: 2 more since the last line\n"), 1);
+  EXPECT_EQ(log.count_of("since"), 3);
 }
 
 TEST_F(DoorLogTest, QuotesClientsOnOneLine) {
