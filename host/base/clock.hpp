@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 
 namespace broadcast {
 
@@ -17,6 +18,21 @@ using MonoTime = std::chrono::steady_clock::time_point;
 inline constexpr std::chrono::milliseconds kSleptThrough{500};
 [[nodiscard]] inline bool was_slept_through(MonoTime deadline, MonoTime now) {
   return now >= deadline && now - deadline >= kSleptThrough;
+}
+
+/// How long a thread did not run, as far as it can tell: it is late for `deadline`, and not because
+/// of what it did. `cpu_used`: by the thread, since it set the deadline.
+[[nodiscard]] inline std::chrono::nanoseconds pause_before(MonoTime deadline, MonoTime now,
+                                                           std::chrono::nanoseconds cpu_used) {
+  if (!was_slept_through(deadline, now) || cpu_used > (now - deadline) / 2) return {};
+  return now - deadline;
+}
+
+/// CPU time of the calling thread.
+[[nodiscard]] inline std::chrono::nanoseconds thread_cpu_time() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
 
 /// Nanoseconds since 1970 UTC.

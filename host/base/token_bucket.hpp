@@ -26,14 +26,24 @@ class TokenBucket {
         std::chrono::duration<double>((1 - tokens_) / per_second));
   }
 
-  /// What comes in `time`, on top of all others, for those who could not take it meanwhile. What is
-  /// not taken goes as fast as it came.
-  void give(std::chrono::nanoseconds time, double per_second, double at_once, MonoTime now) {
+  /// Takes `count`, more than there are perhaps: then the next one is so much further away.
+  void charge(double count, double per_second, double at_once, MonoTime now) {
     refill(per_second, at_once, now);
-    tokens_ += std::chrono::duration<double>(time).count() * per_second;
+    tokens_ -= count;
+  }
+
+  /// What came in `time`, which ends now, beyond what there may be at once, for those who could not
+  /// take it meanwhile; ten times that at the most. What is not taken goes as fast as it came.
+  void give(std::chrono::nanoseconds time, double per_second, double at_once, MonoTime now) {
+    const MonoTime from = std::max(looked_at_, now - time);
+    refill(per_second, at_once, from);
+    const std::chrono::duration<double> given = now - std::exchange(looked_at_, now);
+    tokens_ += std::min(given.count() * per_second, kMostGiven * at_once);
   }
 
  private:
+  static constexpr double kMostGiven = 10;
+
   void refill(double per_second, double at_once, MonoTime now) {
     const std::chrono::duration<double> passed = now - std::exchange(looked_at_, now);
     const double gained = passed.count() * per_second;

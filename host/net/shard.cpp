@@ -167,6 +167,7 @@ void Shard::on_sockets() {
     if (ready.to_read) ready.connection->on_readable(now);
   }
   flush_touched(mono_now());
+  arm_slots();  // who asks for another rate may bring a slot forward
 }
 
 void Shard::drain() {
@@ -250,6 +251,7 @@ void Shard::arm_slots() {
 void Shard::arm_tick() {
   const std::chrono::nanoseconds interval = heartbeat_ ? heartbeat_->interval : kTick;
   tick_due_ = mono_now() + std::min<std::chrono::nanoseconds>(interval, kTick);
+  cpu_at_tick_ = thread_cpu_time();
   tick_.expires_at(tick_due_);
   tick_.async_wait([this](boost::system::error_code error) {
     if (!error) on_tick();
@@ -301,10 +303,16 @@ void Shard::close_the_idle(MonoTime now) {
 
 void Shard::set_heartbeat(const std::optional<Heartbeat>& heartbeat) {
   if (heartbeat == heartbeat_) return;
-  heartbeat_ = heartbeat;
-  // Nobody has been pinged by these times before.
   const MonoTime now = mono_now();
-  for_each_connection([&](Connection& connection) { connection.count_silence_from(now); });
+  forgive_pause(now);
+  heartbeat_ = heartbeat;
+  // Nobody has been pinged by these times before; nor shall all be pinged at once.
+  const std::chrono::nanoseconds interval = heartbeat ? heartbeat->interval : kPingTick;
+  std::uniform_int_distribution<std::int64_t> spread(
+      0, std::max<std::int64_t>(interval.count() - 1, 0));
+  for_each_connection([&](Connection& connection) {
+    connection.count_silence_from(now - std::chrono::nanoseconds(spread(random_)));
+  });
   arm_tick();
 }
 
@@ -319,11 +327,16 @@ void Shard::ping_the_silent(MonoTime now) {
 }
 
 /// The shard did not come to its tick: the process was stopped, or the machine suspended or
-/// overloaded. What clients did meanwhile lies in their sockets, and what they did not do, nobody
-/// may have asked them for.
+/// overloaded by others. What clients did meanwhile lies in their sockets, and what they did not
+/// do, nobody may have asked them for. Clients who themselves keep the shard from its tick earn
+/// nothing by it.
 void Shard::forgive_pause(MonoTime now) {
   if (!was_slept_through(tick_due_, now)) return;
-  const std::chrono::nanoseconds pause = now - std::exchange(tick_due_, now);
+  const std::chrono::nanoseconds cpu = thread_cpu_time();
+  const std::chrono::nanoseconds pause = pause_before(tick_due_, now, cpu - cpu_at_tick_);
+  tick_due_ = now;
+  cpu_at_tick_ = cpu;
+  if (pause == std::chrono::nanoseconds(0)) return;
   for_each_connection([&](Connection& connection) { connection.forgive(pause, now); });
   listener_.forgive(pause);
   if (is_closing()) deadline_ += pause;

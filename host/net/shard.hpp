@@ -155,6 +155,7 @@ class Shard {
   Listener listener_;
   boost::asio::steady_timer tick_;
   MonoTime tick_due_ = MonoTime::max();
+  std::chrono::nanoseconds cpu_at_tick_{};  // of this thread, when the tick was armed
   std::optional<Heartbeat> heartbeat_;
   MonoTime pinged_at_{};   // when ping_the_silent() looked last
   const MessagePtr ping_;  // the one for all

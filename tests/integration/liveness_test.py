@@ -51,6 +51,17 @@ class Listener(RawSocket):
             if first == 0x80 | CLOSE:
                 return payload
 
+    def take_all(self, *, answers):
+        """Reads the frames that are there; of a close frame its payload."""
+        while True:
+            first, payload = self.receive()
+            if first == 0x80 | CLOSE:
+                return payload
+            if answers and first == 0x80 | PING:
+                self.send(frame(PONG, payload))
+            if not self._buffer:
+                return None
+
     def say(self, **command):
         self.send(frame(TEXT, json.dumps(command).encode()))
 
@@ -184,7 +195,20 @@ class LivenessTest(unittest.TestCase):
             sender.say(type="pong")
         for client in (listener, sender):
             client.ask("pong", type="ping")
-        self.assertEqual(dead.close_frame(), SILENT)
+        poll = select.poll()
+        for client in (listener, sender, dead):
+            poll.register(client.socket, select.POLLIN)
+        until = time.monotonic() + DEADLINE
+        closed = None
+        while closed is None:  # the others go on answering pings meanwhile
+            self.assertLess(time.monotonic(), until)
+            ready = {number for number, _ in poll.poll(1000)}
+            for client in (listener, sender):
+                if client.socket.fileno() in ready:
+                    self.assertIsNone(client.take_all(answers=True))
+            if dead.socket.fileno() in ready:
+                closed = dead.take_all(answers=False)
+        self.assertEqual(closed, SILENT)
         for client in (listener, sender):
             client.ask("pong", type="ping")
 

@@ -71,6 +71,22 @@ class SocketsTest(unittest.TestCase):
             self.assertEqual(seqs, sorted(seqs))
             self.assertLess(len(seqs), 20, "conflated in the outbox, not queued in the kernel")
 
+    def test_a_slot_that_was_moved_forward_is_kept(self):
+        host = self.start(server={"threads": 1})
+        with subscribed(host, "price:005930") as client, subscribed(host, "price:005930") as witness:
+            def ask(rate):
+                client.send(frame(TEXT, json.dumps({"type": "subscribe", "topic": "price:005930", "max_rate": rate,
+                                                    "snapshot": False}).encode()))
+                return json.loads(client.receive()[1])["seq"]
+
+            ask(0.001)
+            self.publish(host, "price:005930", 3)
+            for client_or_witness, seqs in ((witness, (1, 2, 3)), (client, (1,))):
+                for seq in seqs:
+                    self.assertEqual(json.loads(client_or_witness.receive()[1])["seq"], seq)
+            self.assertEqual(ask(0.2), 2)
+            self.assertEqual(json.loads(client.receive()[1])["seq"], 3, "though nothing else happens on its shard")
+
     def test_a_reader_of_nothing_at_all_is_closed_by_the_write_stall(self):
         host = self.start(limits={"write_stall": "1s"})
         with subscribed(host, "price:005930", receive_buffer=4096) as client:
