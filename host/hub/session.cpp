@@ -10,9 +10,14 @@ namespace {
 
 constexpr std::size_t kMaxOffences = 20;
 constexpr std::chrono::seconds kOffenceWindow{10};
-/// Subscribes that may be refused before they cost what other commands do. As many as a request may
-/// name by default: a page asks for all its topics once.
+/// Subscribes that may be refused before they cost what other commands do, or as many as a request
+/// may name, if that is more: a page asks for all its topics once.
 constexpr std::size_t kFreeRefusals = 128;
+/// So many topics of an answer come with one token.
+constexpr std::size_t kTopicsAToken = 128;
+
+/// What an answer costs besides the command.
+std::size_t tokens_of(std::size_t topics) { return topics == 0 ? 0 : (topics - 1) / kTopicsAToken; }
 
 /// Garbage and floods. What is wrong with a topic is an answer: a page that asks for topics which
 /// nobody serves asks for them again after each reconnect.
@@ -111,8 +116,19 @@ void Session::on_open(MonoTime now) {
   const std::unique_ptr<Opening> opening = std::move(opening_);
   reply(write_connected(opening->client_id, opening->heartbeat));
   const std::size_t most = limits_.protocol.topics_per_request;
+  Command request;
+  request.many = true;  // though each is answered by itself
+  std::size_t room = names_room();
   for (std::size_t i = 0; i < std::min(most, opening->topics.size()) && !outbox_.closing(); ++i) {
-    if (!is_pattern_again(opening->topics, i)) subscribe_one(opening->topics[i], {}, now);
+    if (is_pattern_again(opening->topics, i)) continue;
+    const std::string& topic = opening->topics[i];
+    const auto result = try_subscribe(topic, request, room, now);
+    if (const auto* error = std::get_if<ErrorReply>(&result)) {
+      charge_refusal(*error, now);
+      fail(*error, now);
+    } else {
+      answer_one(topic, std::get<Views>(result), {}, now);
+    }
   }
   if (opening->topics.size() > most) {
     fail({.code = ErrorCode::kTooManyTopics,
@@ -167,8 +183,7 @@ void Session::on_closed(MonoTime now) { index_.unsubscribe_all(subscriptions_, n
 void Session::handle(const Command& command, MonoTime now) {
   switch (command.kind) {
     case Command::Kind::kSubscribe:
-      return command.many ? subscribe_many(command, now)
-                          : subscribe_one(command.topics.front(), command, now);
+      return command.many ? subscribe_many(command, now) : subscribe_one(command, now);
     case Command::Kind::kUnsubscribe:
       return unsubscribe(command, now);
     case Command::Kind::kPing:
@@ -182,7 +197,7 @@ void Session::handle(const Command& command, MonoTime now) {
 
 std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::string& topic,
                                                                 const Command& command,
-                                                                MonoTime now) {
+                                                                std::size_t& room, MonoTime now) {
   if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
   if (subscriptions_.size() >= limits_.topics_per_connection &&
       !index_.is_subscribed(subscriptions_, topic)) {
@@ -195,23 +210,33 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
   const TopicIndex::Wish wish{.since = &command.since,
                               .interval = command.interval,
                               .last_values = last_values_of(command),
-                              .most_names = outbox_.limit_bytes() / 2,
+                              .most_names = room,
                               .now = now};
   const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
   TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
                                              : index_.subscribe_under(subscriptions_, prefix, wish);
   if (answer.error) return subscribe_error(answer, topic);
+  room -= answer.names_bytes;
   return std::move(answer.views);
 }
 
-void Session::subscribe_one(const std::string& topic, const Command& command, MonoTime now) {
-  auto result = try_subscribe(topic, command, now);
+void Session::subscribe_one(const Command& command, MonoTime now) {
+  const std::string& topic = command.topics.front();
+  std::size_t room = names_room();
+  auto result = try_subscribe(topic, command, room, now);
   if (auto* error = std::get_if<ErrorReply>(&result)) {
     error->id = command.id;
-    return refuse(*error, now);
+    const bool has_cost = !is_free(&command);  // still, for a refusal changes nothing
+    return has_cost ? fail(*error, now) : refuse(*error, now);
   }
-  const auto& views = std::get<Views>(result);
-  reply(write_subscribed(subscribed_text(topic, views), command.id));
+  const Views& views = std::get<Views>(result);
+  charge(tokens_of(views.size()), now);
+  answer_one(topic, views, command.id, now);
+}
+
+void Session::answer_one(const std::string& topic, const Views& views, std::string_view id,
+                         MonoTime now) {
+  reply(write_subscribed(subscribed_text(topic, views), id));
   for (const TopicIndex::View& view : views) index_.send(subscriptions_, view, now);
 }
 
@@ -219,18 +244,23 @@ void Session::subscribe_many(const Command& command, MonoTime now) {
   std::vector<Views> answers;
   std::vector<std::string_view> names;
   std::vector<ErrorReply> rejected;
+  std::size_t room = names_room();
+  std::size_t topics = 0;
   for (std::size_t i = 0; i < command.topics.size(); ++i) {
     if (is_pattern_again(command.topics, i)) continue;
     const std::string& topic = command.topics[i];
-    auto result = try_subscribe(topic, command, now);
+    auto result = try_subscribe(topic, command, room, now);
     if (auto* error = std::get_if<ErrorReply>(&result)) {
       if (error->limit) counters_.add(*error->limit);
+      charge_refusal(*error, now);
       rejected.push_back(std::move(*error));
     } else {
       names.push_back(topic);
       answers.push_back(std::move(std::get<Views>(result)));
+      topics += answers.back().size();
     }
   }
+  charge(tokens_of(topics), now);
   std::vector<SubscribedText> texts;
   texts.reserve(answers.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -298,12 +328,24 @@ void Session::fail(const ErrorReply& error, MonoTime now) {
 }
 
 void Session::refuse(const ErrorReply& error, MonoTime now) {
-  if (errors().refusals < kFreeRefusals) {
-    ++errors().refusals;
-  } else if (!has_token(error.id, now)) {
-    return;
-  }
-  fail(error, now);
+  if (is_free_refusal(error) || has_token(error.id, now)) fail(error, now);
+}
+
+void Session::charge_refusal(const ErrorReply& error, MonoTime now) {
+  if (!is_free_refusal(error)) charge(1, now);
+}
+
+/// Never for a pattern: whether it is served, takes a look at all topics.
+bool Session::is_free_refusal(const ErrorReply& error) {
+  const std::size_t free = std::max(kFreeRefusals, limits_.protocol.topics_per_request);
+  if (error.topic.ends_with('*') || errors().refusals >= free) return false;
+  ++errors().refusals;
+  return true;
+}
+
+void Session::charge(std::size_t tokens, MonoTime now) {
+  const double rate = limits_.commands_per_second;
+  if (tokens > 0 && rate > 0) tokens_.charge(static_cast<double>(tokens), rate, rate, now);
 }
 
 Session::Errors& Session::errors() {

@@ -51,20 +51,30 @@ class Session final : public Client {
   };
 
   void handle(const Command& command, MonoTime now);
-  void subscribe_one(const std::string& topic, const Command& command, MonoTime now);
+  void subscribe_one(const Command& command, MonoTime now);
   void subscribe_many(const Command& command, MonoTime now);
   using Views = std::vector<TopicIndex::View>;
+  void answer_one(const std::string& topic, const Views& views, std::string_view id, MonoTime now);
   void send_once(const std::vector<Views>& answers, MonoTime now);
   void unsubscribe(const Command& command, MonoTime now);
   void list(const std::string& id);
+  /// `room`: bytes of names that one answer may still have; what the topics take of it is taken
+  /// off.
   [[nodiscard]] std::variant<Views, ErrorReply> try_subscribe(const std::string& topic,
-                                                              const Command& command, MonoTime now);
+                                                              const Command& command,
+                                                              std::size_t& room, MonoTime now);
+  [[nodiscard]] std::size_t names_room() const { return outbox_.limit_bytes() / 2; }
 
   [[nodiscard]] bool is_free(const Command* command) const;
   void reply(std::string_view text);
   void fail(const ErrorReply& error, MonoTime now);
   /// Answers that a subscription is not possible, which costs a token after the first 128.
   void refuse(const ErrorReply& error, MonoTime now);
+  /// That for one of many: the answer comes in any case.
+  void charge_refusal(const ErrorReply& error, MonoTime now);
+  [[nodiscard]] bool is_free_refusal(const ErrorReply& error);
+  /// Takes tokens that others have to wait for then.
+  void charge(std::size_t tokens, MonoTime now);
   /// False: the command with this id was answered with rate_limited.
   [[nodiscard]] bool has_token(const std::string& id, MonoTime now);
 

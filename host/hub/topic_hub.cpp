@@ -208,8 +208,10 @@ TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery
   // Numbers of `all` topics go on; those of `latest` ones were not all kept.
   const bool goes_on = stored != nullptr && delivery == Delivery::kAll;
   const bool is_unserved = owner == nullptr && evictable;
-  // What the store knows of it may have used up the derived epoch.
-  std::string kept = goes_on ? stored->epoch : is_known ? new_epoch() : derived_epoch(name);
+  // What the store knows of it may have used up the epoch that is derived from its name alone.
+  std::string kept = goes_on    ? stored->epoch
+                     : is_known ? derived_epoch(std::string(name) + '\n' + known->second.epoch)
+                                : derived_epoch(name);
   TopicPtr topic(new Topic{.id = ++table.last_id,
                            .name = std::string(name),
                            .head = head_of(name),

@@ -96,6 +96,14 @@ TopicIndex::View TopicIndex::view_of(const TopicRow& row, const Subscriber& subs
           .entry = subscriber.back};
 }
 
+/// What waits for its slot may be sent by another rate, and then before the answer: so the answer
+/// is made after that, and what its own value supersedes is not sent.
+void TopicIndex::drop_superseded(const TopicRow& row, Subscriber& subscriber, const Wish& wish) {
+  const bool gets_newest =
+      row.topic->delivery == Delivery::kLatest && wish.last_values != LastValues::kOfNone;
+  if (gets_newest && subscriber.slot) subscriber.slot->forget();
+}
+
 TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
                                         const Wish& wish) const {
   View view = view_of(row, subscriber);
@@ -109,11 +117,10 @@ TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
                            (wish.last_values == LastValues::kOfNew && since != nullptr);
     if (is_wanted) view.snapshot = std::move(had.last);
   } else if (wish.last_values != LastValues::kOfNone) {
-    // It is given the newest value; what waits below it, in the inbox or for a slot, is superseded.
+    // It is given the newest value; what waits below it in the inbox is superseded.
     TopicHub::Joined now = hub_.look(row.topic);
     view.seq = subscriber.given_seq = now.seq;
     view.snapshot = std::move(now.last);
-    if (subscriber.slot) subscriber.slot->forget();
   }
   return view;
 }
@@ -165,8 +172,9 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
       answer.error = SubscribeError::kRateOfAll;
       return answer;
     }
-    answer.views.push_back(view_again(*entry.row, subscriber, wish));
+    drop_superseded(*entry.row, subscriber, wish);
     make_direct(who, *index, wish);
+    answer.views.push_back(view_again(*entry.row, subscriber, wish));
     charge_again(who, answer);
     return answer;
   }
@@ -197,7 +205,8 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
     }
     row.topics = *std::move(topics);
   }
-  if (names_bytes(row.topics) > wish.most_names) {
+  answer.names_bytes = names_bytes(row.topics);
+  if (answer.names_bytes > wish.most_names) {
     answer.error = SubscribeError::kTooManyNames;
     answer.topics = row.topics.size();
     if (is_new) {
@@ -207,11 +216,12 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
     return answer;
   }
   const auto mine = std::ranges::find(who.patterns_, prefix, &Subscriptions::Pattern::prefix);
+  bool changes_rates = true;
   if (mine == who.patterns_.end()) {
     row.members.push_back(&who);
     who.patterns_.push_back({std::string(prefix), wish.interval});
   } else {
-    mine->interval = wish.interval;
+    changes_rates = std::exchange(mine->interval, wish.interval) != wish.interval;
   }
   std::unordered_map<const TopicRow*, std::size_t> entries;
   for (std::size_t i = 0; i < who.entries_.size(); ++i) entries.emplace(who.entries_[i].row, i);
@@ -224,8 +234,9 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
       continue;
     }
     Subscriber& subscriber = subscriber_of(who.entries_[entry->second]);
+    drop_superseded(*there->second, subscriber, wish);
+    if (changes_rates) set_interval(subscriber, own_interval(subscriber), wish.now);
     answer.views.push_back(view_again(*there->second, subscriber, wish));
-    set_interval(subscriber, own_interval(subscriber), wish.now);
   }
   charge_again(who, answer);
   return answer;
@@ -257,6 +268,7 @@ void TopicIndex::set_interval(Subscriber& subscriber, std::chrono::nanoseconds o
   } else {
     fastest = subscriber.is_direct ? own : std::chrono::nanoseconds::max();
     for (const Subscriptions::Pattern& pattern : subscriber.who->patterns_) {
+      if (fastest.count() == 0) break;
       if (topic.name.starts_with(pattern.prefix)) fastest = std::min(fastest, pattern.interval);
     }
   }

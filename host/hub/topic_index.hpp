@@ -113,6 +113,7 @@ class TopicIndex {
     std::vector<View> views;                ///< one; of a pattern as many as there are topics
     std::optional<SubscribeError> error{};  ///< then there are no views, and nothing has changed
     std::size_t topics = 0;                 ///< with kTooManyNames: how many there are
+    std::size_t names_bytes = 0;            ///< of a pattern: what its topics take of most_names
   };
 
   /// `hub` outlives the index; `shard` is the index's number there.
@@ -160,6 +161,7 @@ class TopicIndex {
   [[nodiscard]] std::optional<std::size_t> find(const Subscriptions& who,
                                                 std::string_view topic) const;
   [[nodiscard]] static View view_of(const TopicRow& row, const Subscriber& subscriber);
+  static void drop_superseded(const TopicRow& row, Subscriber& subscriber, const Wish& wish);
   [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Wish& wish) const;
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
   Subscriber& add(Subscriptions& who, const TopicHub::Joined& joined, std::uint64_t given_seq);

@@ -202,6 +202,27 @@ TEST_F(SessionTest, APatternOfMoreTopicsThanAnAnswerCanNameIsRefusedAndTheClient
   EXPECT_THAT(words_of(client.ask(subscribe("note:7"))), ElementsAre("subscribed", "note:7#1"));
 }
 
+TEST_F(SessionTest, PatternsOfOneAnswerShareItsRoom) {
+  for (int i = 0; i < 40; ++i) {
+    publish("note:" + std::to_string(i));
+    publish("price:" + std::to_string(100'000 + i));
+  }
+  TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
+  const std::vector<Json> texts =
+      client.ask(R"({"type":"subscribe","topics":["note:*","price:*"],"snapshot":false})");
+  ASSERT_THAT(words_of(texts), ElementsAre("subscribed"));
+  EXPECT_EQ(texts[0].at("topics").size(), 1U);
+  EXPECT_EQ(texts[0].at("rejected").at(0).at("code"), "too_many_topics");
+  EXPECT_FALSE(client.outbox().closing());
+}
+
+TEST_F(SessionTest, ATopicAndItsPatternInTheQueryStringBringItsMessageOnce) {
+  publish("note:a");
+  TestClient client(play.a, {.topics = {"note:a", "note:*"}});
+  EXPECT_THAT(words_of(client.read()),
+              ElementsAre("connected", "subscribed", "note:a#1", "subscribed"));
+}
+
 TEST_F(SessionTest, UnsubscribingStopsThatTopicAndNoOther) {
   TestClient client(play.a);
   client.send(R"({"type":"subscribe","topics":["note:a","note:b"]})");
@@ -365,6 +386,59 @@ TEST_F(SessionTest, RefusedSubscribesCostTokensAfterTheFirst128AndAFloodOfThemCl
   EXPECT_FALSE(client.outbox().closing());
   client.send(subscribe("no topic"));
   EXPECT_EQ(client.outbox().close_reason().code, 4429);
+}
+
+TEST_F(SessionTest, ManyRefusedInOneRequestCostAsManyTokensAfterTheFirst128) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 100}});
+  const std::vector<std::string> unknown(128, "signal:foo");
+  const std::string text = Json{{"type", "subscribe"}, {"topics", unknown}}.dump();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(words_of(client.ask(text)), ElementsAre("subscribed"));
+  }
+  const std::vector<Json> texts = client.ask(R"({"type":"ping"})");
+  ASSERT_THAT(words_of(texts), ElementsAre("error rate_limited"));
+  EXPECT_EQ(texts[0].at("retry_after_ms"), 310) << "two and 128 were taken of a hundred";
+}
+
+TEST_F(SessionTest, AQueryStringIsNoFloodHoweverManyOfItsTopicsAreRefused) {
+  TestClient client(play.a,
+                    {.limits = {.protocol = {.topics_per_request = 400}, .commands_per_second = 2},
+                     .topics = std::vector<std::string>(300, "signal:foo")});
+  EXPECT_FALSE(client.outbox().closing());
+  EXPECT_THAT(client.read(), SizeIs(301));
+  for (int i = 0; i < 100; ++i) client.send(subscribe("signal:foo"));
+  EXPECT_FALSE(client.outbox().closing()) << "as many are free as a request may name";
+  std::vector<std::string> patterns;
+  for (int i = 0; i < 40; ++i) patterns.push_back("nobody" + std::to_string(i) + ":*");
+  TestClient other(play.a, {.limits = {.commands_per_second = 2}, .topics = patterns});
+  EXPECT_FALSE(other.outbox().closing());
+}
+
+TEST_F(SessionTest, ARefusedPatternIsNeverFree) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 2}});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(words_of(client.ask(subscribe("nobody:*"))), ElementsAre("error unknown_topic"));
+  }
+  EXPECT_THAT(words_of(client.ask(subscribe("nobody:*"))), ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, ARateThatIsRefusedForASubscriptionCostsOneToken) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 4}, .topics = {"signal:vcp"}});
+  for (int i = 0; i < 128; ++i) client.send(subscribe("signal:foo"));
+  const std::string text = R"({"type":"subscribe","topic":"signal:vcp","max_rate":1})";
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_THAT(words_of(client.ask(text)), ElementsAre("error bad_message")) << i;
+  }
+  EXPECT_THAT(words_of(client.ask(text)), ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, APatternCostsATokenForEvery128TopicsThatItNames) {
+  for (int i = 0; i < 300; ++i) publish("note:" + std::to_string(i));
+  TestClient client(play.a, {.limits = {.commands_per_second = 10}, .topics = {"note:*"}});
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("pong"));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(word_of(client.ask(subscribe("note:*")).at(0)), "subscribed");
+  EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error rate_limited"));
 }
 
 TEST_F(SessionTest, MoreCommandsThanASecondAllowsAreTurnedAwayWithAWait) {

@@ -190,8 +190,9 @@ class ModelRun {
             .last_values = static_cast<LastValues>(below(3)),
             .now = now_};
   }
-  /// What follows the answer, and the number in it.
-  std::uint64_t answer(Twins& twins, const std::string& topic, const TopicIndex::Wish& wanted) {
+  /// What follows the answer, and the number in it; before, what the new rate lets go.
+  std::uint64_t answer(Twins& twins, const std::string& topic, const TopicIndex::Wish& wanted,
+                       std::optional<std::chrono::nanoseconds> own = {}) {
     const auto [entry, is_new] = twins.model.try_emplace(topic);
     Wish& wish = entry->second;
     const bool takes_newest = is_latest(topic) && wanted.last_values != LastValues::kOfNone;
@@ -199,6 +200,8 @@ class ModelRun {
       wish.from = wish.reached = seqs_[topic];
       wish.waiting.reset();
     }
+    if (own) wish.is_direct = true;
+    twins.set_interval(topic, own.value_or(wish.own), now_);
     const std::uint64_t seq = wish.told();
     const auto since = since_.find(topic);
     const bool is_asked = since != since_.end();
@@ -229,9 +232,7 @@ class ModelRun {
     if (!is_latest(topic)) wanted.interval = {};
     const auto answers = twins.shard.index().subscribe(twins.real, topic, wanted);
     ASSERT_FALSE(answers.error);
-    const std::uint64_t seq = answer(twins, topic, wanted);
-    twins.model.at(topic).is_direct = true;
-    twins.set_interval(topic, wanted.interval, now_);
+    const std::uint64_t seq = answer(twins, topic, wanted, wanted.interval);
     check(twins, answers, topic, seq);
     follow(twins);
   }
@@ -243,7 +244,6 @@ class ModelRun {
     for (const std::string& topic : topics_) {
       if (!topic.starts_with(prefix)) continue;
       const std::uint64_t seq = answer(twins, topic, wanted);
-      twins.set_interval(topic, twins.model.at(topic).own, now_);
       check(twins, answers, topic, seq);
     }
     follow(twins);

@@ -242,7 +242,7 @@ TEST_F(TopicIndexTest, WhatWaitsForItsSlotIsSentWhenTheRateEnds) {
   }
   EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
   const TopicIndex::Wish silent{.last_values = TopicIndex::LastValues::kOfNone, .now = at(0s)};
-  EXPECT_EQ(reader.subscribe("market:kospi", silent).seq, 1U) << "the second is still to come";
+  EXPECT_EQ(reader.subscribe("market:kospi", silent).seq, 2U) << "it is sent before the answer";
   EXPECT_THAT(reader.read(), ElementsAre("market:kospi#2"));
 }
 
