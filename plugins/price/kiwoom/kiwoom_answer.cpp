@@ -71,6 +71,15 @@ KiwoomAnswer judge(unsigned http_status, std::string_view body,
   return answer;
 }
 
+KiwoomAnswer judge_issue(unsigned http_status, std::string_view body,
+                         std::span<const std::string> secrets) {
+  KiwoomAnswer answer = judge(http_status, body, secrets);
+  if (http_status == kUnauthorized && answer.verdict == Verdict::kTokenRefused) {
+    return {Verdict::kWrongKey, "HTTP 401, app_key or secret_key is not accepted", {}};
+  }
+  return answer;
+}
+
 KiwoomAnswer judge(json object, std::span<const std::string> secrets) {
   const auto code = code_in(object);
   if (!code) return {Verdict::kFailed, "an answer without return_code", {}};

@@ -27,6 +27,9 @@ struct KiwoomAnswer {
 /// `secrets` are left out of the error.
 [[nodiscard]] KiwoomAnswer judge(unsigned http_status, std::string_view body,
                                  std::span<const std::string> secrets);
+/// The same for a call that has no token and asks for one.
+[[nodiscard]] KiwoomAnswer judge_issue(unsigned http_status, std::string_view body,
+                                       std::span<const std::string> secrets);
 /// Of one that is JSON: by `return_code` and `return_msg` alone.
 [[nodiscard]] KiwoomAnswer judge(nlohmann::json object, std::span<const std::string> secrets);
 

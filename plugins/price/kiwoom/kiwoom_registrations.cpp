@@ -11,6 +11,8 @@ namespace broadcast {
 
 namespace {
 
+constexpr std::string_view kReg = "REG";
+constexpr std::string_view kRemove = "REMOVE";
 constexpr unsigned kIndexGroup = 1;  // tickers begin with the next
 
 bool is_index(const std::string& item) {
@@ -33,15 +35,21 @@ std::string KiwoomRegistrations::next() {
   return order ? send(*std::move(order)) : std::string();
 }
 
-std::string KiwoomRegistrations::make_up() {
-  Order order = sent_.back();
-  order.removes = !order.removes;
-  return send(std::move(order));
+std::string KiwoomRegistrations::again() {
+  owed_[sent_->removes] = 0;  // what is older still does not come any more
+  const bool is_wanted = std::ranges::any_of(
+      sent_->items, [this](const std::string& item) { return wanted_.contains(item); });
+  if (sent_->removes && (sent_->times > 1 || is_wanted)) {
+    settle(/*is_ok=*/true, /*answers=*/0);
+    return next();
+  }
+  ++sent_->times;
+  return text_of(*sent_);
 }
 
 std::string KiwoomRegistrations::send(Order order) {
-  sent_.push_back(std::move(order));
-  return text_of(sent_.back());
+  sent_ = std::move(order);
+  return text_of(*sent_);
 }
 
 std::optional<KiwoomRegistrations::Order> KiwoomRegistrations::removal() const {
@@ -90,7 +98,7 @@ std::string KiwoomRegistrations::text_of(const Order& order) {
   const std::vector<std::string> types = is_index(order.items.front())
                                              ? std::vector<std::string>{"0J"}
                                              : std::vector<std::string>{"0B", "0A"};
-  nlohmann::ordered_json message = {{"trnm", order.removes ? "REMOVE" : "REG"},
+  nlohmann::ordered_json message = {{"trnm", order.removes ? kRemove : kReg},
                                     {"grp_no", std::to_string(order.group)}};
   // The first one replaces what the server may still know of this group.
   if (!order.removes) message["refresh"] = named_.insert(order.group).second ? "0" : "1";
@@ -100,21 +108,39 @@ std::string KiwoomRegistrations::text_of(const Order& order) {
 }
 
 bool KiwoomRegistrations::on_answer(std::string_view trnm, bool is_ok) {
-  const auto is_answered = [trnm](const Order& order) {
-    return trnm == (order.removes ? "REMOVE" : "REG");
-  };
-  // Those before it will not be answered any more. The newest one, because two of a kind are about
-  // the same items, and more than one lost answer is rare.
-  const auto found = std::find_if(sent_.rbegin(), sent_.rend(), is_answered);
-  if (found == sent_.rend()) return false;
-  const Order order = std::move(*found);
-  sent_.erase(sent_.begin(), found.base());
+  if (trnm != kReg && trnm != kRemove) return false;
+  const bool removes = trnm == kRemove;
+  const bool is_awaited = sent_ && sent_->removes == removes;
+  // A REMOVE is obeyed with the one before it, because messages are taken in order. Whether a REG
+  // was, its own answer says: taking another one's for it could leave its items without prices.
+  if (owed_[removes] > 0 && !(is_awaited && removes)) {
+    --owed_[removes];
+    if (is_awaited) ++sent_->passed_over;
+    return true;
+  }
+  if (!is_awaited) return false;
+  settle(is_ok, /*answers=*/1);
+  return true;
+}
+
+bool KiwoomRegistrations::on_real(const std::string& item) {
+  if (!sent_ || sent_->removes) return false;
+  if (std::ranges::find(sent_->items, item) == sent_->items.end()) return false;
+  settle(/*is_ok=*/true, /*answers=*/0);
+  return true;
+}
+
+/// `answers` were its own, as far as is known.
+void KiwoomRegistrations::settle(bool is_ok, std::size_t answers) {
+  const Order order = *std::exchange(sent_, std::nullopt);
+  std::size_t& owed = owed_[order.removes];
+  owed += order.times;
+  owed -= std::min(owed, answers + order.passed_over);
   if (order.removes) {
     on_removed(order);  // refused means that it was not registered
   } else {
     is_ok ? on_added(order) : on_refused(order);
   }
-  return true;
 }
 
 void KiwoomRegistrations::on_added(const Order& order) {

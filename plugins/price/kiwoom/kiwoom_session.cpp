@@ -65,6 +65,11 @@ void KiwoomSession::with_token(TokenDone done) {
   pump();
 }
 
+void KiwoomSession::note_token_taken(TokenUse use) {
+  if (calls_.mono_ns() - issued_ns_ < kFirstReplacing.count()) return;
+  replacing_[static_cast<std::size_t>(use)] = {};
+}
+
 bool KiwoomSession::replace_token(TokenUse use, const std::string& token) {
   if (!token_ || token_->text != token) return true;  // somebody was here before
   Replacing& replacing = replacing_[static_cast<std::size_t>(use)];
@@ -91,6 +96,7 @@ void KiwoomSession::on_token(const KiwoomAnswer& answer) {
     if (answer.verdict != Verdict::kOk) throw std::runtime_error(answer.error);
     token_ = token_of(answer.json, calls_.wall_ns());
     last_token_ = token_->text;
+    issued_ns_ = calls_.mono_ns();
     issue_back_off_ = {};
   } catch (const std::exception& error) {
     token_error_ = std::string("no token: ") + error.what();
@@ -146,8 +152,11 @@ void KiwoomSession::send(Call call) {
 void KiwoomSession::on_response(const KiwoomResponse& response) {
   Call call = *std::exchange(current_, std::nullopt);
   limiter_.note_end(calls_.mono_ns());
-  KiwoomAnswer answer = response.error.empty() ? judge(response.status, response.body, secrets())
-                                               : KiwoomAnswer{Verdict::kFailed, response.error, {}};
+  KiwoomAnswer answer{Verdict::kFailed, response.error, {}};
+  if (response.error.empty()) {
+    answer = call.needs_token ? judge(response.status, response.body, secrets())
+                              : judge_issue(response.status, response.body, secrets());
+  }
   if (!comes_again(call, response, answer)) {
     call.done(std::move(answer));
   } else if (call.needs_token) {

@@ -61,9 +61,10 @@ class KiwoomSession {
   /// again has one issued at once, and then after a minute at the earliest, doubled up to ten.
   /// Until then the token stays, and this is false.
   [[nodiscard]] bool replace_token(TokenUse use, const std::string& token);
-  /// One was taken: for this use, the next refusal is the first again. What the other one is
-  /// refused goes on.
-  void note_token_taken(TokenUse use) { replacing_[static_cast<std::size_t>(use)] = {}; }
+  /// The token is taken: if it has been for a minute, the next refusal for this use is the first
+  /// again. What the other one is refused goes on. A younger one says nothing: two hosts with one
+  /// key would kill each other's tokens at every call.
+  void note_token_taken(TokenUse use);
 
   using Done = std::function<void(KiwoomAnswer)>;
   /// POSTs with a token. A refused one is replaced, a call that was one too many comes again a
@@ -100,6 +101,7 @@ class KiwoomSession {
 
   std::optional<KiwoomToken> token_;
   std::string last_token_;          // though it be refused
+  std::int64_t issued_ns_ = 0;      // when it was, on the monotonic clock
   std::vector<TokenDone> waiting_;  // for a token; not empty: it is being issued
   std::string token_error_;         // of the last issue
   std::int64_t next_issue_ns_ = 0;  // not before, after a failure

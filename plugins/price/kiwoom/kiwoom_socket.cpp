@@ -122,6 +122,18 @@ void KiwoomSocket::on_real(const json& message) {
   Refusals refused;
   real_.apply(message, calls_.wall_ns(), quotes, refused);
   calls_.on_quotes(std::move(quotes), refused);
+  if (is_late_) take_as_answer(message);
+}
+
+/// What is registered sends, so a REG need not wait for an answer that is late.
+void KiwoomSocket::take_as_answer(const json& message) {
+  const auto data = message.find("data");
+  if (data == message.end() || !data->is_array()) return;
+  for (const json& entry : *data) {
+    if (!entry.is_object() || !registrations_.on_real(text_in(entry, "item"))) continue;
+    note_answer();
+    return register_next();
+  }
 }
 
 void KiwoomSocket::on_system(const json& message) {
@@ -141,6 +153,7 @@ void KiwoomSocket::refuse_one() {
 void KiwoomSocket::register_next() {
   std::string text = registrations_.next();
   if (text.empty()) return;
+  lost_patience_ = options_.patience.lost;
   send(std::move(text));
   await_registered();
 }
@@ -151,6 +164,7 @@ void KiwoomSocket::await_registered() {
 }
 
 void KiwoomSocket::on_late() {
+  is_late_ = true;
   if (!std::exchange(is_late_told_, true)) {
     calls_.on_warning("no answer to REG or REMOVE within " + in_ms(options_.patience.late) +
                       "; what is wanted anew waits for it, prices go on");
@@ -160,9 +174,12 @@ void KiwoomSocket::on_late() {
 
 void KiwoomSocket::on_lost() {
   calls_.on_warning("no answer to REG or REMOVE within " + in_ms(lost_patience_) +
-                    "; its items are registered anew");
+                    "; it is sent again");
   lost_patience_ *= 2;
-  send(registrations_.make_up());
+  std::string text = registrations_.again();
+  note_answer();
+  if (text.empty()) return;
+  send(std::move(text));
   await_registered();
 }
 
@@ -201,7 +218,10 @@ void KiwoomSocket::on_unanswered(std::chrono::nanoseconds patience, std::functio
   });
 }
 
-void KiwoomSocket::note_answer() { answer_timer_.expires_at(steady_clock::time_point::max()); }
+void KiwoomSocket::note_answer() {
+  is_late_ = false;
+  answer_timer_.expires_at(steady_clock::time_point::max());
+}
 
 void KiwoomSocket::watch_silence(steady_clock::duration left) {
   silence_timer_.expires_after(left);

@@ -31,9 +31,10 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   struct Patience {
     std::chrono::nanoseconds connect;
     std::chrono::nanoseconds answer;  ///< to the upgrade and to LOGIN
-    /// An answer to REG or REMOVE is told as late after `late` and given up after `lost`, which is
-    /// doubled from one that is given up to the next. Answers a minute and a half late were seen
-    /// beside a feed that was well, so a missing one holds up registrations and nothing else.
+    /// An answer to REG or REMOVE is told as late after `late`, and a REAL message of what was to
+    /// be registered is taken in its place; after `lost` the message is sent again, which is
+    /// doubled from one time to the next. Answers a minute and a half late were seen beside a feed
+    /// that was well, so a missing one holds up registrations and nothing else.
     std::chrono::nanoseconds late;
     std::chrono::nanoseconds lost;
     /// Without a message of any kind, PING included, the connection is dead. The server's period is
@@ -81,6 +82,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   void on_login(const nlohmann::json& message);
   void on_registered(std::string_view trnm, const nlohmann::json& message);
   void on_real(const nlohmann::json& message);
+  void take_as_answer(const nlohmann::json& message);
   void on_system(const nlohmann::json& message);
   void refuse_one();
   void register_next();
@@ -106,6 +108,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   std::chrono::steady_clock::time_point last_read_;
   KiwoomRegistrations registrations_;
   std::chrono::nanoseconds lost_patience_;
+  bool is_late_ = false;  // the answer to REG or REMOVE that is waited for
   bool is_late_told_ = false;
   KiwoomReal real_;
   bool is_ready_ = false;

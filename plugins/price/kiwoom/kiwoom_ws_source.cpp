@@ -119,7 +119,10 @@ void KiwoomWsSource::on_end(KiwoomSocket::End how, const std::string& why,
   socket_.reset();
   const bool was_stable = ready_ns_ && session_->calls().mono_ns() - *ready_ns_ >= kStable.count();
   ready_ns_.reset();
-  if (was_stable) pause_ = nanoseconds(0);
+  if (was_stable) {
+    pause_ = nanoseconds(0);
+    session_->note_token_taken(KiwoomSession::TokenUse::kLogin);
+  }
   if (how == KiwoomSocket::End::kTokenRefused &&
       session_->replace_token(KiwoomSession::TokenUse::kLogin, token)) {
     return connect();

@@ -437,7 +437,7 @@ TEST_F(AdminServerTest, WhoAsksForAPageAndOwesItsBodyMakesRoom) {
   options.tokens = {{"secret", {"publish"}}};
   std::vector<std::unique_ptr<Producer>> scanners;
   for (int i = 0; i < 16; ++i) {
-    scanners.push_back(std::make_unique<Producer>(connect()));
+    scanners.push_back(std::unique_ptr<Producer>(new Producer(connect())));
     scanners.back()->send_bytes(i % 2 == 0 ? "GET /livez HTTP/1.1\r\nContent-Length: 1\r\n\r\n"
                                            : "HEAD /readyz HTTP/1.1\r\nExpect: 100-continue\r\n"
                                              "Content-Length: 1\r\n\r\n");

@@ -105,48 +105,89 @@ TEST(KiwoomRegistrationsTest, SendsNothingUntilTheAnswerIsHere) {
   EXPECT_FALSE(registrations.next().empty());
 }
 
-TEST(KiwoomRegistrationsTest, RegistersAnewWhatWasNeverAnswered) {
+TEST(KiwoomRegistrationsTest, SendsAgainWhatWasNeverAnswered) {
+  KiwoomRegistrations registrations;
+  registrations.want(wanted(2));
+  json message = json::parse(registrations.next());
+  message["refresh"] = "1";  // what is registered stays
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(json::parse(registrations.again()), message);
+  EXPECT_TRUE(registrations.next().empty());
+  EXPECT_TRUE(registrations.on_answer("REG", true));
+  EXPECT_EQ(registrations.registered(), 2U);
+  EXPECT_FALSE(registrations.is_waiting());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(registrations.on_answer("REG", true)) << "late";
+  EXPECT_FALSE(registrations.on_answer("REG", true)) << "more than were sent";
+}
+
+TEST(KiwoomRegistrationsTest, APriceSaysThatItIsRegistered) {
   KiwoomRegistrations registrations;
   registrations.want(wanted(2));
   EXPECT_FALSE(registrations.next().empty());
-  const json opposite = json::parse(registrations.make_up());
-  EXPECT_EQ(opposite.at("trnm"), "REMOVE");
-  EXPECT_EQ(opposite.at("grp_no"), "2");
-  EXPECT_EQ(opposite.at("data").at(0).at("item"), json({"100000", "100001"}));
-  EXPECT_TRUE(registrations.next().empty());
-  EXPECT_TRUE(registrations.on_answer("REMOVE", false)) << "it was never registered";
-  EXPECT_EQ(registrations.registered(), 0U);
-  EXPECT_EQ(settle(registrations).size(), 1U);
-  EXPECT_EQ(registrations.registered(), 2U);
-  EXPECT_FALSE(registrations.is_waiting());
+  EXPECT_FALSE(registrations.on_real("100002")) << "of another one";
+  EXPECT_TRUE(registrations.on_real("100001"));
+  EXPECT_EQ(registrations.registered(), 2U) << "all of a message or nothing";
+  EXPECT_FALSE(registrations.on_real("100001"));
+  registrations.want({});
+  EXPECT_FALSE(registrations.next().empty());
+  EXPECT_FALSE(registrations.on_real("100001")) << "says nothing of a REMOVE";
 }
 
-TEST(KiwoomRegistrationsTest, TakesALateAnswerForWhatItAnswers) {
+TEST(KiwoomRegistrationsTest, DoesNotTakeALateAnswerForTheNextOnes) {
   KiwoomRegistrations registrations;
   registrations.want(wanted(1));
   EXPECT_FALSE(registrations.next().empty());
-  EXPECT_FALSE(registrations.make_up().empty());
+  EXPECT_TRUE(registrations.on_real("100000"));
+  registrations.want(wanted(3));
+  EXPECT_FALSE(registrations.next().empty());
   EXPECT_TRUE(registrations.on_answer("REG", true)) << "of the first one, after all";
   EXPECT_EQ(registrations.registered(), 1U);
-  EXPECT_TRUE(registrations.next().empty()) << "the REMOVE is still to be answered";
-  EXPECT_TRUE(registrations.on_answer("REMOVE", true));
-  EXPECT_EQ(registrations.registered(), 0U);
-  EXPECT_EQ(settle(registrations).size(), 1U);
-  EXPECT_EQ(registrations.registered(), 1U);
+  EXPECT_TRUE(registrations.on_answer("REG", false)) << "of the second one";
+  std::vector<std::string> refused;
+  settle(registrations, {"100001"}, &refused);
+  EXPECT_EQ(refused, std::vector<std::string>{"100001"});
+  EXPECT_EQ(registrations.registered(), 2U);
 }
 
-TEST(KiwoomRegistrationsTest, RemovesAnewWhatWasNeverAnswered) {
+TEST(KiwoomRegistrationsTest, AnAnswerThatIsLostHoldsUpOneOtherAtMost) {
+  KiwoomRegistrations registrations;
+  registrations.want(wanted(1));
+  EXPECT_FALSE(registrations.next().empty());
+  EXPECT_TRUE(registrations.on_real("100000"));
+  registrations.want(wanted(2));
+  EXPECT_FALSE(registrations.next().empty());
+  EXPECT_TRUE(registrations.on_answer("REG", true));
+  EXPECT_TRUE(registrations.is_waiting()) << "it may be the first one's";
+  EXPECT_FALSE(registrations.again().empty());
+  EXPECT_TRUE(registrations.on_answer("REG", true));
+  EXPECT_EQ(registrations.registered(), 2U);
+  registrations.want(wanted(3));
+  EXPECT_EQ(settle(registrations).size(), 1U);
+  EXPECT_EQ(registrations.registered(), 3U);
+}
+
+TEST(KiwoomRegistrationsTest, RemovesAgainWhatWasNeverAnsweredAndThenGoesOn) {
+  KiwoomRegistrations registrations;
+  registrations.want(wanted(1));
+  settle(registrations);
+  registrations.want({});
+  const std::string message = registrations.next();
+  EXPECT_EQ(registrations.again(), message);
+  EXPECT_TRUE(registrations.again().empty());
+  EXPECT_FALSE(registrations.is_waiting());
+  EXPECT_EQ(registrations.registered(), 0U);
+}
+
+TEST(KiwoomRegistrationsTest, RegistersWhatIsWantedAgainThoughItsRemovalIsNotAnswered) {
   KiwoomRegistrations registrations;
   registrations.want(wanted(1));
   settle(registrations);
   registrations.want({});
   EXPECT_FALSE(registrations.next().empty());
-  EXPECT_EQ(json::parse(registrations.make_up()).at("trnm"), "REG");
+  registrations.want(wanted(1));
+  EXPECT_EQ(json::parse(registrations.again()).at("trnm"), "REG");
+  EXPECT_TRUE(registrations.on_answer("REMOVE", true)) << "late";
   EXPECT_TRUE(registrations.on_answer("REG", true));
-  const std::vector<json> messages = settle(registrations);
-  ASSERT_EQ(messages.size(), 1U);
-  EXPECT_EQ(messages[0].at("trnm"), "REMOVE");
-  EXPECT_EQ(registrations.registered(), 0U);
+  EXPECT_EQ(registrations.registered(), 1U);
 }
 
 TEST(KiwoomRegistrationsTest, FindsTheItemsThatAreRefusedAndRegistersTheOthers) {
@@ -206,7 +247,8 @@ TEST(KiwoomRegistrationsTest, FollowsAnyChanges) {
 
 TEST(KiwoomRegistrationsTest, FollowsAnyChangesWhereAnswersAreLateOrLost) {
   KiwoomRegistrations registrations;
-  std::set<std::string> all;  // as the server has them
+  std::set<std::string> all;         // as the server has them
+  std::vector<std::string> answers;  // on their way
   std::uint64_t random = 1;
   const auto draw = [&random] {
     random = random * 6364136223846793005U + 1442695040888963407U;
@@ -219,21 +261,23 @@ TEST(KiwoomRegistrationsTest, FollowsAnyChangesWhereAnswersAreLateOrLost) {
     }
     registrations.want(some);
     for (std::string text = registrations.next(); !text.empty(); text = registrations.next()) {
-      std::vector<std::string> answers;
-      for (bool is_in_time = false; !is_in_time;) {
+      while (!text.empty()) {
         const json message = json::parse(text);
         const std::string trnm = message.at("trnm");
         for (const std::string item : message.at("data").at(0).at("item")) {
+          if (trnm == "REMOVE") {
+            ASSERT_TRUE(std::ranges::find(some.tickers, item) == some.tickers.end()) << item;
+          }
           trnm == "REG" ? void(all.insert(item)) : void(all.erase(item));
         }
-        is_in_time = draw() % 3 != 0;
-        if (is_in_time || draw() % 2 == 0) answers.push_back(trnm);
-        if (!is_in_time) text = registrations.make_up();
+        if (draw() % 3 != 0) answers.push_back(trnm);
+        const bool is_in_time = draw() % 3 != 0;
+        for (const std::string& answer :
+             is_in_time ? std::exchange(answers, {}) : std::vector<std::string>()) {
+          static_cast<void>(registrations.on_answer(answer, /*is_ok=*/true));
+        }
+        text = registrations.is_waiting() ? registrations.again() : std::string();
       }
-      for (const std::string& trnm : answers) {
-        static_cast<void>(registrations.on_answer(trnm, /*is_ok=*/true));
-      }
-      ASSERT_FALSE(registrations.is_waiting());
     }
     ASSERT_EQ(std::vector<std::string>(all.begin(), all.end()), some.tickers) << round;
   }

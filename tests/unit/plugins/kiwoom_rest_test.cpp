@@ -150,6 +150,30 @@ TEST_F(KiwoomRestTest, ARefusalAgainAndAgainIssuesFewTokens) {
   EXPECT_EQ(heard_.links.back(), "HTTP 401, the token is not accepted");
 }
 
+TEST_F(KiwoomRestTest, TwoHostsWithOneKeyIssueFewTokens) {
+  start(tickers({"005930"}), options(), 5s);
+  ASSERT_TRUE(run_until_quotes(1));
+  KiwoomRestSource other(5s, session());
+  Heard heard_other;
+  other.want(tickers({"005930"}));
+  other.start(heard_other.events());
+  const auto asked = [&] { return stat("polls") + stat("killed_answers"); };
+  const std::int64_t begin = thread_.calls().mono_ns();
+  while (thread_.calls().mono_ns() - begin < std::chrono::nanoseconds(5min).count()) {
+    const std::int64_t before = asked();
+    thread_.advance(5s);
+    ASSERT_TRUE(run_until([&] { return asked() >= before + 2; }));
+  }
+  EXPECT_LE(stat("issues"), 2 + 2 * 5) << "each at once, and at most every minute";
+}
+
+TEST_F(KiwoomRestTest, SaysThatAKeyIsNotAccepted) {
+  fault({{"path", "/oauth2/token"}, {"status", 401}});
+  start(tickers({"005930"}));
+  ASSERT_TRUE(run_until_links(1));
+  EXPECT_EQ(heard_.links[0], "no token: HTTP 401, app_key or secret_key is not accepted");
+}
+
 TEST_F(KiwoomRestTest, ReplacesAKilledTokenOnce) {
   for (int i = 0; i < 2; ++i) fault({{"path", "/api/dostk/stkinfo"}, {"status", 401}});
   start(tickers({"005930"}));

@@ -187,6 +187,7 @@ TEST_F(KiwoomWsTest, ReplacesATokenWhateverItsRefusalLooksLike) {
                               json{{"return_code", "3"}, {"return_msg", ""}},
                               json{{"return_code", "8005"}}, json{{"return_code", 8010}}}) {
     set("killed", refusal);
+    thread_.advance(1min);  // which the token has lived then
     control({{"do", "kill_token"}});
     control({{"do", "drop"}});
     ASSERT_TRUE(run_until([&] { return heard_.is_down(); }));
@@ -343,9 +344,42 @@ TEST_F(KiwoomWsTest, AnAnswerToRegThatNeverComesDoesNotHoldUpTickersForEver) {
     set("reg", "ok");
     source_->want(tickers({"000660", "005930", "035420"}));
     ASSERT_TRUE(run_until_registered(3));
+    for (const char* ticker : {"000660", "005930", "035420"}) {
+      const std::size_t quotes = heard_.quotes.size();
+      real("0B", ticker, kTrade);
+      ASSERT_TRUE(run_until([&] { return heard_.quotes.size() > quotes; })) << ticker;
+    }
     EXPECT_EQ(heard_.links, std::vector<std::string>{""});
+    EXPECT_EQ(stat("removes"), 0);
     source_.reset();
   }
+}
+
+TEST_F(KiwoomWsTest, NoPriceIsLostWhereNoAnswerToRegEverComes) {
+  KiwoomOptions how = options();
+  how.late_patience = 100ms;
+  how.lost_patience = 200ms;
+  set("reg", "lost");
+  start(tickers({"000660", "005930"}), how);
+  ASSERT_TRUE(run_until_registered(2));
+  ASSERT_TRUE(run_until_stat("regs", 3)) << "the same again";
+  source_->want(tickers({"000660", "005930", "035420"}));
+  json trade = kTrade;
+  std::size_t count = 0;
+  const auto has_traded = [&](const std::string& ticker) {
+    trade["13"] = std::to_string(1'000 + ++count);
+    real("0B", ticker, trade);
+    return run_until([&] { return heard_.quotes.size() == count; });
+  };
+  while (stats().at("registered").size() < 3) {
+    ASSERT_TRUE(has_traded("005930")) << "and says that the first REG was obeyed";
+  }
+  for (const std::int64_t regs = stat("regs"); stat("regs") < regs + 2;) {
+    ASSERT_TRUE(has_traded("000660") && has_traded("005930"));
+  }
+  ASSERT_TRUE(has_traded("035420"));
+  EXPECT_EQ(stat("removes"), 0);
+  EXPECT_EQ(heard_.links, std::vector<std::string>{""});
 }
 
 TEST_F(KiwoomWsTest, GivesUpATickerAndItsMessagesWithIt) {
