@@ -258,7 +258,8 @@ void read_redis_url(YamlReader& map, const Environment& environment, std::string
   const bool is_given = map.node("url") != nullptr;
   map.text("url", url);
   // "${CELERY_BROKER_URL:-${REDIS_URL:-}}", as files written before `auto` have it.
-  const bool is_other_broker = !has_redis_scheme(url) && url == environment("CELERY_BROKER_URL");
+  const bool is_other_broker =
+      !url.empty() && !has_redis_scheme(url) && url == environment("CELERY_BROKER_URL");
   if (!is_given || url == "auto" || is_other_broker) {
     found = find_redis_url(environment, passed_over);
     url = found.url;

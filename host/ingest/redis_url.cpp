@@ -77,6 +77,10 @@ std::vector<std::pair<std::string, std::string>> query_of(std::string_view text)
         !std::ranges::all_of(name, is_name_character) || part.find('@') != std::string_view::npos) {
       refuse("behind the ? stands name=value&name=value; a ? in a password is written %3F");
     }
+    if (std::ranges::find(parts, name, [](const auto& known) { return known.first; }) !=
+        parts.end()) {
+      refuse(name + " is given twice");
+    }
     std::string value(part.substr(name.size() + 1));
     std::ranges::replace(value, '+', ' ');
     parts.emplace_back(name, decoded(value));

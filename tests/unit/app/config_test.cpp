@@ -130,6 +130,8 @@ TEST(ConfigTest, RedisIsWhereTheEnvironmentSaysUnlessTheFileDoes) {
     EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}, {"CELERY_BROKER_URL", ""}}, text), "redis://r");
   }
   EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}}, "redis: {url: \"\"}"), "");
+  EXPECT_EQ(url_with({{"REDIS_URL", "redis://r"}, {"CELERY_BROKER_URL", ""}}, "redis: {url: \"\"}"),
+            "");
 }
 
 TEST(ConfigTest, ABroadcasterMayBeANameAlone) {
