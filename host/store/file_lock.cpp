@@ -1,8 +1,10 @@
 #include "host/store/file_lock.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <stdexcept>
 #include <system_error>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -19,8 +21,14 @@ FileLock::FileLock(const std::string& path) {
         error == ENOENT ? "its directory does not exist; create it"
                         : file + " cannot be opened: " + std::generic_category().message(error));
   }
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
-  const int error = errno;
+  constexpr int kTries = 500;
+  int error = 0;
+  for (int i = 0; i < kTries; ++i) {
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) == 0) return;
+    error = errno;
+    if (error != EWOULDBLOCK) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   ::close(descriptor_);
   throw std::runtime_error(
       error == EWOULDBLOCK ? "in use by another host; stop that one, or give each a file of its own"

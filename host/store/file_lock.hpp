@@ -10,12 +10,13 @@ namespace broadcast {
 class FileLock {
  public:
   /// Throws with the reason: the directory, the permissions, or another process that holds it.
+  /// Waits for half a second for one that only looks: is_held().
   explicit FileLock(const std::string& path);
   ~FileLock();
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
 
-  /// Somebody has it. Makes no file.
+  /// Somebody has it. Makes no file; has a shared lock for an instant.
   [[nodiscard]] static bool is_held(const std::string& path);
 
  private:

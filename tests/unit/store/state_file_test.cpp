@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <random>
+#include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/store/file_lock.hpp"
 #include "tests/unit/base/captured_log.hpp"
 #include "tests/unit/store/store_play.hpp"
 
@@ -20,6 +22,14 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 using testing::StartsWith;
+
+TEST(FileLockTest, IsHadThoughSomebodyLooks) {
+  const Directory directory;
+  const std::jthread looks([&](const std::stop_token& end) {
+    while (!end.stop_requested()) static_cast<void>(FileLock::is_held(directory.file("state.db")));
+  });
+  for (int i = 0; i < 50'000; ++i) ASSERT_NO_THROW(FileLock(directory.file("state.db")));
+}
 
 class StateFileTest : public testing::Test {
  protected:
