@@ -1,6 +1,7 @@
 #include "host/app/descriptors.hpp"
 
 #include <algorithm>
+#include <thread>
 
 #include <sys/resource.h>
 
@@ -16,6 +17,12 @@ constexpr std::size_t kOfAShard = 8;
 constexpr std::size_t kHandshakePart = 8;
 /// More than any process has.
 constexpr std::size_t kUnlimited = std::size_t{1} << 30;
+
+std::size_t limit_of(rlim_t rlimit::*which) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUnlimited;
+  return std::min<std::size_t>(limit.*which, kUnlimited);
+}
 
 }  // namespace
 
@@ -48,11 +55,14 @@ std::string DescriptorPlan::warning(const LimitsConfig& limits) const {
   return {};
 }
 
-std::size_t descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUnlimited;
-  return std::min<std::size_t>(limit.rlim_cur, kUnlimited);
+std::size_t shards_of(const Config& config) {
+  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  return config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256);
 }
+
+std::size_t descriptor_limit() { return limit_of(&rlimit::rlim_cur); }
+
+std::size_t highest_descriptor_limit() { return limit_of(&rlimit::rlim_max); }
 
 void raise_descriptor_limit() {
   rlimit limit{};

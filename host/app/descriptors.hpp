@@ -26,8 +26,13 @@ struct DescriptorPlan {
 [[nodiscard]] DescriptorPlan plan_descriptors(std::size_t limit, const Config& config,
                                               std::size_t shards);
 
+/// As `server.threads` says, or one a core.
+[[nodiscard]] std::size_t shards_of(const Config& config);
+
 /// RLIMIT_NOFILE as it is.
 [[nodiscard]] std::size_t descriptor_limit();
+/// What raise_descriptor_limit() makes of it.
+[[nodiscard]] std::size_t highest_descriptor_limit();
 /// Takes what the system allows.
 void raise_descriptor_limit();
 

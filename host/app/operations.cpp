@@ -9,6 +9,7 @@
 
 #include "host/app/config_changes.hpp"
 #include "host/app/config_warnings.hpp"
+#include "host/app/descriptors.hpp"
 #include "host/base/background.hpp"
 
 namespace broadcast {
@@ -120,6 +121,9 @@ void Operations::take(Config next, BroadcasterPlan plan) {
   result_.settings = std::move(changes.live);
   result_.needs_restart = std::move(changes.restart);
   take_live(config_, next);
+  const std::string warning =
+      plan_descriptors(descriptor_limit(), config_, shards_of(config_)).warning(config_.limits);
+  if (!warning.empty()) spdlog::warn(warning);
   config_.broadcasters = std::move(next.broadcasters);
   relay_ = std::move(plan.relay);
   broadcasters_.set_absent(plan.disabled);

@@ -4,7 +4,6 @@
 #include <csignal>
 #include <cstring>
 #include <sstream>
-#include <thread>
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
@@ -94,18 +93,8 @@ SessionLimits session_limits(const Config& config) {
           .commands_per_second = config.limits.commands_per_second};
 }
 
-std::size_t shards_of(const Config& config) {
-  const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  return config.server.threads > 0 ? config.server.threads : std::min<std::size_t>(cores, 256);
-}
-
 DescriptorPlan descriptors_for(const Config& config) {
   return plan_descriptors(descriptor_limit(), config, shards_of(config));
-}
-
-void warn_of_descriptors(const Config& config) {
-  const std::string warning = descriptors_for(config).warning(config.limits);
-  if (!warning.empty()) spdlog::warn(warning);
 }
 
 NetOptions net_options(const Config& config) {
@@ -236,8 +225,10 @@ Server::End Server::run() {
   broadcasters_.start();
   if (ingest_) ingest_->start();
   if (config_.plugins.strict && !have_all_started()) return {.exit_code = 1, .is_stuck = !stop()};
-  spdlog::info(descriptors_for(config_).text());
-  warn_of_descriptors(config_);
+  const DescriptorPlan descriptors = descriptors_for(config_);
+  spdlog::info(descriptors.text());
+  const std::string warning = descriptors.warning(config_.limits);
+  if (!warning.empty()) spdlog::warn(warning);
   spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
                config_.server.path, shards_.size());
   if (config_.server.demo_page)
@@ -272,7 +263,6 @@ std::string Server::apply(const std::vector<TopicPattern>& relay) {
     session_limits_[shard.number()] = limits;
   });
   admin_->set_limits(admin_options(config_));
-  warn_of_descriptors(config_);
   const auto conflict = hub_.try_claim(relay_, "relay:", relay);
   return conflict ? "relay: " + conflict->text() : "";
 }

@@ -1,5 +1,6 @@
 #include "host/app/start_check.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "host/app/config_warnings.hpp"
+#include "host/app/descriptors.hpp"
 #include "host/app/holder.hpp"
 #include "host/base/log.hpp"
 #include "host/hub/cache_control.hpp"
@@ -37,13 +39,15 @@ constexpr const char* kHostBinary = "broadcast-host";
 
 /// Something that a start needs and somebody has.
 struct Taken {
-  std::string what;  ///< "server.listen: 127.0.0.1:5111: Address already in use"
+  std::string key;
+  std::string what;  ///< "127.0.0.1:5111: Address already in use"
   std::string hint;
   std::optional<Holder> holder;
 };
 
 std::string holder_text(const std::optional<Holder>& holder) {
-  return holder ? " by " + holder->name + " (process " + std::to_string(holder->pid) + ")" : "";
+  if (!holder) return " (run as the host's user to see by whom)";
+  return " by " + holder->name + " (process " + std::to_string(holder->pid) + ")";
 }
 
 std::string endpoint_text(const ListenAddress& listen) {
@@ -61,6 +65,7 @@ class StartCheck {
     check_both_listen();
     if (!config_.state.path.empty()) check_state();
     check_redis();
+    check_descriptors();
     judge_taken();
     rehearse();
     return std::move(findings_);
@@ -80,10 +85,10 @@ class StartCheck {
     if (!error) probe.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) probe.bind(endpoint, error);
     if (!error) return;
-    const std::string what =
-        std::string(key) + ": " + endpoint_text(listen) + ": " + error.message();
-    if (error != boost::asio::error::address_in_use) return fail(what);
-    taken_.push_back({.what = what,
+    const std::string what = endpoint_text(listen) + ": " + error.message();
+    if (error != boost::asio::error::address_in_use) return fail(std::string(key) + ": " + what);
+    taken_.push_back({.key = key,
+                      .what = what,
                       .hint = ". Stop it, or choose another port.",
                       .holder = holder_of_port(listen.port)});
   }
@@ -121,7 +126,8 @@ class StartCheck {
       }
     }
     if (FileLock::is_held(file)) {
-      taken_.push_back({.what = key + "in use",
+      taken_.push_back({.key = "state.path",
+                        .what = config_.state.path + ": in use",
                         .hint = "; stop that one, or give each a file of its own",
                         .holder = holder_of_file(file.string() + ".lock")});
       return;
@@ -149,21 +155,30 @@ class StartCheck {
     }
   }
 
+  void check_descriptors() {
+    const DescriptorPlan plan =
+        plan_descriptors(highest_descriptor_limit(), config_, shards_of(config_));
+    if (const std::string warning = plan.warning(config_.limits); !warning.empty()) warn(warning);
+  }
+
   /// Whoever checks a file beside the host that it is for wants to hear of the file.
   void judge_taken() {
-    std::optional<pid_t> running;
-    const bool has_both = taken_.size() >= 2 && taken_[1].what.starts_with("admin.listen");
-    if (has_both && taken_[0].holder && taken_[1].holder &&
-        taken_[0].holder->pid == taken_[1].holder->pid && taken_[0].holder->name == kHostBinary) {
-      running = taken_[0].holder->pid;
-    }
+    const auto is_host = [](const Taken& one) {
+      return one.holder && one.holder->name == kHostBinary;
+    };
+    const auto host = std::ranges::find_if(taken_, is_host);
+    std::string held;
     for (const Taken& one : taken_) {
-      if (running && one.holder && one.holder->pid == *running) continue;
-      fail(one.what + holder_text(one.holder) + one.hint);
+      if (host == taken_.end() || !one.holder || one.holder->pid != host->holder->pid) {
+        fail(one.key + ": " + one.what + holder_text(one.holder) + one.hint);
+      } else {
+        held += (held.empty() ? "" : ", ") + one.key;
+      }
     }
-    if (running) {
-      warn("a host with these listeners runs (process " + std::to_string(*running) +
-           "); another one starts only once it is stopped");
+    if (!held.empty()) {
+      warn(held + ": in use" + holder_text(host->holder) +
+           ", which is taken for the host that this file is for; another one starts only once it "
+           "is stopped");
     }
   }
 
@@ -201,7 +216,7 @@ class StartCheck {
   const Config& config_;
   const BroadcasterPlan& plan_;
   StartFindings findings_;
-  std::vector<Taken> taken_;  // server.listen, admin.listen, state.path, as far as they are
+  std::vector<Taken> taken_;
 };
 
 }  // namespace

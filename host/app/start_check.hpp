@@ -17,8 +17,8 @@ struct StartFindings {
 };
 
 /// Ports, state file and certificates, and whether each of `plan.ready` takes its `config:`, for
-/// which it is loaded, created, configured and destroyed. What one broadcast-host that has both
-/// listeners of the configuration holds is told once, as a warning: it is taken for the one that is
+/// which it is loaded, created, configured and destroyed. What one broadcast-host holds of it, be
+/// it one listener or the state file, is told once, as a warning: it is taken for the one that is
 /// about to be reloaded or restarted.
 [[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan);
 

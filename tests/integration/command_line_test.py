@@ -198,11 +198,36 @@ class StartCheckTest(unittest.TestCase):
     def test_what_another_host_has(self):
         path = os.path.join(self.directory, "state.db")
         with Host(self.state(path)) as host:
-            told = self.expect_both({"server": {"listen": f"127.0.0.1:{host.port}"}, "broadcasters": {}},
-                                    f"server.listen: 127.0.0.1:{host.port}: Address already in use")
-            self.assertIn(f"by broadcast-host (process {host.pid})", told)
-            told = self.expect_both(self.state(path), f"state.path: {path}: in use by ")
-            self.assertIn(f"in use by broadcast-host (process {host.pid}); stop that one", told)
+            for key, config in (("server.listen", {"server": {"listen": f"127.0.0.1:{host.port}"}, "broadcasters": {}}),
+                                ("admin.listen", {"admin": {"listen": f"127.0.0.1:{host.admin_port}"}, "broadcasters": {}}),
+                                ("state.path", self.state(path))):
+                self.assertEqual(run_host(config).returncode, 1)
+                ended = run_host(config, "--check")
+                self.assertEqual(ended.returncode, 0, ended.stdout)
+                self.assertIn(f"{key}: in use by broadcast-host (process {host.pid}), which is taken for the host that this file is for",
+                              ended.stdout)
+
+    def test_what_two_other_hosts_have(self):
+        path = os.path.join(self.directory, "state.db")
+        with Host({"broadcasters": {}}) as one, Host(self.state(path)) as two:
+            ended = run_host({"server": {"listen": f"127.0.0.1:{one.port}"}, **self.state(path)}, "--check")
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertIn(f"server.listen: in use by broadcast-host (process {one.pid})", ended.stdout)
+            self.assertIn(f"state.path: {path}: in use by broadcast-host (process {two.pid}); stop that one", ended.stdout)
+
+    def test_a_port_whose_holder_cannot_be_seen(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))  # it does not listen, so no table has it
+            ended = run_host({"server": {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}, "broadcasters": {}}, "--check")
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertIn("Address already in use (run as the host's user to see by whom). Stop it", ended.stdout)
+
+    def test_descriptors_that_do_not_do(self):
+        with ConfigFile({"limits": {"connections": 5000}, "broadcasters": {}}) as file:
+            for soft in (512, 1024):
+                ended = run("prlimit", f"--nofile={soft}:1024", HOST_BINARY, "--config", file, "--check")
+                self.assertEqual(ended.returncode, 0, ended.stdout)
+                self.assertIn("limits.connections: 5000 are more than the 1024 descriptors allow", ended.stdout)
 
     def test_the_host_that_the_file_is_for_is_told_of_and_does_not_count(self):
         path = os.path.join(self.directory, "state.db")
@@ -212,11 +237,9 @@ class StartCheckTest(unittest.TestCase):
             for _ in range(3):
                 ended = run_host({**ports, "state": {"path": path}, "broadcasters": mirror()}, "--check")
                 self.assertEqual(ended.returncode, 0, ended.stdout)
-                self.assertIn(f"a host with these listeners runs (process {host.pid})", ended.stdout)
+                self.assertIn(f"server.listen, admin.listen, state.path: in use by broadcast-host (process {host.pid})",
+                              ended.stdout)
             self.assertEqual(host.publish("signal:vcp", '{"type":"signal_update"}')[0], 200)
-            # Another one with the same state file is not meant.
-            ended = run_host({**self.state(path), **{"server": {"listen": "127.0.0.1:0"}}}, "--check")
-            self.assertEqual(ended.returncode, 1, ended.stdout)
 
     def test_what_a_broadcaster_says_to_its_config(self):
         for config, says in (({"sources": [{"type": "database", "url": "sqlite://"}]}, "in memory"),
