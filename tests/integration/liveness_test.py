@@ -222,13 +222,14 @@ class LivenessTest(unittest.TestCase):
             client.next_text("pong")
 
     def test_a_pause_is_not_the_stall_of_a_reader(self):
-        host = self.start(write_stall="1500ms")
+        host = self.start(write_stall="3s")
         client = self.connect(host, "price:005930", receive_buffer=4096)
-        for _ in range(20):
-            host.publish("price:005930", {"type": "burst", "text": "x" * 100_000})
+        messages = 8
+        for _ in range(messages):
+            host.publish("price:005930", {"type": "burst", "text": "x" * 250_000})
         with self.paused(host):
             pass
-        while client.next_text("burst")["seq"] < 20:
+        while client.next_text("burst")["seq"] < messages:
             pass
 
     def test_a_handshake_goes_on_after_a_pause(self):
