@@ -17,7 +17,7 @@ function(broadcast_add_python_test name script)
   if(NOT A_COST)
     set(A_COST 5)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT 300 COST ${A_COST} LABELS "${A_LABELS}"
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 COST ${A_COST} LABELS "${A_LABELS}"
     ENVIRONMENT "${BROADCAST_PYTHON_ENVIRONMENT};${A_ENVIRONMENT}")
   if(A_BOTH_FLUSHERS)
     broadcast_add_python_test(${name}.sendmsg ${script} COST ${A_COST} ARGUMENTS ${A_ARGUMENTS} LABELS ${A_LABELS}
