@@ -111,13 +111,13 @@ Failover::Verdict Failover::on_kept(std::size_t at, std::string_view key) {
 }
 
 Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) const {
+  if (is_behind_what_stands(at, item)) return Verdict::kStands;
   if (server_of(item) != at) {
     const bool may_serve_later = members_[at].condition == Condition::kRecovering && has(at, item);
     return may_serve_later ? Verdict::kLater : Verdict::kWaits;
   }
   // Whoever stands behind has to deliver it anew before it serves it: it may not have it any more.
   for (std::size_t behind = at + 1; behind < item.seen.size(); ++behind) item.seen[behind].life = 0;
-  if (is_behind_what_stands(at, item)) return Verdict::kStands;
   item.last = {at, item.seen[at].truth};
   return Verdict::kServes;
 }
@@ -196,14 +196,6 @@ bool Failover::is_idle_behind(std::size_t at) const {
                      [](const Member& one) { return one.condition == Condition::kHealthy; });
 }
 
-/// members_.size() where there is none.
-template <class Is>
-std::size_t Failover::first_of(Condition condition, const Is& is) const {
-  std::size_t at = 0;
-  while (at < members_.size() && !(members_[at].condition == condition && is(at))) ++at;
-  return at;
-}
-
 bool Failover::can_have(std::size_t at, const Item& item) const {
   return item.index == nullptr || members_[at].source.has_indices;
 }
@@ -212,24 +204,46 @@ bool Failover::has(std::size_t at, const Item& item) const {
   return item.seen[at].life == members_[at].life;
 }
 
-std::size_t Failover::healthy_server_of(const Item& item) const {
-  return first_of(Condition::kHealthy, [&](std::size_t at) { return has(at, item); });
+/// members_.size() where there is none. Whoever has nothing newer than what stands gives way to the
+/// next that has, but never to what is simulated.
+std::size_t Failover::first_that_has(Condition condition, const Item& item) const {
+  const std::size_t none = members_.size();
+  std::size_t first = none;
+  for (std::size_t at = 0; at < none; ++at) {
+    if (members_[at].condition != condition || !has(at, item)) continue;
+    if (first != none && members_[at].source.is_simulated) continue;
+    if (!is_behind_what_stands(at, item)) return at;
+    first = std::min(first, at);
+  }
+  return first;
 }
 
 std::size_t Failover::server_of(const Item& item) const {
   const bool is_any_healthy = first_healthy_for(item) < members_.size();
-  return first_of(is_any_healthy ? Condition::kHealthy : Condition::kRecovering,
-                  [&](std::size_t at) { return has(at, item); });
+  return first_that_has(is_any_healthy ? Condition::kHealthy : Condition::kRecovering, item);
 }
 
+/// Also members_.size() where there is none.
 std::size_t Failover::first_healthy_for(const Item& item) const {
-  return first_of(Condition::kHealthy, [&](std::size_t at) { return can_have(at, item); });
+  std::size_t at = 0;
+  while (at < members_.size() &&
+         !(members_[at].condition == Condition::kHealthy && can_have(at, item))) {
+    ++at;
+  }
+  return at;
+}
+
+/// So that nothing is to be asked of `at`.
+bool Failover::is_served_before(std::size_t at, const Item& item) const {
+  const std::size_t server = first_that_has(Condition::kHealthy, item);
+  if (server >= at) return false;
+  return members_[at].source.is_simulated || !is_behind_what_stands(server, item);
 }
 
 Wanted Failover::take_wanted(std::size_t at, Now now) {
   Wanted wanted;
   for (const auto& [key, item] : items_) {
-    if (!can_have(at, item) || healthy_server_of(item) < at) continue;
+    if (!can_have(at, item) || is_served_before(at, item)) continue;
     if (item.index != nullptr) {
       wanted.indices.push_back(*item.index);
     } else {
@@ -260,7 +274,7 @@ Failover::Standing Failover::standing() const {
         standing.is_last_standing = true;
       }
     }
-    const std::size_t healthy = healthy_server_of(item);
+    const std::size_t healthy = first_that_has(Condition::kHealthy, item);
     const std::size_t bound = healthy < none ? healthy : first_healthy_for(item);
     for (std::size_t at = 0; at < none; ++at) {
       if (!can_have(at, item)) continue;

@@ -3,8 +3,9 @@
 // the first healthy one that has delivered it, or where nobody is healthy by the first one that is
 // recovering and has, and by nobody else meanwhile: never two sources interleaved. Across sources
 // trading days decide: what was published gives way to nothing of an earlier day, nor a live value
-// to a daily row of the same day. Within a source daily rows may be withdrawn. Pure: it is told
-// what happens and when, and says what follows. Owned by the broadcaster; [plugin].
+// to a daily row of the same day; who has nothing newer than that lets the next one serve. Within a
+// source daily rows may be withdrawn. Pure: it is told what happens and when, and says what
+// follows. Owned by the broadcaster; [plugin].
 
 #include <chrono>
 #include <cstddef>
@@ -143,12 +144,11 @@ class Failover {
   };
 
   [[nodiscard]] bool has(std::size_t at, const Item& item) const;
-  template <class Is>
-  [[nodiscard]] std::size_t first_of(Condition condition, const Is& is) const;
   [[nodiscard]] bool can_have(std::size_t at, const Item& item) const;
-  [[nodiscard]] std::size_t healthy_server_of(const Item& item) const;
+  [[nodiscard]] std::size_t first_that_has(Condition condition, const Item& item) const;
   [[nodiscard]] std::size_t server_of(const Item& item) const;
   [[nodiscard]] std::size_t first_healthy_for(const Item& item) const;
+  [[nodiscard]] bool is_served_before(std::size_t at, const Item& item) const;
   [[nodiscard]] bool is_behind_what_stands(std::size_t at, const Item& item) const;
   [[nodiscard]] std::vector<Behind> behind_of(std::size_t at) const;
   [[nodiscard]] Verdict verdict_on(std::size_t at, Item& item) const;

@@ -224,7 +224,7 @@ class PostgresTest(DatabaseTest):
         subscriber = await self.subscribe(host, "price:005930", "status:price")
         await subscriber.next_of("price_update", source="database")
         gate = await self.subscribe(host, "status:market_gate")
-        await gate.next_of("status", state="ok")
+        await gate.next_of("status", state="ok", detail="database")  # so it is connected
         with self.database.frozen():
             await subscriber.next_of("status", broadcaster="price", state="degraded")
             await subscriber.next_of("price_update", source="sim")

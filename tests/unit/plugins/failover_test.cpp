@@ -449,6 +449,21 @@ TEST_F(FailoverTest, ADailyRowNeverReplacesALiveValueOfItsOwnDayOrALaterOne) {
             "degraded: kiwoom_ws does not answer, kiwoom_rest does not answer, serving database");
 }
 
+TEST_F(FailoverTest, ASourceWithNothingNewerDoesNotHoldUpOneThatHas) {
+  all_well();
+  down(kWs);
+  EXPECT_EQ(row(kRest, "2026-02-04"), Verdict::kStands);
+  EXPECT_THAT(wanted[kRest].tickers, ElementsAre("005930"));
+  EXPECT_THAT(wanted[kDb].tickers, ElementsAre("005930")) << "it may have a newer one";
+  EXPECT_TRUE(serves(kDb));
+  EXPECT_EQ(row(kRest, "2026-02-04"), Verdict::kStands);
+  EXPECT_TRUE(serves(kDb)) << "on and on";
+  EXPECT_EQ(told(), "degraded: kiwoom_ws does not answer, serving database");
+  EXPECT_TRUE(serves(kRest)) << "whose turn it is where it has a newer one";
+  EXPECT_EQ(quote(kDb, "005930"), Verdict::kWaits);
+  EXPECT_THAT(wanted[kDb].tickers, IsEmpty());
+}
+
 TEST_F(FailoverTest, ALiveValueReplacesADailyRowOfItsOwnDay) {
   want("005930");
   for (const std::size_t source : {kWs, kRest, kDb}) up(source);
@@ -603,6 +618,20 @@ TEST(FailoverSimulatedTest, WhateverWasTrueMayFollowWhatIsSimulated) {
   EXPECT_EQ(failover.as_of(1, {}, now).text(), "") << "it never was true";
   const AsOf yesterday{.day = *parse_day("2026-02-04")};
   EXPECT_EQ(failover.on_quote(0, "005930", yesterday, now), Verdict::kServes);
+}
+
+TEST(FailoverSimulatedTest, IsNotAskedWhereTheLastTrueValueStands) {
+  Failover failover(
+      {{.name = "kiwoom_ws"}, {.name = "database"}, {.name = "sim", .is_simulated = true}}, {});
+  const Failover::Now now{.mono_ns = 1'000'000'000'000, .wall_ns = seoul("2026-02-05 10:00:00")};
+  failover.want("005930");
+  for (const std::size_t source : {0U, 1U, 2U}) failover.on_link(source, true, now);
+  ASSERT_EQ(failover.on_quote(0, "005930", {.ns = now.wall_ns}, now), Verdict::kServes);
+  failover.on_link(0, false, now);
+  const AsOf yesterday{.day = *parse_day("2026-02-04")};
+  EXPECT_EQ(failover.on_quote(1, "005930", yesterday, now), Verdict::kStands);
+  EXPECT_THAT(failover.take_wanted(2, now).tickers, IsEmpty());
+  EXPECT_EQ(failover.on_quote(2, "005930", {}, now), Verdict::kWaits);
 }
 
 TEST_F(FailoverTest, WhereASourceDoesNotSayWhenAValueWasTrueItIsWhenItCame) {

@@ -116,7 +116,7 @@ class MarketGateDatabaseTest : public ::testing::Test {
              "', 2610.55, -0.47, 850.1, NULL, '" + gate + "', 72, '" + sectors + "')");
   }
   [[nodiscard]] bool wait_for_published(std::size_t count) {
-    return host->run_posts_until([&] { return host->published().size() >= count; });
+    return advance_until([&] { return host->published().size() >= count; });
   }
 
   void start_without_database() {
@@ -130,12 +130,16 @@ class MarketGateDatabaseTest : public ::testing::Test {
   }
   [[nodiscard]] bool advance_until_told() {
     const std::size_t before = host->reports().size();
-    for (int i = 0; i < 60 && host->reports().size() == before; ++i) {
+    return advance_until([&] { return host->reports().size() > before; });
+  }
+  /// A look while a question is still under way asks nothing: the next one does.
+  template <class Predicate>
+  [[nodiscard]] bool advance_until(Predicate is_done) {
+    for (int i = 0; i < 60; ++i) {
+      if (host->run_posts_until(is_done, std::chrono::milliseconds(200))) return true;
       host->advance(seconds(1));
-      static_cast<void>(host->run_posts_until([&] { return host->reports().size() > before; },
-                                              std::chrono::milliseconds(200)));
     }
-    return host->reports().size() > before;
+    return false;
   }
 
   SqliteFile file;
