@@ -38,7 +38,7 @@ class SqliteFile {
         "', '" + date + "', " + price + ", 1000)");
   }
   void run(const std::string& statement) {
-    soci::session session(soci::sqlite3, "dbname=\"" + path() + "\"");
+    soci::session session(soci::sqlite3, "dbname=\"" + path() + "\" timeout=5");
     session << statement;
   }
 
