@@ -125,9 +125,9 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
                         f"{numbered}?ssl_cert_reqs=CERT_NONE&ssl_ca_certs={others.ca}&socket_timeout=5"):
                 host = self.start_host(url)
                 await self.see_a_signal(host, server)
+                host.stop()  # the next one's signal is not to be published before that one listens
                 self.assertEqual("certificate is not checked" in host.log(), "none" in url.lower(), host.log())
                 self.assertEqual("redis.url: socket_timeout: not used" in host.log(), "socket_timeout" in url)
-                host.stop()  # the next one's signal is not to be published before that one listens
             for url in (f"{named}?ssl_ca_certs={others.ca}&ssl_check_hostname=false", f"{numbered}?ssl_ca_certs={tls.ca}", named):
                 host = self.start_host(url)
                 host.wait_for_line("cannot connect: .*certificate verify failed")
