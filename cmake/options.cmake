@@ -10,6 +10,15 @@ if(BROADCAST_WERROR)
 endif()
 target_include_directories(broadcast_options INTERFACE ${PROJECT_SOURCE_DIR})
 
+# As Debian hardens what it ships. A sanitizer finds the same, and does not go together with it.
+if(NOT BROADCAST_SANITIZE)
+  include(CheckPIESupported)
+  check_pie_supported(LANGUAGES C CXX)
+  add_compile_options(-fstack-protector-strong -fstack-clash-protection
+    $<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release,RelWithDebInfo>:-D_FORTIFY_SOURCE=2>)
+  add_link_options(LINKER:-z,relro,-z,now)
+endif()
+
 if(BROADCAST_SANITIZE)
   add_compile_options(-fsanitize=${BROADCAST_SANITIZE} -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${BROADCAST_SANITIZE})

@@ -19,6 +19,7 @@ using std::chrono::seconds;
 
 constexpr std::string_view kEntries = "16";    // at once: what is read and not done is in memory
 constexpr std::string_view kBlockMs = "5000";  // shorter than a connection may be quiet
+constexpr seconds kAtLeastBlocked{1};          // Redis, or a proxy before it, that does not wait
 constexpr milliseconds kFirstWait{50};
 constexpr milliseconds kLongestWait{5'000};
 constexpr std::size_t kMostFailures = 3;
@@ -156,6 +157,7 @@ void RedisStream::on_info(const redisReply& reply) {
     report(find_gap(handled_, *info));
   }
   asked_ = Asked::kEntries;
+  read_at_ = mono_now();
   connection_.send({"XREAD", "COUNT", reads_one_ ? "1" : kEntries, "BLOCK", kBlockMs, "STREAMS",
                     options_.key, to_string(handled_.id)});
 }
@@ -202,6 +204,8 @@ void RedisStream::on_entries(const redisReply& reply) {
   if (entries_.empty() && reply.type != REDIS_REPLY_NIL) {
     return connection_.drop("answers XREAD with what is not understood");
   }
+  const bool has_blocked = mono_now() - read_at_ >= kAtLeastBlocked;
+  if (entries_.empty() && !has_blocked) return wait(kAtLeastBlocked);
   handle_next();
 }
 
@@ -285,11 +289,14 @@ void RedisStream::try_again(const Verdict& verdict) {
                   "its broadcaster has failed on it " + std::to_string(failures_) + " times");
   }
   counters_.add(Counter::kStreamRetried);
-  const milliseconds wait =
+  const milliseconds least =
       std::min(kFirstWait * (1 << std::min<std::size_t>(tries_++, 10)), kLongestWait);
+  wait(std::clamp<milliseconds>(verdict.retry_after, least, std::max(least, kLongestWait)));
+}
+
+void RedisStream::wait(milliseconds duration) {
   is_waiting_ = true;
-  again_.expires_after(
-      std::clamp<milliseconds>(verdict.retry_after, wait, std::max(wait, kLongestWait)));
+  again_.expires_after(duration);
   again_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     is_waiting_ = false;

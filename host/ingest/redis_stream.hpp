@@ -78,6 +78,7 @@ class RedisStream final : public RedisConnection::User {
   void handle_next();
   void on_verdict(const Verdict& verdict);
   void try_again(const Verdict& verdict);
+  void wait(std::chrono::milliseconds duration);
   void refuse(Refusal refusal, std::string_view why);
   void done();
 
@@ -89,6 +90,7 @@ class RedisStream final : public RedisConnection::User {
   boost::asio::steady_timer again_;
   Seldom seldom_;
   Asked asked_ = Asked::kNothing;
+  MonoTime read_at_{};  // when entries were asked for last
 
   bool has_begun_ = false;  // it is known from where to read
   StreamHandled handled_;

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <broadcast/config.hpp>
 #include <broadcast/signal_broadcaster.hpp>
 
 namespace broadcast {
@@ -19,8 +20,7 @@ class DaytradingSignal : public SignalBroadcaster {
   }
 
   void on_config(std::string_view json) override {
-    const Json config = Json::parse(json);
-    if (config.contains("drop_cache")) config.at("drop_cache").get_to(patterns_);
+    patterns_ = Config(json).get<std::vector<std::string>>("drop_cache");
   }
 
   /// The REST API caches signals: it is not to go on answering with older ones than the socket.
@@ -38,7 +38,7 @@ class DaytradingSignal : public SignalBroadcaster {
     require_number(item, "points");
   }
 
-  std::vector<std::string> patterns_ = {"ralph_stock:daytrading:signals:*"};
+  std::vector<std::string> patterns_;
 };
 
 }  // namespace broadcast

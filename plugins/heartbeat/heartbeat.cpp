@@ -3,9 +3,8 @@
 
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include <broadcast/broadcaster.hpp>
+#include <broadcast/config.hpp>
 
 namespace broadcast {
 
@@ -15,9 +14,9 @@ class Heartbeat : public Broadcaster {
 
  protected:
   void on_config(std::string_view json) override {
-    const auto config = nlohmann::json::parse(json);
-    interval_ = *parse_duration(config.at("interval").get_ref<const std::string&>());
-    timeout_ = *parse_duration(config.at("timeout").get_ref<const std::string&>());
+    const Config config(json);
+    interval_ = config.duration("interval");
+    timeout_ = config.duration("timeout");
     if (timeout_ <= interval_) {
       throw Error(BC_E_INVALID, "timeout must be longer than interval: a client answers pings");
     }

@@ -46,7 +46,7 @@ void complete(Json& data) {
 
 void check_sector(const Field& sector) {
   require_string(sector, "name");
-  if (const auto ticker = sector.find("ticker")) require_string(*ticker);
+  if (const auto ticker = sector.find("ticker")) require_ticker(*ticker);
   require_number_or_null(sector.at("change_pct"));
   require_one_of(sector.at("signal"), {"bullish", "bearish", "neutral"},
                  "bullish, bearish or neutral");

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <broadcast/config.hpp>
 #include <broadcast/fields.hpp>
 
 #include "plugins/database/column.hpp"
@@ -32,11 +33,11 @@ class MarketGate : public Broadcaster {
 
  protected:
   void on_config(std::string_view json) override {
-    const Json config = Json::parse(json);
-    holidays_ = parse_holidays(config.at("holidays").get<std::vector<std::string>>());
-    const auto& url = config.at("database").get_ref<const std::string&>();
+    const Config config(json);
+    holidays_ = parse_holidays(config.get<std::vector<std::string>>("holidays"));
+    const std::string url = config.text("database");
     if (url.empty()) return;
-    interval_ = *parse_duration(config.at("interval").get_ref<const std::string&>());
+    interval_ = config.duration("interval");
     try {
       database_.emplace(DatabaseUrl::parse(url), [this](auto run) { return post(std::move(run)); });
     } catch (const std::invalid_argument& error) {

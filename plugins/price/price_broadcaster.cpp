@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include <broadcast/config.hpp>
+
 #include "plugins/database/holidays.hpp"
 
 namespace broadcast {
@@ -12,10 +14,6 @@ namespace {
 
 constexpr std::string_view kPricePrefix = "price:";
 constexpr std::chrono::seconds kTick{1};
-
-std::chrono::nanoseconds duration_of(const nlohmann::json& config, const char* key) {
-  return *parse_duration(config.at(key).get_ref<const std::string&>());
-}
 
 bool is_same_serving(const Failover::Standing& one, const Failover::Standing& other) {
   return one.serving == other.serving && one.is_last_standing == other.is_last_standing;
@@ -26,10 +24,10 @@ std::string iso_second(std::int64_t wall_ns) { return iso_timestamp(wall_ns).sub
 }  // namespace
 
 void PriceBroadcaster::on_config(std::string_view json) {
-  const auto config = nlohmann::json::parse(json);
-  const std::chrono::nanoseconds interval = duration_of(config, "interval");
+  const Config config(json);
+  const std::chrono::nanoseconds interval = config.duration("interval");
   std::vector<Failover::Source> names;
-  for (const auto& source : config.at("sources")) {
+  for (const auto& source : config.get<std::vector<nlohmann::json>>("sources")) {
     if (!source.at("enabled").get<bool>()) continue;
     sources_.push_back(make_source(source, interval, source_calls()));
     names.push_back({.name = std::string(sources_.back()->name()),
@@ -42,18 +40,19 @@ void PriceBroadcaster::on_config(std::string_view json) {
   lacks_.resize(sources_.size());
   lack_faults_.resize(sources_.size());
   kept_.resize(sources_.size());
-  failover_.emplace(std::move(names),
-                    Failover::Options{.stale_after = duration_of(config, "stale_after"),
-                                      .recover_after = duration_of(config, "recover_after"),
-                                      .hours = TradingHours(parse_holidays(
-                                          config.at("holidays").get<std::vector<std::string>>()))});
-  demand_.configure(config.at("tickers").get<std::set<std::string>>());
+  failover_.emplace(
+      std::move(names),
+      Failover::Options{
+          .stale_after = config.duration("stale_after"),
+          .recover_after = config.duration("recover_after"),
+          .hours = TradingHours(parse_holidays(config.get<std::vector<std::string>>("holidays")))});
+  demand_.configure(config.get<std::set<std::string>>("tickers"));
   for (const std::string& ticker : demand_.configured()) {
     failover_->want(ticker);
   }
+  const auto indices = config.get<std::vector<std::string>>("indices");
   for (const IndexName& index : kIndices) {
-    const auto& wanted = config.at("indices");
-    if (std::ranges::find(wanted, index.key) != wanted.end()) failover_->want(index);
+    if (std::ranges::find(indices, index.key) != indices.end()) failover_->want(index);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include <broadcast/config.hpp>
 #include <broadcast/signal_broadcaster.hpp>
 
 #include "plugins/database/column.hpp"
@@ -29,10 +30,10 @@ class VcpSignal final : public SignalBroadcaster {
 
  protected:
   void on_config(std::string_view json) override {
-    const Json config = Json::parse(json);
-    const auto& url = config.at("database").get_ref<const std::string&>();
+    const Config config(json);
+    const std::string url = config.text("database");
     if (url.empty()) return;
-    query_ = config.at("query").get<std::string>();
+    query_ = config.text("query");
     try {
       database_.emplace(DatabaseUrl::parse(url), [this](auto run) { return post(std::move(run)); });
     } catch (const std::invalid_argument& error) {
@@ -98,8 +99,7 @@ class VcpSignal final : public SignalBroadcaster {
     const Field all(rows, "signals");
     for (std::size_t i = 0; i < rows.size(); ++i) {
       try {
-        require_string(all.at(i), "ticker");
-        require_string(all.at(i), "name");
+        check_instrument(all.at(i));
         signals.push_back(rows[i]);
       } catch (const Refused& error) {
         if (left_out.empty()) left_out = error.what();

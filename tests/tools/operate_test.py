@@ -62,7 +62,11 @@ class OperateTest(unittest.TestCase):
         for token in ("wrong", "reads"):
             self.expect(2, "^$", "--token, or ADMIN_TOKEN", "reload", *admin, "--token", token)
         self.expect(0, "^mirror ", "^$", "broadcaster", "list", *admin, "--token", "reads")
-        self.expect(0, "nothing to change", "^$", "reload", *admin, env=os.environ | {"ADMIN_TOKEN": "good"})
+        variable = os.environ | {"ADMIN_TOKEN": "good"}
+        self.expect(0, "nothing to change", "^$", "reload", *admin, env=variable)
+        self.expect(2, "^$", "--token, or ADMIN_TOKEN", "reload", *admin, "--token", "reads", env=variable)
+        self.expect(0, "nothing to change", "^$", "reload", *admin, "--token", "good",
+                    env=os.environ | {"ADMIN_TOKEN": "wrong"})
 
     def test_a_host_that_is_not_there(self):
         self.expect(2, "^$", r"^127\.0\.0\.1:\d+: Connection refused\. Is the host running",

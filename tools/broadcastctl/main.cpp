@@ -1,6 +1,7 @@
 // broadcastctl: for those who write plugins and those who operate the host.
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <fstream>
 #include <functional>
@@ -96,11 +97,16 @@ struct AdminArguments {
 
   void add_to(CLI::App& command) {
     command.add_option("--admin", admin, "the host's admin.listen")->capture_default_str();
-    command
-        .add_option("--token", token, "of its admin.tokens; with scope admin to change anything")
-        ->envname("ADMIN_TOKEN");
+    command.add_option("--token", token,
+                       "of its admin.tokens, with scope admin to change anything; without it the "
+                       "variable ADMIN_TOKEN");
   }
-  [[nodiscard]] AdminAddress address() const { return admin_address(admin, token); }
+  /// Not by CLI11's envname(), which would let the variable of another command that shares this
+  /// overwrite what was given.
+  [[nodiscard]] AdminAddress address() const {
+    const char* const variable = std::getenv("ADMIN_TOKEN");
+    return admin_address(admin, token.empty() && variable != nullptr ? variable : token);
+  }
 };
 
 /// What `plugin check` and its steps are told.

@@ -20,6 +20,12 @@ class SignalBroadcaster : public Broadcaster {
       : Broadcaster(host), topic_(topic), signal_type_(signal_type) {}
 
  protected:
+  /// The `ticker` and `name` that every signal has. Throws Refused.
+  static void check_instrument(const Signal& signal) {
+    constexpr std::size_t kMaxNameBytes = 256;
+    require_ticker(signal, "ticker");
+    require_string(signal.at("name"), kMaxNameBytes);
+  }
   /// Is this signal what it should be, beyond its `ticker` and `name`? Throw Refused, best by the
   /// require_ functions: `require_number(signal, "total_score")`.
   virtual void check(const Signal& /*signal*/) const {}
@@ -64,8 +70,7 @@ class SignalBroadcaster : public Broadcaster {
   void check_all(const Field& signals) const {
     for (std::size_t i = 0; i < signals.value().size(); ++i) {
       const Signal signal = signals.at(i);
-      require_string(signal, "ticker");
-      require_string(signal, "name");
+      check_instrument(signal);
       check(signal);
     }
   }

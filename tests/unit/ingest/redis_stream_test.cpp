@@ -118,6 +118,20 @@ TEST(RedisStreamTest, AnEntryThatMakesItsOwnerFailThreeTimesIsRefused) {
   EXPECT_EQ(play.counters.get(Counter::kStreamRefused), 1U);
 }
 
+TEST(RedisStreamTest, ARedisThatDoesNotWaitForEntriesIsAskedOnceASecond) {
+  StreamPlay play;
+  play.add("1-1", "probe");
+  const auto told = play.redis.answer;
+  play.redis.answer = [told](const test::FakeRedis::Command& command) {
+    const auto answer = told(command);
+    return answer == "" ? "*-1\r\n" : answer;
+  };
+  const MonoTime before = mono_now();
+  play.begin("1-1@1");
+  ASSERT_TRUE(play.run_until([&] { return play.redis.count_of("XREAD") == 3; }));
+  EXPECT_GE(mono_now() - before, std::chrono::seconds(2));
+}
+
 TEST(RedisStreamTest, WhatAnEntryHasCausedIsLeftOutWhenItComesAgain) {
   StreamPlay play;
   Verdict one = unavailable();

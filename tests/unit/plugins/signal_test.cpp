@@ -76,6 +76,8 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
       {R"([{"name":"b"}])", "signals[0].ticker: missing"},
       {R"([{"ticker":"a","name":"b"},{"ticker":5930,"name":"b"}])",
        "signals[1].ticker: expected text, got 5930"},
+      {R"([{"ticker":"<img src=x>","name":"b"}])",
+       "signals[0].ticker: expected letters, digits and . - _ :, got \"<img src=x>\""},
       {R"([{"ticker":"a","name":""}])", "signals[0].name: expected text, got \"\""},
       {R"({"type":"price_update","data":{}})",
        "type: expected \"signal_update\", got \"price_update\""},
@@ -95,6 +97,20 @@ TEST_F(VcpTest, RefusesWithIndexAndField) {
     EXPECT_EQ(answer.text, text) << sent;
   }
   EXPECT_THAT(host.published(), IsEmpty());
+}
+
+TEST_F(DaytradingTest, RefusesWhatNoInstrumentIsCalled) {
+  const std::string rest = R"(","name":"b","checks":[]}])";
+  for (const std::string& ticker :
+       {std::string("005930"), std::string("BRK.B"), std::string(32, 'A')}) {
+    EXPECT_EQ(host.message(kDay, R"([{"ticker":")" + ticker + rest).status, BC_OK) << ticker;
+  }
+  EXPECT_EQ(host.message(kDay, R"([{"ticker":")" + std::string(10'000, 'A') + rest).text,
+            "signals[0].ticker: expected at most 32 bytes, got 10000");
+  const std::string name(257, 'b');
+  EXPECT_EQ(host.message(kDay, R"([{"ticker":"a","name":")" + name + R"(","checks":[]}])").text,
+            "signals[0].name: expected at most 256 bytes, got 257");
+  EXPECT_EQ(host.published().size(), 3U);
 }
 
 TEST_F(VcpTest, PassesUnknownFieldsBesideTheSignalsOn) {
