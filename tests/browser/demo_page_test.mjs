@@ -198,7 +198,7 @@ test("Markup in what producers send stays text", async () => {
   await open();
   await connection("live");
   const hostile = '<img src=x onerror="document.title=1"><script>document.title=1</script>';
-  await publish("signal:vcp", [{ ticker: hostile, name: hostile, grade: hostile, market: hostile,
+  await publish("signal:vcp", [{ ticker: "005930", name: hostile, grade: hostile, market: hostile,
                                  checks: [{ name: hostile, status: hostile, points: hostile }, null, 7] }]);
   const row = section("signal:vcp").locator("details");
   await shown(row, hostile);
