@@ -21,6 +21,7 @@
 #include "host/base/printable.hpp"
 #include "host/base/seldom.hpp"
 #include "host/net/door_log.hpp"
+#include "host/net/http_rules.hpp"
 #include "host/net/listener.hpp"
 #include "host/net/upgrade.hpp"
 
@@ -44,6 +45,7 @@ constexpr std::size_t kShownBytes = 256;
 std::optional<Counter> refusal_of(unsigned status) {
   switch (status) {
     case 400:
+    case 501:
       return Counter::kAdminBadRequest;
     case 401:
       return Counter::kAdminUnauthorized;
@@ -65,6 +67,11 @@ std::optional<Counter> refusal_of(unsigned status) {
     default:
       return std::nullopt;
   }
+}
+
+AdminReply reply_of(const FramingFault& fault) {
+  return admin_error(fault.status, fault.status == 501 ? "not_implemented" : "bad_request",
+                     fault.text);
 }
 
 std::string peer_text(tcp::socket& socket) {
@@ -170,6 +177,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
     keep_alive_ = request.keep_alive();
     is_http_1_0_ = request.version() < 11;
     is_head_ = request.method() == http::verb::head;
+    if (const auto fault = framing_fault(request)) return last_answer(reply_of(*fault));
     route_ = route_of(request.method(), request.target());
     refusal_ = refuse_head();
     // A page is asked for by anybody, and has no body worth waiting for.
@@ -273,7 +281,7 @@ class AdminServer::Exchange : public std::enable_shared_from_this<Exchange> {
   void operate(const Operate& wanted) {
     auto done =
         [answer = answer_in_time("The change is still under way", core_->options.operate_within)](
-            const Operation& operation) { answer(reply_of(operation)); };
+            const Operation& operation) { answer(broadcast::reply_of(operation)); };
     if (wanted.broadcaster.empty()) {
       core_->host.operators.reload(std::move(done));
     } else {

@@ -13,6 +13,7 @@
 #include <boost/intrusive/list.hpp>
 #include <poll.h>
 
+#include "host/net/http_rules.hpp"
 #include "host/net/shard.hpp"
 #include "host/net/upgrade.hpp"
 
@@ -146,6 +147,9 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
                      {}});
     }
     const auto& request = parser_.get();
+    if (const auto fault = framing_fault(request)) {
+      return refuse({fault->status, Counter::kHandshakeBadRequest, std::string(fault->text), {}});
+    }
     if (has_unknown_expectation(request)) {
       return refuse({417, Counter::kHandshakeExpectation, "Expect can be 100-continue", {}});
     }

@@ -84,8 +84,6 @@ std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std
   if ((!length.empty() && length != "0") || request.count(http::field::transfer_encoding) > 0) {
     return bad_request("A WebSocket begins with a request without a body");
   }
-  const auto host = only(request, http::field::host);
-  if (!host) return bad_request("There must be one Host header");
   if (!has_token(request, http::field::upgrade, "websocket") ||
       !has_token(request, http::field::connection, "upgrade")) {
     return upgrade_required(
@@ -101,7 +99,7 @@ std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std
     return bad_request("There must be one Sec-WebSocket-Key: 16 bytes in base64");
   }
   if (request.count(http::field::origin) > 1 ||
-      !origin_allowed(request[http::field::origin], *host, origins)) {
+      !origin_allowed(request[http::field::origin], request[http::field::host], origins)) {
     return UpgradeRefusal{
         403, Counter::kHandshakeOrigin,
         "Pages of this origin may not connect; the operator allows origins in server.origins"};
@@ -147,13 +145,6 @@ std::string_view trimmed(std::string_view text) {
 }
 
 }  // namespace
-
-bool has_unknown_expectation(const Request& request) {
-  const auto [first, last] = request.equal_range(http::field::expect);
-  return request.version() >= 11 && std::any_of(first, last, [](const auto& field) {
-           return !boost::beast::iequals(field.value(), "100-continue");
-         });
-}
 
 UpgradeVerdict check_upgrade(const Request& request, std::span<const std::string> origins) {
   if (auto refusal = refuse(request, origins)) return {{}, {}, *std::move(refusal)};

@@ -33,11 +33,9 @@ struct UpgradeVerdict {
 };
 
 /// Subprotocols that the client offers are not taken up. `origins`: see origin_allowed().
+/// REQUIRES: framing_fault(request) finds nothing.
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
                                            std::span<const std::string> origins);
-
-/// It expects what nobody here can do: anything but `100-continue`. HTTP/1.0 expects nothing.
-[[nodiscard]] bool has_unknown_expectation(const boost::beast::http::request_header<>& request);
 
 /// The target's path, percent-decoded.
 [[nodiscard]] std::string path_of(std::string_view target);

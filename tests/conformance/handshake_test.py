@@ -82,6 +82,16 @@ class HandshakeTest(unittest.TestCase):
     def test_there_is_a_host(self):
         self.assert_refused(400, drop=["Host"])
 
+    def test_there_is_one_host(self):
+        self.assert_refused(400, Host="a\r\nHost: b")
+
+    def test_an_end_that_could_be_read_another_way_is_refused(self):
+        for coding in ("xchunked", "gzip", "identity", "chunked, identity", "identity\r\nTransfer-Encoding: chunked"):
+            self.assert_refused(501, Transfer_Encoding=coding)
+        self.assert_refused(400, Transfer_Encoding="chunked")
+        self.assert_refused(400, Transfer_Encoding="chunked\r\nContent-Length: 4")
+        self.assert_refused(400, Content_Length="4")
+
     def test_only_get(self):
         for method in ("POST", "PUT", "OPTIONS"):
             headers, _ = self.assert_refused(405, method=method)

@@ -1,5 +1,5 @@
 // The first bytes of a connection: Beast reads the HTTP request as the listener has it do, then
-// check_upgrade() decides.
+// framing_fault() and check_upgrade() decide.
 
 #include <algorithm>
 #include <array>
@@ -10,6 +10,7 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http.hpp>
 
+#include "host/net/http_rules.hpp"
 #include "host/net/origin.hpp"
 #include "host/net/upgrade.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -104,6 +105,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!read_header(parser, fuzz::text_of(data, size))) return 0;
   const auto& request = parser.get();
   check_origins(request);
+  if (const auto fault = framing_fault(request)) {
+    fuzz::require_sentence(std::string(fault->text));
+    return 0;
+  }
+  require(parser.chunked() == (request.count(http::field::transfer_encoding) > 0),
+          "Beast and we read the same end");
   const std::vector<std::string> listed = {"https://*.example.com", "http://localhost:3000"};
   check_verdict(check_upgrade(request, listed));
   const UpgradeVerdict same_origin = check_upgrade(request, {});

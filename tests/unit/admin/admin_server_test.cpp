@@ -354,7 +354,9 @@ TEST_F(AdminServerTest, TheAnswerToAHugeBodyArrivesThoughItWasNotRead) {
 
 TEST_F(AdminServerTest, ABodyWithoutALengthHasTheSameLimit) {
   options.body_bytes = 1000;
-  std::string bytes = "POST /v1/publish/signal:vcp HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+  std::string bytes =
+      "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n";
   for (int i = 0; i < 5; ++i) bytes += "100\r\n" + std::string(256, ' ') + "\r\n";
   EXPECT_EQ(connect().ask_bytes(bytes).result_int(), 413U);
 }
@@ -372,7 +374,8 @@ TEST_F(AdminServerTest, TooManyHeadersAre431) {
 TEST_F(AdminServerTest, WhatIsNotHttpIs400) {
   for (const char* bytes :
        {"\x16\x03\x01\x02\xff\r\n\r\n", "hello\r\n\r\n", "POST / HTTP/9.9\r\n\r\n",
-        "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", "POST / HTTP/1.1\r\nno colon\r\n\r\n"}) {
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        "POST / HTTP/1.1\r\nno colon\r\n\r\n"}) {
     Producer producer = connect();
     const Response response = producer.ask_bytes(bytes);
     EXPECT_EQ(response.result_int(), 400U) << bytes;
@@ -381,9 +384,63 @@ TEST_F(AdminServerTest, WhatIsNotHttpIs400) {
   }
 }
 
+TEST_F(AdminServerTest, WhatMayBeABodyOrTheNextRequestIsNeitherAndEndsTheConnection) {
+  const struct {
+    const char* headers;
+    unsigned status;
+  } rows[] = {
+      {"Host: localhost\r\nTransfer-Encoding: xchunked\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: gzip\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: identity\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: chunked, identity\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: gzip, chunked\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding:\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: xchunked\r\nContent-Length: 4\r\n", 501},
+      {"Host: localhost\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n", 400},
+      {"Host: localhost\r\nContent-Length: 4\r\nContent-Length: 5\r\n", 400},
+      {"Host: localhost\r\nTransfer-Encoding : chunked\r\n", 400},
+      {"Content-Length: 0\r\n", 400},
+      {"Host: localhost\r\nHost: localhost\r\nContent-Length: 0\r\n", 400},
+  };
+  for (const auto& row : rows) {
+    Producer producer = connect();
+    const Response response = producer.ask_bytes(
+        "POST /v1/publish/signal:vcp HTTP/1.1\r\n" + std::string(row.headers) + "\r\n" +
+        "POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n");
+    EXPECT_EQ(response.result_int(), row.status) << row.headers << response.body();
+    EXPECT_FALSE(response.keep_alive()) << row.headers;
+    EXPECT_TRUE(producer.is_cut_off()) << row.headers;
+  }
+  EXPECT_TRUE(topics.owner.has_none());
+  EXPECT_THAT(host.asked, testing::IsEmpty());
+  EXPECT_EQ(count(Counter::kAdminBadRequest), std::size(rows));
+}
+
+TEST_F(AdminServerTest, AChunkThatIsNoneEndsTheConnection) {
+  Producer producer = connect();
+  const Response response = producer.ask_bytes(
+      "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked"
+      "\r\n\r\nzz\r\nPOST /v1/reload HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(response.result_int(), 400U);
+  EXPECT_TRUE(producer.is_cut_off());
+  EXPECT_THAT(host.asked, testing::IsEmpty());
+}
+
+TEST_F(AdminServerTest, AnOlderClientNeedsNoHost) {
+  EXPECT_EQ(connect().ask_bytes("GET /livez HTTP/1.0\r\n\r\n").result_int(), 200U);
+  EXPECT_EQ(connect()
+                .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.0\r\n"
+                           "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+                .result_int(),
+            400U)
+      << "nor does it know chunks";
+}
+
 TEST_F(AdminServerTest, ARequestThatBreaksOffIsForgotten) {
   Producer broken = connect();
-  broken.send_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 100\r\n\r\n[");
+  broken.send_bytes(
+      "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[");
   broken.hang_up();
   accept_everything();
   EXPECT_EQ(ask(post_to(kVcp)).result_int(), 202U);
@@ -427,7 +484,8 @@ TEST_F(AdminServerTest, WhoIsRefusedAndGoesOnSendingMakesRoom) {
   options.connections = 1;
   options.tokens = {{"secret", {"publish"}}};
   Producer stranger = connect();
-  stranger.send_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 100\r\n\r\n[");
+  stranger.send_bytes(
+      "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[");
   EXPECT_EQ(ask(get("/livez")).result_int(), 200U);
   EXPECT_TRUE(stranger.is_cut_off());
 }
@@ -438,9 +496,10 @@ TEST_F(AdminServerTest, WhoAsksForAPageAndOwesItsBodyMakesRoom) {
   std::vector<std::unique_ptr<Producer>> scanners;
   for (int i = 0; i < 16; ++i) {
     scanners.push_back(std::unique_ptr<Producer>(new Producer(connect())));
-    scanners.back()->send_bytes(i % 2 == 0 ? "GET /livez HTTP/1.1\r\nContent-Length: 1\r\n\r\n"
-                                           : "HEAD /readyz HTTP/1.1\r\nExpect: 100-continue\r\n"
-                                             "Content-Length: 1\r\n\r\n");
+    scanners.back()->send_bytes(
+        i % 2 == 0 ? "GET /livez HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n"
+                   : "HEAD /readyz HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+                     "Content-Length: 1\r\n\r\n");
   }
   // Whose turn it was to read: all heads before are read.
   for (int i = 1; i < 16; i += 2) {
@@ -480,7 +539,8 @@ TEST_F(AdminServerTest, AnUploadThatIsWantedIsBusy) {
   accept_everything();
   Producer upload = connect();
   upload.send_bytes(
-      "POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+      "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nExpect: "
+      "100-continue\r\nContent-Length: 2\r\n\r\n");
   EXPECT_EQ(upload.receive_headers(), "HTTP/1.1 100 Continue\r\n\r\n");
   EXPECT_EQ(connect().receive().result_int(), 503U);
   EXPECT_EQ(upload.ask_bytes("[]").result_int(), 202U);
@@ -492,7 +552,8 @@ TEST_F(AdminServerTest, ABodyThatWaitsToBeWantedIsAskedFor) {
   Producer producer = connect();
   for (int i = 0; i < 2; ++i) {
     producer.send_bytes(
-        "POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: "
+        "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nExpect: "
+        "100-Continue\r\nContent-Length: "
         "2\r\n\r\n");
     EXPECT_EQ(producer.receive_headers(), "HTTP/1.1 100 Continue\r\n\r\n");
     EXPECT_TRUE(topics.owner.has_none());
@@ -506,11 +567,13 @@ TEST_F(AdminServerTest, ABodyThatWaitsToBeWantedIsAskedFor) {
 
 TEST_F(AdminServerTest, ABodyThatIsThereIsNotAskedFor) {
   accept_everything();
-  EXPECT_EQ(connect()
-                .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: 100-continue\r\n"
-                           "Content-Length: 0\r\n\r\n")
-                .result_int(),
-            400U);
+  EXPECT_EQ(
+      connect()
+          .ask_bytes(
+              "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n"
+              "Content-Length: 0\r\n\r\n")
+          .result_int(),
+      400U);
   EXPECT_EQ(connect()
                 .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.0\r\nExpect: 100-continue\r\n"
                            "Content-Length: 2\r\n\r\n[]")
@@ -526,19 +589,22 @@ TEST_F(AdminServerTest, WhoIsRefusedIsToldBeforeTheBody) {
     const char* head;
     unsigned status;
   } rows[] = {
-      {"POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 9\r\n", 401},
-      {"POST /v1/publish/signal:vcp HTTP/1.1\r\nContent-Length: 9\r\n"
+      {"POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n", 401},
+      {"POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
        "Authorization: Bearer secret\r\n",
        403},
-      {"POST /v1/publish/news:x HTTP/1.1\r\nContent-Length: 9\r\n"
+      {"POST /v1/publish/news:x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
        "Authorization: Bearer secret\r\n",
        404},
-      {"POST /v1/publish/price:1 HTTP/1.1\r\nContent-Length: 1001\r\n"
+      {"POST /v1/publish/price:1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1001\r\n"
        "Authorization: Bearer secret\r\n",
        413},
-      {"POST /v1/reload HTTP/1.1\r\nContent-Length: 9\r\nAuthorization: Bearer secret\r\n", 403},
-      {"POST /elsewhere HTTP/1.1\r\nContent-Length: 9\r\n", 404},
-      {"PUT /v1/publish/price:1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n", 405},
+      {"POST /v1/reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nAuthorization: Bearer "
+       "secret\r\n",
+       403},
+      {"POST /elsewhere HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n", 404},
+      {"PUT /v1/publish/price:1 HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n",
+       405},
   };
   for (const auto& row : rows) {
     Producer producer = connect();
@@ -552,13 +618,16 @@ TEST_F(AdminServerTest, WhoIsRefusedIsToldBeforeTheBody) {
 
 TEST_F(AdminServerTest, OtherExpectationsAre417) {
   Producer producer = connect();
-  EXPECT_EQ(producer.ask_bytes("GET /livez HTTP/1.1\r\nExpect: tea\r\n\r\n").result_int(), 417U);
-  EXPECT_EQ(producer.ask(get("/livez")).result_int(), 200U);
-  EXPECT_EQ(producer
-                .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nExpect: tea\r\n"
-                           "Content-Length: 2\r\n\r\n")
+  EXPECT_EQ(producer.ask_bytes("GET /livez HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n\r\n")
                 .result_int(),
             417U);
+  EXPECT_EQ(producer.ask(get("/livez")).result_int(), 200U);
+  EXPECT_EQ(
+      producer
+          .ask_bytes("POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n"
+                     "Content-Length: 2\r\n\r\n")
+          .result_int(),
+      417U);
   EXPECT_TRUE(producer.is_cut_off());
 }
 
@@ -584,7 +653,8 @@ TEST_F(AdminServerTest, RefusalsAreCountedByReason) {
   static_cast<void>(ask(post_to("/metrics")));
   static_cast<void>(ask(post_to(kVcp, std::string(11, ' '))));
   static_cast<void>(connect().ask_bytes("hello\r\n\r\n"));
-  static_cast<void>(connect().ask_bytes("GET /livez HTTP/1.1\r\nExpect: tea\r\n\r\n"));
+  static_cast<void>(
+      connect().ask_bytes("GET /livez HTTP/1.1\r\nHost: localhost\r\nExpect: tea\r\n\r\n"));
   Request request = post_to(kVcp);
   request.set(http::field::authorization, "Bearer secret");
   static_cast<void>(ask(request));

@@ -71,8 +71,6 @@ TEST(UpgradeTest, RefusesEverythingElse) {
       {"POST", 405, "POST" + kGood.substr(3)},
       {"HEAD", 405, "HEAD" + kGood.substr(3)},
       {"HTTP/1.0", 400, "GET /ws HTTP/1.0\r\n" + kHost + kUpgrade + kConnection + kVersion + kKey},
-      {"no Host", 400, kGet + kUpgrade + kConnection + kVersion + kKey},
-      {"two Hosts", 400, kGood + "Host: other\r\n"},
       {"a browser's page view", 426, kGet + kHost},
       {"no Upgrade", 426, kGet + kHost + kConnection + kVersion + kKey},
       {"another protocol", 426, kGet + kHost + "Upgrade: h2c\r\n" + kConnection + kVersion + kKey},
@@ -139,20 +137,6 @@ TEST(UpgradeTest, KnowsWhyItRefuses) {
   EXPECT_EQ(verdict_on(kGood + kVersion).refusal.reason, Counter::kHandshakeNoUpgrade);
   EXPECT_EQ(verdict_on(kGood + kKey).refusal.reason, Counter::kHandshakeBadRequest);
   EXPECT_EQ(verdict_on(kGood + "Origin: null\r\n").refusal.reason, Counter::kHandshakeOrigin);
-}
-
-TEST(UpgradeTest, KnowsOneExpectation) {
-  const auto has_unknown = [](const std::string& head) {
-    http::request_parser<http::empty_body> parser;
-    boost::system::error_code error;
-    parser.put(boost::asio::buffer(head + "\r\n"), error);
-    return has_unknown_expectation(parser.get());
-  };
-  EXPECT_FALSE(has_unknown(kGood));
-  EXPECT_FALSE(has_unknown(kGood + "Expect: 100-Continue\r\n"));
-  EXPECT_TRUE(has_unknown(kGood + "Expect: 200-ok\r\n"));
-  EXPECT_TRUE(has_unknown(kGood + "Expect: 100-continue\r\nExpect: tea\r\n"));
-  EXPECT_FALSE(has_unknown("GET / HTTP/1.0\r\nExpect: tea\r\n")) << "HTTP/1.0 has none";
 }
 
 TEST(UpgradeTest, TakesTheListOfOriginsIntoAccount) {
