@@ -1,7 +1,7 @@
 #pragma once
-// The admin listener: HTTP for producers and operators, on the control thread. Which path goes
-// where, routes knows; what is answered, publish_endpoint, operator_view and metrics. Owned by
-// app/server; [main].
+// The admin listener: HTTP for producers and operators, on the control thread. This is who gets in;
+// a connection is an admin_exchange. Which path goes where, routes knows; what is answered,
+// publish_endpoint, operator_view and metrics. Owned by app/server; [main].
 
 #include <chrono>
 #include <cstddef>
@@ -19,8 +19,9 @@ namespace broadcast {
 
 class AdminServer {
  public:
-  /// Connections beyond the limit that are told so at once; even more are ended.
-  static constexpr std::size_t kTurnedAway = 16;
+  /// Connections beyond the limit that stay until they have asked, and been answered: what probes
+  /// ask, or to wait. The newest takes the place of the oldest.
+  static constexpr std::size_t kProbes = 16;
 
   struct Options {
     boost::asio::ip::tcp::endpoint listen;
@@ -29,7 +30,7 @@ class AdminServer {
     std::chrono::nanoseconds answer_within = std::chrono::seconds(5);   ///< then 504
     std::chrono::nanoseconds operate_within = std::chrono::minutes(2);  ///< the same for operators
     std::chrono::nanoseconds idle = std::chrono::seconds(60);  ///< of a kept-alive connection
-    std::size_t connections = 256;  ///< at once; beyond them idle ones end, then new ones get 503
+    std::size_t connections = 256;  ///< at once; beyond them idle ones end, then new ones wait
   };
 
   /// Binds and listens. Throws std::runtime_error naming the address and the reason. References
@@ -52,7 +53,6 @@ class AdminServer {
 
  private:
   struct Core;
-  class Exchange;
   std::shared_ptr<Core> core_;
 };
 

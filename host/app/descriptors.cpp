@@ -28,7 +28,7 @@ std::size_t limit_of(rlim_t rlimit::*which) {
 
 DescriptorPlan plan_descriptors(std::size_t limit, const Config& config, std::size_t shards) {
   const std::size_t wanted = config.limits.descriptors_reserve + config.admin.connections +
-                             AdminServer::kTurnedAway + shards * kOfAShard;
+                             AdminServer::kProbes + shards * kOfAShard;
   DescriptorPlan plan{.limit = limit, .is_tight = wanted > limit / 2};
   const std::size_t clients = limit - std::min(wanted, limit / 2);
   plan.handshakes = std::clamp<std::size_t>(clients / kHandshakePart, 1, config.limits.handshakes);

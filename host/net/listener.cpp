@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -34,6 +35,7 @@ class Begun : public boost::intrusive::list_base_hook<
  public:
   virtual void end_if_late(MonoTime now) = 0;
   virtual void end_if_answered() = 0;
+  virtual void end() = 0;
   /// True: it had sent nothing yet, and is ended.
   [[nodiscard]] virtual bool end_if_silent() = 0;
   virtual void forgive(std::chrono::nanoseconds pause) = 0;
@@ -45,6 +47,9 @@ class Begun : public boost::intrusive::list_base_hook<
 constexpr std::size_t kHeaderBytes = 8 * 1024;
 constexpr std::size_t kShownTarget = 256;
 constexpr std::chrono::seconds kAnswerWithin{4};
+/// Those who stay behind their answer hold a descriptor, and count to no address any more. Beyond
+/// so many at one listener, the one that was answered first ends.
+constexpr std::size_t kAnswered = 64;
 /// What waits should wait in the Outbox, where it can still be conflated, and not in the kernel.
 constexpr int kUnsentBytes = 64 * 1024;
 
@@ -68,8 +73,21 @@ std::string switching_protocols(const UpgradeVerdict& verdict) {
 
 /// What outlives the listener with the handshakes in progress.
 struct Listener::Progress {
-  boost::intrusive::list<Begun, boost::intrusive::constant_time_size<false>> open;
-  std::size_t count = 0;
+  using List = boost::intrusive::list<Begun, boost::intrusive::constant_time_size<false>>;
+
+  /// `begun` is being answered, which is its end.
+  void answer(Begun& begun) {
+    begun.unlink();
+    answered.push_back(begun);
+    if (answered.size() <= kAnswered) return;
+    Begun& first = answered.front();
+    answered.pop_front();
+    first.end();
+  }
+
+  List open;                      // in order of their coming, as the next
+  List answered;                  // at most kAnswered
+  std::size_t count = 0;          // of both, and of those that are ending
   std::function<void()> on_room;  // accepts again
 };
 
@@ -77,7 +95,7 @@ struct Listener::Progress {
 class Listener::Handshake final : public Begun, public std::enable_shared_from_this<Handshake> {
  public:
   Handshake(Listener& listener, tcp::socket socket, const tcp::endpoint& peer,
-            std::variant<Admission::Place, Admission::Refusal> place)
+            std::optional<Admission::Place> place)
       : shard_(listener.shard_),
         options_(listener.options_),
         progress_(listener.progress_),
@@ -102,15 +120,23 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
         [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
   }
 
+  /// Instead of read(): a limit is met before anything is read, however long it may take to come.
+  void turn_away(const Admission::Refusal& full) {
+    shard_.counters().add(full.limit);
+    refuse({503, full.reason, "Try again later: " + std::string(full.text), {}});
+  }
+
   void end_if_late(MonoTime now) override {
     if (now < until_) return;
     is_late_ = true;
-    error_code ignored;
-    socket_.close(ignored);
+    end();
   }
 
   void end_if_answered() override {
-    if (!is_answered_) return;
+    if (is_answered_) end();
+  }
+
+  void end() override {
     error_code ignored;
     socket_.close(ignored);
   }
@@ -160,10 +186,6 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     }
     UpgradeVerdict verdict = check_upgrade(request, options_.origins);
     if (!verdict.accepted()) return refuse(std::move(verdict.refusal));
-    if (const auto* full = std::get_if<Admission::Refusal>(&place_)) {
-      shard_.counters().add(full->limit);
-      return refuse({503, full->reason, "Try again later: " + std::string(full->text), {}});
-    }
     if (shard_.is_closing()) {
       return refuse({503, Counter::kHandshakeShutdown, "The server is shutting down", {}});
     }
@@ -174,7 +196,7 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
   void accept(const UpgradeVerdict& verdict) {
     const auto first = buffer_.data();  // what a hasty client sent behind its request
     shard_.adopt({.socket = socket_.release(),
-                  .place = std::get<Admission::Place>(std::move(place_)),
+                  .place = *std::move(place_),
                   .deflate = verdict.deflate,
                   .response = switching_protocols(verdict),
                   .first_topics = subscribe_topics_of(parser_.get().target()),
@@ -241,7 +263,8 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
 
   /// The response, and the end of the connection.
   void send() {
-    place_.emplace<Admission::Refusal>();  // for somebody who stays
+    place_.reset();  // for somebody who stays
+    progress_->answer(*this);
     response_.version(11);
     response_.keep_alive(false);
     response_.prepare_payload();
@@ -273,7 +296,7 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
   beast::flat_buffer buffer_;
   http::request_parser<http::empty_body> parser_;
   http::response<http::string_body> response_;
-  std::variant<Admission::Place, Admission::Refusal> place_;
+  std::optional<Admission::Place> place_;  // empty: it is being answered
   MonoTime until_;
   bool is_late_ = false;
   bool is_answered_ = false;  // and reads on only to see the end
@@ -334,6 +357,10 @@ void Listener::on_tick(MonoTime now) {
     Begun& handshake = *at++;
     // One a tick, or a burst of slow clients would go with those who only hold the door.
     if (makes_room && handshake.end_if_silent()) makes_room = false;
+    handshake.end_if_late(now);
+  }
+  for (auto at = progress_->answered.begin(); at != progress_->answered.end();) {
+    Begun& handshake = *at++;
     if (waits_for_room_) handshake.end_if_answered();  // whoever was refused and stays takes room
     handshake.end_if_late(now);
   }
@@ -341,7 +368,9 @@ void Listener::on_tick(MonoTime now) {
 }
 
 void Listener::forgive(std::chrono::nanoseconds pause) {
-  for (Begun& handshake : progress_->open) handshake.forgive(pause);
+  for (auto* list : {&progress_->open, &progress_->answered}) {
+    for (Begun& handshake : *list) handshake.forgive(pause);
+  }
 }
 
 /// Who comes beyond accepts_per_second or handshakes waits in the kernel's backlog.
@@ -381,8 +410,13 @@ void Listener::accept() {
 void Listener::welcome(tcp::socket socket) {
   error_code ignored;
   const tcp::endpoint peer = socket.remote_endpoint(ignored);
-  std::make_shared<Handshake>(*this, std::move(socket), peer, admission_.try_enter(peer.address()))
-      ->read();
+  auto entered = admission_.try_enter(peer.address());
+  auto* const place = std::get_if<Admission::Place>(&entered);
+  const auto handshake = std::make_shared<Handshake>(
+      *this, std::move(socket), peer,
+      place != nullptr ? std::optional(std::move(*place)) : std::nullopt);
+  if (place != nullptr) return handshake->read();
+  handshake->turn_away(std::get<Admission::Refusal>(entered));
 }
 
 }  // namespace broadcast

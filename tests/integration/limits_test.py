@@ -17,6 +17,7 @@ from process import DEADLINE
 from raw_websocket import CLOSE, TEXT, RawSocket, frame
 
 PRICE = "price:005930"
+ANSWERED = 64  # handshakes that may stay behind their answer, a shard
 IS_SANITIZED = bool(os.environ.get("BROADCAST_SANITIZED"))
 WHY_NOT_SANITIZED = "UBSan takes a pipe to look at a type that it meets for the first time"
 
@@ -179,6 +180,29 @@ class LimitsTest(unittest.TestCase):
         self.assertIn(b"limits.connections_per_address", client.rest())
         self.counted(host, "connections_per_address")
         self.assertIn('\nbroadcast_handshakes_refused_total{reason="full_address"} 1\n', host.metrics())
+
+    def descriptors(self, host):
+        return len(os.listdir(f"/proc/{host.pid}/fd"))
+
+    def test_an_address_that_says_nothing_has_no_more_than_its_connections(self):
+        host = self.start(connections_per_address=4, handshake="10m")
+        before = self.descriptors(host)
+        silent = [self.enterContext(RawSocket(host.port)) for _ in range(4)]
+        refused = [self.enterContext(RawSocket(host.port)) for _ in range(300)]
+        for client in refused:  # before it has sent anything
+            self.assertEqual(client.response()[0], 503)
+        self.assertLessEqual(self.descriptors(host), before + len(silent) + ANSWERED)
+        silent[0].send(silent[0].request(host.path))
+        self.assertEqual(silent[0].response()[0], 101)
+
+    def test_who_stays_behind_an_answer_makes_room_for_the_next_one(self):
+        host = self.start(connections_per_address=1)
+        before = self.descriptors(host)
+        for _ in range(3 * ANSWERED):
+            client = self.enterContext(RawSocket(host.port))
+            self.assertEqual(client.respond(client.request("/elsewhere"))[0], 404)
+        self.assertLessEqual(self.descriptors(host), before + ANSWERED)
+        self.connect(host)
 
     def test_a_visitor_of_the_page_does_not_take_the_place_of_its_socket(self):
         host = self.enterContext(Host({"broadcasters": mirror(), "server": {"demo_page": True},

@@ -167,7 +167,7 @@ TEST_F(AdminServerTest, AConnectionIsKeptForTheNextRequest) {
     EXPECT_EQ(response.result_int(), 202U);
     EXPECT_TRUE(response.keep_alive());
   }
-  EXPECT_EQ(producer.ask(post_to("/elsewhere")).result_int(), 404U);
+  EXPECT_EQ(producer.ask(get("/elsewhere")).result_int(), 404U);
   EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 202U) << "an error does not end it";
 }
 
@@ -210,13 +210,25 @@ TEST_F(AdminServerTest, UnavailableComesWithRetryAfter) {
 TEST_F(AdminServerTest, AMissingTokenIsAskedFor) {
   options.tokens = {{"secret", {"publish"}}};
   accept_everything();
-  Producer producer = connect();
-  const Response response = producer.ask(post_to(kVcp));
+  const Response response = ask(post_to(kVcp));
   EXPECT_EQ(response.result_int(), 401U);
   EXPECT_EQ(response[http::field::www_authenticate], "Bearer");
   Request request = post_to(kVcp);
   request.set(http::field::authorization, "Bearer secret");
-  EXPECT_EQ(producer.ask(request).result_int(), 202U);
+  EXPECT_EQ(ask(request).result_int(), 202U);
+}
+
+TEST_F(AdminServerTest, ABodyIsOnlyReadOnceItsTokenIsGood) {
+  options.tokens = {{"secret", {"publish"}}};
+  for (const char* target : {kVcp, "/v1/reload", "/elsewhere", "/livez"}) {
+    Producer producer = connect();
+    const Response response =
+        producer.ask_bytes("POST " + std::string(target) +
+                           " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[");
+    EXPECT_GE(response.result_int(), 401U) << target;
+    EXPECT_FALSE(response.keep_alive()) << target;
+    EXPECT_TRUE(producer.is_cut_off()) << target;
+  }
 }
 
 TEST_F(AdminServerTest, WithoutTokensAWebPageIsRefused) {
@@ -486,6 +498,7 @@ TEST_F(AdminServerTest, WhoIsRefusedAndGoesOnSendingMakesRoom) {
   Producer stranger = connect();
   stranger.send_bytes(
       "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n[");
+  EXPECT_EQ(stranger.receive().result_int(), 401U);
   EXPECT_EQ(ask(get("/livez")).result_int(), 200U);
   EXPECT_TRUE(stranger.is_cut_off());
 }
@@ -518,7 +531,7 @@ TEST_F(AdminServerTest, WhereAllAreBusyTheNextIsToldSo) {
   FakeOwner::Waiting waiting = topics.owner.next();
   for (int i = 0; i < 3; ++i) {
     Producer late = connect();
-    const Response response = late.receive();
+    const Response response = late.ask(post_to(kVcp));
     EXPECT_EQ(response.result_int(), 503U);
     EXPECT_EQ(response[http::field::retry_after], "1");
     EXPECT_EQ(code_of(response), "busy");
@@ -534,6 +547,41 @@ TEST_F(AdminServerTest, WhereAllAreBusyTheNextIsToldSo) {
   EXPECT_EQ(log.count_of("warning admin: refused (full): 2 more since the last line\n"), 1);
 }
 
+TEST_F(AdminServerTest, WhereAllAreBusyProbesAreAnsweredAllTheSame) {
+  options.connections = 1;
+  Producer busy = connect();
+  busy.send(post_to(kVcp));
+  FakeOwner::Waiting waiting = topics.owner.next();
+  std::vector<std::unique_ptr<Producer>> silent;
+  for (std::size_t i = 0; i < 2 * AdminServer::kProbes; ++i) {
+    silent.push_back(std::unique_ptr<Producer>(new Producer(connect())));
+    for (const char* target : {"/livez", "/readyz"}) {
+      Producer probe = connect();
+      EXPECT_EQ(probe.ask(get(target)).result_int(), 200U) << target;
+      EXPECT_TRUE(probe.is_cut_off()) << "its place is for the next one";
+    }
+  }
+  EXPECT_TRUE(silent.front()->is_cut_off()) << "the newest takes the place of the oldest";
+  EXPECT_EQ(silent.back()->ask(get("/livez")).result_int(), 200U);
+  EXPECT_EQ(silent[silent.size() - 2]->ask(get("/metrics")).result_int(), 503U);
+  waiting.done(accepted(0));
+  EXPECT_EQ(busy.receive().result_int(), 202U);
+}
+
+TEST_F(AdminServerTest, WhoAsksForOpenPagesAndReadsNoAnswerMakesRoom) {
+  options.connections = 1;
+  options.tokens = {{"secret", {"read"}}};
+  host.add("price", BroadcasterState::kDegraded, std::string(100'000, 'x'));
+  Producer deaf = connect();
+  std::string many;
+  for (int i = 0; i < 500; ++i) many += "GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  deaf.send_bytes(many);  // more answers than its kernel and ours keep
+  Request request = get("/ws/stats");
+  request.set(http::field::authorization, "Bearer secret");
+  EXPECT_EQ(ask(request).result_int(), 200U);
+  EXPECT_EQ(count(Counter::kAdminFull), 0U);
+}
+
 TEST_F(AdminServerTest, AnUploadThatIsWantedIsBusy) {
   options.connections = 1;
   accept_everything();
@@ -542,7 +590,7 @@ TEST_F(AdminServerTest, AnUploadThatIsWantedIsBusy) {
       "POST /v1/publish/signal:vcp HTTP/1.1\r\nHost: localhost\r\nExpect: "
       "100-continue\r\nContent-Length: 2\r\n\r\n");
   EXPECT_EQ(upload.receive_headers(), "HTTP/1.1 100 Continue\r\n\r\n");
-  EXPECT_EQ(connect().receive().result_int(), 503U);
+  EXPECT_EQ(ask(get("/ws/stats")).result_int(), 503U);
   EXPECT_EQ(upload.ask_bytes("[]").result_int(), 202U);
 }
 
@@ -704,7 +752,7 @@ TEST_F(AdminServerTest, AnOwnerThatDoesNotAnswerIs504AndItsLateVerdictIsForgotte
   EXPECT_EQ(code_of(response), "timeout");
   EXPECT_TRUE(response.keep_alive());
   topics.owner.next().done(accepted(1, {.topic = "late"}));
-  EXPECT_EQ(producer.ask(post_to("/elsewhere")).result_int(), 404U);
+  EXPECT_EQ(producer.ask(get("/elsewhere")).result_int(), 404U);
   EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 504U);
 }
 
