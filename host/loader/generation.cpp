@@ -59,9 +59,8 @@ std::string described(std::string_view what, bc_status status, const std::string
 
 void Generation::launch() {
   try {
-    thread_ = std::thread([this] {
-      name_this_thread("bc:" + parts_.name);
-      run();
+    keeper_ = std::thread([this] {
+      keep();
       enter(State::kEnded);
     });
   } catch (const std::system_error& error) {
@@ -98,7 +97,7 @@ void Generation::quarantine() {
 }
 
 bool Generation::bury() {
-  if (thread_.joinable()) thread_.join();
+  if (keeper_.joinable()) keeper_.join();
   return !library_ || library_->release();
 }
 
@@ -109,6 +108,24 @@ std::optional<Generation::Failure> Generation::failure() const {
 void Generation::enter(State state) {
   state_.store(state);
   parts_.on_news();
+}
+
+/// What the plugin keeps for its thread, by pthread_key or thread_local, is destroyed as that ends,
+/// by the library's code: so that is unmapped afterwards.
+void Generation::keep() {
+  name_this_thread("bk:" + parts_.name);
+  try {
+    std::thread([this] {
+      name_this_thread("bc:" + parts_.name);
+      run();
+    }).join();
+  } catch (const std::system_error& error) {
+    note_failure("could not start", std::string("no thread: ") + error.what());
+  }
+  // Where destroy failed, threads of it may still run in the library: it stays mapped.
+  if (!library_ || has_destroy_failed_) return;
+  if (is_to_pause_.load()) move_to_background();  // its successor serves
+  library_->unload();
 }
 
 void Generation::run() {
@@ -305,11 +322,7 @@ void Generation::end() {
   }
   services_->revoke();
   if (is_to_pause_.load()) move_to_background();  // its successor serves
-  if (is_created_) {
-    destroy();
-  } else {
-    library_->unload();
-  }
+  if (is_created_) destroy();
 }
 
 void Generation::deliver_posts() {
@@ -324,12 +337,9 @@ void Generation::destroy() {
     library_->entry().destroy(std::exchange(self_, nullptr));
     return BC_OK;
   });
-  if (outcome.status == BC_OK) {
-    library_->unload();
-  } else {
-    // Its threads may still run in the library: it stays mapped.
-    count_error("destroy", outcome);
-  }
+  if (outcome.status == BC_OK) return;
+  has_destroy_failed_ = true;
+  count_error("destroy", outcome);
 }
 
 template <class F>

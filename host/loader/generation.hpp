@@ -1,9 +1,9 @@
 #pragma once
 // One life of a broadcaster, on a thread of its own: the library is loaded by another one, then
-// create, CONFIG, START, timers and what its inbox holds, until it is stopped or fails; then STOP,
-// destroy and dlclose. Two of
-// them stand beside each other while one replaces the other: the newer waits before its START until
-// the older is paused and revoked. Made, told and buried by PluginRunner's supervisor.
+// create, CONFIG, START, timers and what its inbox holds, until it is stopped or fails; then STOP
+// and destroy. Once that thread has ended, its keeper's unloads the library. Two of them stand
+// beside each other while one replaces the other: the newer waits before its START until the older
+// is paused and revoked. Made, told and buried by PluginRunner's supervisor.
 
 #include <atomic>
 #include <chrono>
@@ -44,7 +44,7 @@ class Generation {
     kRunning,
     kPaused,  ///< between two callbacks, until resume()
     kFailed,  ///< failure() says why; STOP and destroy are on their way
-    kEnded    ///< the last: nothing of the plugin runs any more, but for thread_local destructors
+    kEnded    ///< the last: the plugin's thread has ended, and its library is unloaded
   };
   /// kWhenTold: beside one that serves, and so loaded in the background. kNever: waits as that one
   /// does, but nobody serves meanwhile.
@@ -110,6 +110,7 @@ class Generation {
     std::string text;
   };
 
+  void keep();
   void run();
   [[nodiscard]] std::unique_ptr<PluginLibrary> load() const;
   void prepare();
@@ -152,13 +153,14 @@ class Generation {
   Guarded<std::optional<Failure>> failure_;
   Guarded<std::function<void(Verdict)>> under_way_;  // who waits for the message that is handled
   // The supervisor's.
-  std::thread thread_;
+  std::thread keeper_;
   bool is_quarantined_ = false;
-  // The plugin's thread; the supervisor before and after it.
+  // The plugin's thread; its keeper after it, then the supervisor.
   std::unique_ptr<PluginLibrary> library_;
   std::optional<HostServices> services_;
   void* self_ = nullptr;
   bool is_created_ = false;
+  bool has_destroy_failed_ = false;
   bool has_failed_ = false;
   std::optional<MonoTime> started_;
   std::uint64_t errors_ = 0;

@@ -147,7 +147,7 @@ void PluginLibrary::unload() {
 bool PluginLibrary::release() {
   if (loaded_) return false;
   if (descriptor_ < 0) return true;
-  // What thread_local destructors held back goes with the next dlclose() after their thread.
+  // What thread_local objects of a thread that came late held back goes with the next dlclose().
   if (void* const rest = ::dlopen(path_.c_str(), RTLD_NOW | RTLD_NOLOAD)) ::dlclose(rest);
   // While it is mapped the descriptor stays: its number is the name the linker knows the copy by.
   if (is_mapped()) return false;

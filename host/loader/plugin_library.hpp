@@ -46,8 +46,7 @@ class PluginFile {
 };
 
 /// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker
-/// would hand out the old code again for either. Unloaded on the plugin's thread; release() after
-/// that thread ended.
+/// would hand out the old code again for either. Unloaded after the threads that ran in it ended.
 class PluginLibrary {
  public:
   /// [any] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. Throws
@@ -60,11 +59,11 @@ class PluginLibrary {
 
   [[nodiscard]] const bc_entry& entry() const { return *entry_; }
 
-  /// [plugin] Gives the mapping back to the linker, which may keep it while thread_local objects
-  /// live.
+  /// Gives the mapping back to the linker. REQUIRES: the threads that ran in it have ended, or what
+  /// they kept by pthread_key would be destroyed by code that is gone.
   void unload();
 
-  /// After the plugin's thread ended: true if nothing of the copy is mapped any more.
+  /// True if nothing of the copy is mapped any more.
   [[nodiscard]] bool release();
 
  private:

@@ -148,10 +148,12 @@ class Raw {
       deliver_posts();
       call("destroy", [&]() -> bc_status { return entry.destroy(self_), BC_OK; });
     }
-    library_.unload();
   }
   /// [main] After the thread has ended.
-  void release() { static_cast<void>(library_.release()); }
+  void unload() {
+    library_.unload();
+    static_cast<void>(library_.release());
+  }
 
  private:
   template <class F>
@@ -243,7 +245,7 @@ void RawInstance::run(const StagedPlugin& plugin,
     }
   }).join();
   if (refused) std::rethrow_exception(refused);
-  raw->release();
+  raw->unload();
 }
 
 }  // namespace broadcast

@@ -28,7 +28,7 @@ std::string refusal_to_load(const std::string& name) {
   return refusal_of([&] { const PluginLibrary library(*file, "test", {}); });
 }
 
-/// Loads, uses and unloads on a thread of its own, as a broadcaster does; true if nothing stayed.
+/// Loads and uses it on a thread of its own, as a broadcaster does; true if nothing stayed.
 bool load_and_release(const PluginFile& file, const CopyPlace& place,
                       const std::string& mapped_as) {
   std::unique_ptr<PluginLibrary> library;
@@ -37,8 +37,8 @@ bool load_and_release(const PluginFile& file, const CopyPlace& place,
     EXPECT_NE(copies_mapped().find(mapped_as), std::string::npos);
     void* self = nullptr;
     EXPECT_EQ(library->entry().create(nullptr, "test", &self), BC_OK);
-    library->unload();
   }).join();
+  library->unload();
   return library->release();
 }
 

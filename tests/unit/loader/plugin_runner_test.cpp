@@ -464,7 +464,8 @@ TEST_P(PluginCycleTest, LeavesNothingMappedAfter200Lives) {
   EXPECT_EQ(mappings_of("probe"), 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Plugins, PluginCycleTest, testing::Values("probe", "thread_local"));
+INSTANTIATE_TEST_SUITE_P(Plugins, PluginCycleTest,
+                         testing::Values("probe", "thread_local", "thread_key"));
 
 TEST(BroadcastersTest, RefusesTheSecondOwnerOfATopicAndKeepsTheFirst) {
   test::ListeningHub listening;
