@@ -32,6 +32,12 @@ class TokenBucket {
     tokens_ -= count;
   }
 
+  /// More was charged than there was, and it has not come back yet.
+  [[nodiscard]] bool is_in_debt(double per_second, double at_once, MonoTime now) {
+    refill(per_second, at_once, now);
+    return tokens_ < 0;
+  }
+
   /// What came in `time`, which ends now, beyond what there may be at once, for those who could not
   /// take it meanwhile; ten times that at the most. What is not taken goes as fast as it came.
   void give(std::chrono::nanoseconds time, double per_second, double at_once, MonoTime now) {

@@ -13,10 +13,10 @@ constexpr std::chrono::seconds kOffenceWindow{10};
 /// Subscribes that may be refused before they cost what other commands do, or as many as a request
 /// may name, if that is more: a page asks for all its topics once.
 constexpr std::size_t kFreeRefusals = 128;
-/// So many topics of an answer come with one token.
+/// So many topics may be looked at for one token.
 constexpr std::size_t kTopicsAToken = 128;
 
-/// What an answer costs besides the command.
+/// What the work of a request costs besides the command.
 std::size_t tokens_of(std::size_t topics) { return topics == 0 ? 0 : (topics - 1) / kTopicsAToken; }
 
 /// Garbage and floods. What is wrong with a topic is an answer: a page that asks for topics which
@@ -87,8 +87,9 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
               .topic = topic};
     case Error::kTooManyNames:
       return {.code = ErrorCode::kTooManyTopics,
-              .message = "\"" + topic + "\" stands for " + std::to_string(answer.topics) +
-                         " topics, more than one answer can name; subscribe by their names",
+              .message = "\"" + topic +
+                         "\" stands for more topics than one answer can name; subscribe by their "
+                         "names",
               .topic = topic};
     case Error::kUnknownTopic:
       break;
@@ -118,7 +119,7 @@ void Session::on_open(MonoTime now) {
   const std::size_t most = limits_.protocol.topics_per_request;
   Command request;
   request.many = true;  // though each is answered by itself
-  std::size_t room = names_room();
+  Room room{.names_bytes = names_room()};
   for (std::size_t i = 0; i < std::min(most, opening->topics.size()) && !outbox_.closing(); ++i) {
     if (is_pattern_again(opening->topics, i)) continue;
     const std::string& topic = opening->topics[i];
@@ -191,13 +192,13 @@ void Session::handle(const Command& command, MonoTime now) {
     case Command::Kind::kPong:
       return;  // that a frame came is what the heartbeat looks at
     case Command::Kind::kList:
-      return list(command.id);
+      return list(command.id, now);
   }
 }
 
 std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::string& topic,
-                                                                const Command& command,
-                                                                std::size_t& room, MonoTime now) {
+                                                                const Command& command, Room& room,
+                                                                MonoTime now) {
   if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
   if (subscriptions_.size() >= limits_.topics_per_connection &&
       !index_.is_subscribed(subscriptions_, topic)) {
@@ -210,28 +211,28 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
   const TopicIndex::Wish wish{.since = &command.since,
                               .interval = command.interval,
                               .last_values = last_values_of(command),
-                              .most_names = room,
+                              .most_names = room.names_bytes,
                               .now = now};
   const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
+  if (!prefix.empty() && is_in_debt(now)) return too_many_commands(topic);
   TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
                                              : index_.subscribe_under(subscriptions_, prefix, wish);
+  charge_work(answer.looked_at, room.looked_at, now);
   if (answer.error) return subscribe_error(answer, topic);
-  room -= answer.names_bytes;
+  room.names_bytes -= answer.names_bytes;
   return std::move(answer.views);
 }
 
 void Session::subscribe_one(const Command& command, MonoTime now) {
   const std::string& topic = command.topics.front();
-  std::size_t room = names_room();
+  Room room{.names_bytes = names_room()};
   auto result = try_subscribe(topic, command, room, now);
   if (auto* error = std::get_if<ErrorReply>(&result)) {
     error->id = command.id;
     const bool has_cost = !is_free(&command);  // still, for a refusal changes nothing
     return has_cost ? fail(*error, now) : refuse(*error, now);
   }
-  const Views& views = std::get<Views>(result);
-  charge(tokens_of(views.size()), now);
-  answer_one(topic, views, command.id, now);
+  answer_one(topic, std::get<Views>(result), command.id, now);
 }
 
 void Session::answer_one(const std::string& topic, const Views& views, std::string_view id,
@@ -244,8 +245,7 @@ void Session::subscribe_many(const Command& command, MonoTime now) {
   std::vector<Views> answers;
   std::vector<std::string_view> names;
   std::vector<ErrorReply> rejected;
-  std::size_t room = names_room();
-  std::size_t topics = 0;
+  Room room{.names_bytes = names_room()};
   for (std::size_t i = 0; i < command.topics.size(); ++i) {
     if (is_pattern_again(command.topics, i)) continue;
     const std::string& topic = command.topics[i];
@@ -257,10 +257,8 @@ void Session::subscribe_many(const Command& command, MonoTime now) {
     } else {
       names.push_back(topic);
       answers.push_back(std::move(std::get<Views>(result)));
-      topics += answers.back().size();
     }
   }
-  charge(tokens_of(topics), now);
   std::vector<SubscribedText> texts;
   texts.reserve(answers.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
@@ -290,21 +288,23 @@ void Session::send_once(const std::vector<Views>& answers, MonoTime now) {
 }
 
 void Session::unsubscribe(const Command& command, MonoTime now) {
+  std::size_t looked_at = 0;
   for (const std::string& topic : command.topics) {
     // Not subscribed: what was asked for holds already.
     const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
     if (prefix.empty()) {
       index_.unsubscribe(subscriptions_, topic, now);
     } else {
-      index_.unsubscribe_under(subscriptions_, prefix, now);
+      charge_work(index_.unsubscribe_under(subscriptions_, prefix, now), looked_at, now);
     }
   }
   reply(command.many ? write_unsubscribed(command.topics, command.id)
                      : write_unsubscribed(command.topics.front(), command.id));
 }
 
-void Session::list(const std::string& id) {
+void Session::list(const std::string& id, MonoTime now) {
   const std::vector<TopicIndex::View> views = index_.list(subscriptions_);
+  charge(tokens_of(views.size()), now);
   reply(write_subscriptions(texts_of(views), index_.list_patterns(subscriptions_), id));
 }
 
@@ -346,6 +346,25 @@ bool Session::is_free_refusal(const ErrorReply& error) {
 void Session::charge(std::size_t tokens, MonoTime now) {
   const double rate = limits_.commands_per_second;
   if (tokens > 0 && rate > 0) tokens_.charge(static_cast<double>(tokens), rate, rate, now);
+}
+
+void Session::charge_work(std::size_t topics, std::size_t& before, MonoTime now) {
+  const std::size_t paid = tokens_of(before);
+  before += topics;
+  charge(tokens_of(before) - paid, now);
+}
+
+bool Session::is_in_debt(MonoTime now) {
+  const double rate = limits_.commands_per_second;
+  return rate > 0 && tokens_.is_in_debt(rate, rate, now);
+}
+
+ErrorReply Session::too_many_commands(const std::string& topic) const {
+  return {.code = ErrorCode::kRateLimited,
+          .message = "More than " + std::to_string(limits_.commands_per_second) +
+                     " commands a second, in what they cost; \"" + topic + "\" comes too early",
+          .topic = topic,
+          .limit = Counter::kLimitCommands};
 }
 
 Session::Errors& Session::errors() {

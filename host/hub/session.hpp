@@ -57,12 +57,15 @@ class Session final : public Client {
   void answer_one(const std::string& topic, const Views& views, std::string_view id, MonoTime now);
   void send_once(const std::vector<Views>& answers, MonoTime now);
   void unsubscribe(const Command& command, MonoTime now);
-  void list(const std::string& id);
-  /// `room`: bytes of names that one answer may still have; what the topics take of it is taken
-  /// off.
+  void list(const std::string& id, MonoTime now);
+  /// Of one request.
+  struct Room {
+    std::size_t names_bytes;    // that its answer may still have
+    std::size_t looked_at = 0;  // topics, which are paid for
+  };
   [[nodiscard]] std::variant<Views, ErrorReply> try_subscribe(const std::string& topic,
-                                                              const Command& command,
-                                                              std::size_t& room, MonoTime now);
+                                                              const Command& command, Room& room,
+                                                              MonoTime now);
   [[nodiscard]] std::size_t names_room() const { return outbox_.limit_bytes() / 2; }
 
   [[nodiscard]] bool is_free(const Command* command) const;
@@ -75,6 +78,11 @@ class Session final : public Client {
   [[nodiscard]] bool is_free_refusal(const ErrorReply& error);
   /// Takes tokens that others have to wait for then.
   void charge(std::size_t tokens, MonoTime now);
+  /// For `topics` that were looked at, when it was `before` in the same request.
+  void charge_work(std::size_t topics, std::size_t& before, MonoTime now);
+  /// Its work costs more than it may: no pattern until that has come back.
+  [[nodiscard]] bool is_in_debt(MonoTime now);
+  [[nodiscard]] ErrorReply too_many_commands(const std::string& topic) const;
   /// False: the command with this id was answered with rate_limited.
   [[nodiscard]] bool has_token(const std::string& id, MonoTime now);
 

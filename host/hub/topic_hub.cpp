@@ -155,6 +155,19 @@ TopicPtr TopicHub::find(std::string_view topic) const {
   });
 }
 
+std::vector<TopicPtr> TopicHub::next_lot(std::string_view prefix, std::string_view after) const {
+  std::vector<TopicPtr> lot;
+  table_.with_lock([&](const Table& table) {
+    auto next =
+        after.empty() ? table.in_order.lower_bound(prefix) : table.in_order.upper_bound(after);
+    for (; next != table.in_order.end() && lot.size() < kLot; ++next) {
+      if (!next->first.starts_with(prefix)) return;
+      lot.push_back(*next->second);
+    }
+  });
+  return lot;
+}
+
 const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view topic) {
   if (topic.starts_with(kStatusPrefix)) return nullptr;  // also if a claimed "st{x}" accepts it
   const Claim* best = nullptr;
@@ -227,7 +240,8 @@ TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery
     announce(table, *topic, state);
   });
   if (stored != nullptr) table.restorable.erase(known);
-  table.topics.emplace(topic->name, topic);
+  const auto entry = table.topics.emplace(topic->name, topic).first;
+  table.in_order.emplace(topic->name, &entry->second);
   if (topic->fixed) ++table.fixed;
   return topic;
 }
@@ -407,14 +421,8 @@ TopicHub::ShardSet TopicHub::all_shards() const {
 }
 
 std::vector<TopicHub::TopicView> TopicHub::topics() const {
-  std::vector<TopicPtr> all;
-  table_.with_lock([&](const Table& table) {
-    all.reserve(table.topics.size());
-    for (const auto& [name, topic] : table.topics) all.push_back(topic);
-  });
   std::vector<TopicView> views;
-  views.reserve(all.size());
-  for (const TopicPtr& topic : all) {
+  for_each_topic("", [&](const TopicPtr& topic) {
     const TopicOwner* const owner = topic->owner;
     TopicView& view = views.emplace_back(
         TopicView{.name = topic->name,
@@ -425,7 +433,8 @@ std::vector<TopicHub::TopicView> TopicHub::topics() const {
       view.seq = state.delivered_seq;
       view.subscribers = state.subscribers;
     });
-  }
+    return true;
+  });
   return views;
 }
 
@@ -448,10 +457,13 @@ void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
     if (table.counted() < most - most / 10) return;
     // use_count 1: only the table knows it, and copies are only made under this lock. One that was
     // just announced to a pattern's shards counts them as its subscribers.
-    std::erase_if(table.topics, [](const auto& entry) {
+    std::erase_if(table.topics, [&](const auto& entry) {
       const auto& topic = entry.second;
-      return topic->evictable && topic.use_count() == 1 &&
-             topic->state.with_lock([](const Topic::State& state) { return !state.demanded; });
+      const bool is_idle =
+          topic->evictable && topic.use_count() == 1 &&
+          topic->state.with_lock([](const Topic::State& state) { return !state.demanded; });
+      if (is_idle) table.in_order.erase(topic->name);
+      return is_idle;
     });
   });
 }

@@ -15,7 +15,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -170,13 +172,22 @@ class TopicHub final : private CommitListener {
   void leave(const TopicPtr& topic, std::size_t shard, MonoTime now,
              FrameForm form = FrameForm::kPlain);
 
-  /// [shard] The topics under `prefix` (such as "price:"), and from now on every one that is made
-  /// under it is announced in the shard's inbox by Message::announcement() and counts a subscriber
-  /// there, until leave() is called for it. So is one that somebody on the shard subscribes to when
-  /// its epoch becomes another. Nothing: nobody could ever serve one.
-  [[nodiscard]] std::optional<std::vector<TopicPtr>> watch(std::string_view prefix,
-                                                           std::size_t shard);
+  /// [shard] From now on every topic that is made under `prefix` (such as "price:") is announced in
+  /// the shard's inbox by Message::announcement() and counts a subscriber there, until leave() is
+  /// called for it. So is one that somebody on the shard subscribes to when its epoch becomes
+  /// another. False, and nothing is watched: nobody could ever serve one.
+  [[nodiscard]] bool try_watch(std::string_view prefix, std::size_t shard);
   void unwatch(std::string_view prefix, std::size_t shard);
+  /// [shard] What a pattern stands for.
+  struct Branch {
+    std::vector<TopicPtr> topics;  ///< by name; none if they are too many
+    std::size_t looked_at = 0;     ///< topics, also of those that are too many
+    std::size_t names_bytes = 0;   ///< what an answer needs for their names, at the most
+    bool is_too_large = false;
+  };
+  /// The topics under `prefix` if their names take no more than `most_bytes` of an answer; looks at
+  /// no more than that. Those made after a try_watch() are here, announced, or both.
+  [[nodiscard]] Branch topics_under(std::string_view prefix, std::size_t most_bytes) const;
   /// [shard] The topic that `announcement` is about; null: it was forgotten meanwhile.
   [[nodiscard]] TopicPtr announced(const Message& announcement) const;
 
@@ -205,16 +216,23 @@ class TopicHub final : private CommitListener {
     std::string library;
   };
   static constexpr std::size_t kMaxShards = 256;
+  static constexpr std::size_t kLot = 256;
   using ShardSet = std::bitset<kMaxShards>;
   template <class Value>
   using ByName = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
 
+  /// Its last subscriber has left.
+  struct Lingering {
+    TopicPtr topic;
+    MonoTime until;  // if nobody comes back
+  };
   struct Table {
     ByName<TopicPtr> topics;
+    std::map<std::string_view, const TopicPtr*> in_order;  // the same, by name
     std::vector<Claim> claims;
-    ByName<ShardSet> watches;        // by prefix
-    ByName<StoredTopic> restorable;  // what the store had, until the topic is made
-    std::vector<TopicPtr> lingering;
+    ByName<ShardSet> watches;         // by prefix
+    ByName<StoredTopic> restorable;   // what the store had, until the topic is made
+    std::deque<Lingering> lingering;  // the first to end in front
     std::uint64_t last_id = 0;
     std::size_t fixed = 0;  // topics that manifests and the host name: outside limits.topics
 
@@ -227,6 +245,13 @@ class TopicHub final : private CommitListener {
   };
 
   [[nodiscard]] TopicPtr find(std::string_view topic) const;
+  /// Up to kLot topics under `prefix` whose names come behind `after`: whoever walks the table lets
+  /// it go between two lots, because publishers and subscribers wait for it.
+  [[nodiscard]] std::vector<TopicPtr> next_lot(std::string_view prefix,
+                                               std::string_view after) const;
+  /// Calls `use` with every topic under `prefix` until it returns false, without the table's lock.
+  template <class F>
+  void for_each_topic(std::string_view prefix, F use) const;
   [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
   [[nodiscard]] static std::optional<Conflict> conflict_of(
       const Table& table, const TopicOwner& owner, const std::vector<TopicPattern>& patterns);
@@ -280,5 +305,18 @@ class TopicHub final : private CommitListener {
   Guarded<Table> table_;
   Guarded<std::unordered_map<std::string, Status>> statuses_;
 };
+
+template <class F>
+void TopicHub::for_each_topic(std::string_view prefix, F use) const {
+  std::string after;
+  while (true) {
+    const std::vector<TopicPtr> lot = next_lot(prefix, after);
+    for (const TopicPtr& topic : lot) {
+      if (!use(topic)) return;
+    }
+    if (lot.size() < kLot) return;
+    after = lot.back()->name;
+  }
+}
 
 }  // namespace broadcast

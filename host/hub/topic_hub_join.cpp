@@ -61,7 +61,9 @@ void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, Fra
     state.empty_since = now;
     return !std::exchange(state.lingering, true);
   });
-  if (lingers) table_.with_lock([&](Table& table) { table.lingering.push_back(topic); });
+  if (!lingers) return;
+  const MonoTime until = now + options_.demand_linger;
+  table_.with_lock([&](Table& table) { table.lingering.push_back({topic, until}); });
 }
 
 TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
@@ -88,20 +90,31 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic, std::uint64_t seq,
   return joined;
 }
 
-std::optional<std::vector<TopicPtr>> TopicHub::watch(std::string_view prefix, std::size_t shard) {
-  return table_.with_lock([&](Table& table) -> std::optional<std::vector<TopicPtr>> {
-    std::vector<TopicPtr> under;
-    for (const auto& [name, topic] : table.topics) {
-      if (name.starts_with(prefix)) under.push_back(topic);
-    }
-    const bool is_served = limits_.accept_unknown || !under.empty() ||
+bool TopicHub::try_watch(std::string_view prefix, std::size_t shard) {
+  return table_.with_lock([&](Table& table) {
+    const auto first = table.in_order.lower_bound(prefix);
+    const bool is_served = limits_.accept_unknown ||
+                           (first != table.in_order.end() && first->first.starts_with(prefix)) ||
                            std::ranges::any_of(table.claims, [&](const Claim& claim) {
                              return claim.pattern.may_begin_with(prefix);
                            });
-    if (!is_served) return std::nullopt;
-    table.watches[std::string(prefix)].set(shard);
-    return under;
+    if (is_served) table.watches[std::string(prefix)].set(shard);
+    return is_served;
   });
+}
+
+TopicHub::Branch TopicHub::topics_under(std::string_view prefix, std::size_t most_bytes) const {
+  constexpr std::size_t kAroundName = 128;
+  Branch branch;
+  for_each_topic(prefix, [&](const TopicPtr& topic) {
+    ++branch.looked_at;
+    branch.names_bytes += topic->name.size() + kAroundName;
+    branch.is_too_large = branch.names_bytes > most_bytes;
+    branch.topics.push_back(topic);
+    return !branch.is_too_large;
+  });
+  if (branch.is_too_large) branch.topics.clear();
+  return branch;
 }
 
 void TopicHub::unwatch(std::string_view prefix, std::size_t shard) {
@@ -116,9 +129,11 @@ void TopicHub::unwatch(std::string_view prefix, std::size_t shard) {
 /// Under the table's lock, before anybody else knows the topic: its first message comes behind.
 void TopicHub::announce(Table& table, const Topic& topic, Topic::State& state) {
   ShardSet watching;
-  for (const auto& [prefix, shards] : table.watches) {
-    if (topic.name.starts_with(prefix)) watching |= shards;
-  }
+  any_branch(topic.name, [&](std::string_view prefix) {
+    const auto watch = table.watches.find(prefix);
+    if (watch != table.watches.end()) watching |= watch->second;
+    return false;
+  });
   if (watching.none()) return;
   announce_to(watching, topic, state);
   state.demanded = true;
@@ -150,41 +165,50 @@ std::int64_t TopicHub::subscribers(std::string_view topic) const {
 
 std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
     const TopicOwner& owner) const {
-  std::vector<TopicPtr> owned;
-  table_.with_lock([&](const Table& table) {
-    for (const auto& [name, topic] : table.topics) {
-      if (topic->owner == &owner) owned.push_back(topic);
-    }
-  });
   std::vector<std::pair<std::string, std::int64_t>> demand;
-  for (const TopicPtr& topic : owned) {
+  for_each_topic("", [&](const TopicPtr& topic) {
+    if (topic->owner != &owner) return true;
     topic->state.with_lock([&](const Topic::State& state) {
       if (!state.demanded) return;
       // A lingering topic counts as one: who comes back to it is not told to the owner again.
       demand.emplace_back(topic->name, std::max<std::int64_t>(state.subscribers, 1));
     });
-  }
+    return true;
+  });
   return demand;
 }
 
 void TopicHub::expire_demand(MonoTime now) {
-  std::vector<TopicPtr> lingering;
-  table_.with_lock([&](Table& table) { std::swap(lingering, table.lingering); });
-  std::erase_if(lingering, [&](const TopicPtr& topic) {
-    return topic->state.with_lock([&](Topic::State& state) {
-      const bool waits = state.subscribers == 0 && now - state.empty_since < options_.demand_linger;
-      if (waits) return false;
-      state.lingering = false;
-      if (state.subscribers == 0) {
-        state.demanded = false;
-        if (TopicOwner* const owner = topic->owner) owner->post_demand(topic->name, 0);
+  std::size_t taken = kLot;
+  while (taken == kLot) {
+    std::vector<Lingering> over;
+    table_.with_lock([&](Table& table) {
+      auto& waiting = table.lingering;
+      while (!waiting.empty() && waiting.front().until <= now && over.size() < kLot) {
+        over.push_back(std::move(waiting.front()));
+        waiting.pop_front();
       }
-      return true;
     });
-  });
-  table_.with_lock([&](Table& table) {
-    table.lingering.insert(table.lingering.end(), lingering.begin(), lingering.end());
-  });
+    taken = over.size();
+    std::vector<Lingering> again;
+    for (Lingering& each : over) {
+      Topic& topic = *each.topic;
+      topic.state.with_lock([&](Topic::State& state) {
+        each.until = state.empty_since + options_.demand_linger;
+        if (state.subscribers == 0 && now < each.until) {  // somebody was back meanwhile
+          again.push_back(std::move(each));
+          return;
+        }
+        state.lingering = false;
+        if (state.subscribers > 0) return;
+        state.demanded = false;
+        if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, 0);
+      });
+    }
+    table_.with_lock([&](Table& table) {
+      for (Lingering& each : again) table.lingering.push_back(std::move(each));
+    });
+  }
 }
 
 }  // namespace broadcast

@@ -126,21 +126,17 @@ void TopicHub::on_lost(std::span<const PendingMessage> messages) {
 }
 
 void TopicHub::keep_last_values() {
-  std::vector<TopicPtr> owned;
-  table_.with_lock([&](const Table& table) {
-    for (const auto& [name, topic] : table.topics) {
-      if (topic->owner != nullptr && topic->delivery == Delivery::kLatest) owned.push_back(topic);
-    }
-  });
   std::vector<PendingMessage> changed;
   const std::int64_t wall_ns = wall_ns_.load(std::memory_order_relaxed);
-  for (const TopicPtr& topic : owned) {
+  for_each_topic("", [&](const TopicPtr& topic) {
+    if (topic->owner == nullptr || topic->delivery != Delivery::kLatest) return true;
     topic->state.with_lock([&](Topic::State& state) {
       if (std::exchange(state.kept_seq, state.delivered_seq) == state.delivered_seq) return;
       changed.push_back(
           {.topic = topic, .message = state.last, .published_ns = wall_ns, .position = {}});
     });
-  }
+    return true;
+  });
   if (!changed.empty()) store_->post_latest(std::move(changed));
 }
 

@@ -38,13 +38,8 @@ MessagePtr note_of(const Topic& topic, std::uint64_t seq, TopicReason reason) {
   return Message::note(topic.id, write_topic(text, reason));
 }
 
-/// What an answer needs for them, at the most.
-std::size_t names_bytes(const std::vector<TopicPtr>& topics) {
-  constexpr std::size_t kAroundName = 128;
-  std::size_t bytes = 0;
-  for (const TopicPtr& topic : topics) bytes += topic->name.size() + kAroundName;
-  return bytes;
-}
+/// What a pattern costs besides the topics that are looked at for it, in topics.
+constexpr std::size_t kPatternItself = 16;
 
 /// What its subscription by name asks for.
 std::chrono::nanoseconds own_interval(const Subscriber& subscriber) {
@@ -53,9 +48,18 @@ std::chrono::nanoseconds own_interval(const Subscriber& subscriber) {
 
 }  // namespace
 
+std::vector<Subscriptions::Pattern>::iterator Subscriptions::place_of(std::string_view prefix) {
+  return std::ranges::lower_bound(patterns_, prefix, {}, &Pattern::prefix);
+}
+
+const Subscriptions::Pattern* Subscriptions::pattern(std::string_view prefix) const {
+  const auto found = std::ranges::lower_bound(patterns_, prefix, {}, &Pattern::prefix);
+  return found == patterns_.end() || found->prefix != prefix ? nullptr : &*found;
+}
+
 bool Subscriptions::is_under_pattern(std::string_view topic) const {
-  return std::ranges::any_of(
-      patterns_, [&](const Pattern& pattern) { return topic.starts_with(pattern.prefix); });
+  if (patterns_.empty()) return false;
+  return any_branch(topic, [this](std::string_view prefix) { return pattern(prefix) != nullptr; });
 }
 
 TopicIndex::TopicIndex(TopicHub& hub, std::size_t shard) : hub_(hub), shard_(shard) {}
@@ -193,39 +197,35 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
 
 TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_view prefix,
                                                const Wish& wish) {
-  Answer answer;
-  const auto [found, is_new] = patterns_.try_emplace(std::string(prefix));
-  PatternRow& row = found->second;
-  if (is_new) {
-    auto topics = hub_.watch(prefix, shard_);
-    if (!topics) {
-      patterns_.erase(found);
-      answer.error = SubscribeError::kUnknownTopic;
-      return answer;
-    }
-    row.topics = *std::move(topics);
-  }
-  answer.names_bytes = names_bytes(row.topics);
-  if (answer.names_bytes > wish.most_names) {
-    answer.error = SubscribeError::kTooManyNames;
-    answer.topics = row.topics.size();
-    if (is_new) {
-      hub_.unwatch(prefix, shard_);
-      patterns_.erase(found);
-    }
+  Answer answer{.looked_at = kPatternItself};
+  const bool is_watched = patterns_.contains(prefix);
+  if (!is_watched && !hub_.try_watch(prefix, shard_)) {
+    answer.error = SubscribeError::kUnknownTopic;
     return answer;
   }
-  const auto mine = std::ranges::find(who.patterns_, prefix, &Subscriptions::Pattern::prefix);
+  // Counted before anything is joined.
+  const TopicHub::Branch branch = hub_.topics_under(prefix, wish.most_names);
+  answer.looked_at += branch.looked_at;
+  answer.names_bytes = branch.names_bytes;
+  if (branch.is_too_large) {
+    answer.error = SubscribeError::kTooManyNames;
+    if (!is_watched) hub_.unwatch(prefix, shard_);
+    return answer;
+  }
   bool changes_rates = true;
-  if (mine == who.patterns_.end()) {
-    row.members.push_back(&who);
-    who.patterns_.push_back({std::string(prefix), wish.interval});
-  } else {
+  if (const auto mine = who.place_of(prefix);
+      mine != who.patterns_.end() && mine->prefix == prefix) {
     changes_rates = std::exchange(mine->interval, wish.interval) != wish.interval;
+  } else {
+    patterns_[std::string(prefix)].push_back(&who);
+    who.patterns_.insert(mine, {std::string(prefix), wish.interval});
   }
   std::unordered_map<const TopicRow*, std::size_t> entries;
-  for (std::size_t i = 0; i < who.entries_.size(); ++i) entries.emplace(who.entries_[i].row, i);
-  for (const TopicPtr& topic : row.topics) {
+  if (!branch.topics.empty()) {
+    for (std::size_t i = 0; i < who.entries_.size(); ++i) entries.emplace(who.entries_[i].row, i);
+    answer.looked_at = std::max(answer.looked_at, entries.size());
+  }
+  for (const TopicPtr& topic : branch.topics) {
     const auto there = by_name_.find(topic->name);
     const auto entry = there == by_name_.end() ? entries.end() : entries.find(there->second);
     if (entry == entries.end()) {
@@ -267,9 +267,14 @@ void TopicIndex::set_interval(Subscriber& subscriber, std::chrono::nanoseconds o
     own = {};
   } else {
     fastest = subscriber.is_direct ? own : std::chrono::nanoseconds::max();
-    for (const Subscriptions::Pattern& pattern : subscriber.who->patterns_) {
-      if (fastest.count() == 0) break;
-      if (topic.name.starts_with(pattern.prefix)) fastest = std::min(fastest, pattern.interval);
+    const Subscriptions& who = *subscriber.who;
+    if (!who.patterns_.empty()) {
+      any_branch(topic.name, [&](std::string_view prefix) {
+        if (const auto* const pattern = who.pattern(prefix)) {
+          fastest = std::min(fastest, pattern->interval);
+        }
+        return fastest.count() == 0;
+      });
     }
   }
   if (own.count() == 0 && fastest.count() == 0) {
@@ -306,8 +311,7 @@ void TopicIndex::send_snapshot(Subscriber& subscriber, const MessagePtr& value, 
 bool TopicIndex::is_subscribed(const Subscriptions& who, std::string_view topic) const {
   if (topic.ends_with('*')) {
     topic.remove_suffix(1);
-    return std::ranges::find(who.patterns_, topic, &Subscriptions::Pattern::prefix) !=
-           who.patterns_.end();
+    return who.pattern(topic) != nullptr;
   }
   const auto index = find(who, topic);
   if (!index) return false;
@@ -331,9 +335,11 @@ bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTim
   return true;
 }
 
-bool TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view prefix, MonoTime now) {
-  const auto mine = std::ranges::find(who.patterns_, prefix, &Subscriptions::Pattern::prefix);
-  if (mine == who.patterns_.end()) return false;
+std::size_t TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view prefix,
+                                          MonoTime now) {
+  const auto mine = who.place_of(prefix);
+  if (mine == who.patterns_.end() || mine->prefix != prefix) return 0;
+  const std::size_t looked_at = kPatternItself + who.entries_.size();
   leave_pattern(who, mine->prefix);
   who.patterns_.erase(mine);
   std::unordered_set<std::uint64_t> over;
@@ -350,13 +356,13 @@ bool TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view prefix, 
     remove(who, i, now);
   }
   who.outbox_.charge([&](std::uint64_t topic_id) { return over.contains(topic_id); });
-  return true;
+  return looked_at;
 }
 
 void TopicIndex::leave_pattern(Subscriptions& who, const std::string& prefix) {
   const auto found = patterns_.find(prefix);
-  std::erase(found->second.members, &who);
-  if (!found->second.members.empty()) return;
+  std::erase(found->second, &who);
+  if (!found->second.empty()) return;
   hub_.unwatch(prefix, shard_);
   patterns_.erase(found);
 }
@@ -409,7 +415,6 @@ std::vector<std::string> TopicIndex::list_patterns(const Subscriptions& who) con
   for (const Subscriptions::Pattern& pattern : who.patterns_) {
     patterns.push_back(pattern.prefix + '*');
   }
-  std::ranges::sort(patterns);
   return patterns;
 }
 
@@ -464,12 +469,10 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
     if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
     for (const Subscriber& subscriber : row->second.subscribers) there.insert(subscriber.who);
   }
-  for (auto& [prefix, pattern] : patterns_) {
-    if (!topic->name.starts_with(prefix)) continue;
-    if (std::ranges::find(pattern.topics, topic) == pattern.topics.end()) {
-      pattern.topics.push_back(topic);
-    }
-    for (Subscriptions* const who : pattern.members) {
+  any_branch(topic->name, [&](std::string_view prefix) {
+    const auto pattern = patterns_.find(prefix);
+    if (pattern == patterns_.end()) return false;
+    for (Subscriptions* const who : pattern->second) {
       if (!there.insert(who).second) continue;
       const TopicHub::Joined joined = hub_.join(topic, shard_, who->outbox_.form(), nullptr);
       Subscriber& subscriber = add(*who, joined, announcement.seq());
@@ -482,7 +485,8 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
         send_snapshot(subscriber, joined.last, now);
       }
     }
-  }
+    return false;
+  });
   hub_.leave(topic, shard_, now);  // what the announcement counted
 }
 

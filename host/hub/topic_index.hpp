@@ -42,12 +42,6 @@ struct TopicRow {
   std::vector<Subscriber> subscribers;
 };
 
-/// One pattern on one shard.
-struct PatternRow {
-  std::vector<TopicPtr> topics;
-  std::vector<Subscriptions*> members;
-};
-
 /// What one session is subscribed to. Part of the session; used through TopicIndex.
 class Subscriptions {
  public:
@@ -67,12 +61,15 @@ class Subscriptions {
     std::string prefix;
     std::chrono::nanoseconds interval;  // 0: every message
   };
+  /// Where `prefix` stands in patterns_, or would.
+  [[nodiscard]] std::vector<Pattern>::iterator place_of(std::string_view prefix);
+  [[nodiscard]] const Pattern* pattern(std::string_view prefix) const;
   [[nodiscard]] bool is_under_pattern(std::string_view topic) const;
 
   Outbox& outbox_;
   std::vector<Entry> entries_;
-  std::vector<Pattern> patterns_;
-  std::size_t direct_ = 0;  // of entries_
+  std::vector<Pattern> patterns_;  // by prefix
+  std::size_t direct_ = 0;         // of entries_
 };
 
 class TopicIndex {
@@ -112,8 +109,8 @@ class TopicIndex {
   struct Answer {
     std::vector<View> views;                ///< one; of a pattern as many as there are topics
     std::optional<SubscribeError> error{};  ///< then there are no views, and nothing has changed
-    std::size_t topics = 0;                 ///< with kTooManyNames: how many there are
     std::size_t names_bytes = 0;            ///< of a pattern: what its topics take of most_names
+    std::size_t looked_at = 1;              ///< topics, of the server and of the session: its cost
   };
 
   /// `hub` outlives the index; `shard` is the index's number there.
@@ -134,7 +131,8 @@ class TopicIndex {
   [[nodiscard]] bool is_subscribed(const Subscriptions& who, std::string_view topic) const;
   /// False: was not subscribed by that name.
   bool unsubscribe(Subscriptions& who, std::string_view topic, MonoTime now);
-  bool unsubscribe_under(Subscriptions& who, std::string_view prefix, MonoTime now);
+  /// How many topics it looked at; 0: was not subscribed by that name.
+  std::size_t unsubscribe_under(Subscriptions& who, std::string_view prefix, MonoTime now);
   void unsubscribe_all(Subscriptions& who, MonoTime now);
   /// What was asked for by name, sorted.
   [[nodiscard]] std::vector<View> list(const Subscriptions& who) const;
@@ -182,7 +180,14 @@ class TopicIndex {
   const std::size_t shard_;
   Rows rows_;
   std::unordered_map<std::string_view, TopicRow*> by_name_;
-  std::unordered_map<std::string, PatternRow> patterns_;  // by prefix
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  /// Who is subscribed to a pattern here, by prefix.
+  std::unordered_map<std::string, std::vector<Subscriptions*>, TextHash, std::equal_to<>> patterns_;
   RateSlots slots_;
 };
 

@@ -19,6 +19,17 @@ namespace broadcast {
 /// that does not end in ":*" behind a topic's characters.
 [[nodiscard]] std::string_view prefix_of_pattern(std::string_view name, std::size_t max_bytes);
 
+/// Calls `use(prefix)` for every branch that `name` is under, the widest first: "a:" and "a:b:" for
+/// "a:b:c". True: `use` said so of one, and the rest was left out.
+template <class F>
+bool any_branch(std::string_view name, F use) {
+  for (std::size_t colon = name.find(':'); colon != std::string_view::npos;
+       colon = name.find(':', colon + 1)) {
+    if (use(name.substr(0, colon + 1))) return true;
+  }
+  return false;
+}
+
 class TopicPattern {
  public:
   /// `pattern` as in a manifest ("price:{ticker}"), `match` an ECMAScript regex without

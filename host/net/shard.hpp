@@ -146,6 +146,7 @@ class Shard {
   const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
   Inflater inflater_;
+  std::atomic<bool> has_publications_{false};  // a drain() is on its way
   std::vector<MessagePtr> drained_;
   std::size_t delivered_ = 0;  // of them
   SocketSet sockets_;

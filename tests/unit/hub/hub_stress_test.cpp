@@ -93,7 +93,7 @@ class Reader {
   /// Everything under `prefix`, also what is made later; or no longer.
   void toggle_under(std::string_view prefix) {
     read();
-    if (index_.unsubscribe_under(wants_, prefix, MonoTime{})) {
+    if (index_.unsubscribe_under(wants_, prefix, MonoTime{}) > 0) {
       reached_.clear();
       follows_new_ = false;
       return;

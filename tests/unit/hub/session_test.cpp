@@ -441,6 +441,42 @@ TEST_F(SessionTest, APatternCostsATokenForEvery128TopicsThatItNames) {
   EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error rate_limited"));
 }
 
+TEST_F(SessionTest, APatternThatIsRefusedForItsSizeJoinsNothingAndCostsWhatWasLookedAt) {
+  for (int i = 0; i < 300; ++i) publish("note:" + std::to_string(i));
+  TestClient client(play.a, {.limits = {.commands_per_second = 3}, .outbox = {.bytes = 64 * 1024}});
+  EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error too_many_topics"));
+  EXPECT_THAT(play.note.take_told(), IsEmpty()) << "none was joined";
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, ARequestOfManyPatternsStopsWhereItHasCostMoreThanItMay) {
+  for (int i = 0; i < 300; ++i) publish("note:" + std::to_string(i));
+  TestClient client(play.a, {.limits = {.commands_per_second = 3}, .outbox = {.bytes = 64 * 1024}});
+  const auto texts = client.ask(R"({"type":"subscribe","topics":["note:*","price:*","market:*"]})");
+  ASSERT_THAT(words_of(texts), ElementsAre("subscribed"));
+  const Json& rejected = texts[0].at("rejected");
+  EXPECT_EQ(rejected.at(0).at("code"), "too_many_topics");
+  EXPECT_EQ(rejected.at(1).at("code"), "rate_limited");
+  EXPECT_EQ(rejected.at(1).at("topic"), "price:*");
+  EXPECT_FALSE(client.outbox().closing());
+}
+
+TEST_F(SessionTest, LeavingAPatternCostsWhatIsLookedAt) {
+  for (int i = 0; i < 300; ++i) publish("note:" + std::to_string(i));
+  TestClient client(play.a, {.limits = {.commands_per_second = 6}});
+  EXPECT_EQ(word_of(client.ask(subscribe("note:*")).at(0)), "subscribed");  // 2, the first is free
+  EXPECT_THAT(words_of(client.ask(unsubscribe("note:*"))), ElementsAre("unsubscribed"));  // 3
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("pong"));
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, AListOfManyTopicsCostsWhatItNames) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 3}});
+  for (int i = 0; i < 300; ++i) client.send(subscribe("note:" + std::to_string(i)));
+  EXPECT_THAT(words_of(client.ask(R"({"type":"list"})")), ElementsAre("subscriptions"));
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("error rate_limited"));
+}
+
 TEST_F(SessionTest, MoreCommandsThanASecondAllowsAreTurnedAwayWithAWait) {
   TestClient client(play.a, {.limits = {.commands_per_second = 4}});
   for (int i = 0; i < 4; ++i) {

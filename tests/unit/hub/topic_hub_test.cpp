@@ -453,6 +453,18 @@ TEST_F(TopicHubTest, ABroadcasterRestartedWithinTheLingerServesThoseWhoComeBack)
   EXPECT_THAT(play.price.take_told(), IsEmpty());
 }
 
+TEST_F(TopicHubTest, LooksAtNoMoreTopicsThanAnAnswerCanName) {
+  for (int i = 0; i < 1000; ++i) play.publish("price:" + std::to_string(100'000 + i));
+  play.publish("note:a");
+  const auto all = play.hub.topics_under("price:", SIZE_MAX);
+  EXPECT_EQ(all.topics.size(), 1000U);
+  EXPECT_EQ(all.looked_at, 1000U) << "those of other branches cost nothing";
+  const auto too_many = play.hub.topics_under("price:", all.names_bytes / 10);
+  EXPECT_TRUE(too_many.is_too_large);
+  EXPECT_TRUE(too_many.topics.empty());
+  EXPECT_EQ(too_many.looked_at, 101U);
+}
+
 // The table's limit.
 
 class SmallHubTest : public testing::Test {
@@ -516,7 +528,7 @@ TEST_F(SmallHubTest, KeepsIdleTopicsWhileThereIsRoom) {
 }
 
 TEST_F(SmallHubTest, NeverForgetsATopicWhoseAnnouncementStillWaits) {
-  ASSERT_TRUE(play.hub.watch("price:", 0));
+  ASSERT_TRUE(play.hub.try_watch("price:", 0));
   for (int i = 0; i < 10; ++i) play.publish("price:00000" + std::to_string(i));
   play.hub.on_tick(at(1s), 0);
   EXPECT_EQ(play.hub.subscribers("price:000001"), 1);

@@ -40,7 +40,7 @@ struct Wish {
   [[nodiscard]] bool is_free(MonoTime now) const { return !begun || *begun + interval <= now; }
 };
 
-bool is_latest(std::string_view topic) { return topic.starts_with("price:"); }
+bool is_latest(std::string_view topic) { return topic.starts_with("tick:"); }
 
 /// One client, as the model and as the index see it.
 struct Twins {
@@ -119,8 +119,11 @@ struct Twins {
 class ModelRun {
  public:
   explicit ModelRun(std::uint64_t seed) : random_(seed) {
+    if (play_.hub.try_claim(ticks_, "libtick.so", {{"tick:{name}", "", Delivery::kLatest}})) {
+      std::abort();
+    }
     for (int i = 0; i < 6; ++i) {
-      topics_.push_back("price:00000" + std::to_string(i));
+      topics_.push_back((i % 2 ? "tick:a:" : "tick:") + std::to_string(i));
       topics_.push_back("note:" + std::to_string(i));
     }
     for (const std::string& topic : topics_) {  // so that patterns have them from the start
@@ -257,7 +260,7 @@ class ModelRun {
     end(twins, topic);
   }
   void unsubscribe_under(Twins& twins, const std::string& prefix) {
-    EXPECT_EQ(twins.shard.index().unsubscribe_under(twins.real, prefix, now_),
+    EXPECT_EQ(twins.shard.index().unsubscribe_under(twins.real, prefix, now_) > 0,
               twins.patterns.erase(prefix) == 1);
     for (const std::string& topic : topics_) {
       if (topic.starts_with(prefix) && twins.model.contains(topic)) end(twins, topic);
@@ -313,9 +316,10 @@ class ModelRun {
   const std::string& any_prefix() { return prefixes_[below(prefixes_.size())]; }
 
   std::mt19937_64 random_;
+  FakeOwner ticks_{"tick"};
   HubPlay play_;
   MonoTime now_ = at(0s);
-  const std::vector<std::string> prefixes_ = {"price:", "price:0", "note:"};
+  const std::vector<std::string> prefixes_ = {"tick:", "tick:a:", "note:"};
   std::vector<std::string> topics_;
   std::map<std::string, std::string> epochs_;
   std::vector<std::unique_ptr<Twins>> twins_;

@@ -43,7 +43,7 @@ class Reader {
     ASSERT_FALSE(answer.error);
   }
   void unsubscribe_under(std::string_view prefix) {
-    EXPECT_TRUE(shard_.index().unsubscribe_under(wants_, prefix, at(0s)));
+    EXPECT_GT(shard_.index().unsubscribe_under(wants_, prefix, at(0s)), 0U);
   }
   bool unsubscribe(std::string_view topic) {
     return shard_.index().unsubscribe(wants_, topic, at(0s));

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -115,6 +117,20 @@ TEST(TopicPatternTest, NoTopicTakesLongToMatch) {
   const TopicPattern nested = pattern("a:{b}", "(a*)*b");
   EXPECT_FALSE(nested.accepts("a:" + std::string(253, 'a'))) << "by backtracking, in 2^253 steps";
   EXPECT_TRUE(nested.accepts("a:" + std::string(252, 'a') + "b"));
+}
+
+TEST(TopicPatternTest, ATopicIsUnderEachBranchThatItsNameHas) {
+  const auto branches_of = [](std::string_view name) {
+    std::vector<std::string> branches;
+    any_branch(name, [&](std::string_view prefix) {
+      branches.emplace_back(prefix);
+      return false;
+    });
+    return branches;
+  };
+  EXPECT_EQ(branches_of("a:b:c"), (std::vector<std::string>{"a:", "a:b:"}));
+  EXPECT_EQ(branches_of("a:"), (std::vector<std::string>{"a:"}));
+  EXPECT_EQ(branches_of("market-gate"), std::vector<std::string>{});
 }
 
 }  // namespace
