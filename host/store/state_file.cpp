@@ -6,13 +6,15 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/utf8.hpp"
+#include "host/hub/topic_pattern.hpp"
 #include "host/store/state_format.hpp"
 
 namespace broadcast {
 
 namespace {
 
-constexpr int kCheckpointPages = 1'000;    // 4 MiB
+constexpr int kCheckpointPages = 1'000;  // 4 MiB
+constexpr std::size_t kMostNameBytes = 64 * 1'024;
 constexpr int kMostWalPages = 64 * 1'024;  // 256 MiB: no commit beyond without a checkpoint
 
 std::int64_t signed_of(std::uint64_t seq) { return static_cast<std::int64_t>(seq); }
@@ -23,22 +25,31 @@ bool is_object(std::string_view text) {
   return text.starts_with('{') && text.ends_with('}') && check.feed(text) && check.complete();
 }
 
+/// As the hub makes them.
+bool is_epoch(std::string_view text) {
+  constexpr std::size_t kMostBytes = 64;
+  return !text.empty() && text.size() <= kMostBytes && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  });
+}
+
 }  // namespace
 
 struct StateFile::Statements {
   explicit Statements(const SqliteDatabase& database)
       : put_topic(database,
-                  "INSERT INTO topics (id, name, epoch, delivery, seq) VALUES (?1, ?2, ?3, ?4, ?5) "
+                  "INSERT INTO topics (id, name, epoch, delivery, seq, sum) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, ?5)) "
                   "ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, "
-                  "delivery = excluded.delivery, seq = excluded.seq"),
+                  "delivery = excluded.delivery, seq = excluded.seq, sum = excluded.sum"),
         put_message(database,
-                    "INSERT INTO messages (topic, seq, published_ns, text) "
-                    "VALUES (?1, ?2, ?3, ?4)"),
+                    "INSERT INTO messages (topic, seq, published_ns, text, sum) "
+                    "VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))"),
         prune(database, "DELETE FROM messages WHERE topic = ?1 AND seq <= ?2"),
         forget(database, "DELETE FROM messages WHERE topic = ?1"),
         put_position(database,
-                     "INSERT INTO positions (stream, id) VALUES (?1, ?2) "
-                     "ON CONFLICT (stream) DO UPDATE SET id = excluded.id") {}
+                     "INSERT INTO positions (stream, id, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "
+                     "ON CONFLICT (stream) DO UPDATE SET id = excluded.id, sum = excluded.sum") {}
 
   SqliteStatement put_topic;
   SqliteStatement put_message;
@@ -46,6 +57,14 @@ struct StateFile::Statements {
   SqliteStatement forget;
   SqliteStatement put_position;
 };
+
+/// Forgets the oldest mark and returns its number.
+std::uint64_t StateFile::Kept::pop() {
+  const Mark oldest = marks.front();
+  marks.pop_front();
+  bytes -= oldest.bytes;
+  return oldest.seq;
+}
 
 StateFile::StateFile(std::string path, Synchronous synchronous, const HistoryBounds& history)
     : path_(std::move(path)), history_(history), lock_(path_) {
@@ -105,9 +124,14 @@ void StateFile::read_marks() {
   std::unordered_map<std::int64_t, Kept*> by_row;
   SqliteStatement topics(*database_, "SELECT id, name, epoch, delivery, seq FROM topics");
   while (topics.step()) {
-    Kept& kept = kept_[topics.text(1)];
+    const std::string name = topics.text(1);
+    Kept& kept = kept_[name];
     kept.row = topics.number(0);
     kept.epoch = topics.text(2);
+    // Clients are sent both, in JSON.
+    if (!is_topic_name(name, kMostNameBytes) || !is_epoch(kept.epoch)) {
+      throw StateUnreadable("the name or the epoch of a topic is none");
+    }
     kept.delivery = topics.number(3) == 0 ? Delivery::kLatest : Delivery::kAll;
     kept.seq = static_cast<std::uint64_t>(topics.number(4));
     by_row[kept.row] = &kept;
@@ -151,14 +175,28 @@ void StateFile::read_topics() {
                        .seq = kept.seq,
                        .messages = {}});
   }
-  SqliteStatement messages(
-      *database_, "SELECT topic, seq, published_ns, text FROM messages ORDER BY topic, seq");
+  std::unordered_map<std::string, std::uint64_t> spoiled;  // the newest such number, by topic
+  SqliteStatement messages(*database_,
+                           "SELECT topic, seq, published_ns, text, "
+                           "sum = row_sum(topic, seq, published_ns, text) "
+                           "FROM messages ORDER BY topic, seq");
   while (messages.step()) {
     StoredTopic& topic = topics_[by_row.at(messages.number(0))];
-    topic.messages.push_back({.seq = static_cast<std::uint64_t>(messages.number(1)),
-                              .published_ns = messages.number(2),
-                              .text = messages.text(3)});
-    if (!is_object(topic.messages.back().text)) throw StateUnreadable("a message is not text");
+    StoredMessage message{.seq = static_cast<std::uint64_t>(messages.number(1)),
+                          .published_ns = messages.number(2),
+                          .text = messages.text(3)};
+    if (messages.number(4) != 0 && is_object(message.text)) {
+      topic.messages.push_back(std::move(message));
+    } else {
+      topic.messages.clear();  // what stands before it would not be whole
+      spoiled[topic.name] = message.seq;
+    }
+  }
+  for (const auto& [name, seq] : spoiled) {
+    spdlog::error(
+        "state: {}: message {} of {} is not what was written; the history begins behind it", path_,
+        seq, name);
+    drop_up_to(kept_.at(name), seq);
   }
   epoch_key_ = read_epoch_key(*database_);
   SqliteStatement positions(*database_, "SELECT stream, id FROM positions");
@@ -240,12 +278,13 @@ bool StateFile::is_over(const Kept& kept, std::int64_t now_ns) const {
 
 void StateFile::prune(Kept& kept, std::int64_t now_ns) {
   std::uint64_t upto = 0;
-  while (is_over(kept, now_ns)) {
-    upto = kept.marks.front().seq;
-    kept.bytes -= kept.marks.front().bytes;
-    kept.marks.pop_front();
-  }
+  while (is_over(kept, now_ns)) upto = kept.pop();
   if (upto != 0) statements_->prune.bind(kept.row, signed_of(upto)).run();
+}
+
+void StateFile::drop_up_to(Kept& kept, std::uint64_t seq) {
+  while (!kept.marks.empty() && kept.marks.front().seq <= seq) kept.pop();
+  statements_->prune.bind(kept.row, signed_of(seq)).run();
 }
 
 void StateFile::write_touched() {

@@ -75,6 +75,8 @@ class StateFile {
     std::deque<Mark> marks;  // of the messages in the file, numbered without a gap
     std::size_t bytes = 0;   // of all marks
     bool is_touched = false;
+
+    std::uint64_t pop();
   };
   using Topics = std::unordered_map<std::string, Kept>;
   struct Statements;
@@ -90,6 +92,7 @@ class StateFile {
   void forget(Kept& kept);
   [[nodiscard]] bool is_over(const Kept& kept, std::int64_t now_ns) const;
   void prune(Kept& kept, std::int64_t now_ns);
+  void drop_up_to(Kept& kept, std::uint64_t seq);
   void write_touched();
 
   const std::string path_;

@@ -6,7 +6,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
+#include <unistd.h>
+
+#include "host/store/row_sum.hpp"
 
 namespace broadcast {
 
@@ -15,9 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kApplication = 0x62637374;  // "bcst"
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kOldestVersion = 1;
+constexpr std::int64_t kVersion = 2;
 
-// Texts are blobs: SQLite then knows their size without reading them.
+// Format 1. Texts are blobs: SQLite then knows their size without reading them.
 constexpr const char* kTables = R"sql(
 BEGIN IMMEDIATE;
 CREATE TABLE topics (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch TEXT NOT NULL,
@@ -39,6 +44,26 @@ INSERT INTO epoch_key SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM epoc
 COMMIT;
 )sql";
 
+// Format 2: each row has a checksum. What stands in a file from before is taken for what was
+// written, but for messages that no client could read.
+constexpr const char* kChecksums = R"sql(
+BEGIN IMMEDIATE;
+ALTER TABLE topics ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE positions ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+UPDATE topics SET sum = row_sum(id, name, epoch, delivery, seq);
+UPDATE messages SET sum = row_sum(topic, seq, published_ns, text)
+  WHERE json_valid(CAST(text AS TEXT));
+UPDATE positions SET sum = row_sum(stream, id);
+PRAGMA user_version = 2;
+COMMIT;
+)sql";
+
+constexpr const char* kSpoiledRows = R"sql(
+SELECT (SELECT count(*) FROM topics WHERE sum <> row_sum(id, name, epoch, delivery, seq))
+  + (SELECT count(*) FROM positions WHERE sum <> row_sum(stream, id))
+)sql";
+
 /// Changes when the machine starts, not when the host does.
 std::string boot_id() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
@@ -58,7 +83,7 @@ void check_kind(std::int64_t application, std::int64_t version) {
         "file",
         version, kVersion));
   }
-  if (version != kVersion) throw StateUnreadable(fmt::format("format {}", version));
+  if (version < kOldestVersion) throw StateUnreadable(fmt::format("format {}", version));
 }
 
 void check_format(SqliteDatabase& database) {
@@ -101,15 +126,35 @@ const char* pragma_of(Synchronous synchronous) {
   return "";
 }
 
+/// What clients were sent is nobody else's; SQLite would let everybody read it, and gives the WAL
+/// what the file has.
+void make_private(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file >= 0) ::close(file);  // else SQLite says why
+}
+
+void bring_up_to_date(SqliteDatabase& database, const std::string& path) {
+  const std::int64_t version = database.number("PRAGMA user_version");
+  if (version == 0) database.execute(kTables);
+  if (version >= kVersion) return;
+  database.execute(kChecksums);
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);  // once: as made before
+}
+
 SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
+  make_private(path);
   SqliteDatabase database(path);
+  add_row_sum(database);
   // No other program may hold up a checkpoint; and no shared memory beside the file.
   database.execute("PRAGMA locking_mode = EXCLUSIVE");
   check_format(database);  // before anything is written
   database.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL");
   database.execute("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216");
-  if (database.number("PRAGMA user_version") == 0) database.execute(kTables);
+  bring_up_to_date(database, path);
   database.execute(kEpochKey);
+  if (database.number(kSpoiledRows) != 0) {
+    throw StateUnreadable("what it says of a topic or a stream is not what was written");
+  }
   check_power_failure(database, synchronous);
   database.execute(pragma_of(synchronous));
   return database;

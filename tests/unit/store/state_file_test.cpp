@@ -39,6 +39,7 @@ class StateFileTest : public testing::Test {
   /// A good file with some messages.
   void make_state() const {
     RunningStore store(file);
+    EXPECT_TRUE(store->try_keep_position({"s", "5-0"}));
     for (std::uint64_t seq = 1; seq <= 40; ++seq) {
       for (const char* topic : {"a", "b"}) {
         EXPECT_NE(store->try_append(message_of(topic_of(topic), seq, 300)), 0U);
@@ -52,6 +53,13 @@ class StateFileTest : public testing::Test {
     EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
         << sqlite3_errmsg(database);
     sqlite3_close(database);
+  }
+  /// As hosts wrote it before there were checksums.
+  void as_format_1() const {
+    for (const char* table : {"topics", "messages", "positions"}) {
+      execute(std::string("ALTER TABLE ") + table + " DROP COLUMN sum");
+    }
+    execute("PRAGMA user_version = 1");
   }
   /// Why a host does not start with it.
   [[nodiscard]] static std::string problem(const std::string& path) {
@@ -172,10 +180,107 @@ TEST_F(StateFileTest, WhateverIsFlippedInAFileAHostStartsOrMovesItAside) {
   }
 }
 
-TEST_F(StateFileTest, AMessageThatIsNoTextMovesItAside) {
+TEST_F(StateFileTest, HistoryBeforeAMessageThatTheDiskHasChangedIsNotOffered) {
+  for (const char* change :
+       {"text = CAST(replace(CAST(text AS TEXT), 'xxx', 'xyx') AS BLOB)", "text = x'7BFF7D'",
+        "published_ns = published_ns + 1", "sum = sum + 1"}) {
+    SCOPED_TRACE(change);
+    std::filesystem::remove(file);
+    make_state();
+    execute(std::string("UPDATE messages SET ") + change + " WHERE topic = 1 AND seq IN (5, 7)");
+    const test::CapturedLog log;
+    {
+      RunningStore store(file);
+      ASSERT_THAT(store.seqs("a"), SizeIs(33));
+      EXPECT_EQ(store.seqs("a").front(), 8U);
+      EXPECT_EQ(store.topic("a").seq, 40U);
+      EXPECT_THAT(store.seqs("b"), SizeIs(40));
+      EXPECT_TRUE(store.commit(message_of(topic_of("a"), 41)));
+    }
+    EXPECT_EQ(log.count_of("error state: " + file +
+                           ": message 7 of a is not what was written; the history begins behind "
+                           "it"),
+              1);
+    EXPECT_THAT(RunningStore(file).seqs("a"), SizeIs(34)) << "and it is told once";
+    EXPECT_EQ(log.count_of("is not what was written"), 1);
+    EXPECT_THAT(aside(), IsEmpty());
+  }
+}
+
+TEST_F(StateFileTest, AHistoryWhoseNewestMessageTheDiskHasChangedIsNoneAndItsNumbersGoOn) {
   make_state();
-  execute("UPDATE messages SET text = x'7BFF7D' WHERE topic = 1 AND seq = 7");
-  expect_moved_aside(content_of(file), "a message is not text");
+  execute("UPDATE messages SET text = x'7B7D' WHERE topic = 1 AND seq = 40");
+  {
+    RunningStore store(file);
+    EXPECT_THAT(store.seqs("a"), IsEmpty());
+    EXPECT_EQ(store.topic("a").seq, 40U);
+    EXPECT_TRUE(store.commit(message_of(topic_of("a"), 41)));
+  }
+  EXPECT_THAT(RunningStore(file).seqs("a"), ElementsAre(41));
+}
+
+TEST_F(StateFileTest, ATopicOrAPositionThatTheDiskHasChangedMovesItAside) {
+  for (const char* change :
+       {"UPDATE topics SET seq = 39 WHERE id = 1; DELETE FROM messages WHERE topic = 1",
+        "UPDATE topics SET epoch = 'e2' WHERE id = 1", "UPDATE topics SET delivery = 0",
+        "UPDATE positions SET id = '4-0'"}) {
+    SCOPED_TRACE(change);
+    std::filesystem::remove(file);
+    make_state();
+    execute(change);
+    expect_moved_aside(content_of(file), "what it says of a topic or a stream is not what was");
+  }
+}
+
+TEST_F(StateFileTest, AnEpochThatIsNoneNeverReachesClients) {
+  for (const char* epoch : {"''", "CAST(x'65FF' AS TEXT)", "'e\"1'", "'E 1'"}) {
+    SCOPED_TRACE(epoch);
+    std::filesystem::remove(file);
+    make_state();
+    as_format_1();
+    execute(std::string("UPDATE topics SET epoch = ") + epoch + " WHERE id = 1");
+    const test::CapturedLog log;
+    EXPECT_THAT(RunningStore(file).topics(), IsEmpty());
+    EXPECT_EQ(log.count_of("cannot be used (the name or the epoch of a topic is none)"), 1);
+  }
+}
+
+TEST_F(StateFileTest, AFileOfFormat1IsReadAndGetsChecksums) {
+  make_state();
+  const SipKey key = key_of(file);
+  as_format_1();
+  execute("UPDATE messages SET text = CAST('{\"a\":}' AS BLOB) WHERE topic = 2 AND seq = 39");
+  {
+    RunningStore store(file);
+    EXPECT_THAT(store.seqs("a"), SizeIs(40));
+    EXPECT_EQ(store.topic("a").epoch, "e1");
+    EXPECT_THAT(store.seqs("b"), ElementsAre(40)) << "what no client can read stays behind";
+    EXPECT_TRUE(store.commit(message_of(topic_of("a"), 41)));
+  }
+  EXPECT_EQ(key_of(file), key);
+  EXPECT_THAT(RunningStore(file).seqs("a"), SizeIs(41));
+  execute("UPDATE messages SET text = x'7B7D' WHERE topic = 1 AND seq = 7");
+  EXPECT_THAT(RunningStore(file).seqs("a"), SizeIs(34));
+  EXPECT_THAT(aside(), IsEmpty());
+}
+
+TEST_F(StateFileTest, NobodyElseReadsIt) {
+  namespace fs = std::filesystem;
+  const auto mode_of = [](const std::string& path) { return fs::status(path).permissions(); };
+  constexpr fs::perms kOurs = fs::perms::owner_read | fs::perms::owner_write;
+  {
+    RunningStore store(file);
+    EXPECT_TRUE(store.commit(message_of(topic_of("a"), 1)));
+    for (const std::string& path : directory.files("state.db")) EXPECT_EQ(mode_of(path), kOurs);
+    EXPECT_EQ(mode_of(file + "-wal"), kOurs);
+  }
+  as_format_1();
+  fs::permissions(file, kOurs | fs::perms::others_read);
+  { RunningStore store(file); }
+  EXPECT_EQ(mode_of(file), kOurs) << "as older hosts made it";
+  fs::permissions(file, kOurs | fs::perms::group_read);
+  { RunningStore store(file); }
+  EXPECT_EQ(mode_of(file), kOurs | fs::perms::group_read) << "as its owner wants it";
 }
 
 TEST_F(StateFileTest, AMissingMessageMovesItAside) {
@@ -184,17 +289,17 @@ TEST_F(StateFileTest, AMissingMessageMovesItAside) {
   expect_moved_aside(content_of(file), "a message is missing");
   std::filesystem::remove(file);
   make_state();
-  execute("UPDATE topics SET seq = 41 WHERE id = 1");
+  execute("DELETE FROM messages WHERE topic = 1 AND seq = 40");
   expect_moved_aside(content_of(file), "the newest message of a is missing");
 }
 
 TEST_F(StateFileTest, WhatANewerHostWroteIsLeftAlone) {
   make_state();
-  execute("PRAGMA user_version = 2");
+  execute("PRAGMA user_version = 3");
   const std::string before = content_of(file);
   EXPECT_EQ(problem(file),
             "state.path: " + file +
-                ": written by a newer host (format 2, this one reads 1); start that one, or name "
+                ": written by a newer host (format 3, this one reads 2); start that one, or name "
                 "another file");
   EXPECT_EQ(content_of(file), before);
   EXPECT_THAT(aside(), IsEmpty());
