@@ -95,11 +95,13 @@ Verdict verdict_of(Published published) {
       verdict.has_failed_on_it = true;  // a stream is not held up for ever
       return verdict;
     case PublishStatus::kInvalid:
+      verdict.text = "cannot be relayed: " + std::string(published.problem);
+      break;
     case PublishStatus::kDenied:
+      verdict.text = "cannot be relayed: the topic is not the relay's any more";
       break;
   }
   verdict.outcome = Verdict::Outcome::kRefused;
-  verdict.text = "cannot be relayed: larger than limits.publish, or not UTF-8";
   return verdict;
 }
 

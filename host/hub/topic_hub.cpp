@@ -4,15 +4,14 @@
 #include <random>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "host/base/assert.hpp"
-#include "host/base/utf8.hpp"
 #include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
 namespace {
+
+constexpr std::string_view kTooLarge = "it is larger than limits.publish";
 
 std::uint64_t random_word() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -38,23 +37,6 @@ std::string head_of(std::string_view topic) {
   append_quoted(head, topic);
   head += R"(,"seq":)";
   return head;
-}
-
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
-/// Cheap, as publish.md rule 1 has it: the braces, something between them, and UTF-8, because one
-/// bad byte would make every subscriber hang up.
-bool looks_like_an_object(std::string_view payload) {
-  if (payload.size() < 2 || payload.front() != '{' || payload.back() != '}') return false;
-  const auto* first = std::find_if_not(payload.begin() + 1, payload.end(), is_space);
-  return *first == '"' && is_utf8(payload);
-}
-
-/// plugins.strict: JSON all through, with `type`, and without what the host writes itself.
-bool is_an_envelope(std::string_view payload) {
-  const auto json = nlohmann::json::parse(payload, nullptr, /*allow_exceptions=*/false);
-  return json.is_object() && json.contains("type") && !json.contains("topic") &&
-         !json.contains("seq");
 }
 
 }  // namespace
@@ -279,7 +261,8 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
 Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
                             std::string_view payload, StreamPosition position) {
   Published result{.topic = std::string(topic)};
-  if (!looks_like_an_object(payload) || (options_.strict && !is_an_envelope(payload))) {
+  result.problem = problem_of(payload);
+  if (!result.problem.empty()) {
     counters_.add(Counter::kPublishInvalid);
     return result;
   }
@@ -302,6 +285,17 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
   return result;
 }
 
+/// Empty: nothing. Too large is said first, for what that costs.
+std::string_view TopicHub::problem_of(std::string_view payload) {
+  if (payload.size() > limits_.publish_bytes) {
+    counters_.add(Counter::kLimitPublish);
+    return kTooLarge;
+  }
+  using enum JsonChecker::Type;
+  const auto fault = checker_.fault_of_payload(payload, options_.strict ? kRequired : kOptional);
+  return fault ? words_of(*fault) : "";
+}
+
 void TopicHub::publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
                           Published& result) {
   ShardSet to_wake;
@@ -322,6 +316,7 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
   const std::size_t text_bytes = Message::publication_bytes(seq, topic->head, payload);
   if (text_bytes > limits_.publish_bytes) {
     counters_.add(Counter::kLimitPublish);
+    result.problem = kTooLarge;
     return PublishStatus::kInvalid;
   }
   const bool durable = is_durable(*topic);

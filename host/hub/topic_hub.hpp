@@ -29,6 +29,7 @@
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
 #include "host/hub/inbox.hpp"
+#include "host/hub/json_checker.hpp"
 #include "host/hub/message.hpp"
 #include "host/hub/state_store.hpp"
 #include "host/hub/topic.hpp"
@@ -49,7 +50,7 @@ class TopicHub final : private CommitListener {
     std::size_t topics = 20'000;             ///< topics alive at once
     std::size_t topic_name_bytes = 255;
     bool accept_unknown = false;  ///< topics.unknown: accept
-    bool strict = false;          ///< plugins.strict: parse what broadcasters publish, whole
+    bool strict = false;          ///< plugins.strict: what is published has a `type`
     std::chrono::nanoseconds demand_linger = std::chrono::seconds(30);
     Compressor compressor;  ///< called under the topic's lock; null: nothing is deflated
     History::Limits history;
@@ -107,8 +108,8 @@ class TopicHub final : private CommitListener {
   /// stays.
   void set_limits(const Options& options);
 
-  /// Publishes `payload`, a JSON object without top-level topic or seq, on a topic that `owner`
-  /// owns. The text is copied. Never blocks. `position` is committed together with the message, if
+  /// Publishes `payload`, which JsonChecker finds nothing wrong with, on a topic that `owner` owns.
+  /// The text is copied. Never blocks. `position` is committed together with the message, if
   /// the store keeps that.
   [[nodiscard]] Published publish(const TopicOwner& owner, std::string_view topic,
                                   std::string_view payload, StreamPosition position = {});
@@ -260,6 +261,7 @@ class TopicHub final : private CommitListener {
   void set_delivery(Topic& topic, Delivery delivery);
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
+  [[nodiscard]] std::string_view problem_of(std::string_view payload);
   void publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
                   Published& result);
   [[nodiscard]] PublishStatus number(const TopicPtr& topic, Topic::State& state,
@@ -298,6 +300,7 @@ class TopicHub final : private CommitListener {
   const Options options_;
   Limits limits_;
   Counters& counters_;
+  JsonChecker checker_;
   std::vector<Inbox*> inboxes_;
   StateStore* store_ = nullptr;
   SipKey epoch_key_;  // constant once something is claimed

@@ -23,8 +23,7 @@ enum class Delivery : std::uint8_t {
 
 enum class PublishStatus : std::uint8_t {
   kOk,
-  kInvalid,  ///< not a JSON object by its first and last byte, not UTF-8, or larger than
-             ///< limits.publish
+  kInvalid,  ///< nothing that clients may get, or larger than limits.publish; `problem` says what
   kBusy,     ///< a shard's inbox or the store is full (`all` topics only): nothing was numbered,
              ///< nothing delivered
   kFull,     ///< a topic more than limits.topics; nothing was numbered
@@ -39,6 +38,7 @@ struct Published {
   std::size_t subscribers = 0;  ///< on all shards, at the moment of numbering
   bool durable = false;         ///< committed to a store before it is delivered
   std::uint64_t commit = 0;     ///< for TopicHub::when_committed(); 0: nothing to wait for
+  std::string_view problem;     ///< with kInvalid: "it is not JSON", for ever
 };
 
 /// How far a producer's stream was handled.

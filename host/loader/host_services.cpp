@@ -10,6 +10,7 @@
 #include "host/base/printable.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/close_reason.hpp"
+#include "host/hub/json_text.hpp"
 #include "host/loader/abi_text.hpp"
 #include "host/loader/manifest.hpp"
 
@@ -230,12 +231,26 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_hand
                                            text_of(message.payload), std::move(position));
   const bc_status status = status_of(published.status);
   parts_.counters.add(counter_of(status));
+  if (published.status == PublishStatus::kInvalid) {
+    say_refused("publish on " + published.topic, published.problem, text_of(message.payload));
+  }
   if (status == BC_OK && is_handling) {
     commits_.push_back(published.commit);
     published.commit = std::max(published.commit, last_.commit);  // the verdict waits for all
     last_ = std::move(published);
   }
   return status;
+}
+
+/// The plugin is told BC_E_INVALID; its author reads why.
+void HostServices::say_refused(const std::string& call, std::string_view problem,
+                               std::string_view text) {
+  const auto line =
+      refusals_.with_lock([](Seldom& refusals) { return refusals.line("", mono_now()); });
+  if (!line) return;
+  const std::string where = is_json(text) ? "" : ", " + where_not_json(text);
+  spdlog::warn("{}: {} refused: {}{}{}", parts_.name, printable(call), problem, where,
+               line->more());
 }
 
 bool HostServices::started() {
@@ -312,8 +327,11 @@ bc_status HostServices::report(std::int32_t state, bc_str detail) {
 
 bc_status HostServices::send_all(bc_str json) {
   if (is_silenced()) return BC_E_REVOKED;
-  const bool is_sendable = is_usable(json) && json.len > 0 && json.len <= kMaxSendAllBytes;
-  if (!is_sendable || !is_utf8(text_of(json))) return BC_E_INVALID;
+  if (!is_usable(json) || json.len > kMaxSendAllBytes) return BC_E_INVALID;
+  if (const auto fault = checker_.fault_of_text(text_of(json))) {
+    say_refused("send_all", words_of(*fault), text_of(json));
+    return BC_E_INVALID;
+  }
   return parts_.clients->try_send_all(text_of(json)) ? BC_OK : BC_E_BUSY;
 }
 

@@ -16,8 +16,10 @@
 #include <broadcast/abi.h>
 
 #include "host/base/guarded.hpp"
+#include "host/base/seldom.hpp"
 #include "host/hub/cache_control.hpp"
 #include "host/hub/client_control.hpp"
+#include "host/hub/json_checker.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_metrics.hpp"
@@ -91,6 +93,7 @@ class HostServices {
   void fail(bc_str why);
   [[nodiscard]] bc_status publish(const bc_publish* caller);
   [[nodiscard]] bc_status publish_in_phase(const bc_publish& message, bool is_handling);
+  void say_refused(const std::string& call, std::string_view problem, std::string_view text);
   [[nodiscard]] bc_status arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns);
   [[nodiscard]] bc_status define_metric(std::uint32_t id, std::int32_t kind, bc_str name,
                                         bc_str help);
@@ -117,6 +120,8 @@ class HostServices {
   };
   Guarded<Reports> reports_;
   PluginMetrics::Ids metric_ids_;
+  JsonChecker checker_;  // of what goes to every client
+  Guarded<Seldom> refusals_;
   // The plugin's thread only.
   TimerTable timers_;
   std::string fail_text_;

@@ -11,7 +11,7 @@ import sys
 # Part -> the parts of host/ it may include besides itself, and the third-party headers it may name.
 HOST_PARTS = {
     "base": ((), ()),
-    "hub": (("base",), ("nlohmann/", "boost/smart_ptr/", "boost/intrusive_ptr.hpp")),
+    "hub": (("base",), ("nlohmann/", "simdjson.h", "boost/smart_ptr/", "boost/intrusive_ptr.hpp")),
     "store": (("base", "hub"), ("sqlite3.h",)),
     "net": (
         ("base", "hub"),

@@ -16,6 +16,10 @@ void* operator new(std::size_t bytes) {
   if (void* memory = std::malloc(bytes)) return memory;
   throw std::bad_alloc();
 }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  ++made;
+  return std::malloc(bytes);
+}
 void operator delete(void* memory) noexcept {
   if (memory != nullptr) ++freed;
   std::free(memory);

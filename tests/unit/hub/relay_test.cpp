@@ -77,6 +77,16 @@ TEST(RelayTest, RefusesWhatItCannotPublish) {
   EXPECT_TRUE(full.has_failed_on_it);  // a stream tries it three times
 }
 
+TEST(RelayTest, SaysWhatIsWrongWithAMessageThatClientsCouldNotRead) {
+  RelayPlay play;
+  for (const char* sent : {R"({"a":12345678901234567890123})", "[18446744073709551616]"}) {
+    const Verdict verdict = play.send("news:krx", sent);
+    EXPECT_EQ(verdict.outcome, Verdict::Outcome::kRefused) << sent;
+    EXPECT_EQ(verdict.text,
+              "cannot be relayed: it has a number that is malformed, or beyond 64 bits or double");
+  }
+}
+
 TEST(RelayTest, LeavesOutWhatAnEntryHasPublishedBefore) {
   RelayPlay play;
   const Verdict verdict = play.send("news:krx", "{}", 1);

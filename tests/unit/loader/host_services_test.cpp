@@ -388,8 +388,13 @@ TEST_F(HostServicesTest, RefusesWhatNoClientMayBeSent) {
   EXPECT_EQ(control->send_all(host, lend("")), BC_E_INVALID);
   EXPECT_EQ(control->send_all(host, lend("\xff")), BC_E_INVALID);
   EXPECT_EQ(control->close_idle(host, -1, 4408, lend("")), BC_E_INVALID);
-  EXPECT_EQ(control->send_all(host, lend(std::string(kMaxSendAllBytes + 1, 'x'))), BC_E_INVALID);
-  EXPECT_EQ(control->send_all(host, lend(std::string(kMaxSendAllBytes, 'x'))), BC_OK);
+  EXPECT_EQ(control->send_all(host, lend(R"({"type":"x","a":})")), BC_E_INVALID);
+  EXPECT_EQ(control->send_all(host, lend(R"({"type":"x","\u0073eq":1})")), BC_E_INVALID);
+  const auto text_of_bytes = [](std::size_t bytes) {
+    return '"' + std::string(bytes - 2, 'x') + '"';
+  };
+  EXPECT_EQ(control->send_all(host, lend(text_of_bytes(kMaxSendAllBytes + 1))), BC_E_INVALID);
+  EXPECT_EQ(control->send_all(host, lend(text_of_bytes(kMaxSendAllBytes))), BC_OK);
   for (const std::uint16_t code :
        std::initializer_list<std::uint16_t>{0, 999, 1002, 1005, 1006, 1012, 2999, 5000}) {
     EXPECT_EQ(control->close_idle(host, 0, code, lend("")), BC_E_INVALID) << code;
@@ -402,6 +407,18 @@ TEST_F(HostServicesTest, RefusesWhatNoClientMayBeSent) {
   services->revoke();
   EXPECT_EQ(control->count(host), 0);
   EXPECT_EQ(control->send_all(host, lend("{}")), BC_E_REVOKED);
+}
+
+TEST_F(HostServicesTest, TheLogSaysWhyAMessageIsRefusedOnceAMinute) {
+  const test::CapturedLog log;
+  services->open();
+  EXPECT_EQ(publish("price:1", R"({"type":"x","a":})"), BC_E_INVALID);
+  EXPECT_EQ(publish("price:1", R"({"type":"x","seq":1})"), BC_E_INVALID);
+  EXPECT_EQ(log.count_of("warning price: publish on price:1 refused: it is not JSON, line 1, "
+                         "column 17, near {\"type\":\"x\",\"a\":}\n"),
+            1);
+  EXPECT_EQ(log.count_of("refused"), 1);
+  EXPECT_EQ(counters.get(Counter::kPublishInvalid), 2U);
 }
 
 TEST_F(HostServicesTest, LogsInOneLineUnderItsName) {

@@ -136,7 +136,7 @@ TEST(MisuseTest, IsNotedInWordsAndAnsweredAsTheHostDoes) {
         Row{"foreign fail", BC_OK, "fail called from a foreign thread"},
         Row{"negative", BC_OK, "metric orders_total cannot take -1.000000"},
         Row{"state", BC_E_INVALID, "report of a state that there is not: 4"},
-        Row{"send", BC_E_INVALID, "send_all of what is not JSON, or too large"},
+        Row{"send", BC_E_INVALID, "send_all of what no client may get: it is not JSON"},
         Row{"close", BC_E_INVALID, "close_idle with code 1006, a time below 0, or a long reason"},
         Row{"beat", BC_E_INVALID,
             "a heartbeat of less than 100 ms, or no shorter than its timeout"},

@@ -386,8 +386,8 @@ class Generation {
   }
   bc_status send_all(std::string json) {
     if (is_revoked()) return BC_E_REVOKED;
-    if (json.size() > kMaxSendAllBytes || !nlohmann::json::accept(json)) {
-      return record_.misused(BC_E_INVALID, "send_all of what is not JSON, or too large");
+    if (std::string problem = text_problem(json); !problem.empty()) {
+      return record_.misused(BC_E_INVALID, std::move(problem));
     }
     record_.locked([&] { record_.sent_to_all.push_back(std::move(json)); });
     return BC_OK;

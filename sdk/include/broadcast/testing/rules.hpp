@@ -20,6 +20,7 @@
 
 #include <broadcast/abi.h>
 #include <broadcast/schema.hpp>
+#include <broadcast/testing/json_rules.hpp>
 
 namespace broadcast::fake {
 
@@ -76,12 +77,19 @@ inline std::string payload_problem(const std::string& topic, const std::string& 
   if (payload.size() > kMaxPayloadBytes) {
     return "larger than " + std::to_string(kMaxPayloadBytes) + " bytes: on " + topic;
   }
-  const auto json = nlohmann::json::parse(payload, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("type") || json.contains("topic") ||
-      json.contains("seq")) {
-    return "not a JSON object with `type` and without `topic` and `seq`: " + payload;
-  }
-  return {};
+  JsonRules rules;
+  const std::string_view fault = rules.fault_of(payload);
+  const bool is_bare = payload.starts_with('{') && payload.ends_with('}');
+  if (fault.empty() && is_bare && rules.has_type()) return {};
+  return "not a JSON object with `type` and without `topic` and `seq`" +
+         (fault.empty() ? "" : " (" + std::string(fault) + ')') + ": " + payload;
+}
+
+/// What is wrong with a text for every client; empty: nothing.
+inline std::string text_problem(const std::string& json) {
+  if (json.size() > kMaxSendAllBytes) return "send_all of what is too large";
+  const std::string_view fault = JsonRules().fault_of(json);
+  return fault.empty() ? "" : "send_all of what no client may get: " + std::string(fault);
 }
 
 inline bool is_metric_name(std::string_view name, std::int32_t kind) {
