@@ -73,6 +73,8 @@ constexpr CounterRow kRows[] = {
     {Counter::kPagesServed, "broadcast_pages_served_total", "Answers with the demo page."},
     {Counter::kMessagesReceived, "broadcast_messages_received_total", "Messages from clients."},
     {Counter::kErrorReplies, "broadcast_error_replies_total", "Errors that clients were told."},
+    {Counter::kSinceAhead, "broadcast_since_ahead_total",
+     "Subscribes whose since is above the topic's own number: the state may be an old one."},
     {Counter::kMessagesPublished, "broadcast_messages_published_total",
      "Messages published, each counted once however many subscribers it has."},
     {Counter::kPublishBusy, kRefused, kRefusedHelp, "reason", "busy"},

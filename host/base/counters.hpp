@@ -35,6 +35,7 @@ enum class Counter : std::size_t {
   kConflated,
   kInboxConflated,
   kErrorReplies,
+  kSinceAhead,
   kClosedNormal,
   kClosedAbnormal,
   kClosedShutdown,

@@ -28,6 +28,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/seldom.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/json_checker.hpp"
 #include "host/hub/message.hpp"
@@ -277,8 +278,10 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] ShardSet all_shards() const;
   [[nodiscard]] bool is_durable(const Topic& topic) const;
 
-  void recover(const Topic& topic, const Topic::State& state, const Since& since,
+  /// What was missed since `since`. True: that is a number which this host never gave.
+  bool recover(const Topic& topic, const Topic::State& state, const Since& since,
                Joined& joined) const;
+  void tell_ahead(const Topic& topic, const Since& since) const;
   [[nodiscard]] std::string derived_epoch(std::string_view topic) const;
   void announce(Table& table, const Topic& topic, Topic::State& state);
   void announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state);
@@ -307,6 +310,7 @@ class TopicHub final : private CommitListener {
   std::atomic<std::int64_t> wall_ns_{0};
   Guarded<Table> table_;
   Guarded<std::unordered_map<std::string, Status>> statuses_;
+  mutable Guarded<Seldom> ahead_;  // of which topics clients knew more, as the log was told
 };
 
 template <class F>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <spdlog/spdlog.h>
+
 #include "host/hub/topic_hub.hpp"
 
 namespace broadcast {
@@ -18,6 +20,7 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, Fr
 TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameForm form,
                                 const Since* since) {
   Joined joined{.topic = topic};
+  bool is_ahead = false;
   topic->state.with_lock([&](Topic::State& state) {
     ++state.shards[shard].subscribers;
     ++state.subscribers;
@@ -26,31 +29,46 @@ TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameF
     joined.delivery = topic->delivery;
     joined.seq = state.delivered_seq;
     joined.last = state.last;
-    if (since != nullptr) recover(*topic, state, *since, joined);
+    if (since != nullptr) is_ahead = recover(*topic, state, *since, joined);
     TopicOwner* const owner = topic->owner;
     if (!std::exchange(state.demanded, true) && owner != nullptr) {
       owner->post_demand(topic->name, state.subscribers);
     }
   });
+  if (is_ahead) tell_ahead(*topic, *since);
   return joined;
 }
 
 /// Up to `joined.seq`: what was delivered above it comes by another way.
-void TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
+bool TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
                        Joined& joined) const {
-  if (topic.delivery != Delivery::kAll || since.epoch != topic.epoch()) return;
-  if (since.seq > state.delivered_seq) return;
+  if (topic.delivery != Delivery::kAll || since.epoch != topic.epoch()) return false;
+  if (since.seq > state.delivered_seq) return true;
   if (since.seq < joined.seq) {
-    if (!state.history) return;
+    if (!state.history) return false;
     state.history->drop_older_than(wall_ns_.load(std::memory_order_relaxed) -
                                    options_.history.age.count());
     auto missed = state.history->after(since.seq, state.delivered_seq);
-    if (!missed) return;
+    if (!missed) return false;
     joined.missed = *std::move(missed);
     joined.missed.resize(static_cast<std::size_t>(joined.seq - since.seq));
   }
   joined.recovered = true;
   joined.last.reset();
+  return false;
+}
+
+/// The state may be older than its clients, or one of them makes numbers up: nothing follows from
+/// it but the answer.
+void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
+  counters_.add(Counter::kSinceAhead);
+  const auto line =
+      ahead_.with_lock([&](Seldom& seldom) { return seldom.line(topic.name, mono_now()); });
+  if (!line) return;
+  spdlog::warn(
+      "{}: a client says that it has number {}, which was not given yet; if many say so, the state "
+      "file is older than they are: stop the host and run broadcastctl state new-epochs{}",
+      line->name, since.seq, line->more());
 }
 
 void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form) {
@@ -78,8 +96,9 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
 TopicHub::Joined TopicHub::look(const TopicPtr& topic, std::uint64_t seq,
                                 const Since* since) const {
   Joined joined{.topic = topic, .seq = seq};
+  bool is_ahead = false;
   topic->state.with_lock([&](const Topic::State& state) {
-    if (since != nullptr) recover(*topic, state, *since, joined);
+    if (since != nullptr) is_ahead = recover(*topic, state, *since, joined);
     if (joined.recovered || !state.last) return;
     if (state.last->seq() <= seq) {
       joined.last = state.last;
@@ -87,6 +106,7 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic, std::uint64_t seq,
       joined.last = state.history->newest_up_to(seq);
     }
   });
+  if (is_ahead) tell_ahead(*topic, *since);
   return joined;
 }
 

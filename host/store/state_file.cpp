@@ -38,18 +38,21 @@ bool is_epoch(std::string_view text) {
 struct StateFile::Statements {
   explicit Statements(const SqliteDatabase& database)
       : put_topic(database,
-                  "INSERT INTO topics (id, name, epoch, delivery, seq, sum) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, row_sum(?1, ?2, ?3, ?4, ?5)) "
+                  "INSERT INTO topics (id, name, epoch, delivery, seq, commits, sum) "
+                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum(?1, ?2, ?3, ?4, ?5, ?6)) "
                   "ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, "
-                  "delivery = excluded.delivery, seq = excluded.seq, sum = excluded.sum"),
+                  "delivery = excluded.delivery, seq = excluded.seq, "
+                  "commits = excluded.commits, sum = excluded.sum"),
         put_message(database,
                     "INSERT INTO messages (topic, seq, published_ns, text, sum) "
                     "VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))"),
         prune(database, "DELETE FROM messages WHERE topic = ?1 AND seq <= ?2"),
         forget(database, "DELETE FROM messages WHERE topic = ?1"),
         put_position(database,
-                     "INSERT INTO positions (stream, id, sum) VALUES (?1, ?2, row_sum(?1, ?2)) "
-                     "ON CONFLICT (stream) DO UPDATE SET id = excluded.id, sum = excluded.sum") {}
+                     "INSERT INTO positions (stream, id, commits, sum) "
+                     "VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3)) "
+                     "ON CONFLICT (stream) DO UPDATE SET id = excluded.id, "
+                     "commits = excluded.commits, sum = excluded.sum") {}
 
   SqliteStatement put_topic;
   SqliteStatement put_message;
@@ -68,12 +71,14 @@ std::uint64_t StateFile::Kept::pop() {
 
 StateFile::StateFile(std::string path, Synchronous synchronous, const HistoryBounds& history)
     : path_(std::move(path)), history_(history), lock_(path_) {
+  if (!identity_of(path_)) remove_commit_counter(path_);  // it is about a file that is gone
   try {
     open(synchronous);
   } catch (const StateUnreadable& unreadable) {
     statements_.reset();
     database_.reset();
     const std::string aside = move_state_aside(path_);
+    remove_commit_counter(path_);
     spdlog::error(
         "state: {} cannot be used ({}) and is now {}; the host starts without it: new epochs, no "
         "history, streams from their beginning",
@@ -102,6 +107,7 @@ void StateFile::open(Synchronous synchronous) {
       },
       &wal_pages_);
   try {
+    check_age();
     statements_ = std::make_unique<Statements>(*database_);
     read_marks();
     prune_all();
@@ -110,6 +116,34 @@ void StateFile::open(Synchronous synchronous) {
     if (is_damage(error)) throw StateUnreadable(error.what());
     throw std::runtime_error(std::string("cannot be used: ") + error.what());
   }
+}
+
+/// Of a file that is older than what clients were given, numbers would be given twice.
+void StateFile::check_age() {
+  identity_ = identity_of(path_).value_or(FileIdentity());
+  commits_ = commits_of(*database_);
+  const std::string why = why_older(read_commit_counter(path_), {identity_, commits_});
+  if (!why.empty()) {
+    begin_new_epochs(*database_);
+    commits_ = commits_of(*database_);
+    spdlog::error(
+        "state: {} is older than what clients were given ({}): every topic begins a new epoch, so "
+        "that no number is given twice",
+        path_, why);
+  }
+  sync_commit_counter(path_, {identity_, commits_});
+}
+
+void StateFile::count_commit() {
+  ++commits_;
+  const bool is_counted = write_commit_counter(path_, {identity_, commits_});
+  if (!is_counted && !is_count_failing_) {
+    spdlog::warn(
+        "state: the counter beside {} cannot be written; commits that a disk loses are not noticed "
+        "meanwhile",
+        path_);
+  }
+  is_count_failing_ = !is_counted;
 }
 
 std::optional<std::string> StateFile::position_of(std::string_view stream) const {
@@ -210,9 +244,11 @@ void StateFile::commit(const StateBatch& batch) {
   for (const PendingMessage& message : batch.messages) put(message);
   write_touched();
   for (const auto& [stream, id] : batch.positions) {
-    statements_->put_position.bind(std::string_view(stream), std::string_view(id)).run();
+    statements_->put_position.bind(std::string_view(stream), std::string_view(id), commits_ + 1)
+        .run();
   }
   database_->execute("COMMIT");
+  count_commit();
 }
 
 void StateFile::recover() {
@@ -293,7 +329,8 @@ void StateFile::write_touched() {
     if (!kept.marks.empty()) prune(kept, kept.marks.back().published_ns);
     statements_->put_topic
         .bind(kept.row, std::string_view(name), std::string_view(kept.epoch),
-              std::int64_t{kept.delivery == Delivery::kLatest ? 0 : 1}, signed_of(kept.seq))
+              std::int64_t{kept.delivery == Delivery::kLatest ? 0 : 1}, signed_of(kept.seq),
+              commits_ + 1)
         .run();
     kept.is_touched = false;
   }

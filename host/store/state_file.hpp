@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "host/hub/state_store.hpp"
+#include "host/store/commit_counter.hpp"
 #include "host/store/file_lock.hpp"
 #include "host/store/sqlite.hpp"
 #include "host/store/synchronous.hpp"
@@ -82,6 +83,8 @@ class StateFile {
   struct Statements;
 
   void open(Synchronous synchronous);
+  void check_age();
+  void count_commit();
   void read_marks();
   void read_topics();
   void prune_all();
@@ -104,6 +107,9 @@ class StateFile {
   std::vector<Topics::value_type*> touched_;  // by the transaction
   std::int64_t next_row_ = 1;
   int wal_pages_ = 0;
+  FileIdentity identity_;
+  std::int64_t commits_ = 0;  // that the file has seen
+  bool is_count_failing_ = false;
   std::vector<StoredTopic> topics_;                            // as read at the start
   SipKey epoch_key_{};                                         // as read at the start
   std::map<std::string, std::string, std::less<>> positions_;  // as read at the start

@@ -44,24 +44,42 @@ INSERT INTO epoch_key SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM epoc
 COMMIT;
 )sql";
 
-// Format 2: each row has a checksum. What stands in a file from before is taken for what was
+// Format 2: each row has a checksum, and says which commit has written it; a commit writes at least
+// one. What stands in a file from before is taken for what was
 // written, but for messages that no client could read.
 constexpr const char* kChecksums = R"sql(
 BEGIN IMMEDIATE;
+ALTER TABLE topics ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE topics ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE positions ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE positions ADD COLUMN sum INTEGER NOT NULL DEFAULT 0;
-UPDATE topics SET sum = row_sum(id, name, epoch, delivery, seq);
+UPDATE topics SET sum = row_sum(id, name, epoch, delivery, seq, commits);
 UPDATE messages SET sum = row_sum(topic, seq, published_ns, text)
   WHERE json_valid(CAST(text AS TEXT));
-UPDATE positions SET sum = row_sum(stream, id);
+UPDATE positions SET sum = row_sum(stream, id, commits);
 PRAGMA user_version = 2;
 COMMIT;
 )sql";
 
 constexpr const char* kSpoiledRows = R"sql(
-SELECT (SELECT count(*) FROM topics WHERE sum <> row_sum(id, name, epoch, delivery, seq))
-  + (SELECT count(*) FROM positions WHERE sum <> row_sum(stream, id))
+SELECT
+  (SELECT count(*) FROM topics WHERE sum <> row_sum(id, name, epoch, delivery, seq, commits))
+  + (SELECT count(*) FROM positions WHERE sum <> row_sum(stream, id, commits))
+)sql";
+
+constexpr const char* kCommits = R"sql(
+SELECT max(ifnull((SELECT max(commits) FROM topics), 0),
+           ifnull((SELECT max(commits) FROM positions), 0))
+)sql";
+
+// Of topics without a message, the epoch is derived from the key.
+constexpr const char* kNewEpochs = R"sql(
+BEGIN IMMEDIATE;
+UPDATE topics SET epoch = lower(hex(randomblob(4))), commits = commits + 1;
+UPDATE topics SET sum = row_sum(id, name, epoch, delivery, seq, commits);
+UPDATE epoch_key SET key = randomblob(16);
+COMMIT;
 )sql";
 
 /// Changes when the machine starts, not when the host does.
@@ -186,6 +204,10 @@ SipKey read_epoch_key(SqliteDatabase& database) {
   std::memcpy(key.data(), bytes.data(), sizeof key);
   return key;
 }
+
+std::int64_t commits_of(SqliteDatabase& database) { return database.number(kCommits); }
+
+void begin_new_epochs(SqliteDatabase& database) { database.execute(kNewEpochs); }
 
 void look_at_state(const std::string& path) {
   std::array<unsigned char, 100> header{};  // of the file format, with numbers in network order

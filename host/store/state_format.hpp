@@ -25,6 +25,12 @@ class StateUnreadable : public std::runtime_error {
 /// The random value that was made with the file. Throws StateUnreadable or SqliteError.
 [[nodiscard]] SipKey read_epoch_key(SqliteDatabase& database);
 
+/// How many commits have written to it, as far as it knows.
+[[nodiscard]] std::int64_t commits_of(SqliteDatabase& database);
+
+/// Every topic begins another epoch; numbers, last values and positions go on. One transaction.
+void begin_new_epochs(SqliteDatabase& database);
+
 /// Throws as open_state() would, as far as the first page of `path` tells. Writes nothing, makes no
 /// file, takes no lock. REQUIRES: nobody has it open.
 void look_at_state(const std::string& path);

@@ -24,6 +24,7 @@
 #include "tools/broadcastctl/config_schema.hpp"
 #include "tools/broadcastctl/config_table.hpp"
 #include "tools/broadcastctl/inspection.hpp"
+#include "tools/broadcastctl/new_epochs.hpp"
 #include "tools/broadcastctl/operate.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
 #include "tools/broadcastctl/plugin_host.hpp"
@@ -180,6 +181,7 @@ class CommandLine {
     add_plugin();
     add_config();
     add_operations();
+    add_state();
   }
 
   int run(int argc, char** argv) {
@@ -315,6 +317,20 @@ class CommandLine {
         return tell(operation_report(post_to_admin(admin_.address(), target)));
       };
     });
+  }
+
+  void add_state() {
+    CLI::App& state = *app_.add_subcommand("state", "the state file of a host that is stopped");
+    state.require_subcommand(1);
+    add(state, "new-epochs", "every topic begins a new epoch: after a whole disk was put back",
+        [this](CLI::App& command) {
+          command.add_option("file", file_, "the host's state.path")->required();
+          return [this] {
+            give_new_epochs(file_);
+            print(file_ + ": every topic begins a new epoch\n");
+            return kGood;
+          };
+        });
   }
 
   CLI::App app_;

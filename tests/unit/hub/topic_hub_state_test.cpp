@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "hub_play.hpp"
+#include "tests/unit/base/captured_log.hpp"
 
 namespace broadcast {
 namespace {
@@ -364,6 +365,28 @@ TEST_F(TopicHubStateTest, AKeptMessageThatCannotBeReadIsNoPartOfARecovery) {
   EXPECT_FALSE(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &gone).joined->recovered);
   const Since there{epoch, 1};
   EXPECT_EQ(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &there).joined->missed.size(), 2U);
+}
+
+TEST_F(TopicHubStateTest, WhoHasMoreThanWasEverGivenIsAnsweredCountedAndTold) {
+  const test::CapturedLog log;
+  Life life(store);
+  life.publish("signal:vcp", 1);
+  store.commit();
+  const std::string epoch(life.hub.join("signal:vcp", 0).joined->epoch);
+  for (int i = 0; i < 3; ++i) {
+    const Since since{epoch, 5};
+    const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined;
+    EXPECT_FALSE(joined->recovered);
+    EXPECT_EQ(joined->seq, 1U);
+    EXPECT_EQ(joined->epoch, epoch) << "whatever a client says";
+    EXPECT_FALSE(life.hub.look(joined->topic, 1, &since).recovered);
+  }
+  EXPECT_EQ(life.counters.get(Counter::kSinceAhead), 6U);
+  EXPECT_EQ(log.count_of("warning signal:vcp: a client says that it has number 5, which was not"),
+            1);
+  const Since other{"another", 5};
+  EXPECT_FALSE(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &other).joined->recovered);
+  EXPECT_EQ(life.counters.get(Counter::kSinceAhead), 6U);
 }
 
 }  // namespace

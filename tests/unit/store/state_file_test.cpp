@@ -59,6 +59,10 @@ class StateFileTest : public testing::Test {
     for (const char* table : {"topics", "messages", "positions"}) {
       execute(std::string("ALTER TABLE ") + table + " DROP COLUMN sum");
     }
+    for (const char* table : {"topics", "positions"}) {
+      execute(std::string("ALTER TABLE ") + table + " DROP COLUMN commits");
+    }
+    std::filesystem::remove(file + ".commits");
     execute("PRAGMA user_version = 1");
   }
   /// Why a host does not start with it.
@@ -344,6 +348,86 @@ void commit_and_die(const SqliteStore::Options& options, std::uint64_t seq) {
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+class OldStateTest : public StateFileTest {
+ protected:
+  OldStateTest() { commit(1); }
+  void commit(std::uint64_t seq) const {
+    EXPECT_TRUE(RunningStore(file).commit(message_of(topic_of("a"), seq)));
+  }
+  /// Numbers, messages and positions go on, in another epoch, which is told; the next start is as
+  /// any other.
+  void expect_new_epoch(const std::string& why) const {
+    const test::CapturedLog log;
+    const SipKey key_before = key_;
+    std::string epoch;
+    {
+      RunningStore store(file);
+      epoch = store.topic("a").epoch;
+      EXPECT_NE(epoch, "e1");
+      EXPECT_THAT(store.seqs("a"), ElementsAre(1));
+      EXPECT_NE(store->epoch_key(), key_before) << "of topics without a message";
+    }
+    EXPECT_EQ(log.count_of("error state: " + file + " is older than what clients were given (" +
+                           why + "): every topic begins a new epoch"),
+              1);
+    EXPECT_EQ(RunningStore(file).topic("a").epoch, epoch);
+    EXPECT_EQ(log.count_of("is older than"), 1);
+    EXPECT_THAT(aside(), IsEmpty());
+  }
+  const SipKey key_ = key_of(file);
+};
+
+TEST_F(OldStateTest, ABackupWrittenOverTheFileBeginsNewEpochs) {
+  const std::string backup = content_of(file);
+  commit(2);
+  commit(3);
+  write(backup);
+  expect_new_epoch("commits that are missing: 2");
+}
+
+TEST_F(OldStateTest, ACopyPutInPlaceOfTheFileBeginsNewEpochs) {
+  std::filesystem::copy_file(file, file + ".copy");
+  std::filesystem::rename(file + ".copy", file);
+  expect_new_epoch("another file stood here, so this is a copy");
+}
+
+TEST_F(OldStateTest, AFileWithoutItsCounterBeginsNewEpochs) {
+  for (const char* text : {"", "garbage"}) {
+    std::ofstream(file + ".commits", std::ios::trunc) << text;
+    EXPECT_EQ(read_commit_counter(file), std::nullopt);
+  }
+  expect_new_epoch("its counter of commits is not beside it");
+}
+
+TEST_F(OldStateTest, AWalThatIsCutAfterACrashBeginsNewEpochs) {
+  commit_and_die({.path = file}, 2);
+  std::filesystem::resize_file(file + "-wal", std::filesystem::file_size(file + "-wal") - 1);
+  expect_new_epoch("commits that are missing: 1");
+}
+
+TEST_F(OldStateTest, AWalThatIsGoneAfterACrashBeginsNewEpochs) {
+  commit_and_die({.path = file}, 2);
+  commit_and_die({.path = file}, 3);
+  std::filesystem::remove(file + "-wal");
+  expect_new_epoch("commits that are missing: 2");
+}
+
+TEST_F(OldStateTest, ACounterThatLagsBehindAsAfterAPowerFailureIsNone) {
+  const std::string before = content_of(file + ".commits");
+  commit_and_die({.path = file}, 2);
+  std::ofstream(file + ".commits", std::ios::binary) << before;
+  RunningStore store(file);
+  EXPECT_EQ(store.topic("a").epoch, "e1");
+  EXPECT_THAT(store.seqs("a"), ElementsAre(1, 2));
+}
+
+TEST_F(OldStateTest, AFileThatIsMadeAnewBesideAnOldCounterIsNew) {
+  std::filesystem::remove(file);
+  const test::CapturedLog log;
+  EXPECT_THAT(RunningStore(file).topics(), IsEmpty());
+  EXPECT_EQ(log.text(), "");
 }
 
 TEST_F(StateFileTest, ACrashOfTheHostLosesNothingWhateverIsSynchronous) {

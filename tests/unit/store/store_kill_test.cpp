@@ -80,6 +80,7 @@ void expect_kept(const std::string& file, const std::array<std::uint64_t, 2>& pr
     if (promised.at(i) == 0) continue;
     const StoredTopic& topic = store.topic(kTopics.at(i));
     EXPECT_GE(topic.seq, promised.at(i));
+    EXPECT_EQ(topic.epoch, "e1");
     ASSERT_EQ(topic.messages.size(), topic.seq);
     for (std::uint64_t seq = 1; seq <= topic.seq; ++seq) {
       const StoredMessage& message = topic.messages[seq - 1];
