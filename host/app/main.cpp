@@ -1,5 +1,6 @@
 // broadcast-host --config FILE [--check] [--version]
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -22,6 +23,22 @@
 namespace broadcast {
 namespace {
 
+/// SIGHUP is a wish for a reload as long as the process lives, and its default would end it. Until
+/// the server takes it, it is kept: it may have come after the YAML was read.
+volatile std::sig_atomic_t hangup_came = 0;
+
+void keep_hangups() {
+  std::signal(SIGHUP, [](int) { hangup_came = 1; });
+}
+
+/// For good: the server is about to give the signal back.
+void block_hangups() {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  static_cast<void>(::pthread_sigmask(SIG_BLOCK, &hangup, nullptr));
+}
+
 int serve(const std::string& file) {
   Config config = load_config(file, process_environment());
   BroadcasterPlan plan = plan_broadcasters(config);
@@ -29,7 +46,9 @@ int serve(const std::string& file) {
   for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
   raise_descriptor_limit();  // every connection is one
   auto server = std::make_unique<Server>(std::move(config), std::move(plan));
+  if (hangup_came != 0) std::raise(SIGHUP);
   const Server::End end = server->run();
+  block_hangups();
   if (!end.is_stuck) return end.exit_code;
   spdlog::default_logger()->flush();
   static_cast<void>(server.release());  // somebody still uses it
@@ -44,7 +63,10 @@ int run(int argc, char** argv) {
   app.add_flag("--check", only_check, "say all that a start would find wrong, start nothing");
   app.set_version_flag("--version", std::string("broadcast-host ") + kHostVersion);
   CLI11_PARSE(app, argc, argv);
-  if (only_check) run_check(file);
+  if (only_check) {
+    std::signal(SIGHUP, SIG_DFL);
+    run_check(file);
+  }
   return serve(file);
 }
 
@@ -52,6 +74,7 @@ int run(int argc, char** argv) {
 }  // namespace broadcast
 
 int main(int argc, char** argv) {
+  broadcast::keep_hangups();
   try {
     return broadcast::run(argc, argv);
   } catch (const std::exception& error) {

@@ -4,13 +4,14 @@
 import os
 import pathlib
 import re
+import signal
 import socket
 import sqlite3
 import tempfile
 import unittest
 
 from host import HOST_BINARY, ConfigFile, Host, mirror, run_host, test_plugin
-from process import run
+from process import Process, run
 from server import free_port
 from raw_websocket import RawSocket
 
@@ -253,6 +254,30 @@ class StartCheckTest(unittest.TestCase):
         ended = run_host({"broadcasters": test_plugin("undefined_symbol", "undefined_symbol.so")}, "--check")
         self.assertEqual(ended.returncode, 1, ended.stdout)
         self.assertIn("broadcasters.undefined_symbol: ", ended.stdout)
+
+
+class HangupTest(unittest.TestCase):
+    def test_while_the_host_starts_it_is_a_reload_once_it_runs(self):
+        path = self.enterContext(ConfigFile({"broadcasters": {}}))
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        os.remove(path)
+        os.mkfifo(path)
+        host = Process(HOST_BINARY, "--config", path)
+        self.addCleanup(host.kill)
+        with open(path, "w", encoding="utf-8") as pipe:  # opens once the host reads it
+            os.kill(host.pid, signal.SIGHUP)
+            pipe.write(text)
+        host.wait_for_line("SIGHUP: reading")
+        pathlib.Path(path).write_text(text, encoding="utf-8")
+        host.stop()
+
+    def test_while_the_host_stops_it_does_not_change_how_that_ends(self):
+        with Host({"broadcasters": mirror()}) as host:
+            host.terminate()
+            host.wait_for_line("stopped: ")
+            while not host.has_ended():
+                os.kill(host.pid, signal.SIGHUP)
+            self.assertEqual(host.wait(), 0, host.log())
 
 
 class TokenTest(unittest.TestCase):

@@ -88,6 +88,9 @@ class Process:
     def terminate(self):
         self._process.send_signal(signal.SIGTERM)
 
+    def has_ended(self):
+        return self._process.poll() is not None
+
     def wait(self):
         """The exit code, once it has ended by itself."""
         try:
