@@ -285,6 +285,7 @@ void Connection::reset(MonoTime now) {
 
 void Connection::finish(const CloseReason& reason, MonoTime now) {
   if (is_over()) return;
+  shard_.sockets().remove(socket_);
   ::close(std::exchange(socket_, -1));
   if (client_) client_->on_closed(now);
   shard_.counters().add(reason.counter);

@@ -28,6 +28,11 @@ void SocketSet::set_interest(int socket, Connection& connection, Interest intere
   checked(::epoll_ctl(set_.native_handle(), EPOLL_CTL_MOD, socket, &event), "epoll_ctl");
 }
 
+void SocketSet::remove(int socket) {
+  // Fails where it was not added: then there is nothing to remove.
+  ::epoll_ctl(set_.native_handle(), EPOLL_CTL_DEL, socket, nullptr);
+}
+
 std::span<const SocketSet::Ready> SocketSet::ready() {
   const int count =
       ::epoll_wait(set_.native_handle(), events_.data(), static_cast<int>(events_.size()), 0);

@@ -31,9 +31,12 @@ class SocketSet {
   SocketSet(const SocketSet&) = delete;
   SocketSet& operator=(const SocketSet&) = delete;
 
-  /// `connection` is named by ready() until `socket` is closed, but perhaps once more by a span
-  /// that was given before. Throws std::system_error.
+  /// `connection` is named by ready() until remove(), but perhaps once more by a span that was
+  /// given before. Throws std::system_error.
   void add(int socket, Connection& connection);
+  /// Before `socket` is closed. That alone would not do: what writes to it in the ring holds it
+  /// open for a moment more, and meanwhile ready() would name a connection that is gone.
+  void remove(int socket);
   /// Added sockets wait to be read.
   void set_interest(int socket, Connection& connection, Interest interest);
   /// Those of which something is to be done, a turn's worth; valid until the next call.

@@ -226,7 +226,7 @@ void StepRun::cycles() {
     if (i == kWarmUpCycles) warm = ProcessState::now();
     live("cycles", "cycle " + std::to_string(i + 1) + ": ", sent_to);
     if (i > 0) continue;
-    const std::string threads = grown(first.threads, ProcessState::now().threads);
+    const std::string threads = threads_left(first);
     if (threads.empty()) continue;
     result(pass("cycles", "stopped after the first, see threads"));
     result(skip("mappings", "see threads"));
@@ -250,7 +250,7 @@ void StepRun::judge(const ProcessState& first, const ProcessState& warm,
   };
   tell("mappings", grown(warm.mappings, last.mappings), "no file mapped more than before",
        "Close what it opens with dlopen() or mmap().");
-  tell("threads", grown(first.threads, last.threads), "no thread left",
+  tell("threads", threads_left(first), "no thread left",
        "Join them before the destructor returns.");
   tell("descriptors", grown(warm.descriptors, last.descriptors), "no descriptor left",
        "Close them in the destructor, also after a failed START.");
@@ -423,6 +423,17 @@ void StepRun::fuzz_messages() {
                   std::to_string(outcomes[Verdict::Outcome::kRefused]) +
                   " refused by the plugin, " +
                   std::to_string(outcomes[Verdict::Outcome::kUnavailable]) + " put off"));
+}
+
+/// A thread that was joined is listed until the kernel is done with it.
+std::string threads_left(const ProcessState& first) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  std::string threads;
+  while (!(threads = grown(first.threads, ProcessState::now().threads)).empty() &&
+         std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return threads;
 }
 
 }  // namespace

@@ -10,7 +10,9 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket.hpp>
 #include <nlohmann/json.hpp>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "host/app/config.hpp"
 #include "host/base/clock.hpp"
@@ -37,10 +39,17 @@ struct TopicStream::Connection {
   Connection(const tcp::endpoint& host, const std::vector<std::string>& topics) {
     socket.next_layer().connect(host);
     socket.read_message_max(0);
+    end = ::fcntl(socket.next_layer().native_handle(), F_DUPFD_CLOEXEC, 0);
     socket.handshake("localhost:" + std::to_string(host.port()), ServerConfig().path);
     send(nlohmann::json{{"type", "subscribe"}, {"topics", topics}}.dump());
     thread = std::thread([this] { run(); });
   }
+
+  ~Connection() {
+    if (end >= 0) ::close(end);
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   void send(std::string_view text) { socket.write(asio::buffer(text)); }
 
@@ -62,6 +71,7 @@ struct TopicStream::Connection {
 
   asio::io_context io;
   websocket::stream<tcp::socket> socket{io};
+  int end = -1;  // the same socket, which the thread does not close: for who ends it
   std::atomic<bool> is_ending = false;
   std::thread thread;
 };
@@ -71,7 +81,7 @@ TopicStream::TopicStream(const tcp::endpoint& host, const std::vector<std::strin
 
 TopicStream::~TopicStream() {
   connection_->is_ending = true;
-  ::shutdown(connection_->socket.next_layer().native_handle(), SHUT_RDWR);
+  ::shutdown(connection_->end, SHUT_RDWR);
   connection_->thread.join();
 }
 
