@@ -36,7 +36,11 @@ std::optional<AdminReply> refuse(std::span<const AdminToken> tokens, std::string
   authorization.remove_prefix(kBearer.size());
   const auto token = std::ranges::find_if(
       tokens, [&](const AdminToken& known) { return same_secret(known.token, authorization); });
-  if (token == tokens.end()) return admin_error(401, "unauthorized", "The token is not known");
+  if (token == tokens.end()) {
+    AdminReply reply = admin_error(401, "unauthorized", "The token is not known");
+    reply.is_to_a_guess = true;
+    return reply;
+  }
   if (std::ranges::any_of(token->scopes, allows)) return std::nullopt;
   return admin_error(403, "forbidden", otherwise + " (admin.tokens)");
 }

@@ -274,7 +274,17 @@ void AdminExchange::last_answer(const AdminReply& reply) {
 
 void AdminExchange::answer(const AdminReply& reply) {
   if (const auto refused = refusal_of(reply.status)) note_refusal(*refused, reply);
+  if (reply.is_to_a_guess) return write_later(reply);
   write(reply);
+}
+
+/// Meanwhile it is idle, so nobody has to wait for it.
+void AdminExchange::write_later(const AdminReply& reply) {
+  stream_.expires_never();
+  timer_.expires_after(shared_->options.after_a_guess);
+  timer_.async_wait([self = shared_from_this(), reply](error_code error) {
+    if (!error && !self->is_over_) self->write(reply);
+  });
 }
 
 void AdminExchange::write(const AdminReply& reply) {

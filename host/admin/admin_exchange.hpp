@@ -98,6 +98,7 @@ class AdminExchange : public std::enable_shared_from_this<AdminExchange> {
   void refuse(const AdminReply& reply);
   void last_answer(const AdminReply& reply);
   void answer(const AdminReply& reply);
+  void write_later(const AdminReply& reply);
   void write(const AdminReply& reply);
   void on_written(Error error);
   void read_out();

@@ -13,7 +13,8 @@ struct AdminReply {
   std::string body;  ///< JSON unless `content_type` says otherwise
   std::optional<std::chrono::seconds> retry_after;
   std::string_view content_type = "application/json";
-  std::string_view allow;  ///< with 405: the methods
+  std::string_view allow;      ///< with 405: the methods
+  bool is_to_a_guess = false;  ///< it says that a token is wrong, which nobody should learn fast
 };
 
 /// `{"error":code,"message":message}`

@@ -29,6 +29,7 @@ class AdminServer {
     std::size_t body_bytes = 256 * 1024;
     std::chrono::nanoseconds answer_within = std::chrono::seconds(5);   ///< then 504
     std::chrono::nanoseconds operate_within = std::chrono::minutes(2);  ///< the same for operators
+    std::chrono::nanoseconds after_a_guess = std::chrono::seconds(1);  ///< is told that it is wrong
     std::chrono::nanoseconds idle = std::chrono::seconds(60);  ///< of a kept-alive connection
     std::size_t connections = 256;  ///< at once; beyond them idle ones end, then new ones wait
   };

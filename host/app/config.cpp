@@ -33,6 +33,7 @@ constexpr std::size_t kMaxFileBytes = kMiB;
 constexpr std::uint64_t kMillion = 1'000'000;
 
 constexpr std::string_view kPublishScope = "publish:";
+constexpr std::size_t kMinTokenBytes = 16;  // shorter ones can be guessed
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -114,8 +115,10 @@ bool is_scope(std::string_view scope) {
 TokenConfig read_token(YamlReader& map) {
   TokenConfig token;
   map.text("token", token.token);
-  if (token.token.empty() || !std::ranges::all_of(token.token, is_visible)) {
-    map.fail({"token"}, "expected a token of visible ASCII characters without spaces");
+  if (token.token.size() < kMinTokenBytes || !std::ranges::all_of(token.token, is_visible)) {
+    map.fail({"token"}, "expected a token of at least " + std::to_string(kMinTokenBytes) +
+                            " visible ASCII characters without spaces, as \"openssl rand -hex 32\" "
+                            "makes one");
   }
   map.scalars("scopes", [&](const std::string& text) -> std::string {
     if (!is_scope(text)) return "admin, read, publish, publish:<topic> or publish:<prefix>*";

@@ -23,7 +23,7 @@ limits: {message: 10 apples}
 broadcasters:
   price: {enabled: perhaps}
 """
-SCANNER = "scanner-secret"
+SCANNER = "scanner-secret-token"
 
 
 class CheckTest(unittest.TestCase):
@@ -39,7 +39,7 @@ class CheckTest(unittest.TestCase):
 
     def test_the_production_file_needs_its_variables_and_is_good_with_them(self):
         command = (HOST_BINARY, "--config", self.shipped_file("production.yaml"), "--check")
-        needed = {"ADMIN_TOKEN": "admin-secret", "SCANNER_TOKEN": SCANNER,
+        needed = {"ADMIN_TOKEN": "admin-secret-token", "SCANNER_TOKEN": SCANNER,
                   "DATABASE_URL": "postgresql+psycopg2://dashboard:x@127.0.0.1/dashboard",
                   "STATE_DIRECTORY": self.enterContext(tempfile.TemporaryDirectory())}
         keys = {"KIWOOM_APP_KEY": "0123", "KIWOOM_SECRET_KEY": "4567"}

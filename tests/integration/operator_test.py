@@ -225,7 +225,7 @@ class OperatorTest(unittest.TestCase):
             self.assertLess(time.monotonic(), until, line + "\n" + metrics)
 
     def test_curl_sends_a_large_body_once_it_is_wanted(self):
-        host = self.start(mirror(), admin={"tokens": [{"token": "scanner", "scopes": ["publish"]}]})
+        host = self.start(mirror(), admin={"tokens": [{"token": "scanner-secret-token", "scopes": ["publish"]}]})
         body = json.dumps({"type": "burst", "text": "x" * 200_000})
 
         def post(token):
@@ -235,7 +235,7 @@ class OperatorTest(unittest.TestCase):
                  f"http://127.0.0.1:{host.admin_port}/v1/publish/signal:vcp"],
                 input=body, text=True, capture_output=True, timeout=DEADLINE, check=False)
 
-        wanted = post("scanner")
+        wanted = post("scanner-secret-token")
         self.assertIn("< HTTP/1.1 100 Continue", wanted.stderr)
         self.assertEqual(json.loads(wanted.stdout)["seq"], 1)
         refused = post("guessed")

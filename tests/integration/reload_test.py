@@ -128,20 +128,20 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         reader = await self.connect(host, "signal:vcp")
         host.rewrite({"broadcasters": mirror(), "log": {"level": "debug"}, "server": {"threads": 7},
                       "limits": {"topics_per_connection": 2, "topics_per_request": 2, "connections": 1},
-                      "relay": ["news:*"], "admin": {"tokens": [{"token": "secret", "scopes": ["admin"]}]}})
+                      "relay": ["news:*"], "admin": {"tokens": [{"token": "secret-of-sixteen", "scopes": ["admin"]}]}})
         answer = self.expect_done(host, "/v1/reload")
         self.assertEqual(answer["needs_restart"], ["server.threads"])
         self.assertEqual(answer["settings"], ["admin.tokens", "limits.topics_per_connection",
                                               "limits.topics_per_request", "limits.connections", "relay", "log.level"])
         self.assertEqual(host.post("/v1/reload")[0], 401)
-        self.assertEqual(host.publish("news:krx", {"type": "news"}, token="secret")[0], 200)
+        self.assertEqual(host.publish("news:krx", {"type": "news"}, token="secret-of-sixteen")[0], 200)
         await reader.ask("subscribed", type="subscribe", topic="news:krx")
         await reader.send(type="subscribe", topic="signal:daytrading")
         self.assertEqual((await reader.next_of("error"))["code"], "too_many_topics")
         with self.assertRaises(Exception):
             await Subscriber.connect(host)
         host.rewrite({"broadcasters": mirror()})
-        self.assertEqual(host.post("/v1/reload", token="secret")[0], 200)
+        self.assertEqual(host.post("/v1/reload", token="secret-of-sixteen")[0], 200)
         self.assertEqual(host.publish("news:krx", {"type": "news"})[0], 404)
         await self.connect(host, "signal:vcp")
 
@@ -208,12 +208,12 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
 
     async def test_what_there_is_not_is_refused(self):
         host = self.start({**mirror(), "price": {"enabled": False}}, admin={
-            "tokens": [{"token": "reader", "scopes": ["read"]}, {"token": "boss", "scopes": ["admin"]}]})
-        self.assertEqual(host.post("/v1/broadcasters/nobody/restart", "boss")[0], 404)
-        self.assertEqual(host.post("/v1/broadcasters/mirror/explode", "boss")[0], 404)
-        self.assertEqual(host.post("/v1/broadcasters/mirror/restart", "reader")[0], 403)
+            "tokens": [{"token": "reader-of-all-things", "scopes": ["read"]}, {"token": "boss-of-all-things", "scopes": ["admin"]}]})
+        self.assertEqual(host.post("/v1/broadcasters/nobody/restart", "boss-of-all-things")[0], 404)
+        self.assertEqual(host.post("/v1/broadcasters/mirror/explode", "boss-of-all-things")[0], 404)
+        self.assertEqual(host.post("/v1/broadcasters/mirror/restart", "reader-of-all-things")[0], 403)
         self.assertEqual(host.post("/v1/reload")[0], 401)
-        status, answer = host.post("/v1/broadcasters/price/enable", "boss")
+        status, answer = host.post("/v1/broadcasters/price/enable", "boss-of-all-things")
         self.assertEqual(status, 422, "mirror owns its topics")
         self.assertIn("already owned by mirror", answer["errors"][0])
 

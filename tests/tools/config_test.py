@@ -74,7 +74,7 @@ class SchemaTest(unittest.TestCase):
             self.assertNotEqual(self.errors(yaml.safe_load(text)), [], text)
 
     def test_takes_what_the_host_takes(self):
-        for text in ("{}", "{server: }", "{limits: {message: 2048, topics: '5000'}}", "{admin: {tokens: [{token: a, scopes: [read]}]}}",
+        for text in ("{}", "{server: }", "{limits: {message: 2048, topics: '5000'}}", "{admin: {tokens: [{token: sixteen-letters-, scopes: [read]}]}}",
                      "{relay: ['a:*', {topic: b, delivery: all}]}", "{broadcasters: {price: , market_gate: {enabled: 'false'}}}",
                      "{broadcasters: {price: {config: {interval: '${SPEED:-5s}', sources: [{type: sim, seed: '${SEED:-1}'}]}}}}"):
             with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as file:

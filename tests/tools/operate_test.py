@@ -55,17 +55,17 @@ class OperateTest(unittest.TestCase):
         self.expect(2, "^$", "no such broadcaster", "broadcaster", "restart", "nobody", *admin)
 
     def test_a_token(self):
-        host = self.start(mirror(), admin={"tokens": [{"token": "good", "scopes": ["admin", "read"]},
-                                                      {"token": "reads", "scopes": ["read"]}]})
+        host = self.start(mirror(), admin={"tokens": [{"token": "good-good-good-good", "scopes": ["admin", "read"]},
+                                                      {"token": "reads-reads-reads", "scopes": ["read"]}]})
         admin = ("--admin", f"127.0.0.1:{host.admin_port}")
         self.expect(2, "^$", r"^127\.0\.0\.1:\d+: .*--token, or ADMIN_TOKEN", "reload", *admin)
-        for token in ("wrong", "reads"):
+        for token in ("wrong", "reads-reads-reads"):
             self.expect(2, "^$", "--token, or ADMIN_TOKEN", "reload", *admin, "--token", token)
-        self.expect(0, "^mirror ", "^$", "broadcaster", "list", *admin, "--token", "reads")
-        variable = os.environ | {"ADMIN_TOKEN": "good"}
+        self.expect(0, "^mirror ", "^$", "broadcaster", "list", *admin, "--token", "reads-reads-reads")
+        variable = os.environ | {"ADMIN_TOKEN": "good-good-good-good"}
         self.expect(0, "nothing to change", "^$", "reload", *admin, env=variable)
-        self.expect(2, "^$", "--token, or ADMIN_TOKEN", "reload", *admin, "--token", "reads", env=variable)
-        self.expect(0, "nothing to change", "^$", "reload", *admin, "--token", "good",
+        self.expect(2, "^$", "--token, or ADMIN_TOKEN", "reload", *admin, "--token", "reads-reads-reads", env=variable)
+        self.expect(0, "nothing to change", "^$", "reload", *admin, "--token", "good-good-good-good",
                     env=os.environ | {"ADMIN_TOKEN": "wrong"})
 
     def test_a_host_that_is_not_there(self):

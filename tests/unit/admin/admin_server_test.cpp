@@ -95,7 +95,10 @@ class Producer {
 
 class AdminServerTest : public testing::Test {
  protected:
-  AdminServerTest() { options.listen = {asio::ip::address_v4::loopback(), 0}; }
+  AdminServerTest() {
+    options.listen = {asio::ip::address_v4::loopback(), 0};
+    options.after_a_guess = std::chrono::milliseconds(1);
+  }
   ~AdminServerTest() override {
     if (!server) return;
     stop();
@@ -229,6 +232,26 @@ TEST_F(AdminServerTest, ABodyIsOnlyReadOnceItsTokenIsGood) {
     EXPECT_FALSE(response.keep_alive()) << target;
     EXPECT_TRUE(producer.is_cut_off()) << target;
   }
+}
+
+TEST_F(AdminServerTest, AWrongTokenWaitsForItsAnswerAndNobodyForIt) {
+  const test::CapturedLog log;
+  options.connections = 1;
+  options.tokens = {{"secret", {"read"}}};
+  options.after_a_guess = std::chrono::milliseconds(200);
+  Request request = get("/ws/stats");
+  request.set(http::field::authorization, "Bearer guessed");
+  const MonoTime begun = mono_now();
+  EXPECT_EQ(ask(request).result_int(), 401U);
+  EXPECT_GE(mono_now() - begun, options.after_a_guess);
+  Producer guesses = connect();
+  guesses.send(request);
+  request.set(http::field::authorization, "Bearer secret");
+  EXPECT_EQ(ask(request).result_int(), 200U) << "and its place is free for who knows better";
+  EXPECT_TRUE(guesses.is_cut_off());
+  end();
+  EXPECT_GE(count(Counter::kAdminUnauthorized), 1U);
+  EXPECT_EQ(log.count_of("warning admin: refused (unauthorized): 127.0.0.1:"), 1) << log.text();
 }
 
 TEST_F(AdminServerTest, WithoutTokensAWebPageIsRefused) {

@@ -27,7 +27,7 @@ TEST(ConfigChangesTest, KeysAreNamedByWhenTheyHold) {
   const Config running = configured("log: {level: info}");
   const Config next = configured(
       R"({log: {level: debug, format: json}, limits: {outbox: 2MiB}, server: {threads: 3},
-          relay: ["news:*"], admin: {tokens: [{token: secret, scopes: [admin]}]}})");
+          relay: ["news:*"], admin: {tokens: [{token: secret-of-sixteen, scopes: [admin]}]}})");
   const ConfigChanges changes = changes_between(running, next);
   EXPECT_THAT(changes.live, ElementsAre("admin.tokens", "limits.outbox", "relay", "log.level"));
   EXPECT_THAT(changes.restart, ElementsAre("server.threads", "log.format"));

@@ -31,8 +31,8 @@ TEST(ConfigErrorsTest, UnknownKeysComeWithTheNearestKnownOne) {
        "origins, demo_page, drain"},
       {"broadcasters:\n  price: {enable: true}\n",
        "f.yaml:2:11: broadcasters.price.enable: unknown key; did you mean \"enabled\"?"},
-      {"admin: {tokens: [{token: a, scopes: [admin], scope: x}]}",
-       "f.yaml:1:46: admin.tokens[0].scope: unknown key; did you mean \"scopes\"?"},
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: [admin], scope: x}]}",
+       "f.yaml:1:61: admin.tokens[0].scope: unknown key; did you mean \"scopes\"?"},
   });
 }
 
@@ -119,32 +119,43 @@ TEST(ConfigErrorsTest, BeyondLoopbackTheAdminNeedsAToken) {
        "f.yaml:1:9: admin.listen: [::]:1 can be reached from beyond this machine and admin.tokens "
        "is empty; add a token, or listen on 127.0.0.1"},
       {"admin: {listen: \"[::1]:1\"}", "no problem"},
-      {"admin: {listen: \"0.0.0.0:1\", tokens: [{token: a, scopes: [publish]}]}", "no problem"},
+      {"admin: {listen: \"0.0.0.0:1\", tokens: [{token: aaaaaaaaaaaaaaaa, scopes: [publish]}]}",
+       "no problem"},
   });
 }
 
-TEST(ConfigErrorsTest, TokensNeedScopes) {
+TEST(ConfigErrorsTest, TokensNeedScopesAndALength) {
   const std::string none = "a token without scopes allows nothing; expected [admin] or [publish]";
+  const std::string token =
+      "expected a token of at least 16 visible ASCII characters without spaces, as \"openssl rand "
+      "-hex 32\" makes one";
   expect_problems({
-      {"admin: {tokens: [{token: a}]}", "f.yaml:1:18: admin.tokens[0].scopes: " + none},
-      {"admin: {tokens: [{token: a, scopes: }]}", "f.yaml:1:29: admin.tokens[0].scopes: " + none},
-      {"admin: {tokens: [{token: a, scopes: []}]}", "f.yaml:1:29: admin.tokens[0].scopes: " + none},
-      {"admin: {tokens: [{token: a, scopes: admin}]}",
-       "f.yaml:1:29: admin.tokens[0].scopes: expected a list, found admin"},
-      {"admin: {tokens: [{token: a, scopes: [root]}]}",
-       "f.yaml:1:38: admin.tokens[0].scopes[0]: expected admin, read, publish, publish:<topic> or "
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa}]}",
+       "f.yaml:1:18: admin.tokens[0].scopes: " + none},
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: }]}",
+       "f.yaml:1:44: admin.tokens[0].scopes: " + none},
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: []}]}",
+       "f.yaml:1:44: admin.tokens[0].scopes: " + none},
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: admin}]}",
+       "f.yaml:1:44: admin.tokens[0].scopes: expected a list, found admin"},
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: [root]}]}",
+       "f.yaml:1:53: admin.tokens[0].scopes[0]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found root"},
-      {"admin: {tokens: [{token: a, scopes: [\"publish:a b\", \"publish:*x\", \"publish:\"]}]}",
-       "f.yaml:1:38: admin.tokens[0].scopes[0]: expected admin, read, publish, publish:<topic> or "
+      {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: [\"publish:a b\", \"publish:*x\", "
+       "\"publish:\"]}]}",
+       "f.yaml:1:53: admin.tokens[0].scopes[0]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found \"publish:a b\"\n"
-       "f.yaml:1:53: admin.tokens[0].scopes[1]: expected admin, read, publish, publish:<topic> or "
+       "f.yaml:1:68: admin.tokens[0].scopes[1]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found \"publish:*x\"\n"
-       "f.yaml:1:67: admin.tokens[0].scopes[2]: expected admin, read, publish, publish:<topic> or "
+       "f.yaml:1:82: admin.tokens[0].scopes[2]: expected admin, read, publish, publish:<topic> or "
        "publish:<prefix>*, found \"publish:\""},
-      {"admin: {tokens: [{scopes: [admin]}]}",
-       "f.yaml:1:18: admin.tokens[0].token: expected a token of visible ASCII characters without "
-       "spaces"},
-      {"admin:\n  tokens:\n    - {token: a, scopes: [admin]}\n    - {token: a, scopes: "
+      {"admin: {tokens: [{scopes: [admin]}]}", "f.yaml:1:18: admin.tokens[0].token: " + token},
+      {"admin: {tokens: [{token: x, scopes: [admin]}]}",
+       "f.yaml:1:19: admin.tokens[0].token: " + token},
+      {"admin: {tokens: [{token: fifteen-letters, scopes: [admin]}]}",
+       "f.yaml:1:19: admin.tokens[0].token: " + token},
+      {"admin:\n  tokens:\n    - {token: aaaaaaaaaaaaaaaa, scopes: [admin]}\n    - {token: "
+       "aaaaaaaaaaaaaaaa, scopes: "
        "[publish]}\n",
        "f.yaml:4:8: admin.tokens[1].token: given twice; give one token all its scopes"},
   });

@@ -10,7 +10,7 @@
 namespace broadcast {
 
 inline std::optional<std::string> test_variable(const std::string& name) {
-  if (name == "SCANNER_TOKEN") return "s3cret";
+  if (name == "SCANNER_TOKEN") return "s3cret-of-the-scanner";
   if (name == "LEVEL") return "debug";
   return std::nullopt;
 }

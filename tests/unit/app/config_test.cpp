@@ -48,8 +48,9 @@ TEST(ConfigTest, ReadsServerAndAdmin) {
   EXPECT_THAT(config.server.origins,
               ElementsAre("https://*.example.com", "http://a.b:*", "null", "*"));
   EXPECT_EQ(config.admin.listen, (ListenAddress{"0.0.0.0", 65535}));
-  EXPECT_THAT(config.admin.tokens,
-              ElementsAre(TokenConfig{"s3cret", {"admin", "publish", "publish:signal:*"}}));
+  EXPECT_THAT(
+      config.admin.tokens,
+      ElementsAre(TokenConfig{"s3cret-of-the-scanner", {"admin", "publish", "publish:signal:*"}}));
 }
 
 TEST(ConfigTest, ReadsEveryLimit) {
