@@ -98,6 +98,11 @@ void read_server(YamlReader& map, ServerConfig& server) {
     if (expected.empty()) server.origins.push_back(text);
     return expected;
   });
+  map.scalars("hosts", [&](const std::string& text) -> std::string {
+    if (!is_host_name(text)) return "a host's name without a port, such as dashboard.example.com";
+    server.hosts.push_back(text);
+    return {};
+  });
   map.flag("demo_page", server.demo_page);
   map.duration("drain", server.drain, {milliseconds(0), hours(1)});
 }

@@ -37,6 +37,7 @@ struct ServerConfig {
   std::size_t threads = 0;  ///< 0: auto
   FlushMode flush = FlushMode::kAuto;
   std::vector<std::string> origins;  ///< that may connect besides the host's own
+  std::vector<std::string> hosts;    ///< what this host is called; empty: net/origin decides
   bool demo_page = false;            ///< a page that shows the topics, at `/`
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
   bool operator==(const ServerConfig&) const = default;

@@ -22,6 +22,8 @@ void for_each_setting(Use use) {
   use(
       "server.origins", kAtOnce, [](auto& c) -> auto& { return c.server.origins; });
   use(
+      "server.hosts", kAtOnce, [](auto& c) -> auto& { return c.server.hosts; });
+  use(
       "server.demo_page", kLater, [](auto& c) -> auto& { return c.server.demo_page; });
   use(
       "server.drain", kAtOnce, [](auto& c) -> auto& { return c.server.drain; });

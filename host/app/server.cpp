@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/uuid/random_generator.hpp>
 #include <boost/uuid/uuid_io.hpp>
 #include <spdlog/spdlog.h>
@@ -104,7 +105,9 @@ NetOptions net_options(const Config& config) {
           .shards = shards,
           .flush = config.server.flush,
           .listener = {.path = config.server.path,
-                       .origins = config.server.origins,
+                       .pages = {.origins = config.server.origins,
+                                 .hosts = config.server.hosts,
+                                 .machine = boost::asio::ip::host_name()},
                        .handshake = config.limits.handshake,
                        .handshakes = (descriptors.handshakes + shards - 1) / shards,
                        .accepts_per_second =

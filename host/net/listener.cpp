@@ -184,7 +184,7 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
       return refuse(
           {404, Counter::kHandshakePath, "The WebSocket endpoint is " + options_.path, {}});
     }
-    UpgradeVerdict verdict = check_upgrade(request, options_.origins);
+    UpgradeVerdict verdict = check_upgrade(request, options_.pages, is_from_here());
     if (!verdict.accepted()) return refuse(std::move(verdict.refusal));
     if (shard_.is_closing()) {
       return refuse({503, Counter::kHandshakeShutdown, "The server is shutting down", {}});
@@ -243,6 +243,15 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     const auto bytes = buffer_.data();
     return std::string_view(static_cast<const char*>(bytes.data()), bytes.size())
         .starts_with(kHandshakeOfTls3);
+  }
+
+  /// From this machine: to its loopback, or from the address that it was sent to.
+  [[nodiscard]] bool is_from_here() const {
+    error_code ignored;
+    const auto address = socket_.local_endpoint(ignored).address();
+    const bool is_v4 = address.is_v6() && address.to_v6().is_v4_mapped();
+    return address == peer_.address() || address.is_loopback() ||
+           (is_v4 && make_address_v4(boost::asio::ip::v4_mapped, address.to_v6()).is_loopback());
   }
 
   [[nodiscard]] static bool is_for_page(const http::request_header<>& request) {

@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -16,14 +15,15 @@
 #include "host/base/clock.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/net/admission.hpp"
+#include "host/net/origin.hpp"
 
 namespace broadcast {
 
 class Shard;
 
 struct ListenerOptions {
-  std::string path = "/ws";          ///< empty: any
-  std::vector<std::string> origins;  ///< that may connect besides the host's own
+  std::string path = "/ws";  ///< empty: any
+  PageRules pages;           ///< which of them may connect
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
   std::size_t handshakes = 4096;  ///< in progress at this listener
   double accepts_per_second = 0;  ///< of this listener; 0: off

@@ -6,7 +6,9 @@
 #include <optional>
 #include <variant>
 
+#include <boost/asio/ip/address_v4.hpp>
 #include <boost/asio/ip/address_v6.hpp>
+#include <libpsl.h>
 
 namespace broadcast {
 
@@ -16,6 +18,7 @@ constexpr std::string_view kAny = "*";
 constexpr std::string_view kOpaque = "null";  // of files, and of frames in a sandbox
 constexpr std::string_view kAnyLabels = "*.";
 constexpr std::string_view kAnyPort = ":*";
+constexpr std::string_view kLocalhost = "localhost";
 
 struct Origin {
   std::string scheme;
@@ -106,6 +109,12 @@ std::optional<Origin> parse_origin(std::string_view text) {
   return origin_at(view.substr(0, colon), view.substr(colon + 3));
 }
 
+/// Everybody can have a host below it. A name that the list does not know is a network's own.
+bool is_public_suffix(const std::string& host) {
+  return psl_is_public_suffix2(psl_builtin(), host.c_str(), PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE) ==
+         1;
+}
+
 /// Or what is expected instead.
 std::variant<Pattern, std::string> parse_pattern(std::string_view text) {
   constexpr const char* kForms =
@@ -148,6 +157,10 @@ std::variant<Pattern, std::string> parse_pattern(std::string_view text) {
   if (!host || (is_below && host->starts_with('[')) || (pattern.any_port && authority->port)) {
     return kForms;
   }
+  if (is_below && is_public_suffix(*host)) {
+    return "the hosts of one owner, such as https://*.example.com: everybody can have one below " +
+           *host;
+  }
   pattern.host = (is_below ? std::string(kAnyLabels) : std::string()) + *host;
   pattern.port = authority->port;
   return pattern;
@@ -163,14 +176,32 @@ bool fits(const Origin& origin, const Pattern& pattern) {
   return origin.host.size() > suffix.size() && origin.host.ends_with(suffix);
 }
 
+bool is_address(const std::string& host) {
+  boost::system::error_code error;
+  static_cast<void>(boost::asio::ip::make_address_v4(host, error));
+  return !error || host.starts_with('[');
+}
+
+/// `asked` is the origin of the Host header. See page_allowed().
+bool is_own(const Origin& asked, const PageRules& rules, bool is_straight_from_here) {
+  const std::string& host = asked.host;
+  const auto is_it = [&](const std::string& name) { return lower(name) == host; };
+  const bool is_known = is_address(host) || host == kLocalhost ||
+                        host.ends_with("." + std::string(kLocalhost)) || is_it(rules.machine) ||
+                        std::ranges::any_of(rules.hosts, is_it);
+  if (is_known || !rules.hosts.empty()) return is_known;
+  return !is_straight_from_here || asked.scheme == "https";
+}
+
 }  // namespace
 
-bool origin_allowed(std::string_view origin, std::string_view host_header,
-                    std::span<const std::string> listed) {
+bool page_allowed(const AskedBy& asked_by, const PageRules& rules) {
+  const std::string_view origin = asked_by.origin;
   if (origin.empty()) return true;
   const std::optional<Origin> asked = parse_origin(origin);
-  if (asked && origin_at(asked->scheme, lower(host_header)) == asked) return true;
-  return std::ranges::any_of(listed, [&](const std::string& entry) {
+  const bool is_same = asked && origin_at(asked->scheme, lower(asked_by.host_header)) == asked;
+  if (is_same && is_own(*asked, rules, asked_by.is_straight_from_here)) return true;
+  return std::ranges::any_of(rules.origins, [&](const std::string& entry) {
     if (entry == kAny || entry == kOpaque) return entry == kAny || origin == kOpaque;
     const auto pattern = parse_pattern(entry);
     return asked && std::holds_alternative<Pattern>(pattern) &&
@@ -183,5 +214,7 @@ std::string expected_origin(std::string_view text) {
   auto pattern = parse_pattern(text);
   return std::holds_alternative<Pattern>(pattern) ? "" : std::get<std::string>(std::move(pattern));
 }
+
+bool is_host_name(std::string_view text) { return host_of(lower(text)).has_value(); }
 
 }  // namespace broadcast

@@ -372,7 +372,7 @@ void Shard::post_limits(const ConnectionLimits& limits, const ListenerOptions& l
   post([this, limits, listener] {
     limits_ = limits;
     inflater_.set_limit(limits.message_bytes * kMaxInflation);
-    listener_options_.origins = listener.origins;
+    listener_options_.pages = listener.pages;
     listener_options_.handshake = listener.handshake;
     listener_options_.handshakes = listener.handshakes;
     listener_options_.accepts_per_second = listener.accepts_per_second;

@@ -8,8 +8,6 @@
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-#include "host/net/origin.hpp"
-
 namespace broadcast {
 
 namespace {
@@ -71,7 +69,14 @@ UpgradeRefusal bad_request(std::string text) {
   return {400, Counter::kHandshakeBadRequest, std::move(text), {}};
 }
 
-std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std::string> origins) {
+/// A browser lets no page add these to a WebSocket's request, so they are a proxy's.
+bool came_by_proxy(const Request& request) {
+  return request.count(http::field::forwarded) > 0 || request.count(http::field::via) > 0 ||
+         request.count("X-Forwarded-For") > 0;
+}
+
+std::optional<UpgradeRefusal> refuse(const Request& request, const PageRules& pages,
+                                     bool is_from_here) {
   if (request.method() != http::verb::get) {
     return UpgradeRefusal{405,
                           Counter::kHandshakeMethod,
@@ -98,11 +103,14 @@ std::optional<UpgradeRefusal> refuse(const Request& request, std::span<const std
   if (!key || !is_websocket_key(*key)) {
     return bad_request("There must be one Sec-WebSocket-Key: 16 bytes in base64");
   }
-  if (request.count(http::field::origin) > 1 ||
-      !origin_allowed(request[http::field::origin], request[http::field::host], origins)) {
+  const AskedBy asked_by{.origin = request[http::field::origin],
+                         .host_header = request[http::field::host],
+                         .is_straight_from_here = is_from_here && !came_by_proxy(request)};
+  if (request.count(http::field::origin) > 1 || !page_allowed(asked_by, pages)) {
     return UpgradeRefusal{
         403, Counter::kHandshakeOrigin,
-        "Pages of this origin may not connect; the operator allows origins in server.origins"};
+        "Pages of this origin may not connect; the operator allows origins in server.origins, and "
+        "in server.hosts names under which pages of this host are asked for"};
   }
   return std::nullopt;
 }
@@ -146,8 +154,8 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-UpgradeVerdict check_upgrade(const Request& request, std::span<const std::string> origins) {
-  if (auto refusal = refuse(request, origins)) return {{}, {}, *std::move(refusal)};
+UpgradeVerdict check_upgrade(const Request& request, const PageRules& pages, bool is_from_here) {
+  if (auto refusal = refuse(request, pages, is_from_here)) return {{}, {}, *std::move(refusal)};
   DeflateAnswer deflate =
       answer_deflate_offers(all(request, http::field::sec_websocket_extensions));
   if (!deflate.is_valid) {

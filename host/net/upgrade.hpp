@@ -3,7 +3,6 @@
 // in, values out: the sockets are the listener's business. Pure; [any].
 
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -14,6 +13,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/net/deflate_offer.hpp"
+#include "host/net/origin.hpp"
 
 namespace broadcast {
 
@@ -32,10 +32,10 @@ struct UpgradeVerdict {
   [[nodiscard]] bool accepted() const { return !accept_key.empty(); }
 };
 
-/// Subprotocols that the client offers are not taken up. `origins`: see origin_allowed().
+/// Subprotocols that the client offers are not taken up. `is_from_here`: it is from this machine.
 /// REQUIRES: framing_fault(request) finds nothing.
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
-                                           std::span<const std::string> origins);
+                                           const PageRules& pages, bool is_from_here);
 
 /// The target's path, percent-decoded.
 [[nodiscard]] std::string path_of(std::string_view target);

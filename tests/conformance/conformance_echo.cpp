@@ -29,15 +29,17 @@ struct Settings {
   FlushMode flush = FlushMode::kAuto;
   std::size_t handshake_ms = 4000;
   std::vector<std::string> origins;
+  std::vector<std::string> hosts;
   std::string path;
 };
 
 NetOptions net_options(Settings settings) {
   NetOptions options = echo_options(settings.port);
   options.flush = settings.flush;
-  options.listener = {.path = std::move(settings.path),
-                      .origins = std::move(settings.origins),
-                      .handshake = std::chrono::milliseconds(settings.handshake_ms)};
+  options.listener = {
+      .path = std::move(settings.path),
+      .pages = {.origins = std::move(settings.origins), .hosts = std::move(settings.hosts)},
+      .handshake = std::chrono::milliseconds(settings.handshake_ms)};
   return options;
 }
 
@@ -68,6 +70,7 @@ int main(int argc, char** argv) {
   app.add_option("--port", settings.port, "on 127.0.0.1; 0: any free one")->required();
   app.add_option("--path", settings.path, "of the endpoint; without it any");
   app.add_option("--origin", settings.origins, "an origin that may connect; may be repeated");
+  app.add_option("--host", settings.hosts, "what it is called; may be repeated");
   app.add_option("--flush", settings.flush, "how sockets are written: auto, sendmsg, io_uring")
       ->transform(CLI::Transformer(kFlush));
   app.add_option("--handshake-ms", settings.handshake_ms, "how long a handshake may take");

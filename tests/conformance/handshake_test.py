@@ -119,6 +119,17 @@ class HandshakeTest(unittest.TestCase):
         for origin in (f"http://localhost:{port}", "http://127.0.0.1", f"http://127.0.0.1:{port}/"):
             self.assert_refused(403, Origin=origin)
 
+    def test_a_name_that_a_page_made_point_here_is_not_the_hosts(self):
+        host = f"evil.example:{self.echo.port}"
+        self.assert_refused(403, Host=host, Origin=f"http://{host}")
+        self.assertEqual(self.answer_to(Host=host, Origin=f"https://{host}")[0], 101)  # by a proxy with TLS
+        self.assertEqual(self.answer_to(Host=host, Origin=f"http://{host}", Via="1.1 proxy")[0], 101)
+        with Echo("--host", "evil.example") as named:
+            client = self.enterContext(RawSocket(named.port))
+            self.assertEqual(client.respond(client.request(Host=host, Origin=f"http://{host}"))[0], 101)
+            client = self.enterContext(RawSocket(named.port))
+            self.assertEqual(client.respond(client.request(Host="a.b", Origin="https://a.b", Via="1.1 proxy"))[0], 403)
+
     def test_other_expectations_are_refused(self):
         self.assert_refused(417, Expect="tea")
         self.assertEqual(self.answer_to(Expect="100-continue")[0], 101)

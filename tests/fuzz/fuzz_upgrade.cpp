@@ -80,18 +80,19 @@ void check_verdict(const UpgradeVerdict& verdict) {
 void check_origins(const http::request_header<>& request) {
   const std::string origin(request[http::field::origin]);
   const std::string host(request[http::field::host]);
-  const std::vector<std::string> any = {"*"};
-  require(origin_allowed(origin, host, any), "* is every origin");
-  const std::vector<std::string> other = {"https://other.example:7"};
-  require(!origin_allowed(origin, host, {}) || origin_allowed(origin, host, other),
-          "a list takes nothing away: " + origin);
+  const auto allowed = [&](const PageRules& rules, std::string_view asked = {}) {
+    return page_allowed({.origin = origin, .host_header = asked.empty() ? host : asked}, rules);
+  };
+  require(allowed({.origins = {"*"}}), "* is every origin");
+  const PageRules other{.origins = {"https://other.example:7"}};
+  require(!allowed({}) || allowed(other), "a list takes nothing away: " + origin);
   const bool is_plain = expected_origin(origin).empty() && !origin.ends_with('/') &&
                         origin.find('*') == std::string::npos;
   if (!is_plain) return;
-  const std::vector<std::string> same = {"https://other.example", origin};
-  require(origin_allowed(origin, host, same), "an origin that is listed is allowed: " + origin);
-  require(origin == "https://other.example:7" || !origin_allowed(origin, "the.host", other) ||
-              origin_allowed(origin, "the.host", {}) ||
+  require(allowed({.origins = {"https://other.example", origin}}),
+          "an origin that is listed is allowed: " + origin);
+  require(origin == "https://other.example:7" || !allowed(other, "the.host") ||
+              allowed({}, "the.host") ||
               std::ranges::any_of(origin, [](char c) { return c >= 'A' && c <= 'Z'; }),
           "another origin is not: " + origin);
 }
@@ -111,12 +112,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   require(parser.chunked() == (request.count(http::field::transfer_encoding) > 0),
           "Beast and we read the same end");
-  const std::vector<std::string> listed = {"https://*.example.com", "http://localhost:3000"};
-  check_verdict(check_upgrade(request, listed));
-  const UpgradeVerdict same_origin = check_upgrade(request, {});
+  const PageRules listed{.origins = {"https://*.example.com", "http://localhost:3000"}};
+  check_verdict(check_upgrade(request, listed, false));
+  const UpgradeVerdict same_origin = check_upgrade(request, {}, false);
   check_verdict(same_origin);
-  const std::vector<std::string> any = {"*"};
-  const UpgradeVerdict open = check_upgrade(request, any);
+  require(same_origin.accepted() || !check_upgrade(request, {}, true).accepted(),
+          "what is straight from here is allowed no more");
+  const UpgradeVerdict open = check_upgrade(request, {.origins = {"*"}}, true);
   check_verdict(open);
   require(open.accepted() || !same_origin.accepted(), "* allows what the same origin does");
   static_cast<void>(path_of(request.target()));

@@ -16,7 +16,7 @@ HOST_PARTS = {
     "net": (
         ("base", "hub"),
         ("boost/asio", "boost/beast", "boost/intrusive/", "boost/system/", "openssl/", "zlib.h", "libdeflate.h",
-         "liburing.h"),
+         "liburing.h", "libpsl.h"),
     ),
     "ingest": (
         ("base", "hub"),

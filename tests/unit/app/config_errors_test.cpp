@@ -28,7 +28,7 @@ TEST(ConfigErrorsTest, UnknownKeysComeWithTheNearestKnownOne) {
       {"log: {colour: red}\n", "f.yaml:1:7: log.colour: unknown key; known here: level, format"},
       {"server: {backlog: 5}\n",
        "f.yaml:1:10: server.backlog: unknown key; known here: listen, path, threads, flush, "
-       "origins, demo_page, drain"},
+       "origins, hosts, demo_page, drain"},
       {"broadcasters:\n  price: {enable: true}\n",
        "f.yaml:2:11: broadcasters.price.enable: unknown key; did you mean \"enabled\"?"},
       {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: [admin], scope: x}]}",
@@ -107,6 +107,12 @@ TEST(ConfigErrorsTest, BadValuesOfTheServer) {
       {"server: {origins: [\"https://a.b/c\"]}",
        "f.yaml:1:20: server.origins[0]: expected an origin without a path: https://host or "
        "https://host:port, found \"https://a.b/c\""},
+      {"server: {origins: [\"https://*.com\"]}",
+       "f.yaml:1:20: server.origins[0]: expected the hosts of one owner, such as "
+       "https://*.example.com: everybody can have one below com, found \"https://*.com\""},
+      {"server: {hosts: [\"a.b:80\"]}",
+       "f.yaml:1:18: server.hosts[0]: expected a host's name without a port, such as "
+       "dashboard.example.com, found \"a.b:80\""},
   });
 }
 

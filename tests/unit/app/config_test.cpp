@@ -35,7 +35,8 @@ TEST(ConfigTest, AnEmptyFileHasAllDefaultsAndNoBroadcasters) {
 TEST(ConfigTest, ReadsServerAndAdmin) {
   const Config config = configured(
       "server: {listen: \"[::1]:0\", path: /live, threads: 3, flush: sendmsg, drain: 250ms,\n"
-      "         origins: [\"https://*.example.com\", \"http://a.b:*\", \"null\", \"*\"]}\n"
+      "         origins: [\"https://*.example.com\", \"http://a.b:*\", \"null\", \"*\"],\n"
+      "         hosts: [Dashboard.example.com, 10.0.0.7]}\n"
       "admin:\n"
       "  listen: 0.0.0.0:65535\n"
       "  tokens:\n"
@@ -47,6 +48,7 @@ TEST(ConfigTest, ReadsServerAndAdmin) {
   EXPECT_EQ(config.server.drain, milliseconds(250));
   EXPECT_THAT(config.server.origins,
               ElementsAre("https://*.example.com", "http://a.b:*", "null", "*"));
+  EXPECT_THAT(config.server.hosts, ElementsAre("Dashboard.example.com", "10.0.0.7"));
   EXPECT_EQ(config.admin.listen, (ListenAddress{"0.0.0.0", 65535}));
   EXPECT_THAT(
       config.admin.tokens,

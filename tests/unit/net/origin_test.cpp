@@ -11,6 +11,10 @@ namespace {
 
 using testing::HasSubstr;
 
+bool allowed(std::string_view origin, std::string_view host, const PageRules& rules) {
+  return page_allowed({.origin = origin, .host_header = host}, rules);
+}
+
 TEST(OriginTest, OfTheHostItselfIsAlwaysAllowed) {
   const struct {
     const char* origin;
@@ -46,8 +50,8 @@ TEST(OriginTest, OfTheHostItselfIsAlwaysAllowed) {
   };
   const std::vector<std::string> other = {"https://other.example"};
   for (const auto& row : rows) {
-    EXPECT_EQ(origin_allowed(row.origin, row.host, {}), row.allowed) << row.origin << row.host;
-    EXPECT_EQ(origin_allowed(row.origin, row.host, other), row.allowed)
+    EXPECT_EQ(allowed(row.origin, row.host, {}), row.allowed) << row.origin << row.host;
+    EXPECT_EQ(allowed(row.origin, row.host, {.origins = other}), row.allowed)
         << row.origin << row.host << ": a list takes nothing away";
   }
 }
@@ -105,23 +109,71 @@ TEST(OriginTest, OfAnotherHostIsAllowedIfItIsListed) {
       {"null", false},
   };
   for (const auto& row : rows) {
-    EXPECT_EQ(origin_allowed(row.origin, "the.host", list), row.allowed) << row.origin;
+    EXPECT_EQ(allowed(row.origin, "the.host", {.origins = list}), row.allowed) << row.origin;
   }
 }
 
 TEST(OriginTest, WithoutAHostIsAllowedIfItIsListedAsSuch) {
-  EXPECT_FALSE(origin_allowed("null", "the.host", {}));
-  EXPECT_TRUE(origin_allowed("null", "the.host", std::vector<std::string>{"null"}));
-  EXPECT_FALSE(origin_allowed("http://null", "the.host", std::vector<std::string>{"null"}));
-  EXPECT_TRUE(origin_allowed("null", "the.host", std::vector<std::string>{"*"}));
-  EXPECT_TRUE(origin_allowed("http://any.where", "the.host", std::vector<std::string>{"*"}));
+  const auto with = [](const char* entry) { return PageRules{.origins = {entry}}; };
+  EXPECT_FALSE(allowed("null", "the.host", {}));
+  EXPECT_TRUE(allowed("null", "the.host", with("null")));
+  EXPECT_FALSE(allowed("http://null", "the.host", with("null")));
+  EXPECT_TRUE(allowed("null", "the.host", with("*")));
+  EXPECT_TRUE(allowed("http://any.where", "the.host", with("*")));
+}
+
+TEST(OriginTest, OfANameThatAPageMadePointHereIsNotTheHostsOwn) {
+  const std::vector<std::string> named = {"Dashboard.example.com", "stocks"};
+  const struct {
+    const char* origin;
+    const char* host;
+    bool from_here;  // straight from this machine, where nobody has named the host
+    bool by_name;    // where it was named, from anywhere
+  } rows[] = {
+      {"http://evil.example:5111", "evil.example:5111", false, false},
+      {"http://localhost.evil.example", "localhost.evil.example", false, false},
+      {"http://127.0.0.1.evil.example", "127.0.0.1.evil.example", false, false},
+      {"http://machine.evil.example", "machine.evil.example", false, false},
+      {"http://dashboard.example.com", "dashboard.example.com", false, true},
+      {"http://STOCKS:5111", "stocks:5111", false, true},
+      {"http://a.stocks", "a.stocks", false, false},
+      {"https://evil.example", "evil.example", true, false},  // TLS ended at a proxy
+      {"ftp://evil.example:5111", "evil.example:5111", false, false},
+      {"http://localhost:5111", "localhost:5111", true, true},
+      {"http://stocks.localhost:5111", "stocks.localhost:5111", true, true},
+      {"http://127.0.0.1:5111", "127.0.0.1:5111", true, true},
+      {"http://10.0.0.7:5111", "10.0.0.7:5111", true, true},
+      {"http://[::1]:5111", "[::1]:5111", true, true},
+      {"http://machine:5111", "machine:5111", true, true},
+  };
+  for (const auto& row : rows) {
+    AskedBy asked_by{.origin = row.origin, .host_header = row.host, .is_straight_from_here = true};
+    EXPECT_EQ(page_allowed(asked_by, {.machine = "Machine"}), row.from_here) << row.origin;
+    EXPECT_EQ(page_allowed(asked_by, {.hosts = named, .machine = "Machine"}), row.by_name)
+        << row.origin;
+    asked_by.is_straight_from_here = false;
+    EXPECT_EQ(page_allowed(asked_by, {.hosts = named, .machine = "Machine"}), row.by_name)
+        << row.origin;
+    EXPECT_TRUE(page_allowed(asked_by, {.machine = "Machine"}))
+        << "unnamed, and not from here: " << row.origin;
+  }
+}
+
+TEST(OriginTest, OfTheHostItselfNeedsAName) {
+  for (const char* good : {"dashboard.example.com", "Stocks", "10.0.0.7", "[::1]", "my_host"}) {
+    EXPECT_TRUE(is_host_name(good)) << good;
+  }
+  for (const char* bad : {"", "a:80", "https://a", "a/b", "*.a", "::1", "a b", "한국.kr"}) {
+    EXPECT_FALSE(is_host_name(bad)) << bad;
+  }
 }
 
 TEST(OriginTest, OfTheListIsUnderstoodOrRefusedByName) {
   for (const char* good :
        {"*", "null", "https://example.com", "http://localhost:3000", "http://[::1]:80",
         "https://*.example.com", "https://*.example.com:8443", "https://example.com/",
-        "*://example.com", "http://localhost:*", "*://*.example.com:*"}) {
+        "*://example.com", "http://localhost:*", "*://*.example.com:*", "https://*.team.vercel.app",
+        "http://*.lan", "http://*.localhost:*", "https://com"}) {
     EXPECT_EQ(expected_origin(good), "") << good;
   }
   const struct {
@@ -151,6 +203,11 @@ TEST(OriginTest, OfTheListIsUnderstoodOrRefusedByName) {
       {"https://example.com//", "without a path"},
       {"https://example.com?x", "without a path"},
       {"wss://example.com", "begins with http:// or https://"},
+      {"https://*.com", "everybody can have one below com"},
+      {"https://*.co.kr:8443", "below co.kr"},
+      {"*://*.KR:*", "below kr"},
+      {"https://*.vercel.app", "https://*.example.com"},
+      {"https://*.xn--3e0b707e", "below xn--3e0b707e"},
       {"https://한국.kr", "xn--"},
       {"https://ex\xff.kr", "xn--"},
   };

@@ -28,12 +28,13 @@ const std::string kVersion = "Sec-WebSocket-Version: 13\r\n";
 const std::string kGet = "GET /ws HTTP/1.1\r\n";
 const std::string kGood = kGet + kHost + kUpgrade + kConnection + kVersion + kKey;
 
-UpgradeVerdict verdict_on(const std::string& head, const std::vector<std::string>& origins = {}) {
+UpgradeVerdict verdict_on(const std::string& head, const PageRules& pages = {},
+                          bool is_from_here = false) {
   http::request_parser<http::empty_body> parser;
   boost::system::error_code error;
   parser.put(boost::asio::buffer(head + "\r\n"), error);
   EXPECT_TRUE(parser.is_header_done()) << head << error.message();
-  return check_upgrade(parser.get(), origins);
+  return check_upgrade(parser.get(), pages, is_from_here);
 }
 
 TEST(UpgradeTest, AcceptsAGoodRequest) {
@@ -141,8 +142,18 @@ TEST(UpgradeTest, KnowsWhyItRefuses) {
 
 TEST(UpgradeTest, TakesTheListOfOriginsIntoAccount) {
   const std::string head = kGood + "Origin: https://app.example.org\r\n";
-  EXPECT_TRUE(verdict_on(head, {"https://*.example.org"}).accepted());
-  EXPECT_EQ(verdict_on(head, {"https://example.org"}).refusal.status, 403U);
+  EXPECT_TRUE(verdict_on(head, {.origins = {"https://*.example.org"}}).accepted());
+  EXPECT_EQ(verdict_on(head, {.origins = {"https://example.org"}}).refusal.status, 403U);
+}
+
+TEST(UpgradeTest, BelievesAProxyThatTheHostIsCalledSo) {
+  const std::string head = kGood + "Origin: http://example.com:5111\r\n";
+  EXPECT_EQ(verdict_on(head, {}, true).refusal.status, 403U) << "a rebound name";
+  for (const char* header :
+       {"Forwarded: for=10.0.0.7\r\n", "X-Forwarded-For: 10.0.0.7\r\n", "Via: 1.1 proxy\r\n"}) {
+    EXPECT_TRUE(verdict_on(head + header, {}, true).accepted()) << header;
+    EXPECT_EQ(verdict_on(head + header, {.hosts = {"other"}}, true).refusal.status, 403U) << header;
+  }
 }
 
 TEST(TargetTest, HasAPath) {
