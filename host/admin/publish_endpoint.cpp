@@ -65,7 +65,7 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
     return turn_away(
         admin_error(400, "bad_json", "The body is not valid JSON: " + where_not_json(body)));
   }
-  if (nesting_of(body) > kMaxNesting) {
+  if (is_nested_deeper(body, kMaxNesting)) {
     return turn_away(admin_error(
         400, "bad_json",
         "Objects and lists may stand in each other " + std::to_string(kMaxNesting) + " deep"));

@@ -192,6 +192,7 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.count("topics_per_request", limits.topics_per_request, {1, kMillion});
   map.count("topic_name", limits.topic_name_bytes, {1, 255});
   map.count("commands_per_second", limits.commands_per_second, {0, kMillion});
+  map.count("control_frames_per_second", limits.control_frames_per_second, {0, kMillion});
   map.count("connections", limits.connections, {0, 10 * kMillion});
   map.count("connections_per_address", limits.connections_per_address, {0, 10 * kMillion});
   map.count("accepts_per_second", limits.accepts_per_second, {0, kMillion});

@@ -66,11 +66,12 @@ struct LimitsConfig {
   std::size_t topics_per_connection = 1'024;
   std::size_t topics_per_request = 128;
   std::size_t topic_name_bytes = 255;
-  std::uint32_t commands_per_second = 100;  ///< 0: off
-  std::size_t connections = 0;              ///< 0: off
-  std::size_t connections_per_address = 0;  ///< 0: off
-  std::uint32_t accepts_per_second = 0;     ///< 0: off
-  std::size_t handshakes = 4096;            ///< in progress
+  std::uint32_t commands_per_second = 100;        ///< 0: off
+  std::uint32_t control_frames_per_second = 100;  ///< 0: off
+  std::size_t connections = 0;                    ///< 0: off
+  std::size_t connections_per_address = 0;        ///< 0: off
+  std::uint32_t accepts_per_second = 0;           ///< 0: off
+  std::size_t handshakes = 4096;                  ///< in progress
   std::size_t descriptors_reserve = 128;
   bool operator==(const LimitsConfig&) const = default;
 };

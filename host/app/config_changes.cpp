@@ -57,6 +57,9 @@ void for_each_setting(Use use) {
       "limits.commands_per_second", kAtOnce,
       [](auto& c) -> auto& { return c.limits.commands_per_second; });
   use(
+      "limits.control_frames_per_second", kAtOnce,
+      [](auto& c) -> auto& { return c.limits.control_frames_per_second; });
+  use(
       "limits.connections", kAtOnce, [](auto& c) -> auto& { return c.limits.connections; });
   use(
       "limits.connections_per_address", kAtOnce,

@@ -116,6 +116,7 @@ NetOptions net_options(const Config& config) {
                        .page = config.server.demo_page ? demo_page(config.server.path) : ""},
           .connection = {.message_bytes = config.limits.message_bytes,
                          .outbox = {.bytes = config.limits.outbox_bytes},
+                         .control_frames_per_second = config.limits.control_frames_per_second,
                          .write_stall = config.limits.write_stall,
                          .drain = config.server.drain},
           .admission = {.connections = config.limits.connections,

@@ -34,5 +34,7 @@ inline constexpr CloseReason kCloseShutdown{1001, "server shutdown", Counter::kC
 inline constexpr CloseReason kCloseInternal{1011, "internal error", Counter::kClosedInternal};
 inline constexpr CloseReason kCloseSlow{4413, "reader too slow", Counter::kClosedSlow};
 inline constexpr CloseReason kCloseFlood{4429, "too many errors", Counter::kClosedFlood};
+inline constexpr CloseReason kCloseControlFlood{4429, "too many control frames",
+                                                Counter::kClosedFlood};
 
 }  // namespace broadcast

@@ -96,23 +96,22 @@ std::string where_not_json(std::string_view text) {
   return where + ", near " + printable(rest, at - begin + kNearBehind);
 }
 
-std::size_t nesting_of(std::string_view json) {
+bool is_nested_deeper(std::string_view text, std::size_t most) {
   std::size_t depth = 0;
-  std::size_t deepest = 0;
   bool in_string = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
     if (in_string && c == '\\') {
       ++i;
     } else if (c == '"') {
       in_string = !in_string;
     } else if (!in_string && (c == '{' || c == '[')) {
-      deepest = std::max(deepest, ++depth);
-    } else if (!in_string && (c == '}' || c == ']')) {
+      if (++depth > most) return true;
+    } else if (!in_string && (c == '}' || c == ']') && depth > 0) {
       --depth;
     }
   }
-  return deepest;
+  return false;
 }
 
 std::string_view cut_utf8(std::string_view text, std::size_t max_bytes) {

@@ -11,7 +11,8 @@ namespace broadcast {
 /// Appends `text` as a JSON string, quotes included. REQUIRES: UTF-8.
 void append_quoted(std::string& out, std::string_view text);
 
-/// Writers of JSON recurse: what owners of topics get must not be deep enough to end their stack.
+/// Writers of JSON recurse, and nested lists are what costs most to read: neither clients' commands
+/// nor what owners of topics get is deeper.
 inline constexpr std::size_t kMaxNesting = 64;
 
 /// `text` behind the byte order mark that some editors and libraries put in front. What comes in
@@ -29,8 +30,9 @@ inline constexpr std::size_t kMaxNesting = 64;
 /// line of bounded length without control characters. REQUIRES: is_json() is false.
 [[nodiscard]] std::string where_not_json(std::string_view text);
 
-/// How deep objects and lists stand in each other. REQUIRES: valid JSON.
-[[nodiscard]] std::size_t nesting_of(std::string_view json);
+/// Objects and lists stand in each other deeper than `most`. Looks no further than that, so it may
+/// be asked before a text is parsed; of what is not JSON it counts the brackets.
+[[nodiscard]] bool is_nested_deeper(std::string_view text, std::size_t most);
 
 /// `text`, cut at a character boundary to at most `max_bytes`. REQUIRES: UTF-8.
 [[nodiscard]] std::string_view cut_utf8(std::string_view text, std::size_t max_bytes);

@@ -270,6 +270,11 @@ std::variant<Command, ErrorReply> parse_command(std::string_view text,
                        " bytes, this one has " + std::to_string(text.size()));
   }
   text = without_bom(text);
+  if (is_nested_deeper(text, kMaxNesting)) {
+    return ErrorReply{.code = ErrorCode::kBadJson,
+                      .message = "Objects and lists may stand in each other " +
+                                 std::to_string(kMaxNesting) + " deep"};
+  }
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded() || has_unread_bytes(text)) {
     return ErrorReply{.code = ErrorCode::kBadJson,

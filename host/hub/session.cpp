@@ -13,11 +13,20 @@ constexpr std::chrono::seconds kOffenceWindow{10};
 /// Subscribes that may be refused before they cost what other commands do, or as many as a request
 /// may name, if that is more: a page asks for all its topics once.
 constexpr std::size_t kFreeRefusals = 128;
+/// So long a refused name costs a token; every further so many bytes, one more. Whoever looks for a
+/// name's broadcaster reads all of it.
+constexpr std::size_t kNameBytesAToken = 64;
+/// A message of so many bytes costs a token more, and each further so many another one.
+constexpr std::size_t kBytesAToken = 1024;
 /// So many topics may be looked at for one token.
 constexpr std::size_t kTopicsAToken = 128;
 
 /// What the work of a request costs besides the command.
 std::size_t tokens_of(std::size_t topics) { return topics == 0 ? 0 : (topics - 1) / kTopicsAToken; }
+
+std::size_t refusal_tokens(const ErrorReply& error) {
+  return 1 + error.topic.size() / kNameBytesAToken;
+}
 
 /// Garbage and floods. What is wrong with a topic is an answer: a page that asks for topics which
 /// nobody serves asks for them again after each reconnect.
@@ -142,11 +151,14 @@ void Session::on_open(MonoTime now) {
 
 void Session::on_text(std::string_view text, MonoTime now) {
   counters_.add(Counter::kMessagesReceived);
+  const bool is_large = text.size() >= kBytesAToken;  // and has paid once it may be looked at
+  if (is_large && !takes_bytes(text.size(), now)) return;
   const auto parsed = parse_command(text, limits_.protocol);
   const auto* command = std::get_if<Command>(&parsed);
   const auto* error = std::get_if<ErrorReply>(&parsed);
-  if (error != nullptr && !is_offence(*error)) return refuse(*error, now);
-  if (!is_free(command) && !has_token(command != nullptr ? command->id : error->id, now)) return;
+  if (error != nullptr && !is_offence(*error) && !is_large) return refuse(*error, now);
+  const bool has_paid = is_large || is_free(command);
+  if (!has_paid && !has_token(command != nullptr ? command->id : error->id, now)) return;
   if (error != nullptr) {
     fail(*error, now);
   } else {
@@ -154,8 +166,9 @@ void Session::on_text(std::string_view text, MonoTime now) {
   }
 }
 
-void Session::on_binary(std::string_view, MonoTime now) {
+void Session::on_binary(std::string_view bytes, MonoTime now) {
   counters_.add(Counter::kMessagesReceived);
+  if (bytes.size() >= kBytesAToken && !takes_bytes(bytes.size(), now)) return;
   fail(
       {.code = ErrorCode::kBadMessage, .message = "Binary frames are not accepted; send JSON text"},
       now);
@@ -328,18 +341,29 @@ void Session::fail(const ErrorReply& error, MonoTime now) {
 }
 
 void Session::refuse(const ErrorReply& error, MonoTime now) {
-  if (is_free_refusal(error) || has_token(error.id, now)) fail(error, now);
+  if (!is_free_refusal(error)) {
+    if (!has_token(error.id, now)) return;
+    charge(refusal_tokens(error) - 1, now);
+  }
+  fail(error, now);
 }
 
 void Session::charge_refusal(const ErrorReply& error, MonoTime now) {
-  if (!is_free_refusal(error)) charge(1, now);
+  if (!is_free_refusal(error)) charge(refusal_tokens(error), now);
 }
 
 /// Never for a pattern: whether it is served, takes a look at all topics.
 bool Session::is_free_refusal(const ErrorReply& error) {
   const std::size_t free = std::max(kFreeRefusals, limits_.protocol.topics_per_request);
-  if (error.topic.ends_with('*') || errors().refusals >= free) return false;
-  ++errors().refusals;
+  const std::size_t with_this = errors().refusals + refusal_tokens(error);
+  if (error.topic.ends_with('*') || with_this > free) return false;
+  errors().refusals = with_this;
+  return true;
+}
+
+bool Session::takes_bytes(std::size_t bytes, MonoTime now) {
+  if (!has_token({}, now)) return false;
+  charge(bytes / kBytesAToken, now);
   return true;
 }
 

@@ -71,7 +71,10 @@ class Session final : public Client {
   [[nodiscard]] bool is_free(const Command* command) const;
   void reply(std::string_view text);
   void fail(const ErrorReply& error, MonoTime now);
-  /// Answers that a subscription is not possible, which costs a token after the first 128.
+  /// Pays for a large message, and for the command that it may be, before anybody looks at it.
+  /// False: it was answered with rate_limited.
+  [[nodiscard]] bool takes_bytes(std::size_t bytes, MonoTime now);
+  /// Answers that a subscription is not possible, which costs tokens after the first 128.
   void refuse(const ErrorReply& error, MonoTime now);
   /// That for one of many: the answer comes in any case.
   void charge_refusal(const ErrorReply& error, MonoTime now);
@@ -89,7 +92,7 @@ class Session final : public Client {
   /// Only those have it who were answered with an error.
   struct Errors {
     std::vector<MonoTime> offences;  // within the last ten seconds, oldest first
-    std::size_t refusals = 0;        // that cost nothing
+    std::size_t refusals = 0;        // tokens of those that cost nothing
   };
   [[nodiscard]] Errors& errors();
 

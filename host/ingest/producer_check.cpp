@@ -29,9 +29,7 @@ std::string words_of(Refusal refusal, std::string_view payload) {
 std::optional<Refusal> check_payload(const std::optional<std::string_view>& payload,
                                      std::size_t most_bytes) {
   if (!payload || payload->size() > most_bytes) return Refusal::kTooLarge;
-  if (!is_json(*payload) || nesting_of(*payload) > kMaxNesting) {
-    return Refusal::kNotJson;
-  }
+  if (!is_json(*payload) || is_nested_deeper(*payload, kMaxNesting)) return Refusal::kNotJson;
   const std::size_t first = payload->find_first_not_of(" \t\r\n");
   const bool is_either =
       first != std::string_view::npos && ((*payload)[first] == '{' || (*payload)[first] == '[');

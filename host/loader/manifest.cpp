@@ -122,7 +122,7 @@ json parse_object(std::string_view file_name, std::string_view text) {
   try {
     json object = json::parse(text);
     // Copying a value recurses: without a limit, a text of brackets would overflow the stack.
-    if (nesting_of(text) > kMaxNesting) {
+    if (is_nested_deeper(text, kMaxNesting)) {
       throw PluginRefused(file + ": manifest is nested deeper than " + std::to_string(kMaxNesting) +
                           " levels. Correct it and build the plugin again.");
     }

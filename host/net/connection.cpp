@@ -68,12 +68,15 @@ class FrameSink {
     return connection_.make_room(now_);
   }
   bool on_ping(std::string_view payload) {
+    if (!connection_.takes_control_frame(now_)) return false;
     // From then on only the newest is answered, which RFC 6455 (5.5.3) allows.
     if (connection_.pongs_ < kMaxPongs) connection_.pong_ = Outbox::Ticket{};
     connection_.outbox_.push_pong(Message::frame_of(Opcode::kPong, payload), connection_.pong_);
     connection_.pongs_ = std::min(connection_.pongs_ + 1, kMaxPongs);
     return connection_.make_room(now_);
   }
+  bool on_pong(std::string_view) { return connection_.takes_control_frame(now_); }
+  bool on_empty_fragment() { return connection_.takes_control_frame(now_); }
 
  private:
   Connection& connection_;
@@ -87,6 +90,7 @@ Connection::Connection(Shard& shard, int socket, Admission::Place place,
       socket_(socket),
       outbox_(limits.outbox, shard.counters(), shard.touched(), *this,
               deflate ? deflate->form : FrameForm::kPlain),
+      control_frames_(control_frames_at_once()),
       reader_(limits.message_bytes, deflate ? &shard.inflater() : nullptr),
       place_(std::move(place)) {}
 
@@ -145,6 +149,18 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
       outbox_.close(reason_of(result.code, result.text));
       return;
   }
+}
+
+bool Connection::takes_control_frame(MonoTime now) {
+  shard_.counters().add(Counter::kControlFrames);
+  const double rate = limits_.control_frames_per_second;
+  const std::chrono::nanoseconds at_once(0);
+  if (rate == 0 || control_frames_.take(rate, control_frames_at_once(), now) == at_once) {
+    return true;
+  }
+  shard_.counters().add(Counter::kLimitControlFrames);
+  outbox_.close(kCloseControlFlood);
+  return false;
 }
 
 bool Connection::make_room(MonoTime now) {
@@ -262,6 +278,9 @@ void Connection::ping_if_silent(std::chrono::nanoseconds interval, const Message
 void Connection::forgive(std::chrono::nanoseconds pause, MonoTime now) {
   alive_ = std::min(alive_ + pause, now);
   if (client_) client_->on_host_pause(pause, now);
+  if (limits_.control_frames_per_second > 0) {
+    control_frames_.give(pause, limits_.control_frames_per_second, control_frames_at_once(), now);
+  }
   if (!waiting_) return;
   waiting_->progress += pause;
   if (waiting_->give_up_at != MonoTime{}) waiting_->give_up_at += pause;

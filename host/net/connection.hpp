@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "host/base/clock.hpp"
+#include "host/base/token_bucket.hpp"
 #include "host/hub/client.hpp"
 #include "host/hub/client_census.hpp"
 #include "host/hub/outbox.hpp"
@@ -26,6 +27,7 @@ class Shard;
 struct ConnectionLimits {
   std::size_t message_bytes = 64 * 1024;  ///< what a client may send in one message, as sent
   Outbox::Limits outbox;
+  std::uint32_t control_frames_per_second = 100;  ///< and ten times that at once; 0: off
   std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
 };
@@ -93,6 +95,12 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   Waiting& waiting(MonoTime now);
   void read_some(MonoTime now);
   void receive(std::span<char> bytes, MonoTime now);
+  /// Of a ping, a pong or a fragment with nothing in it: they cost the peer next to nothing. False:
+  /// there were too many, and it is closed.
+  [[nodiscard]] bool takes_control_frame(MonoTime now);
+  [[nodiscard]] double control_frames_at_once() const {
+    return 10.0 * limits_.control_frames_per_second;
+  }
   /// Many answers to one read must not fill the outbox of a client that reads: writes when it is
   /// half full. False: the connection is over.
   [[nodiscard]] bool make_room(MonoTime now);
@@ -117,6 +125,7 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   MonoTime alive_{};         // the last sign of life: a frame, or room made by a slow reader
   Outbox::Ticket pong_ = 0;  // the last one
   std::uint32_t pongs_ = 0;  // since nothing waited
+  TokenBucket control_frames_;
   FrameReader reader_;
   const Admission::Place place_;
 };

@@ -147,7 +147,10 @@ FrameReader::Event FrameReader::take_data(std::string_view part) {
     kept_.append(part);  // grows with what has come, never with what was announced
     message_bytes_ += part.size();
   }
-  if (!message_ends) return {};
+  if (!message_ends) {
+    const bool is_empty = frame_ends && payload_bytes() == 0;
+    return is_empty ? Event{EventKind::kEmptyFragment, 0, {}} : Event{};
+  }
   const EventKind kind = message_ == Opcode::kText ? EventKind::kText : EventKind::kBinary;
   message_ = Opcode::kContinuation;
   message_bytes_ = 0;

@@ -40,7 +40,8 @@ class FrameReader {
   /// Reads all frames in `bytes`, and overwrites them. `sink` has
   ///   bool on_message(MessageKind, std::string_view payload)   text is UTF-8
   ///   bool on_ping(std::string_view payload)
-  ///   void on_pong(std::string_view payload)                   if it cares
+  ///   bool on_pong(std::string_view payload)                   if it cares
+  ///   bool on_empty_fragment()                                 the same; without an end or a byte
   /// whose views live for the call; false stops the reader. After a close frame, an error, a stop
   /// or an exception of the sink it is done() and ignores what comes.
   template <class Sink>
@@ -59,7 +60,16 @@ class FrameReader {
   }
 
  private:
-  enum class EventKind : std::uint8_t { kNone, kText, kBinary, kPing, kPong, kClosed, kError };
+  enum class EventKind : std::uint8_t {
+    kNone,
+    kText,
+    kBinary,
+    kPing,
+    kPong,
+    kEmptyFragment,
+    kClosed,
+    kError
+  };
   struct Event {
     EventKind kind = EventKind::kNone;
     std::uint16_t code = 0;
@@ -135,7 +145,10 @@ FrameReader::Result FrameReader::feed(std::span<char> bytes, Sink& sink) {
         go_on = sink.on_ping(event.text);
         break;
       case EventKind::kPong:
-        if constexpr (requires { sink.on_pong(event.text); }) sink.on_pong(event.text);
+        if constexpr (requires { sink.on_pong(event.text); }) go_on = sink.on_pong(event.text);
+        break;
+      case EventKind::kEmptyFragment:
+        if constexpr (requires { sink.on_empty_fragment(); }) go_on = sink.on_empty_fragment();
         break;
       case EventKind::kClosed:
         return {ResultKind::kClosed, event.code, event.text};

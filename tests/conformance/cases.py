@@ -81,6 +81,8 @@ def pings():
     yield Case("2 ten pings", b"".join(frame(PING, b"ping-%d" % i) for i in range(10)),
                [(PONG, b"ping-%d" % i) for i in range(10)])
     yield Case("2 pong of 126 bytes", frame(PONG, b"\xfe" * 126), closed=1002)
+    yield Case("2 nine hundred pongs at once", frame(PONG) * 900, pieces=(7,))
+    yield Case("2 a flood of pongs", frame(PONG) * 2000, closed=4429, pieces=(7,))
 
 
 def reserved_bits():
@@ -121,6 +123,7 @@ def fragmentation():
                                                  + more(b"fragment3", last=True)) * 2, closed=1002)
     yield Case("5.18 the second one is text again", one + text("fragment2"), closed=1002)
     yield Case("5.18 the second one is binary", one + frame(BINARY, b"fragment2"), closed=1002)
+    yield Case("5 a flood of empty fragments", text("", fin=False) + more(b"") * 2000, closed=4429, pieces=(7,))
     five = (text("fragment1", fin=False) + more(b"fragment2") + frame(PING, b"pongme 1!") + more(b"fragment3")
             + more(b"fragment4") + frame(PING, b"pongme 2!") + more(b"fragment5", last=True))
     yield Case("5.19 five, with pings between", five,

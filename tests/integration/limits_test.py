@@ -14,7 +14,7 @@ import unittest
 
 from host import Host, mirror
 from process import DEADLINE
-from raw_websocket import CLOSE, TEXT, RawSocket, frame
+from raw_websocket import CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, frame
 
 PRICE = "price:005930"
 ANSWERED = 64  # handshakes that may stay behind their answer, a shard
@@ -159,6 +159,25 @@ class LimitsTest(unittest.TestCase):
         self.assertEqual(refused[0]["code"], "rate_limited")
         self.assertGreater(refused[0]["retry_after_ms"], 0)
         self.counted(host, "commands_per_second", len(refused))
+
+    def test_control_frames_per_second(self):
+        host = self.start(control_frames_per_second=1)
+        for name, first, frames in (("pings", b"", frame(PING, b"x")), ("pongs", b"", frame(PONG, b"")),
+                                    ("empty fragments", frame(TEXT, b"x", fin=False),
+                                     frame(CONTINUATION, b"", fin=False))):
+            with self.subTest(name):
+                client = self.connect(host)
+                client.send(first + 9 * frames)  # ten at once
+                if first:
+                    client.send(frame(CONTINUATION, b""))
+                else:
+                    client.send(frame(TEXT, b"x"))
+                while client.receive()[0] != 0x80 | TEXT:  # the error that the text is
+                    pass
+                client.send(first + 100 * frames)
+                self.assertEqual(self.close_code(client), 4429)
+        self.counted(host, "control_frames_per_second", 3)
+        self.assertRegex(host.metrics(), r"\nbroadcast_control_frames_total [3-9]\d\n")
 
     def test_connections(self):
         host = self.start(connections=1)

@@ -60,7 +60,8 @@ TEST(ConfigTest, ReadsEveryLimit) {
       configured(
           "limits: {message: 2KiB, outbox: 4MiB, publish: 1MiB, write_stall: 5s, handshake: 1s,\n"
           "  topics: 500, topics_per_connection: 50, topics_per_request: 5, topic_name: 99,\n"
-          "  commands_per_second: 0, connections: 10, connections_per_address: 2, "
+          "  commands_per_second: 0, control_frames_per_second: 7, connections: 10, "
+          "connections_per_address: 2, "
           "  accepts_per_second: 50, handshakes: 7}")
           .limits;
   const LimitsConfig expected{.message_bytes = 2048,
@@ -73,6 +74,7 @@ TEST(ConfigTest, ReadsEveryLimit) {
                               .topics_per_request = 5,
                               .topic_name_bytes = 99,
                               .commands_per_second = 0,
+                              .control_frames_per_second = 7,
                               .connections = 10,
                               .connections_per_address = 2,
                               .accepts_per_second = 50,

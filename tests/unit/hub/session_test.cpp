@@ -397,7 +397,67 @@ TEST_F(SessionTest, ManyRefusedInOneRequestCostAsManyTokensAfterTheFirst128) {
   }
   const std::vector<Json> texts = client.ask(R"({"type":"ping"})");
   ASSERT_THAT(words_of(texts), ElementsAre("error rate_limited"));
-  EXPECT_EQ(texts[0].at("retry_after_ms"), 310) << "two and 128 were taken of a hundred";
+  EXPECT_EQ(texts[0].at("retry_after_ms"), 330)
+      << "of a hundred two were taken, two for the second KiB of each, and 128";
+}
+
+TEST_F(SessionTest, RefusedNamesCostByTheirLength) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 100}});
+  const std::vector<std::string> unknown(128, "signal:" + std::string(248, 'x'));
+  const std::string text = Json{{"type", "subscribe"}, {"topics", unknown}}.dump();
+  ASSERT_EQ(text.size() / 1024, 32U);
+  EXPECT_THAT(words_of(client.ask(text)), ElementsAre("subscribed"));
+  const Json refused = client.ask(R"({"type":"ping"})").at(0);
+  EXPECT_EQ(word_of(refused), "error rate_limited");
+  EXPECT_EQ(refused.at("retry_after_ms"), 3180) << "33, and four for each name but 32";
+}
+
+TEST_F(SessionTest, OneRefusedNameCostsByItsLength) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 4}});
+  for (int i = 0; i < 128; ++i) client.send(subscribe("signal:foo"));
+  write_all(client.outbox());
+  const std::string text = subscribe("signal:" + std::string(248, 'x'));
+  EXPECT_THAT(words_of(client.ask(text)), ElementsAre("error unknown_topic"));
+  EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, ALargeCommandIsPaidByItsBytesBeforeAnybodyLooksAtIt) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 100}});
+  const std::string brackets(64 * 1024, '[');
+  EXPECT_THAT(words_of(client.ask(brackets)), ElementsAre("error bad_json"));
+  EXPECT_THAT(words_of(client.ask(brackets)), ElementsAre("error bad_json"));
+  const Json refused = client.ask(brackets).at(0);
+  EXPECT_EQ(word_of(refused), "error rate_limited");
+  EXPECT_EQ(refused.at("retry_after_ms"), 310) << "twice 65 were taken of a hundred";
+}
+
+TEST_F(SessionTest, WhatIsInflatedToMoreThanACommandMayHaveIsPaidByAllOfIt) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 100}});
+  EXPECT_THAT(words_of(client.ask(std::string(640 * 1024, ' '))), ElementsAre("error bad_message"));
+  EXPECT_EQ(client.ask(R"({"type":"ping"})").at(0).at("retry_after_ms"), 5420);
+}
+
+TEST_F(SessionTest, ABinaryMessageIsPaidByItsBytes) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 10}});
+  write_all(client.outbox());
+  const std::string bytes(64 * 1024, 'x');
+  client.session().on_binary(bytes, at(0s));
+  EXPECT_THAT(words_of(client.read()), ElementsAre("error bad_message"));
+  client.session().on_binary(bytes, at(0s));
+  EXPECT_THAT(words_of(client.read()), ElementsAre("error rate_limited"));
+}
+
+TEST_F(SessionTest, APageThatComesBackMayAskForAllItsTopicsAtOnce) {
+  TestClient client(play.a, {.limits = {.commands_per_second = 100}});
+  for (int batch = 0; batch < 8; ++batch) {
+    Json request = {{"type", "subscribe"}};
+    for (int i = 0; i < 128; ++i) {
+      const std::string topic = "price:" + std::to_string(100'000 + batch * 128 + i);
+      request["topics"].push_back(topic);
+      request["since"][topic] = {{"epoch", "k3v9x0aq"}, {"seq", 123'456}};
+    }
+    EXPECT_EQ(word_of(client.ask(request.dump()).at(0)), "subscribed") << batch;
+  }
 }
 
 TEST_F(SessionTest, AQueryStringIsNoFloodHoweverManyOfItsTopicsAreRefused) {

@@ -48,7 +48,10 @@ class FramePlay {
     write("ping", payload);
     return --left_ > 0;
   }
-  void on_pong(std::string_view payload) { write("pong", payload); }
+  bool on_pong(std::string_view payload) {
+    write("pong", payload);
+    return true;
+  }
 
  private:
   void write(std::string_view word, std::string_view payload) {

@@ -250,6 +250,24 @@ TEST(FrameReaderTest, IsDoneAfterAnExceptionOfTheSink) {
   EXPECT_TRUE(reader.done());
 }
 
+TEST(FrameReaderTest, TellsOfFragmentsWithNothingInThem) {
+  struct Counting {
+    static bool on_message(FrameReader::MessageKind, std::string_view) { return true; }
+    static bool on_ping(std::string_view) { return true; }
+    bool on_empty_fragment() { return ++empty < 3; }
+    int empty = 0;
+  } sink;
+  const std::string nothing = more("", Fragment::kMore);
+  FrameReader reader(kLimit);
+  std::string wire = text("", Fragment::kMore) + more("a", Fragment::kMore) +
+                     more("", Fragment::kLast) + text("") + text("b", Fragment::kMore) + nothing +
+                     nothing + nothing;
+  static_cast<void>(reader.feed(wire, sink));
+  EXPECT_EQ(sink.empty, 3);
+  EXPECT_TRUE(reader.done()) << "the sink said so";
+  EXPECT_EQ(reader.frames(), 7U);
+}
+
 TEST(FrameReaderTest, HandsOutAWholeFrameWithoutCopyingIt) {
   struct Looking {
     bool on_message(FrameReader::MessageKind, std::string_view payload) {
