@@ -16,6 +16,7 @@
 #include "host/app/descriptors.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
+#include "host/base/per_thread.hpp"
 
 namespace broadcast {
 
@@ -134,10 +135,9 @@ AdminServer::Options admin_options(const Config& config) {
   return options;
 }
 
-std::string new_client_id() {
-  thread_local boost::uuids::random_generator_mt19937 generate;  // no system call for each
-  return to_string(generate());
-}
+PerThread<boost::uuids::random_generator_mt19937> client_ids;  // no system call for each
+
+std::string new_client_id() { return to_string(client_ids.get()()); }
 
 std::string text_of(const tcp::endpoint& endpoint) {
   std::ostringstream out;

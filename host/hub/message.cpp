@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "host/base/per_thread.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -42,10 +44,14 @@ Digits digits_of(std::uint64_t number) {
   return digits;
 }
 
+PerThread<std::string> deflated_texts;
+PerThread<std::string> plain_texts;
+
 /// Empty: not worth it. Until the next call.
 std::string_view deflated_by(const Compressor& compressor, std::string_view text) {
-  thread_local std::string deflated;
-  if (!compressor || !compressor(text, deflated)) return {};
+  if (!compressor) return {};
+  std::string& deflated = deflated_texts.get();
+  if (!compressor(text, deflated)) return {};
   return deflated;
 }
 
@@ -105,12 +111,13 @@ MessagePtr Message::publication(std::uint64_t topic_id, Delivery delivery, std::
     append(to, payload.substr(1));
   };
   const std::size_t bytes = head.size() + digits.count + payload.size();
-  thread_local std::string text;
+  std::string_view deflated;
   if (compressor) {
+    std::string& text = plain_texts.get();
     text.resize(bytes);
     write(text.data());
+    deflated = deflated_by(compressor, text);
   }
-  const std::string_view deflated = deflated_by(compressor, text);
   const Made made = make(Opcode::kText, bytes, topic_id, seq, delivery, deflated);
   write(made.payload);
   return made.message;

@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "host/base/per_thread.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -50,13 +52,15 @@ class Deflater {
   unsigned level_;
 };
 
+PerThread<Deflater> deflaters;
+
 }  // namespace
 
 Compressor make_compressor(const DeflateOptions& options) {
   if (!options.enabled) return nullptr;
   return [options](std::string_view text, std::string& deflated) {
-    thread_local Deflater deflater(options.level);
-    return text.size() >= options.min_bytes && deflater.deflate(options.level, text, deflated);
+    return text.size() >= options.min_bytes &&
+           deflaters.get(options.level).deflate(options.level, text, deflated);
   };
 }
 

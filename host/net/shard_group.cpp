@@ -10,6 +10,7 @@
 #include "host/base/guarded.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/close_reason.hpp"
+#include "host/net/upgrade.hpp"
 
 namespace broadcast {
 
@@ -30,6 +31,7 @@ void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
 
 ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory)
     : options_(std::move(options)), factory_(std::move(factory)), admission_(options_.admission) {
+  prepare_upgrades();
   for (auto& flusher : make_flushers(options_.flush, options_.shards)) {
     shards_.push_back(std::make_unique<Shard>(hub, options_.connection, options_.listener,
                                               admission_, doors_, factory_, std::move(flusher)));

@@ -154,6 +154,8 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
+void prepare_upgrades() { static_cast<void>(accept_key_for("")); }
+
 UpgradeVerdict check_upgrade(const Request& request, const PageRules& pages, bool is_from_here) {
   if (auto refusal = refuse(request, pages, is_from_here)) return {{}, {}, *std::move(refusal)};
   DeflateAnswer deflate =

@@ -37,6 +37,10 @@ struct UpgradeVerdict {
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
                                            const PageRules& pages, bool is_from_here);
 
+/// Once, before any library of a broadcaster is loaded: OpenSSL takes the dynamic linker's lock at
+/// its first use, and a client would wait as long as somebody holds that.
+void prepare_upgrades();
+
 /// The target's path, percent-decoded.
 [[nodiscard]] std::string path_of(std::string_view target);
 /// What every `name` of the target's query is set to, percent-decoded; a + is a blank.
