@@ -6,6 +6,7 @@
 #include <exception>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -19,9 +20,13 @@
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
+#include "host/loader/trial.hpp"
 
 namespace broadcast {
 namespace {
+
+constexpr const char* kTryPlugin = "try-plugin";
+const TrialProgram kTrial{.arguments = {"broadcast-host", kTryPlugin}};
 
 /// SIGHUP is a wish for a reload as long as the process lives, and its default would end it. Until
 /// the server takes it, it is kept: it may have come after the YAML was read.
@@ -45,7 +50,7 @@ int serve(const std::string& file) {
   set_up_log(config.log.level, config.log.format);
   for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
   raise_descriptor_limit();  // every connection is one
-  auto server = std::make_unique<Server>(std::move(config), std::move(plan));
+  auto server = std::make_unique<Server>(std::move(config), std::move(plan), kTrial);
   if (hangup_came != 0) std::raise(SIGHUP);
   const Server::End end = server->run();
   block_hangups();
@@ -56,6 +61,7 @@ int serve(const std::string& file) {
 }
 
 int run(int argc, char** argv) {
+  if (argc > 1 && argv[1] == std::string_view(kTryPlugin)) run_trial();
   CLI::App app("Broadcasts what plugins publish to WebSocket subscribers", "broadcast-host");
   std::string file;
   bool only_check = false;
@@ -65,7 +71,7 @@ int run(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (only_check) {
     std::signal(SIGHUP, SIG_DFL);
-    run_check(file);
+    run_check(file, kTrial);
   }
   return serve(file);
 }

@@ -33,8 +33,8 @@ constexpr std::chrono::seconds kTick{1};
 constexpr std::chrono::seconds kGoodbye{1};
 /// What broadcasters have asked the cache for and what is not dropped yet.
 constexpr std::chrono::seconds kCacheStop{1};
-/// With plugins.strict: what loading and START of all broadcasters may take.
-constexpr std::chrono::seconds kStrictStart{30};
+/// With plugins.strict: what trial, loading and START of all broadcasters may take.
+constexpr std::chrono::seconds kStrictStart{60};
 constexpr const char* kNotStarted = "{} is not started: {}";
 
 tcp::endpoint endpoint_of(const ListenAddress& address) {
@@ -147,7 +147,7 @@ std::string text_of(const tcp::endpoint& endpoint) {
 
 }  // namespace
 
-Server::Server(Config config, BroadcasterPlan plan)
+Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
     : config_(std::move(config)),
       signals_(io_, SIGTERM, SIGINT),
       hangup_(io_),
@@ -162,8 +162,10 @@ Server::Server(Config config, BroadcasterPlan plan)
               }),
       relay_(hub_),
       ingest_(open_ingest(config_, hub_, store_.get(), counters_)),
-      broadcasters_(
-          {.hub = hub_, .clients = &shards_, .cache = ingest_ ? ingest_->cache() : nullptr}),
+      broadcasters_({.hub = hub_,
+                     .clients = &shards_,
+                     .cache = ingest_ ? ingest_->cache() : nullptr,
+                     .trial = std::move(trial)}),
       operations_(
           io_, config_, broadcasters_,
           [this](const std::vector<TopicPattern>& relay) { return apply(relay); }, counters_) {

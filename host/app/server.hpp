@@ -30,8 +30,8 @@ namespace broadcast {
 class Server {
  public:
   /// Builds and binds everything. Throws std::runtime_error that names what cannot be had, such as
-  /// a port. `plan` is what became of the YAML's broadcasters.
-  Server(Config config, BroadcasterPlan plan);
+  /// a port. `plan` is what became of the YAML's broadcasters; `trial` tries their libraries.
+  Server(Config config, BroadcasterPlan plan, TrialProgram trial);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 

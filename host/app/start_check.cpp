@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
@@ -21,10 +19,7 @@
 #include "host/app/descriptors.hpp"
 #include "host/app/holder.hpp"
 #include "host/base/log.hpp"
-#include "host/hub/cache_control.hpp"
-#include "host/hub/client_control.hpp"
 #include "host/ingest/redis_socket.hpp"
-#include "host/loader/broadcasters.hpp"
 #include "host/store/file_lock.hpp"
 #include "host/store/state_format.hpp"
 
@@ -57,7 +52,8 @@ std::string endpoint_text(const ListenAddress& listen) {
 
 class StartCheck {
  public:
-  StartCheck(const Config& config, const BroadcasterPlan& plan) : config_(config), plan_(plan) {}
+  StartCheck(const Config& config, const BroadcasterPlan& plan, const TrialProgram& trial)
+      : config_(config), plan_(plan), trial_(trial) {}
 
   StartFindings run() {
     check_listen("server.listen", config_.server.listen);
@@ -67,7 +63,7 @@ class StartCheck {
     check_redis();
     check_descriptors();
     judge_taken();
-    rehearse();
+    try_broadcasters();
     return std::move(findings_);
   }
 
@@ -182,54 +178,41 @@ class StartCheck {
     }
   }
 
-  void rehearse() {
-    class NoClients final : public ClientControl {
-      [[nodiscard]] std::size_t client_count() const override { return 0; }
-      [[nodiscard]] bool try_send_all(std::string_view) override { return true; }
-      [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds, std::uint16_t,
-                                        std::string_view) override {
-        return true;
-      }
-    };
-    class NoCache final : public CacheControl {
-      [[nodiscard]] bool try_drop(std::string_view) override { return true; }
-    };
-    struct Surroundings {
-      Counters counters;
-      TopicHub hub{{}, counters};
-      NoClients clients;
-      NoCache cache;
-      Broadcasters broadcasters{{.hub = hub, .clients = &clients, .cache = &cache}};
-    };
-    auto surroundings = std::make_unique<Surroundings>();
-    Broadcasters& broadcasters = surroundings->broadcasters;
+  void try_broadcasters() {
     for (const BroadcasterPlan::Ready& ready : plan_.ready) {
-      if (const auto refusal = broadcasters.try_add(ready.file, options_of(ready, config_))) {
-        fail("broadcasters." + *refusal);
-      }
+      const PluginRunner::Options options = options_of(ready, config_);
+      const std::string why = try_library(trial_,
+                                          {.file = *ready.file,
+                                           .name = options.name,
+                                           .permissions = options.permissions,
+                                           .host_version = options.host_version,
+                                           .copies = options.copies,
+                                           .has_cache = !config_.redis.cache_url().empty(),
+                                           .config = options.config},
+                                          [] { return false; });
+      if (!why.empty()) fail("broadcasters." + ready.name + ": " + why);
     }
-    for (const std::string& why : broadcasters.rehearse()) fail("broadcasters." + why);
-    // Somebody may still use it.
-    if (broadcasters.has_libraries_left()) static_cast<void>(surroundings.release());
   }
 
   const Config& config_;
   const BroadcasterPlan& plan_;
+  const TrialProgram& trial_;
   StartFindings findings_;
   std::vector<Taken> taken_;
 };
 
 }  // namespace
 
-StartFindings check_start(const Config& config, const BroadcasterPlan& plan) {
-  return StartCheck(config, plan).run();
+StartFindings check_start(const Config& config, const BroadcasterPlan& plan,
+                          const TrialProgram& trial) {
+  return StartCheck(config, plan, trial).run();
 }
 
-void run_check(const std::string& file) {
+void run_check(const std::string& file, const TrialProgram& trial) {
   const Config config = load_config(file, process_environment());
-  set_up_log("warn", LogFormat::kText);  // of what broadcasters say when they are configured
+  set_up_log("warn", LogFormat::kText);
   const BroadcasterPlan plan = plan_broadcasters(config);
-  const StartFindings findings = check_start(config, plan);
+  const StartFindings findings = check_start(config, plan, trial);
   const auto tell = [](const std::string& line) { std::fprintf(stderr, "%s\n", line.c_str()); };
   for (const std::string& warning : warnings_of(config)) tell(warning);
   for (const std::string& warning : findings.warnings) tell(warning);
@@ -241,7 +224,7 @@ void run_check(const std::string& file) {
                 plan.disabled.size());
   }
   std::fflush(stdout);
-  std::quick_exit(is_good ? 0 : 1);
+  std::exit(is_good ? 0 : 1);
 }
 
 }  // namespace broadcast

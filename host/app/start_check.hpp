@@ -8,6 +8,7 @@
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
+#include "host/loader/trial.hpp"
 
 namespace broadcast {
 
@@ -17,13 +18,14 @@ struct StartFindings {
 };
 
 /// Ports, state file and certificates, and whether each of `plan.ready` takes its `config:`, for
-/// which it is loaded, created, configured and destroyed. What one broadcast-host holds of it, be
-/// it one listener or the state file, is told once, as a warning: it is taken for the one that is
-/// about to be reloaded or restarted.
-[[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan);
+/// which `trial` loads, creates, configures and destroys it in a process of its own. What one
+/// broadcast-host holds of it, be it one listener or the state file, is told once, as a warning: it
+/// is taken for the one that is about to be reloaded or restarted.
+[[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan,
+                                        const TrialProgram& trial);
 
-/// Reads and checks `file`, prints what there is to say, and ends the process with 0 or 1, without
-/// destroying what a broadcaster may still use. Throws ConfigError.
-[[noreturn]] void run_check(const std::string& file);
+/// Reads and checks `file`, prints what there is to say, and ends the process with 0 or 1. Throws
+/// ConfigError.
+[[noreturn]] void run_check(const std::string& file, const TrialProgram& trial);
 
 }  // namespace broadcast

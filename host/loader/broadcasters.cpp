@@ -55,19 +55,6 @@ void Broadcasters::start() {
   for (const auto& runner : runners_) runner->start();
 }
 
-std::vector<std::string> Broadcasters::rehearse() {
-  std::vector<std::string> failed;
-  for (const auto& runner : runners_) {
-    if (std::string why = runner->rehearse(); !why.empty()) failed.push_back(std::move(why));
-  }
-  return failed;
-}
-
-bool Broadcasters::has_libraries_left() const {
-  return std::ranges::any_of(runners_,
-                             [](const auto& runner) { return runner->libraries_left() > 0; });
-}
-
 PluginRunner* Broadcasters::find(std::string_view name) const {
   const auto found = std::ranges::find(runners_, name, &PluginRunner::owner_name);
   return found == runners_.end() ? nullptr : found->get();

@@ -40,10 +40,6 @@ class Broadcasters final : public BroadcasterControl {
   /// of this.
   void set_absent(const std::vector<std::string>& disabled);
   void start();
-  /// Instead of start(): PluginRunner::rehearse() of each. Those that failed, a line each.
-  [[nodiscard]] std::vector<std::string> rehearse();
-  /// Some library is still mapped, or a callback has not returned.
-  [[nodiscard]] bool has_libraries_left() const;
   /// As PluginRunner::post_change(): another library, config or permissions for `options.name`,
   /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.
   void post_change(std::shared_ptr<const PluginFile> file, PluginRunner::Options options,

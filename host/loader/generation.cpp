@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "host/base/background.hpp"
 #include "host/base/printable.hpp"
@@ -110,6 +111,59 @@ void Generation::enter(State state) {
   parts_.on_news();
 }
 
+/// On a thread of its own, because this one must not stay in the background. Where nobody serves
+/// meanwhile, it is urgent.
+template <class Work>
+auto Generation::apart(Work work) const {
+  return std::async(std::launch::async, [this, work = std::move(work)] {
+    if (start_ == Start::kWhenTold || is_to_pause_.load()) move_to_background();
+    return work();
+  });
+}
+
+/// Why it is not to be loaded; empty: it passed, or nobody tries.
+std::string Generation::tried() const {
+  if (!parts_.trial.is_there()) return "";
+  return apart([this] {
+           return try_library(parts_.trial,
+                              {.file = *spec_.file,
+                               .name = parts_.name,
+                               .permissions = spec_.permissions,
+                               .host_version = parts_.host_version,
+                               .copies = parts_.copies,
+                               .has_cache = parts_.cache != nullptr,
+                               .config = std::nullopt},
+                              [this] { return parts_.inbox->is_stopping(); });
+         })
+      .get();
+}
+
+/// What loads or unloads holds the dynamic linker's lock. If that does not come to its end although
+/// its trial did, only another process helps: whoever needs the lock waits for ever, exit() too.
+template <class Work>
+auto Generation::with_linker(const char* what, Work work) const {
+  constexpr std::chrono::milliseconds kLook(100);
+  auto done = apart(std::move(work));
+  // Looks are counted, not the clock asked, which goes on while everything is stopped.
+  std::chrono::milliseconds waited{0};
+  while (parts_.trial.is_there() && done.wait_for(kLook) != std::future_status::ready) {
+    waited += kLook;
+    if (waited < parts_.trial.limit_here) continue;
+    end_process("has not been " + std::string(what) + " within " +
+                in_seconds(parts_.trial.limit_here));
+  }
+  return done.get();
+}
+
+void Generation::end_process(const std::string& why) const {
+  spdlog::critical(
+      "{}: {} ({}), although its trial has passed; nothing can be loaded or unloaded any more, and "
+      "the host ends",
+      parts_.name, why, spec_.file->path().string());
+  spdlog::default_logger()->flush();
+  ::_exit(1);
+}
+
 /// What the plugin keeps for its thread, by pthread_key or thread_local, is destroyed as that ends,
 /// by the library's code: so that is unmapped afterwards.
 void Generation::keep() {
@@ -124,13 +178,28 @@ void Generation::keep() {
   }
   // Where destroy failed, threads of it may still run in the library: it stays mapped.
   if (!library_ || has_destroy_failed_) return;
-  if (is_to_pause_.load()) move_to_background();  // its successor serves
-  library_->unload();
+  about_to("unload");
+  try {
+    with_linker("unloaded", [this] { library_->unload(); });
+  } catch (const std::system_error& error) {
+    spdlog::error("{}: no thread to unload its library: {}", parts_.name, error.what());
+  }
 }
 
 void Generation::run() {
   try {
-    library_ = load();
+    std::string why = tried();
+    if (is_over()) return;
+    if (!why.empty()) return fail("could not be loaded", std::move(why));
+    enter(State::kPreparing);
+    about_to("load");
+    library_ = with_linker("loaded", [this] {
+      return std::make_unique<PluginLibrary>(*spec_.file, parts_.name, parts_.copies);
+    });
+  } catch (const LinkerLocked& locked) {
+    if (parts_.trial.is_there()) end_process(locked.what());
+    fail("could not be loaded", locked.what());
+    return;
   } catch (const std::exception& error) {
     fail("could not be loaded", error.what());
     return;
@@ -152,26 +221,17 @@ void Generation::run() {
   end();
 }
 
-/// By a thread of its own, because this one must not stay in the background. Where nobody serves
-/// meanwhile, it is urgent.
-std::unique_ptr<PluginLibrary> Generation::load() const {
-  auto library = std::async(std::launch::async, [this] {
-    if (start_ == Start::kWhenTold) move_to_background();
-    return std::make_unique<PluginLibrary>(*spec_.file, parts_.name, parts_.copies);
-  });
-  return library.get();
-}
-
 void Generation::prepare() {
   const bc_entry& entry = library_->entry();
   const Outcome created =
-      call([&] { return entry.create(services_->table(), parts_.name.c_str(), &self_); });
+      call("create", [&] { return entry.create(services_->table(), parts_.name.c_str(), &self_); });
   is_created_ = created.status == BC_OK;
+  if (start_ == Start::kUnconfigured) return;  // the real one will say what came of it
   judge_start("create", created);
   if (has_failed_) return;
   bc_event config = event_of(BC_EV_CONFIG, mono_now());
   config.data = lend(spec_.config);
-  judge_start("CONFIG", handle(config));
+  judge_start("CONFIG", handle("CONFIG", config));
 }
 
 void Generation::await_go() {
@@ -182,7 +242,7 @@ void Generation::await_go() {
 void Generation::start() {
   enter(State::kStarting);
   services_->open();
-  judge_start("START", handle(event_of(BC_EV_START, mono_now())));
+  judge_start("START", handle("START", event_of(BC_EV_START, mono_now())));
   if (has_failed_) return;
   started_ = mono_now();
   if (!parts_.on_started()) return fail("came too late", "START has not returned in time");
@@ -219,7 +279,7 @@ bool Generation::serve_timer() {
   if (!due) return false;
   bc_event event = event_of(BC_EV_TIMER, due->due);
   event.id = due->id;
-  judge("TIMER", handle(event));
+  judge("TIMER", handle("TIMER", event));
   return true;
 }
 
@@ -243,7 +303,7 @@ void Generation::serve_message(PluginInbox::Message& message) {
   event.data = lend(message.message.payload);
   under_way_.with_lock([&](auto& done) { done = std::move(message.done); });
   services_->begin_message(message.message);
-  const Outcome outcome = handle(event);
+  const Outcome outcome = handle("MESSAGE", event);
   Verdict verdict = verdict_of(outcome);
   std::vector<std::uint64_t> commits = services_->end_message(verdict);
   const std::uint64_t commit = verdict.last.commit;
@@ -298,14 +358,14 @@ void Generation::serve_demand(const PluginInbox::Demand& demand, std::uint16_t f
   event.flags = flags;
   event.num = demand.subscribers;
   event.topic = lend(demand.topic);
-  judge("DEMAND", handle(event));
+  judge("DEMAND", handle("DEMAND", event));
 }
 
 void Generation::serve_post(const PluginInbox::Post& post) {
   bc_event event = event_of(BC_EV_POST, post.queued);
   event.id = post.id;
   event.ptr = post.ptr;
-  judge("POST", handle(event));
+  judge("POST", handle("POST", event));
 }
 
 void Generation::end() {
@@ -318,7 +378,7 @@ void Generation::end() {
     bc_event event = event_of(BC_EV_STOP, mono_now());
     event.num = ns(parts_.inbox->is_stopping() ? parts_.inbox->stop_deadline()
                                                : mono_now() + kStopAfterFailure);
-    judge("STOP", handle(event));
+    judge("STOP", handle("STOP", event));
   }
   services_->revoke();
   if (is_to_pause_.load()) move_to_background();  // its successor serves
@@ -333,7 +393,7 @@ void Generation::deliver_posts() {
 }
 
 void Generation::destroy() {
-  const Outcome outcome = call([&]() -> bc_status {
+  const Outcome outcome = call("destroy", [&]() -> bc_status {
     library_->entry().destroy(std::exchange(self_, nullptr));
     return BC_OK;
   });
@@ -342,8 +402,13 @@ void Generation::destroy() {
   count_error("destroy", outcome);
 }
 
+void Generation::about_to(std::string_view what) const {
+  if (parts_.before) parts_.before(what);
+}
+
 template <class F>
-Generation::Outcome Generation::call(F&& function) {
+Generation::Outcome Generation::call(std::string_view what, F&& function) {
+  about_to(what);
   Outcome outcome;
   // The second net: the SDK fences its side, but not every plugin is built with the SDK.
   try {
@@ -359,8 +424,8 @@ Generation::Outcome Generation::call(F&& function) {
   return outcome;
 }
 
-Generation::Outcome Generation::handle(const bc_event& event) {
-  return call([&] { return library_->entry().handle(self_, &event); });
+Generation::Outcome Generation::handle(std::string_view what, const bc_event& event) {
+  return call(what, [&] { return library_->entry().handle(self_, &event); });
 }
 
 void Generation::judge(std::string_view what, const Outcome& outcome) {

@@ -19,6 +19,7 @@
 #include "host/base/guarded.hpp"
 #include "host/loader/host_services.hpp"
 #include "host/loader/plugin_library.hpp"
+#include "host/loader/trial.hpp"
 
 namespace broadcast {
 
@@ -38,6 +39,7 @@ class Generation {
     std::chrono::nanoseconds ran{};  ///< since START returned; zero if it did not
   };
   enum class State : std::uint8_t {
+    kTrying,     ///< in a process of its own
     kPreparing,  ///< dlopen, create, CONFIG
     kPrepared,   ///< waits for proceed()
     kStarting,
@@ -47,14 +49,15 @@ class Generation {
     kEnded    ///< the last: the plugin's thread has ended, and its library is unloaded
   };
   /// kWhenTold: beside one that serves, and so loaded in the background. kNever: waits as that one
-  /// does, but nobody serves meanwhile.
-  enum class Start : std::uint8_t { kAtOnce, kWhenTold, kNever };
+  /// does, but nobody serves meanwhile; kUnconfigured: nor does it get its CONFIG.
+  enum class Start : std::uint8_t { kAtOnce, kWhenTold, kNever, kUnconfigured };
   /// References and pointers outlive the generation, which is kept as long as its library is
   /// mapped.
   struct Parts {
     const std::string& name;  ///< the broadcaster's
     const std::string& host_version;
     const CopyPlace& copies;
+    const TrialProgram& trial;
     TopicHub& hub;
     const TopicOwner& owner;
     ClientControl* clients;
@@ -64,6 +67,8 @@ class Generation {
     std::shared_ptr<PluginInbox> inbox;  ///< its own, open
     /// [plugin] START returned BC_OK: may it serve? It ends if not.
     std::function<bool()> on_started;
+    /// What of the plugin runs next: "load", "create", "CONFIG". Null: nobody wants to know.
+    std::function<void(std::string_view)> before;
     std::function<void()> on_news;  ///< [plugin] state() is another
   };
 
@@ -112,7 +117,12 @@ class Generation {
 
   void keep();
   void run();
-  [[nodiscard]] std::unique_ptr<PluginLibrary> load() const;
+  template <class Work>
+  auto apart(Work work) const;
+  [[nodiscard]] std::string tried() const;
+  template <class Work>
+  auto with_linker(const char* what, Work work) const;
+  [[noreturn]] void end_process(const std::string& why) const;
   void prepare();
   void await_go();
   void start();
@@ -128,9 +138,10 @@ class Generation {
   void deliver_posts();
   void destroy();
 
+  void about_to(std::string_view what) const;
   template <class F>
-  Outcome call(F&& function);
-  Outcome handle(const bc_event& event);
+  Outcome call(std::string_view what, F&& function);
+  Outcome handle(std::string_view what, const bc_event& event);
   void judge(std::string_view what, const Outcome& outcome);
   void judge_start(std::string_view what, const Outcome& outcome);
   void count_error(std::string_view what, const Outcome& outcome);
@@ -146,7 +157,7 @@ class Generation {
   const Start start_;
   const Parts parts_;
   // Shared.
-  std::atomic<State> state_{State::kPreparing};
+  std::atomic<State> state_{State::kTrying};
   std::atomic<bool> has_started_{false};
   std::atomic<bool> may_start_{false};
   std::atomic<bool> is_to_pause_{false};

@@ -16,8 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/base/printable.hpp"
 #include "host/loader/elf_image.hpp"
-#include "host/loader/plugin_refused.hpp"
 
 namespace broadcast {
 
@@ -53,15 +53,17 @@ std::string read_file(const std::filesystem::path& path, const std::string& file
   return bytes;
 }
 
-/// The dynamic linker's own words out of Boost.DLL's.
-std::string linker_reason(std::string reason, const std::string& path) {
-  static constexpr std::string_view kBefore = "dlerror system message: ";
-  if (const auto at = reason.find(kBefore); at != std::string::npos) {
-    reason.erase(0, at + kBefore.size());
-    reason.erase(std::min(reason.rfind(')'), reason.size()));
-  }
+/// The dynamic linker's own words.
+std::string linker_reason(const std::string& path) {
+  const char* const said = ::dlerror();
+  std::string reason = said != nullptr ? said : "the dynamic linker refuses it";
   if (reason.starts_with(path + ": ")) reason.erase(0, path.size() + 2);
   return reason;
+}
+
+[[noreturn]] void linker_locked(const PluginFile& file, const std::string& what) {
+  throw LinkerLocked(file.file_name() + ": a static constructor of it throws: " + what +
+                     ". Make what can fail in create");
 }
 
 }  // namespace
@@ -79,14 +81,23 @@ PluginFile::PluginFile(std::filesystem::path path, std::string bytes, const Host
 
 std::shared_ptr<const PluginFile> PluginFile::read(const std::filesystem::path& path,
                                                    const HostOffer& offer) {
-  std::string bytes = read_file(path, path.filename().string());
-  return std::shared_ptr<const PluginFile>(new PluginFile(path, std::move(bytes), offer));
+  return of_bytes(path, read_file(path, path.filename().string()), offer);
+}
+
+std::shared_ptr<const PluginFile> PluginFile::of_bytes(std::filesystem::path path,
+                                                       std::string bytes, const HostOffer& offer) {
+  return std::shared_ptr<const PluginFile>(
+      new PluginFile(std::move(path), std::move(bytes), offer));
 }
 
 struct PluginLibrary::Loaded {
-  explicit Loaded(const std::string& path)
-      : library(boost::dll::fs::path(path),
-                boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local) {}
+  /// Throws what a static constructor throws. False: the linker refused it, see dlerror().
+  [[nodiscard]] bool try_load(const std::string& path) {
+    std::error_code error;
+    library.load(boost::dll::fs::path(path),
+                 boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local, error);
+    return !error;
+  }
   boost::dll::shared_library library;
 };
 
@@ -96,15 +107,29 @@ PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
   const std::string label = "bc:" + name + "#" + std::to_string(++serial);
   descriptor_ = private_copy(label, file.bytes(), place).take();
   path_ = "/proc/self/fd/" + std::to_string(descriptor_);
+  load(file);
   try {
-    loaded_ = std::make_unique<Loaded>(path_);
     take_entry(file);
   } catch (const std::exception& error) {
-    const std::string why = linker_reason(error.what(), path_);
     unload();
     static_cast<void>(release());
-    throw PluginRefused(file.file_name() + ": " + why);
+    throw PluginRefused(file.file_name() + ": " + error.what());
   }
+}
+
+void PluginLibrary::load(const PluginFile& file) {
+  loaded_ = std::make_unique<Loaded>();
+  try {
+    if (loaded_->try_load(path_)) return;
+  } catch (const std::exception& thrown) {
+    linker_locked(file, printable(thrown.what()));
+  } catch (...) {
+    linker_locked(file, "unknown exception");
+  }
+  std::string why = file.file_name() + ": " + linker_reason(path_);
+  unload();
+  static_cast<void>(release());
+  throw PluginRefused(std::move(why));
 }
 
 PluginLibrary::~PluginLibrary() {
@@ -113,6 +138,7 @@ PluginLibrary::~PluginLibrary() {
 }
 
 void PluginLibrary::take_entry(const PluginFile& file) {
+  if (!loaded_->library.has(BC_ENTRY_SYMBOL)) throw PluginRefused("exports no bc_plugin_entry");
   const auto& entry = loaded_->library.get<const bc_entry>(BC_ENTRY_SYMBOL);
   const auto refuse = [](const std::string& what) {
     throw PluginRefused("bc_plugin_entry " + what + ". Rebuild with SDK 1.x.");

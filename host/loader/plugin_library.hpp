@@ -13,6 +13,7 @@
 #include <broadcast/abi.h>
 
 #include "host/loader/manifest.hpp"
+#include "host/loader/plugin_refused.hpp"
 #include "host/loader/private_copy.hpp"
 
 namespace broadcast {
@@ -24,6 +25,10 @@ class PluginFile {
   /// Throws PluginRefused. Nothing of the file is executed or mapped executable.
   [[nodiscard]] static std::shared_ptr<const PluginFile> read(const std::filesystem::path& path,
                                                               const HostOffer& offer);
+  /// The same of bytes that were read from `path`.
+  [[nodiscard]] static std::shared_ptr<const PluginFile> of_bytes(std::filesystem::path path,
+                                                                  std::string bytes,
+                                                                  const HostOffer& offer);
   PluginFile(const PluginFile&) = delete;
   PluginFile& operator=(const PluginFile&) = delete;
 
@@ -45,12 +50,20 @@ class PluginFile {
   const Manifest manifest_;
 };
 
+/// A static constructor threw, and the dynamic linker, which was left in the middle of its work,
+/// keeps its lock: nobody in this process can load, unload or exit() any more.
+class LinkerLocked : public PluginRefused {
+ public:
+  using PluginRefused::PluginRefused;
+};
+
 /// One generation's mapped copy of a PluginFile, of its own name and inode, because the linker
 /// would hand out the old code again for either. Unloaded after the threads that ran in it ended.
 class PluginLibrary {
  public:
   /// [any] The copy is called like "bc:price#3" in /proc/self/maps, no two alike. Throws
-  /// PluginRefused with the linker's reason, or when the entry is not what the manifest says.
+  /// PluginRefused with the linker's reason, or when the entry is not what the manifest says;
+  /// LinkerLocked.
   PluginLibrary(const PluginFile& file, const std::string& name, const CopyPlace& place);
   /// Without unload() the copy stays mapped for good, and its descriptor open.
   ~PluginLibrary();
@@ -69,6 +82,7 @@ class PluginLibrary {
  private:
   struct Loaded;  // Boost.DLL stays out of this header
 
+  void load(const PluginFile& file);
   void take_entry(const PluginFile& file);
   [[nodiscard]] bool is_mapped() const;
 

@@ -204,6 +204,7 @@ std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
       Generation::Parts{.name = options_.name,
                         .host_version = options_.host_version,
                         .copies = options_.copies,
+                        .trial = surroundings_.trial,
                         .hub = surroundings_.hub,
                         .owner = *this,
                         .clients = surroundings_.clients,
@@ -217,6 +218,7 @@ std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
                               life_.with_lock([](Life& life) { life.started = mono_now(); });
                               return true;
                             },
+                        .before = surroundings_.before,
                         .on_news = [this] { progress_.set(); }});
 }
 

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -64,6 +65,9 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     TopicHub& hub;
     ClientControl* clients = nullptr;
     CacheControl* cache = nullptr;
+    TrialProgram trial = {};  ///< tries what is to be loaded
+    /// [any] What of it runs next, as Generation::Parts have it.
+    std::function<void(std::string_view)> before = nullptr;
   };
 
   /// What came of a change.
@@ -86,9 +90,10 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// [main] Once. Returns at once; how it went is on status:{name}. REQUIRES: try_claim() went
   /// well, or it has no file.
   void start();
-  /// [main] Instead of start(): loads it, creates an instance, configures and destroys it. Why that
-  /// fails, or empty. REQUIRES: it has a file.
-  [[nodiscard]] std::string rehearse();
+  enum class Rehearsal : std::uint8_t { kCreated, kConfigured };
+  /// [main] Instead of start(): loads it, creates an instance, configures it or not, and destroys
+  /// it, however long that takes. Why that fails, or empty. REQUIRES: it has a file.
+  [[nodiscard]] std::string rehearse(Rehearsal rehearsal);
   /// [main] Another library, config or permissions from now on: beside the generation that runs, if
   /// neither is `exclusive`; nothing: switched off. `done` is called once, on any thread, when the
   /// old generation is gone; with a refusal, what was before goes on.
@@ -154,6 +159,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   [[nodiscard]] std::string start_over(PluginSpec spec);
   [[nodiscard]] std::string switch_off();
   [[nodiscard]] std::string await_start(const Generation& generation);
+  void await_trial(const Generation& generation);
   [[nodiscard]] std::string why_not_started(const Generation& generation, std::string late) const;
   void retire(std::unique_ptr<Generation> generation);
   void keep(std::unique_ptr<Generation> generation);

@@ -61,6 +61,7 @@ PluginRunner::Changed PluginRunner::obey(std::optional<PluginSpec> spec) {
 std::string PluginRunner::replace_beside(PluginSpec spec) {
   auto next = make_generation(std::move(spec), Generation::Start::kWhenTold);
   next->launch();
+  await_trial(*next);
   static_cast<void>(wait_until(mono_now() + options_.times.prepare,
                                [&] { return next->state() >= State::kPrepared; }));
   if (next->state() != State::kPrepared || is_stopping_.load()) {
@@ -100,16 +101,15 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
   return "";
 }
 
-std::string PluginRunner::rehearse() {
-  auto trial = make_generation(*spec_, Generation::Start::kNever);
-  trial->launch();
-  static_cast<void>(wait_until(mono_now() + options_.times.prepare,
-                               [&] { return trial->state() >= State::kPrepared; }));
-  std::string why = trial->state() == State::kPrepared
-                        ? ""
-                        : why_not_started(*trial, "create and CONFIG have not returned in time");
-  retire(std::move(trial));
-  return why;
+std::string PluginRunner::rehearse(Rehearsal rehearsal) {
+  auto one = make_generation(*spec_, rehearsal == Rehearsal::kConfigured
+                                         ? Generation::Start::kNever
+                                         : Generation::Start::kUnconfigured);
+  one->launch();
+  while (one->state() < State::kPrepared) progress_.wait(std::nullopt);
+  const auto failure = one->failure();
+  retire(std::move(one));
+  return failure ? failure->detail : "";
 }
 
 /// After a START that failed: who came or went meanwhile, where it would have had other topics, was
@@ -189,8 +189,14 @@ std::string PluginRunner::switch_off() {
   return "";
 }
 
+/// It has limits of its own, and a stop calls it off.
+void PluginRunner::await_trial(const Generation& generation) {
+  while (generation.state() == State::kTrying && !is_stopping_.load()) progress_.wait(std::nullopt);
+}
+
 /// Empty: it has started.
 std::string PluginRunner::await_start(const Generation& generation) {
+  await_trial(generation);
   static_cast<void>(wait_until(mono_now() + options_.times.start, [&] {
     return generation.has_started() || generation.state() >= State::kFailed;
   }));

@@ -1,8 +1,12 @@
-// Good but for one thing that `broadcastctl plugin check` has to find: which one, CMakeLists.txt
-// says.
+// Good but for one thing that `broadcastctl plugin check` or a trial has to find: which one,
+// CMakeLists.txt says.
 
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 #include <fcntl.h>
@@ -38,6 +42,49 @@ std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr
 [[maybe_unused, noreturn]] void sleep_for_ever() {
   for (;;) ::pause();
 }
+
+/// In a process that is there to be lost.
+[[maybe_unused]] bool is_tried() {
+  std::ifstream file("/proc/self/cmdline");
+  const std::string line{std::istreambuf_iterator<char>(file), {}};
+  return line.find("try") != std::string::npos;
+}
+
+/// Until a byte comes through the pipe that CARELESS_HOLD names; without one for ever.
+[[maybe_unused]] void wait_until_let_go() {
+  const char* const path = std::getenv("CARELESS_HOLD");
+  const int hold = path != nullptr ? ::open(path, O_RDONLY | O_CLOEXEC) : -1;
+  char byte = 0;
+  if (hold < 0 || ::read(hold, &byte, 1) != 1) sleep_for_ever();
+  ::close(hold);
+}
+
+/// As a static object does it.
+struct Loaded {
+  Loaded() {
+#if defined(CARELESS_LOAD_CRASH)
+    ::raise(SIGSEGV);
+#elif defined(CARELESS_LOAD_HANG)
+    sleep_for_ever();
+#elif defined(CARELESS_LOAD_THROW)
+    throw std::runtime_error("no such table");
+#elif defined(CARELESS_LOAD_SLOW)
+    if (!is_tried()) wait_until_let_go();
+#elif defined(CARELESS_LOAD_INHERITS)
+    if (::fcntl(std::atoi(std::getenv("CARELESS_INHERITED")), F_GETFD) != -1) ::raise(SIGSEGV);
+#endif
+  }
+  ~Loaded() {
+#if defined(CARELESS_UNLOAD_CRASH)
+    ::raise(SIGSEGV);
+#elif defined(CARELESS_UNLOAD_SLOW)
+    if (!is_tried()) wait_until_let_go();
+#endif
+  }
+  Loaded(const Loaded&) = delete;
+  Loaded& operator=(const Loaded&) = delete;
+};
+const Loaded loaded;
 
 bc_status start() {
 #if defined(CARELESS_THREAD)
@@ -82,7 +129,12 @@ bc_status configure([[maybe_unused]] std::string_view config) {
   return BC_OK;
 }
 
-bc_status create(const bc_host*, const char*, void**) { return BC_OK; }
+bc_status create(const bc_host*, const char*, void**) {
+#ifdef CARELESS_CREATE_CRASH
+  ::raise(SIGSEGV);
+#endif
+  return BC_OK;
+}
 bc_status handle(void*, const bc_event* event) {
   switch (event->kind) {
     case BC_EV_CONFIG:
@@ -99,7 +151,11 @@ bc_status handle(void*, const bc_event* event) {
       return BC_OK;
   }
 }
-void destroy(void*) {}
+void destroy(void*) {
+#ifdef CARELESS_DESTROY_CRASH
+  ::raise(SIGSEGV);
+#endif
+}
 
 }  // namespace
 

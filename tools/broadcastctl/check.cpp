@@ -5,7 +5,7 @@
 #include <set>
 #include <utility>
 
-#include "tools/broadcastctl/child.hpp"
+#include "host/loader/child.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
 #include "tools/broadcastctl/static_checks.hpp"
 #include "tools/broadcastctl/steps.hpp"
@@ -54,7 +54,8 @@ CheckResult result_of(const std::string& line) {
 /// A step's results: those that the child told of, its death, and those it did not come to.
 std::vector<CheckResult> run_in_child(const Step& step, const CheckOptions& options) {
   constexpr std::chrono::seconds kBesides(20);  // for what takes its time under a sanitizer
-  const ChildEnd end = run_child(command_line(step.name, options), 2 * options.deadline + kBesides);
+  const ChildEnd end =
+      run_child(command_line(step.name, options), {.silence = 2 * options.deadline + kBesides});
   std::vector<CheckResult> results;
   for (const std::string& line : end.lines) results.push_back(result_of(line));
   const auto is_told = [&](const std::string& check) {

@@ -18,6 +18,7 @@
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/loader/plugin_refused.hpp"
+#include "host/loader/trial.hpp"
 #include "tools/broadcastctl/admin_client.hpp"
 #include "tools/broadcastctl/check.hpp"
 #include "tools/broadcastctl/check_config.hpp"
@@ -37,6 +38,8 @@ namespace {
 constexpr int kGood = 0;
 constexpr int kFound = 1;      // something is wrong with what was looked at
 constexpr int kCannotRun = 2;  // the command is wrong, or what it names is not there
+
+const TrialProgram kTrial{.arguments = {"broadcastctl", "plugin", "try"}};
 
 void print(const std::string& text) { std::fputs(text.c_str(), stdout); }
 void print(const nlohmann::json& value) {
@@ -166,6 +169,7 @@ struct HostArguments {
 
   [[nodiscard]] PluginHostOptions options() const {
     PluginHostOptions options = given;
+    options.trial = kTrial;
     options.config = check_config(given.library, config_file, "");
     return options;
   }
@@ -248,6 +252,10 @@ class CommandLine {
             return run_plugin_host(host_.options());
           };
         });
+    add(plugin, "try", "load a library before a host does, in this process", [](CLI::App& command) {
+      command.group("");
+      return []() -> int { run_trial(); };
+    });
     add(plugin, "check-step", "one step of check, in this process: for debuggers",
         [this](CLI::App& command) {
           command.group("");
@@ -283,7 +291,7 @@ class CommandLine {
     add(config, "check", "what broadcast-host --config FILE --check does",
         [this](CLI::App& command) {
           command.add_option("file", file_, "the host's YAML")->required();
-          return [this]() -> int { run_check(file_); };
+          return [this]() -> int { run_check(file_, kTrial); };
         });
   }
 

@@ -136,7 +136,7 @@ int run_plugin_host(const PluginHostOptions& options) {
   for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
   if (!plan.refused.empty()) return 1;
   set_up_log(config.log.level, config.log.format);
-  auto server = std::make_unique<Server>(std::move(config), std::move(plan));
+  auto server = std::make_unique<Server>(std::move(config), std::move(plan), options.trial);
   std::vector<std::string> topics = shown_topics(manifest);
   topics.insert(topics.end(), options.topics.begin(), options.topics.end());
   std::optional<TopicStream> view(std::in_place, server->endpoint(), topics);

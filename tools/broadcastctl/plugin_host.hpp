@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/loader/trial.hpp"
+
 namespace broadcast {
 
 struct PluginHostOptions {
@@ -16,6 +18,7 @@ struct PluginHostOptions {
   std::vector<std::string> topics;  ///< shown besides its own
   /// plugin dev: what is built anew replaces what runs, and what does not start is no end.
   bool replaces = false;
+  TrialProgram trial;
 };
 
 /// Runs until SIGINT, SIGTERM or SIGHUP. The exit code: 1 if the plugin is refused or does not

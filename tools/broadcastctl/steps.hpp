@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "host/loader/child.hpp"
 #include "tools/broadcastctl/check.hpp"
-#include "tools/broadcastctl/child.hpp"
 
 namespace broadcast {
 

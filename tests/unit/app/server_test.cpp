@@ -19,7 +19,7 @@ constexpr const char* kBroken = R"("broadcasters": {
 TEST(ServerTest, StrictEndsOnceEveryBroadcasterHasBeenHeard) {
   const test::CapturedLog log;
   const Config config = with_test_plugins(kBroken, true);
-  Server server(config, plan_broadcasters(config));
+  Server server(config, plan_broadcasters(config), {});
   const Server::End end = server.run();
   EXPECT_EQ(end.exit_code, 1);
   EXPECT_FALSE(end.is_stuck);
@@ -39,7 +39,7 @@ TEST(ServerTest, StrictServesWhenAllHaveStarted) {
   const test::CapturedLog log;
   const Config config =
       with_test_plugins(R"("broadcasters": {"whole": {"library": "minimal.so"}})", true);
-  Server server(config, plan_broadcasters(config));
+  Server server(config, plan_broadcasters(config), {});
   std::raise(SIGTERM);
   EXPECT_EQ(server.run().exit_code, 0);
   EXPECT_EQ(log.count_of("listening"), 1);
@@ -48,7 +48,7 @@ TEST(ServerTest, StrictServesWhenAllHaveStarted) {
 TEST(ServerTest, WithoutStrictItServesWithWhatIsWhole) {
   const test::CapturedLog log;
   const Config config = with_test_plugins(kBroken);
-  Server server(config, plan_broadcasters(config));
+  Server server(config, plan_broadcasters(config), {});
   std::raise(SIGTERM);
   EXPECT_EQ(server.run().exit_code, 0);
   EXPECT_EQ(log.count_of("listening"), 1);

@@ -216,14 +216,14 @@ TEST_F(PluginRunnerTest, IsRehearsedAsFarAsItsConfig) {
     test::ListeningHub own;
     const auto one = PluginRunner::make(test::read_plugin(plugin), with, own.surroundings());
     EXPECT_EQ(one->try_claim(), std::nullopt);
-    std::string why = one->rehearse();
+    std::string why = one->rehearse(PluginRunner::Rehearsal::kConfigured);
     EXPECT_EQ(one->libraries_left(), 0u);
     return why;
   };
   EXPECT_EQ(rehearsed(options(), "probe"), "");
   EXPECT_EQ(rehearsed(options(R"({"in":"START","do":"refuse"})"), "probe"), "");
   EXPECT_EQ(rehearsed(options(R"({"in":"CONFIG","do":"refuse"})"), "probe"),
-            "probe: CONFIG failed (status -1): signals[0].ticker is missing");
+            "CONFIG failed (status -1): signals[0].ticker is missing");
   EXPECT_NE(rehearsed(options(), "undefined_symbol"), "");
   EXPECT_EQ(mappings_of("probe"), 0u);
 }

@@ -1,9 +1,10 @@
 #pragma once
 // A process of its own for what runs a plugin's code: this program again, with the command line of
 // one step. It tells what it is about to do and what it found, a line each; when it dies, the last
-// line says where. [main]
+// line says where. [any]
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -35,10 +36,19 @@ struct ChildEnd {
   std::string last_words;  ///< what it was about to do then
 };
 
-/// Runs this program with `arguments` to its end, or kills it after `silence` without a line. Its
-/// standard output goes to standard error.
+struct ChildOptions {
+  std::filesystem::path program = "/proc/self/exe";
+  int input = -1;                     ///< what it has as standard input; -1: nothing
+  std::chrono::milliseconds silence;  ///< so long without a line, and it is killed
+  std::function<bool()> is_called_off =
+      nullptr;  ///< asked 20 times a second: true, and it is killed
+};
+
+/// Runs it to its end. Its standard output goes to standard error, other descriptors are closed,
+/// and processes that it leaves in its process group are killed with it. `arguments` begin with its
+/// name. Throws std::system_error if there is no process to be had.
 [[nodiscard]] ChildEnd run_child(const std::vector<std::string>& arguments,
-                                 std::chrono::milliseconds silence);
+                                 const ChildOptions& options);
 
 /// The descriptor that a child tells on.
 inline constexpr int kTellingDescriptor = 3;

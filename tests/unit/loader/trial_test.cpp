@@ -1,0 +1,215 @@
+// A trial executes this program anew, and so main() is here.
+
+#include "host/loader/trial.hpp"
+
+#include <cstdlib>
+#include <string_view>
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "host/base/log.hpp"
+#include "tests/unit/base/captured_log.hpp"
+#include "tests/unit/loader/support.hpp"
+
+namespace broadcast {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ask;
+using test::kPatience;
+using test::read_plugin;
+
+constexpr const char* kTryPlugin = "try-plugin";
+TrialProgram here() { return {.arguments = {"trial_test", kTryPlugin}}; }
+TrialProgram impatient() {
+  TrialProgram program = here();
+  program.limit = 3s;
+  return program;
+}
+
+/// Why `plugin` does not pass; with a config, it is configured.
+std::string tried(const std::string& plugin, std::optional<std::string> config = std::nullopt,
+                  const TrialProgram& program = here()) {
+  const auto file = read_plugin(plugin);
+  return try_library(program,
+                     {.file = *file,
+                      .name = "tried",
+                      .permissions = {},
+                      .host_version = "1.3.2",
+                      .copies = {},
+                      .config = std::move(config)},
+                     [] { return false; });
+}
+
+/// How a crash is told. A sanitizer ends the process itself.
+constexpr const char* kCrashed = "(killed by SIGSEGV|ended by itself with exit code 1) at: ";
+
+void expect_crash(const std::string& plugin, const std::string& in,
+                  std::optional<std::string> config = std::nullopt) {
+  EXPECT_THAT(tried(plugin, std::move(config)),
+              testing::ContainsRegex("^" + plugin + "\\.so: tried in a process of its own: " +
+                                     kCrashed + in + "\\. Correct it"));
+}
+
+TEST(TrialTest, PassesWhatIsGood) {
+  EXPECT_EQ(tried("probe"), "");
+  EXPECT_EQ(tried("probe", R"({"in":"START","do":"throw"})"), "");
+  EXPECT_EQ(tried("thread_key"), "");
+  EXPECT_EQ(tried("libfenced_static"), "");
+}
+
+TEST(TrialTest, NamesWhereALibraryCrashes) {
+  expect_crash("careless_load_crash", "load");
+  expect_crash("careless_create_crash", "create");
+  expect_crash("careless_destroy_crash", "destroy");
+  expect_crash("careless_unload_crash", "unload");
+}
+
+TEST(TrialTest, EndsALibraryThatHangs) {
+  EXPECT_THAT(tried("careless_load_hang", std::nullopt, impatient()),
+              testing::HasSubstr("gave no sign of life for 3 s and was killed"));
+}
+
+TEST(TrialTest, TellsWhatAStaticConstructorThrows) {
+  EXPECT_THAT(tried("careless_load_throw"),
+              testing::HasSubstr("a static constructor of it throws: no such table"));
+}
+
+TEST(TrialTest, TellsWhyALibraryIsRefused) {
+  EXPECT_EQ(tried("undefined_symbol"),
+            "undefined_symbol.so: undefined symbol: function_that_nobody_defines");
+}
+
+TEST(TrialTest, ConfiguresOnlyWhereItIsToldTo) {
+  EXPECT_EQ(tried("careless_config_crash"), "");
+  expect_crash("careless_config_crash", "CONFIG", R"({"depth":1})");
+  EXPECT_EQ(tried("probe", R"({"in":"CONFIG","do":"refuse"})"),
+            "CONFIG failed (status -1): signals[0].ticker is missing");
+}
+
+TEST(TrialTest, HasNoneOfTheDescriptorsHere) {
+  const Descriptor open(::fcntl(STDERR_FILENO, F_DUPFD, 50));
+  ::setenv("CARELESS_INHERITED", std::to_string(open.get()).c_str(), 1);
+  EXPECT_EQ(tried("careless_load_inherits"), "");
+}
+
+TEST(TrialTest, IsCalledOff) {
+  const auto file = read_plugin("careless_load_hang");
+  const std::string why = try_library(
+      here(),
+      {.file = *file, .name = "tried", .permissions = {}, .host_version = "1", .copies = {}},
+      [] { return true; });
+  EXPECT_THAT(why, testing::HasSubstr("called off"));
+}
+
+class TriedRunnerTest : public testing::Test {
+ protected:
+  ~TriedRunnerTest() override {
+    if (runner != nullptr) {
+      EXPECT_TRUE(runner->stop_within(kPatience));
+    }
+  }
+  void start(const std::string& plugin, const TrialProgram& program = here()) {
+    PluginRunner::Surroundings surroundings = listening.surroundings();
+    surroundings.trial = program;
+    runner = PluginRunner::make(read_plugin(plugin),
+                                {.name = "tried", .restart = {.first = 1h, .longest = 1h}},
+                                surroundings);
+    EXPECT_EQ(runner->try_claim(), std::nullopt);
+    listening.subscribe_status("tried");
+    runner->start();
+  }
+  std::string change(const std::string& plugin) {
+    auto answer = std::make_shared<std::promise<std::string>>();
+    auto refusal = answer->get_future();
+    runner->post_change(
+        PluginSpec{.file = read_plugin(plugin)},
+        [answer](const PluginRunner::Changed& changed) { answer->set_value(changed.refusal); });
+    if (refusal.wait_for(kPatience) != std::future_status::ready) return "no answer in time";
+    return refusal.get();
+  }
+
+  test::ListeningHub listening;
+  std::shared_ptr<PluginRunner> runner;
+};
+
+TEST_F(TriedRunnerTest, StartsWhatPasses) {
+  start("probe");
+  EXPECT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+}
+
+TEST_F(TriedRunnerTest, ACrashWhileLoadingIsToldAndCostsNobody) {
+  const test::CapturedLog log;
+  start("careless_load_crash");
+  EXPECT_TRUE(
+      listening.wait_for({R"("state":"down")", "tried in a process of its own", "at: load"}));
+  EXPECT_EQ(log.count_of("error tried: careless_load_crash.so: tried in a process of its own"), 1);
+  EXPECT_THAT(ask(*runner, "{}").text, testing::HasSubstr("tried could not be loaded"));
+}
+
+TEST_F(TriedRunnerTest, WhatDoesNotPassReplacesNobody) {
+  start("careful");
+  ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
+  for (const char* plugin :
+       {"careless_load_crash", "careless_load_throw", "careless_unload_crash"}) {
+    EXPECT_THAT(change(plugin), testing::HasSubstr("tried: " + std::string(plugin) + ".so: "));
+    EXPECT_EQ(ask(*runner, "{}").outcome, Verdict::Outcome::kAccepted);
+    EXPECT_EQ(runner->view().generation, 1u);
+  }
+  EXPECT_EQ(change("careful"), "");
+}
+
+TEST_F(TriedRunnerTest, AStopDoesNotWaitForATrialThatHangs) {
+  start("careless_load_hang");
+  EXPECT_TRUE(runner->stop_within(kPatience / 2));  // a trial may hang for longer
+}
+
+TEST(TriedRunnerDeathTest, ALoadThatHangsThoughItPassedEndsTheProcessByName) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        set_up_log("info", LogFormat::kText);
+        test::ListeningHub listening;
+        PluginRunner::Surroundings surroundings = listening.surroundings();
+        surroundings.trial = here();
+        surroundings.trial.limit_here = 1s;
+        const auto runner =
+            PluginRunner::make(read_plugin("careless_load_slow"), {.name = "slow"}, surroundings);
+        runner->start();
+        static_cast<void>(runner->wait_first_start(mono_now() + kPatience));
+      },
+      testing::ExitedWithCode(1),
+      "slow: has not been loaded within 1 s .*careless_load_slow.so., although its trial has "
+      "passed");
+}
+
+TEST(TriedRunnerDeathTest, AnUnloadThatHangsThoughItPassedEndsTheProcessByName) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        set_up_log("info", LogFormat::kText);
+        test::ListeningHub listening;
+        PluginRunner::Surroundings surroundings = listening.surroundings();
+        surroundings.trial = here();
+        surroundings.trial.limit_here = 1s;
+        const auto runner =
+            PluginRunner::make(read_plugin("careless_unload_slow"), {.name = "slow"}, surroundings);
+        runner->start();
+        static_cast<void>(runner->wait_first_start(mono_now() + kPatience));
+        static_cast<void>(runner->stop_within(kPatience));
+      },
+      testing::ExitedWithCode(1), "slow: has not been unloaded within 1 s");
+}
+
+}  // namespace
+}  // namespace broadcast
+
+int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == std::string_view(broadcast::kTryPlugin)) broadcast::run_trial();
+  testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}
