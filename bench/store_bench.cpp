@@ -43,6 +43,7 @@ class QuietListener final : public CommitListener {
  public:
   void on_committed(std::span<const PendingMessage>) override {}
   void on_lost(std::span<const PendingMessage>) override { std::abort(); }
+  void recall(StoredTopic&) override {}
 };
 
 TopicPtr bench_topic() {
@@ -65,9 +66,9 @@ PendingMessage next_message(const TopicPtr& topic, std::uint64_t seq) {
 }
 
 bool is_committed(SqliteStore& store, std::uint64_t ticket) {
-  std::promise<bool> verdict;
-  store.when_committed(ticket, [&](bool committed) { verdict.set_value(committed); });
-  return verdict.get_future().get();
+  std::promise<CommitOutcome> verdict;
+  store.when_committed(ticket, [&](CommitOutcome outcome) { verdict.set_value(outcome); });
+  return verdict.get_future().get() == CommitOutcome::kCommitted;
 }
 
 /// What one transaction costs, by number of messages: the file alone, without queue and thread.

@@ -137,6 +137,8 @@ constexpr CounterRow kRows[] = {
      "Messages that went with a commit that failed: not published, and their producers were told."},
     {Counter::kStoreFull, kStoreRefused, kStoreRefusedHelp, "reason", "full"},
     {Counter::kStoreUnavailable, kStoreRefused, kStoreRefusedHelp, "reason", "unavailable"},
+    {Counter::kStoreRewrites, "broadcast_store_rewrites_total",
+     "How often the state file could not be trusted any more and was written anew from memory."},
     {Counter::kRedisMessages, "broadcast_redis_messages_total", "Messages of Redis Pub/Sub."},
     {Counter::kRedisTooLarge, kRedisRefused, kRedisRefusedHelp, "reason", "too_large"},
     {Counter::kRedisNotJson, kRedisRefused, kRedisRefusedHelp, "reason", "not_json"},

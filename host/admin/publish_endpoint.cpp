@@ -23,6 +23,7 @@ AdminReply reply_of(const Verdict& verdict) {
   if (verdict.outcome == Verdict::Outcome::kRefused) {
     return admin_error(422, "refused", verdict.text);
   }
+  if (verdict.is_in_doubt) return admin_error(504, "in_doubt", verdict.text);
   if (verdict.outcome == Verdict::Outcome::kUnavailable) return unavailable(verdict);
   if (verdict.published == 0) return {.status = 202, .body = R"({"published":0})"};
   const Published& last = verdict.last;

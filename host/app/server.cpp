@@ -294,10 +294,11 @@ bool Server::stop() {
   hangup_.cancel();
   operations_.stop();
   const bool all_stopped = broadcasters_.stop(plugins_until);
-  if (store_) hub_.close_store();
+  const bool is_stored = !store_ || hub_.close_store(begun + drain * 3 / 4);
+  const MonoTime answers_until = std::max(plugins_until, mono_now()) + kAnswer;
   // Every verdict is there now: the broadcaster's, or that it has stopped.
   io_.restart();
-  while (admin_->is_answering() && io_.run_one_for(plugins_until + kAnswer - mono_now()) > 0) {
+  while (admin_->is_answering() && io_.run_one_for(answers_until - mono_now()) > 0) {
   }
   if (operations_.is_reading()) io_.poll();  // it may have ended, and not have said so
   admin_->stop();
@@ -310,7 +311,12 @@ bool Server::stop() {
   if (operations_.is_reading()) {
     spdlog::error("a configuration or a library is still being read; left behind");
   }
-  return all_stopped && !operations_.is_reading();
+  if (!is_stored) {
+    spdlog::error(
+        "state: the disk of {} does not answer; left behind, with what was not acknowledged",
+        config_.state.path);
+  }
+  return all_stopped && is_stored && !operations_.is_reading();
 }
 
 }  // namespace broadcast

@@ -72,6 +72,7 @@ enum class Counter : std::size_t {
   kStoreLost,
   kStoreFull,
   kStoreUnavailable,
+  kStoreRewrites,
   kRedisMessages,
   kRedisTooLarge,
   kRedisNotJson,

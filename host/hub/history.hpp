@@ -39,6 +39,11 @@ class History {
   /// The newest message up to number `seq`; null: gone.
   [[nodiscard]] MessagePtr newest_up_to(std::uint64_t seq) const;
   void drop_older_than(std::int64_t published_ns);
+  /// `use(message, published_ns)`, oldest first.
+  template <class Use>
+  void for_each(const Use& use) const {
+    for (const Kept& kept : kept_) use(kept.message, kept.published_ns);
+  }
 
  private:
   struct Kept {

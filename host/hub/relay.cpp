@@ -139,12 +139,10 @@ void Relay::post_message(ProducerMessage message, std::function<void(Verdict)> d
       hub_.publish(*this, message.topic, payload, position_after(message.position, 1));
   const std::uint64_t commit = published.commit;
   Verdict verdict = verdict_of(std::move(published));
-  hub_.when_committed(commit, [done = std::move(done), verdict = std::move(verdict)](bool kept) {
-    if (kept) return done(verdict);
-    done({.outcome = Verdict::Outcome::kUnavailable,
-          .text = "the message could not be written to the state file; try again later",
-          .last = {}});
-  });
+  hub_.when_committed(
+      commit, [done = std::move(done), verdict = std::move(verdict)](CommitOutcome outcome) {
+        done(outcome == CommitOutcome::kCommitted ? verdict : not_kept(outcome, 0));
+      });
 }
 
 }  // namespace broadcast

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/base/clock.hpp"
 #include "host/base/siphash.hpp"
 #include "host/hub/message.hpp"
 #include "host/hub/topic.hpp"
@@ -40,6 +41,14 @@ struct PendingMessage {
   StreamPosition position;  ///< kept in the same transaction
 };
 
+/// What became of a message that was appended.
+enum class CommitOutcome : std::uint8_t {
+  kCommitted,
+  kLost,     ///< nothing of it is kept
+  kInDoubt,  ///< the disk failed when it should have kept it: not published, but a crash right now
+             ///< may bring it back
+};
+
 /// What becomes of appended messages. [store], each message once, in the order of try_append().
 class CommitListener {
  public:
@@ -48,7 +57,14 @@ class CommitListener {
   /// The commit failed, and with it everything that was appended since; try_append() refuses until
   /// this has returned.
   virtual void on_lost(std::span<const PendingMessage> messages) = 0;
+  /// Adds to `topic` the messages of its epoch that were committed, as far as they are in memory:
+  /// for a file that is written anew.
+  virtual void recall(StoredTopic& topic) = 0;
 };
+
+/// What a producer is told whose message was not committed; of those that it caused, `committed`
+/// were.
+[[nodiscard]] Verdict not_kept(CommitOutcome outcome, std::size_t committed);
 
 class StateStore {
  public:
@@ -61,15 +77,17 @@ class StateStore {
   [[nodiscard]] virtual SipKey epoch_key() = 0;
   /// [main] `listener` outlives stop().
   virtual void start(CommitListener& listener) = 0;
-  /// [main] Commits what waits, tells the listener, and ends the thread. May be called again.
-  virtual void stop() = 0;
+  /// [main] Commits what waits, tells the listener, and ends the thread. False: that had not come
+  /// to an end by `until`, because a disk hangs; the listener may still be told. May be called
+  /// again.
+  virtual bool stop(MonoTime until = MonoTime::max()) = 0;
 
   /// [any] Queues a message of an `all` topic for the next commit and returns its ticket; 0: full,
   /// failing or stopped. Called under the topic's lock: locks nothing but the queue.
   [[nodiscard]] virtual std::uint64_t try_append(PendingMessage message) = 0;
-  /// [any] Calls `done` once, after the listener was told: true if everything up to `ticket` is
-  /// committed. On [store], or at once if that is past.
-  virtual void when_committed(std::uint64_t ticket, std::function<void(bool)> done) = 0;
+  /// [any] Calls `done` once, after the listener was told, with what became of `ticket`; committed
+  /// is everything up to it. On [store], or at once if that is past.
+  virtual void when_committed(std::uint64_t ticket, std::function<void(CommitOutcome)> done) = 0;
 
   /// [any] Last values of `latest` topics, to be written with a later commit; of one topic only the
   /// newest is kept.

@@ -83,11 +83,12 @@ class TopicHub final : private CommitListener {
   /// `all` topics before it is delivered. REQUIRES: after the last add_shard(), before the first
   /// claim. `store` outlives close_store().
   void open_store(StateStore& store);
-  /// [main] Commits what waits; afterwards `all` topics are busy. REQUIRES: open_store().
-  void close_store();
-  /// Calls `done` once the message that got `commit` is committed and delivered (true), or is lost.
-  /// At once if there is nothing to wait for.
-  void when_committed(std::uint64_t commit, std::function<void(bool)> done);
+  /// [main] Commits what waits; afterwards `all` topics are busy. False: it hangs, as
+  /// StateStore::stop() has it, and nothing here may be destroyed. REQUIRES: open_store().
+  bool close_store(MonoTime until = MonoTime::max());
+  /// Calls `done` once the message that got `commit` is committed and delivered, or is not. At once
+  /// if there is nothing to wait for.
+  void when_committed(std::uint64_t commit, std::function<void(CommitOutcome)> done);
 
   /// What stands against a claim.
   struct Conflict {
@@ -291,6 +292,7 @@ class TopicHub final : private CommitListener {
   void keep_last_values();
   void on_committed(std::span<const PendingMessage> messages) override;
   void on_lost(std::span<const PendingMessage> messages) override;
+  void recall(StoredTopic& stored) override;
 
   /// Of the options, what may change while others read it.
   struct Limits {

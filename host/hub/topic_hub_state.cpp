@@ -24,6 +24,18 @@ std::string payload_of(std::string_view text, std::string_view head) {
 
 }  // namespace
 
+Verdict not_kept(CommitOutcome outcome, std::size_t committed) {
+  const bool is_in_doubt = outcome == CommitOutcome::kInDoubt;
+  return {.outcome = Verdict::Outcome::kUnavailable,
+          .text = is_in_doubt ? "the disk failed while the message was written to the state file; "
+                                "it was not published, but after a crash of the host it may be"
+                              : "the message could not be written to the state file; try again "
+                                "later",
+          .published = committed,
+          .last = {},
+          .is_in_doubt = is_in_doubt};
+}
+
 void TopicHub::open_store(StateStore& store) {
   std::vector<StoredTopic> stored = store.load();
   epoch_key_ = store.epoch_key();
@@ -38,13 +50,13 @@ void TopicHub::open_store(StateStore& store) {
   store.start(*this);
 }
 
-void TopicHub::close_store() {
+bool TopicHub::close_store(MonoTime until) {
   keep_last_values();
-  store_->stop();
+  return store_->stop(until);
 }
 
-void TopicHub::when_committed(std::uint64_t commit, std::function<void(bool)> done) {
-  if (commit == 0) return done(true);
+void TopicHub::when_committed(std::uint64_t commit, std::function<void(CommitOutcome)> done) {
+  if (commit == 0) return done(CommitOutcome::kCommitted);
   store_->when_committed(commit, std::move(done));
 }
 
@@ -57,7 +69,9 @@ std::size_t TopicHub::count_committed(std::span<const std::uint64_t> commits) {
   std::size_t count = 0;
   for (const std::uint64_t commit : commits) {
     bool is_kept = false;
-    when_committed(commit, [&](bool kept) { is_kept = kept; });  // settled: answers at once
+    when_committed(commit, [&](CommitOutcome outcome) {  // settled: answers at once
+      is_kept = outcome == CommitOutcome::kCommitted;
+    });
     if (!is_kept) break;
     ++count;
   }
@@ -123,6 +137,32 @@ void TopicHub::on_lost(std::span<const PendingMessage> messages) {
       state.seq = state.delivered_seq;
     });
   }
+}
+
+void TopicHub::recall(StoredTopic& stored) {
+  TopicPtr topic;
+  table_.with_lock([&](const Table& table) {
+    const auto found = table.topics.find(stored.name);
+    const bool is_it = found != table.topics.end() && found->second->delivery == stored.delivery;
+    if (is_it) topic = found->second;
+    const auto kept = table.restorable.find(stored.name);  // nobody has asked for it yet
+    if (!is_it && kept != table.restorable.end() && kept->second.epoch == stored.epoch) {
+      stored.messages = kept->second.messages;
+    }
+  });
+  if (!topic) return;
+  const auto add = [&](const MessagePtr& message, std::int64_t published_ns) {
+    stored.messages.push_back({.seq = message->seq(),
+                               .published_ns = published_ns,
+                               .text = std::string(message->payload())});
+  };
+  topic->state.with_lock([&](const Topic::State& state) {
+    if (stored.delivery == Delivery::kLatest) {
+      if (state.last) add(state.last, wall_ns_.load(std::memory_order_relaxed));
+    } else if (state.history && stored.epoch == topic->epoch()) {
+      state.history->for_each(add);
+    }
+  });
 }
 
 void TopicHub::keep_last_values() {

@@ -77,6 +77,7 @@ struct Verdict {
   Published last;                            ///< the last of them
   std::chrono::milliseconds retry_after{0};  ///< with kUnavailable, if known
   bool has_failed_on_it = false;  ///< with kUnavailable: this very message made the owner fail
+  bool is_in_doubt = false;       ///< with kUnavailable: it may be published after a crash
   bool has_given_up = false;      ///< with kUnavailable: the owner takes none until a restart
 };
 [[nodiscard]] constexpr Counter counter_of(Verdict::Outcome outcome) {

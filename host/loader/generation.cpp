@@ -18,13 +18,6 @@ namespace broadcast {
 
 namespace {
 
-Verdict not_kept(std::size_t committed) {
-  return {.outcome = Verdict::Outcome::kUnavailable,
-          .text = "the message could not be written to the state file; try again later",
-          .published = committed,
-          .last = {}};
-}
-
 /// What a failed instance is given to put its things in order before it is destroyed.
 constexpr std::chrono::seconds kStopAfterFailure(5);
 
@@ -311,8 +304,10 @@ void Generation::serve_message(PluginInbox::Message& message) {
   if (done) {  // else it was given up
     parts_.hub.when_committed(
         commit, [&hub = parts_.hub, commits = std::move(commits), done = std::move(done),
-                 verdict = std::move(verdict)](bool kept) mutable {
-          if (!kept) verdict = not_kept(hub.count_committed(commits));
+                 verdict = std::move(verdict)](CommitOutcome outcome) mutable {
+          if (outcome != CommitOutcome::kCommitted) {
+            verdict = not_kept(outcome, hub.count_committed(commits));
+          }
           done(std::move(verdict));
         });
   }

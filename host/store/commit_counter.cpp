@@ -31,15 +31,6 @@ int open_counter(const std::string& path) {
   return ::open(name_of(path).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 }
 
-bool sync_directory_of(const std::string& path) {
-  const std::string parent = std::filesystem::absolute(path).parent_path();
-  const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return false;
-  const bool is_synced = ::fsync(directory) == 0;
-  ::close(directory);
-  return is_synced;
-}
-
 }  // namespace
 
 std::optional<FileIdentity> identity_of(const std::string& path) {
@@ -75,6 +66,15 @@ void sync_commit_counter(const std::string& path, const CommitCount& count) {
   if (is_synced) return;
   throw std::runtime_error(name_of(path) +
                            " cannot be written: " + std::generic_category().message(error));
+}
+
+bool sync_directory_of(const std::string& path) {
+  const std::string parent = std::filesystem::absolute(path).parent_path();
+  const int directory = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return false;
+  const bool is_synced = ::fsync(directory) == 0;
+  ::close(directory);
+  return is_synced;
 }
 
 void remove_commit_counter(const std::string& path) { ::unlink(name_of(path).c_str()); }

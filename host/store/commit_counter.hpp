@@ -29,6 +29,9 @@ struct CommitCount {
 bool write_commit_counter(const std::string& path, const CommitCount& count);
 /// Returns once the disk has it, and its name. Throws std::runtime_error.
 void sync_commit_counter(const std::string& path, const CommitCount& count);
+/// What was renamed in the directory of `path` is there after a power failure. False: the disk
+/// fails.
+bool sync_directory_of(const std::string& path);
 void remove_commit_counter(const std::string& path);
 
 /// Why the state file, of which `found` was read, is older than what clients were given; empty: it

@@ -18,6 +18,10 @@ class SqliteError : public std::runtime_error {
   SqliteError(int code, const std::string& what) : std::runtime_error(what), code_(code) {}
   /// The primary code: SQLITE_CORRUPT, SQLITE_FULL.
   [[nodiscard]] int code() const { return code_ & 0xFF; }
+  /// The disk did not take what it was given before: what it has of that, nobody knows.
+  [[nodiscard]] bool is_failed_sync() const {
+    return code_ == SQLITE_IOERR_FSYNC || code_ == SQLITE_IOERR_DIR_FSYNC;
+  }
 
  private:
   int code_;

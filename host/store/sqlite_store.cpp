@@ -9,6 +9,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/base/assert.hpp"
+#include "host/store/state_format.hpp"
 
 namespace broadcast {
 
@@ -18,6 +19,8 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstBackOff{100};
 constexpr milliseconds kLongestBackOff{10'000};
+/// Idle, it looks so often whether the file is still there.
+constexpr std::chrono::seconds kLookEvery{1};
 constexpr std::size_t kMostStreams = 1'024;
 constexpr std::size_t kMostLost = 64;  // ranges; tickets before the first of so many were lost, too
 
@@ -56,11 +59,14 @@ void SqliteStore::start(CommitListener& listener) {
   thread_ = std::thread([this] { run(); });
 }
 
-void SqliteStore::stop() {
-  if (!thread_.joinable()) return;
+bool SqliteStore::stop(MonoTime until) {
+  if (!thread_.joinable()) return true;
   shared_.with_lock([](Shared& shared) { shared.is_open = false; });
   wake_.set();
+  while (!has_ended_ && mono_now() < until) ended_.wait(until);
+  if (!has_ended_) return false;
   thread_.join();
+  return true;
 }
 
 std::uint64_t SqliteStore::try_append(PendingMessage message) {
@@ -89,17 +95,18 @@ std::uint64_t SqliteStore::try_append(PendingMessage message) {
   return ticket;
 }
 
-void SqliteStore::when_committed(std::uint64_t ticket, std::function<void(bool)> done) {
-  const auto past = shared_.with_lock([&](Shared& shared) -> std::optional<bool> {
+void SqliteStore::when_committed(std::uint64_t ticket, std::function<void(CommitOutcome)> done) {
+  const auto past = shared_.with_lock([&](Shared& shared) -> std::optional<CommitOutcome> {
     BROADCAST_ASSERT(ticket <= shared.issued, "a ticket that try_append() has not given");
     if (ticket > shared.settled) {
       shared.waiters.push_back({ticket, std::move(done)});
       return std::nullopt;
     }
     const bool is_forgotten = shared.lost.size() == kMostLost && ticket < shared.lost.front().first;
-    const bool is_lost = std::ranges::any_of(
-        shared.lost, [&](const Lost& lost) { return lost.first <= ticket && ticket <= lost.last; });
-    return ticket != 0 && !is_forgotten && !is_lost;
+    if (ticket == 0 || is_forgotten) return CommitOutcome::kLost;
+    const auto lost = std::ranges::find_if(
+        shared.lost, [&](const Lost& one) { return one.first <= ticket && ticket <= one.last; });
+    return lost == shared.lost.end() ? CommitOutcome::kCommitted : lost->outcome;
   });
   if (past) done(*past);
 }
@@ -137,8 +144,16 @@ bool SqliteStore::try_keep_position(StreamPosition position) {
 
 void SqliteStore::run() {
   ::pthread_setname_np(::pthread_self(), "store");
+  work();
+  has_ended_ = true;
+  ended_.set();
+}
+
+void SqliteStore::work() {
   while (true) {
     const bool is_ending = !is_open();
+    if (broken_.empty()) broken_ = file_.problem();
+    if (!broken_.empty() && !rewrite()) return;
     if (is_failing_ && !is_ending && mono_now() < retry_at_) {
       wake_.wait(retry_at_);
       continue;
@@ -153,7 +168,8 @@ void SqliteStore::run() {
     } else if (turn.is_last) {
       return;
     } else {
-      wake_.wait(turn.until);
+      const MonoTime look_again = mono_now() + kLookEvery;
+      wake_.wait(std::min(turn.until.value_or(look_again), look_again));
     }
   }
 }
@@ -180,8 +196,13 @@ bool SqliteStore::commit(Turn& turn) {
   const std::vector<PendingMessage>& messages = turn.batch->messages;
   try {
     file_.commit(*turn.batch);
+  } catch (const SqliteError& error) {
+    const bool is_failed_sync = error.is_failed_sync();
+    if (is_failed_sync || is_damage(error)) broken_ = error.what();
+    on_failed(turn, error.what(), is_failed_sync ? CommitOutcome::kInDoubt : CommitOutcome::kLost);
+    return !broken_.empty();  // then it goes on at once
   } catch (const std::exception& error) {
-    on_failed(turn, error.what());
+    on_failed(turn, error.what(), CommitOutcome::kLost);
     return false;
   }
   counters_.add(Counter::kStoreCommits);
@@ -192,12 +213,25 @@ bool SqliteStore::commit(Turn& turn) {
   failures_ = 0;
   back_off_ = {};
   if (!messages.empty()) listener_->on_committed(messages);
-  settle(turn.last_ticket, true);
+  settle(turn.last_ticket, CommitOutcome::kCommitted);
   checkpoint();
   return true;
 }
 
-void SqliteStore::on_failed(Turn& turn, const std::string& why) {
+void SqliteStore::on_failed(Turn& turn, const std::string& why, CommitOutcome outcome) {
+  const bool is_first = failures_ == 0;
+  back_off();
+  const std::size_t lost = lose(turn, outcome);
+  if (!is_first) return;
+  spdlog::error(
+      "state: {} cannot be written ({}); messages that were not published: {}, and none of an all "
+      "topic is until it can be written again",
+      options_.path, why, lost);
+}
+
+/// Of the turn, and of everything that has gathered since. Returns how many messages.
+std::size_t SqliteStore::lose(Turn& turn, CommitOutcome outcome) {
+  const std::uint64_t under_way = turn.last_ticket;
   std::vector<PendingMessage>& lost = turn.batch->messages;
   shared_.with_lock([&](Shared& shared) {
     shared.is_failing = true;
@@ -212,23 +246,18 @@ void SqliteStore::on_failed(Turn& turn, const std::string& why) {
     }
     if (!shared.gathered.latest.empty()) shared.lazy_since = mono_now();
   });
-  if (failures_ == 0) {
-    spdlog::error(
-        "state: {} cannot be written ({}); messages that were not published: {}, and none of an "
-        "all topic is until it can be written again",
-        options_.path, why, lost.size());
-  }
   counters_.add(Counter::kStoreLost, lost.size());
-  back_off();
   if (!lost.empty()) listener_->on_lost(lost);
-  settle(turn.last_ticket, false);
+  if (outcome == CommitOutcome::kInDoubt) settle(under_way, outcome);
+  settle(turn.last_ticket, CommitOutcome::kLost);
+  return lost.size();
 }
 
-void SqliteStore::settle(std::uint64_t last_ticket, bool is_committed) {
+void SqliteStore::settle(std::uint64_t last_ticket, CommitOutcome outcome) {
   std::vector<Waiter> told;
   shared_.with_lock([&](Shared& shared) {
-    if (!is_committed && last_ticket > shared.settled) {
-      shared.lost.push_back({shared.settled + 1, last_ticket});
+    if (outcome != CommitOutcome::kCommitted && last_ticket > shared.settled) {
+      shared.lost.push_back({shared.settled + 1, last_ticket, outcome});
       if (shared.lost.size() > kMostLost) shared.lost.pop_front();
     }
     shared.settled = last_ticket;
@@ -239,7 +268,7 @@ void SqliteStore::settle(std::uint64_t last_ticket, bool is_committed) {
     told.assign(std::move_iterator(waiters.begin()), std::move_iterator(rest));
     waiters.erase(waiters.begin(), rest);
   });
-  for (const Waiter& waiter : told) waiter.done(is_committed);
+  for (const Waiter& waiter : told) waiter.done(outcome);
 }
 
 void SqliteStore::back_off() {
@@ -253,8 +282,34 @@ void SqliteStore::back_off() {
 bool SqliteStore::recover() {
   try {
     file_.recover();
-  } catch (const std::exception&) {  // what is wrong was logged
+  } catch (const std::exception& error) {  // what is wrong was logged
+    if (is_damage(error)) broken_ = error.what();
     back_off();
+    return false;
+  }
+  is_failing_ = false;
+  shared_.with_lock([](Shared& shared) { shared.is_failing = false; });
+  return true;
+}
+
+/// False: that failed, too, and the store takes nothing any more.
+bool SqliteStore::rewrite() {
+  try {
+    const std::string aside = file_.rewrite(*listener_);
+    spdlog::error(
+        "state: {} could not be trusted any more ({}); it was written anew from memory, in the "
+        "same epochs; what was there is now {}",
+        options_.path, std::exchange(broken_, ""), aside);
+    counters_.add(Counter::kStoreRewrites);
+  } catch (const std::exception& error) {
+    spdlog::error(
+        "state: {} cannot be trusted any more ({}) nor written anew ({}); no message of an all "
+        "topic is published until the host is restarted",
+        options_.path, broken_, error.what());
+    counters_.add(Counter::kStoreFailed);
+    shared_.with_lock([](Shared& shared) { shared.is_open = false; });
+    Turn turn{.batch = StateBatch()};
+    lose(turn, CommitOutcome::kLost);
     return false;
   }
   is_failing_ = false;
@@ -267,6 +322,10 @@ void SqliteStore::checkpoint() {
     file_.checkpoint_if_due();
     is_checkpoint_failing_ = false;
   } catch (const SqliteError& error) {
+    if (error.is_failed_sync() || is_damage(error)) {
+      broken_ = error.what();
+      return;
+    }
     if (!is_checkpoint_failing_) {
       spdlog::warn("state: the WAL of {} cannot be moved into it ({}) and grows; tried again",
                    options_.path, error.what());

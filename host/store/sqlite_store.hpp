@@ -3,6 +3,7 @@
 // commit went to the disk, so that a thousand waiting messages cost one wait. Owned by app/server;
 // outlives the hub's use of it.
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -51,9 +52,9 @@ class SqliteStore final : public StateStore {
   [[nodiscard]] std::vector<StoredTopic> load() override { return file_.take_topics(); }
   [[nodiscard]] SipKey epoch_key() override { return file_.epoch_key(); }
   void start(CommitListener& listener) override;
-  void stop() override;
+  bool stop(MonoTime until = MonoTime::max()) override;
   [[nodiscard]] std::uint64_t try_append(PendingMessage message) override;
-  void when_committed(std::uint64_t ticket, std::function<void(bool)> done) override;
+  void when_committed(std::uint64_t ticket, std::function<void(CommitOutcome)> done) override;
   void post_latest(std::vector<PendingMessage> messages) override;
   [[nodiscard]] bool try_keep_position(StreamPosition position) override;
   [[nodiscard]] std::optional<std::string> position_of(std::string_view stream) override {
@@ -63,12 +64,13 @@ class SqliteStore final : public StateStore {
  private:
   struct Waiter {
     std::uint64_t ticket;
-    std::function<void(bool)> done;
+    std::function<void(CommitOutcome)> done;
   };
-  /// Tickets whose messages were lost, both ends included.
+  /// Tickets whose messages were not committed, both ends included.
   struct Lost {
     std::uint64_t first;
     std::uint64_t last;
+    CommitOutcome outcome;
   };
   struct Shared {
     StateBatch gathered;
@@ -90,18 +92,23 @@ class SqliteStore final : public StateStore {
   };
 
   void run();
+  void work();
   [[nodiscard]] bool is_open();
   [[nodiscard]] Turn next_turn(MonoTime now);
   bool commit(Turn& turn);
-  void on_failed(Turn& turn, const std::string& why);
-  void settle(std::uint64_t last_ticket, bool is_committed);
+  void on_failed(Turn& turn, const std::string& why, CommitOutcome outcome);
+  std::size_t lose(Turn& turn, CommitOutcome outcome);
+  void settle(std::uint64_t last_ticket, CommitOutcome outcome);
   void back_off();
   bool recover();
+  bool rewrite();
   void checkpoint();
 
   const Options options_;
   Counters& counters_;
   Wake wake_;
+  Wake ended_;
+  std::atomic<bool> has_ended_ = false;
   Guarded<Shared> shared_;
 
   // [main]
@@ -114,6 +121,7 @@ class SqliteStore final : public StateStore {
   std::chrono::milliseconds back_off_{0};
   std::uint64_t failures_ = 0;  // since it was last well
   bool is_failing_ = false;     // as in Shared
+  std::string broken_;          // why the file has to be written anew; empty: it need not
   bool is_checkpoint_failing_ = false;
 };
 

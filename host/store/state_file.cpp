@@ -1,6 +1,7 @@
 #include "host/store/state_file.hpp"
 
 #include <algorithm>
+#include <filesystem>
 
 #include <spdlog/spdlog.h>
 
@@ -8,11 +9,15 @@
 #include "host/base/utf8.hpp"
 #include "host/hub/topic_pattern.hpp"
 #include "host/store/state_format.hpp"
+#include "host/store/state_rewrite.hpp"
+#include "host/store/state_statements.hpp"
 
 namespace broadcast {
 
 namespace {
 
+constexpr std::uintmax_t kWalHeader = 32;  // of SQLite's format; pages have its default size
+constexpr std::uintmax_t kWalFrame = 24 + 4'096;
 constexpr int kCheckpointPages = 1'000;  // 4 MiB
 constexpr std::size_t kMostNameBytes = 64 * 1'024;
 constexpr int kMostWalPages = 64 * 1'024;  // 256 MiB: no commit beyond without a checkpoint
@@ -35,32 +40,6 @@ bool is_epoch(std::string_view text) {
 
 }  // namespace
 
-struct StateFile::Statements {
-  explicit Statements(const SqliteDatabase& database)
-      : put_topic(database,
-                  "INSERT INTO topics (id, name, epoch, delivery, seq, commits, sum) "
-                  "VALUES (?1, ?2, ?3, ?4, ?5, ?6, row_sum(?1, ?2, ?3, ?4, ?5, ?6)) "
-                  "ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch, "
-                  "delivery = excluded.delivery, seq = excluded.seq, "
-                  "commits = excluded.commits, sum = excluded.sum"),
-        put_message(database,
-                    "INSERT INTO messages (topic, seq, published_ns, text, sum) "
-                    "VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3, ?4))"),
-        prune(database, "DELETE FROM messages WHERE topic = ?1 AND seq <= ?2"),
-        forget(database, "DELETE FROM messages WHERE topic = ?1"),
-        put_position(database,
-                     "INSERT INTO positions (stream, id, commits, sum) "
-                     "VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3)) "
-                     "ON CONFLICT (stream) DO UPDATE SET id = excluded.id, "
-                     "commits = excluded.commits, sum = excluded.sum") {}
-
-  SqliteStatement put_topic;
-  SqliteStatement put_message;
-  SqliteStatement prune;
-  SqliteStatement forget;
-  SqliteStatement put_position;
-};
-
 /// Forgets the oldest mark and returns its number.
 std::uint64_t StateFile::Kept::pop() {
   const Mark oldest = marks.front();
@@ -70,10 +49,11 @@ std::uint64_t StateFile::Kept::pop() {
 }
 
 StateFile::StateFile(std::string path, Synchronous synchronous, const HistoryBounds& history)
-    : path_(std::move(path)), history_(history), lock_(path_) {
+    : path_(std::move(path)), synchronous_(synchronous), history_(history), lock_(path_) {
+  finish_rewrite(path_);
   if (!identity_of(path_)) remove_commit_counter(path_);  // it is about a file that is gone
   try {
-    open(synchronous);
+    open();
   } catch (const StateUnreadable& unreadable) {
     statements_.reset();
     database_.reset();
@@ -83,11 +63,12 @@ StateFile::StateFile(std::string path, Synchronous synchronous, const HistoryBou
         "state: {} cannot be used ({}) and is now {}; the host starts without it: new epochs, no "
         "history, streams from their beginning",
         path_, unreadable.what(), aside);
-    open(synchronous);
+    open();
   }
 }
 
 StateFile::~StateFile() {
+  if (!database_) return;  // it failed, and no other could be written
   statements_.reset();
   try {
     close_state(*database_);
@@ -97,8 +78,10 @@ StateFile::~StateFile() {
   }
 }
 
-void StateFile::open(Synchronous synchronous) {
-  database_.emplace(open_state(path_, synchronous));
+void StateFile::open() {
+  database_.emplace(open_state(path_, synchronous_));
+  wal_pages_ = 0;
+  file_bytes_ = std::filesystem::file_size(path_);
   sqlite3_wal_hook(
       database_->handle(),
       [](void* pages, sqlite3*, const char*, int now) {
@@ -108,7 +91,7 @@ void StateFile::open(Synchronous synchronous) {
       &wal_pages_);
   try {
     check_age();
-    statements_ = std::make_unique<Statements>(*database_);
+    statements_ = std::make_unique<StateStatements>(*database_);
     read_marks();
     prune_all();
     read_topics();
@@ -152,14 +135,13 @@ std::optional<std::string> StateFile::position_of(std::string_view stream) const
 }
 
 void StateFile::read_marks() {
-  kept_.clear();
-  touched_.clear();
-  next_row_ = 1;
+  Topics read;  // what was committed is still known if this ends half-way
+  std::int64_t next_row = 1;
   std::unordered_map<std::int64_t, Kept*> by_row;
   SqliteStatement topics(*database_, "SELECT id, name, epoch, delivery, seq FROM topics");
   while (topics.step()) {
     const std::string name = topics.text(1);
-    Kept& kept = kept_[name];
+    Kept& kept = read[name];
     kept.row = topics.number(0);
     kept.epoch = topics.text(2);
     // Clients are sent both, in JSON.
@@ -168,8 +150,9 @@ void StateFile::read_marks() {
     }
     kept.delivery = topics.number(3) == 0 ? Delivery::kLatest : Delivery::kAll;
     kept.seq = static_cast<std::uint64_t>(topics.number(4));
+    kept.committed = {kept.epoch, kept.delivery, kept.seq};
     by_row[kept.row] = &kept;
-    next_row_ = std::max(next_row_, kept.row + 1);
+    next_row = std::max(next_row, kept.row + 1);
   }
   SqliteStatement messages(
       *database_,
@@ -185,10 +168,13 @@ void StateFile::read_marks() {
     marks.push_back(mark);
     kept->second->bytes += mark.bytes;
   }
-  for (const auto& [name, kept] : kept_) {
+  for (const auto& [name, kept] : read) {
     const bool is_newest = kept.marks.empty() || kept.marks.back().seq == kept.seq;
     if (!is_newest) throw StateUnreadable("the newest message of " + name + " is missing");
   }
+  kept_ = std::move(read);
+  touched_.clear();
+  next_row_ = next_row;
 }
 
 void StateFile::prune_all() {
@@ -248,12 +234,56 @@ void StateFile::commit(const StateBatch& batch) {
         .run();
   }
   database_->execute("COMMIT");
+  for (Topics::value_type* topic : touched_) {
+    Kept& kept = topic->second;
+    kept.committed = {kept.epoch, kept.delivery, kept.seq};
+    kept.is_touched = false;
+  }
+  touched_.clear();
+  for (const auto& [stream, id] : batch.positions) positions_[stream] = id;
   count_commit();
 }
 
 void StateFile::recover() {
   if (sqlite3_get_autocommit(database_->handle()) == 0) database_->execute("ROLLBACK");
   read_marks();
+}
+
+std::string StateFile::problem() {
+  const std::optional<FileIdentity> now = identity_of(path_);
+  if (!now) return "it was removed";
+  if (*now != identity_) return "another file has taken its place";
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(path_, error);
+  if (error || bytes < file_bytes_) return "it was cut";
+  file_bytes_ = bytes;
+  if (wal_pages_ == 0) return "";
+  const std::uintmax_t wal_bytes = std::filesystem::file_size(path_ + "-wal", error);
+  const bool is_whole = !error && wal_bytes >= kWalHeader + std::uintmax_t(wal_pages_) * kWalFrame;
+  return is_whole ? "" : "its WAL was removed or cut";
+}
+
+std::string StateFile::rewrite(CommitListener& memory) {
+  statements_.reset();
+  if (database_) leave_state(*database_);
+  database_.reset();
+  StateRewrite rewrite(path_, epoch_key_, commits_);
+  for (const auto& [name, kept] : kept_) {
+    if (!kept.committed) continue;
+    StoredTopic topic{.name = name,
+                      .epoch = kept.committed->epoch,
+                      .delivery = kept.committed->delivery,
+                      .seq = kept.committed->seq,
+                      .messages = {}};
+    memory.recall(topic);
+    rewrite.put(kept.row, topic);
+  }
+  for (const auto& [stream, id] : positions_) rewrite.put(stream, id);
+  rewrite.finish();
+  std::string aside = finish_rewrite(path_);
+  open();
+  topics_.clear();
+  return aside;
 }
 
 void StateFile::checkpoint_if_due() {
@@ -332,9 +362,7 @@ void StateFile::write_touched() {
               std::int64_t{kept.delivery == Delivery::kLatest ? 0 : 1}, signed_of(kept.seq),
               commits_ + 1)
         .run();
-    kept.is_touched = false;
   }
-  touched_.clear();
 }
 
 }  // namespace broadcast

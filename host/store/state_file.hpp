@@ -40,6 +40,8 @@ struct StateBatch {
   std::map<std::string, std::string> positions;    ///< stream -> id
 };
 
+struct StateStatements;
+
 class StateFile {
  public:
   /// Throws std::runtime_error that says why the host cannot start with this file. One that cannot
@@ -59,6 +61,12 @@ class StateFile {
   void commit(const StateBatch& batch);
   /// Ends what a failed commit left behind, and reads anew what the file holds.
   void recover();
+  /// What was done to the file from outside; empty: nothing. Asks the file system, not the file.
+  [[nodiscard]] std::string problem();
+  /// For a file that can no longer be trusted: leaves it as it is, writes all that was committed to
+  /// another one, from memory, and goes on with that. Returns the name that the old one has now.
+  /// Throws std::runtime_error: from then on nothing else may be called.
+  std::string rewrite(CommitListener& memory);
   /// Moves the WAL into the file if it has grown; apart from commit(), so that nobody waits for it.
   void checkpoint_if_due();
 
@@ -68,6 +76,11 @@ class StateFile {
     std::int64_t published_ns;
     std::size_t bytes;
   };
+  struct Committed {
+    std::string epoch;
+    Delivery delivery;
+    std::uint64_t seq;
+  };
   struct Kept {
     std::int64_t row = 0;
     std::string epoch;
@@ -76,13 +89,13 @@ class StateFile {
     std::deque<Mark> marks;  // of the messages in the file, numbered without a gap
     std::size_t bytes = 0;   // of all marks
     bool is_touched = false;
+    std::optional<Committed> committed;  // as the last transaction left it; nothing: none had it
 
     std::uint64_t pop();
   };
   using Topics = std::unordered_map<std::string, Kept>;
-  struct Statements;
 
-  void open(Synchronous synchronous);
+  void open();
   void check_age();
   void count_commit();
   void read_marks();
@@ -99,20 +112,22 @@ class StateFile {
   void write_touched();
 
   const std::string path_;
+  const Synchronous synchronous_;
   const HistoryBounds history_;
   const FileLock lock_;
   std::optional<SqliteDatabase> database_;
-  std::unique_ptr<Statements> statements_;    // of the database: ends before it
-  Topics kept_;                               // by name
-  std::vector<Topics::value_type*> touched_;  // by the transaction
+  std::unique_ptr<StateStatements> statements_;  // of the database: ends before it
+  Topics kept_;                                  // by name
+  std::vector<Topics::value_type*> touched_;     // by the transaction
   std::int64_t next_row_ = 1;
   int wal_pages_ = 0;
+  std::uintmax_t file_bytes_ = 0;  // it never shrinks
   FileIdentity identity_;
   std::int64_t commits_ = 0;  // that the file has seen
   bool is_count_failing_ = false;
   std::vector<StoredTopic> topics_;                            // as read at the start
   SipKey epoch_key_{};                                         // as read at the start
-  std::map<std::string, std::string, std::less<>> positions_;  // as read at the start
+  std::map<std::string, std::string, std::less<>> positions_;  // as committed
 };
 
 }  // namespace broadcast

@@ -180,8 +180,10 @@ SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
 
 }  // namespace
 
-bool is_damage(const SqliteError& error) {
-  return error.code() == SQLITE_CORRUPT || error.code() == SQLITE_NOTADB;
+bool is_damage(const std::exception& error) {
+  if (dynamic_cast<const StateUnreadable*>(&error) != nullptr) return true;
+  const auto* const sqlite = dynamic_cast<const SqliteError*>(&error);
+  return sqlite != nullptr && (sqlite->code() == SQLITE_CORRUPT || sqlite->code() == SQLITE_NOTADB);
 }
 
 SqliteDatabase open_state(const std::string& path, Synchronous synchronous) {
@@ -236,6 +238,10 @@ void close_state(SqliteDatabase& database) {
   database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
+void leave_state(SqliteDatabase& database) {
+  sqlite3_db_config(database.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+}
+
 std::string move_state_aside(const std::string& path) {
   const auto now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   const std::string name = fmt::format("{}.unreadable-{:%Y%m%dT%H%M%SZ}", path, fmt::gmtime(now));
@@ -245,7 +251,7 @@ std::string move_state_aside(const std::string& path) {
   for (const char* suffix : {"-wal", "-journal", "-shm"}) {
     if (fs::exists(path + suffix)) fs::rename(path + suffix, aside + suffix);
   }
-  fs::rename(path, aside);
+  if (fs::exists(path)) fs::rename(path, aside);
   return aside;
 }
 

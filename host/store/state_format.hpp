@@ -38,10 +38,13 @@ void look_at_state(const std::string& path);
 /// Says that everything committed is on the disk; the last that is done with the file.
 void close_state(SqliteDatabase& database);
 
-/// Renames `path`, with what SQLite keeps beside it, and returns the new name.
+/// When `database` is closed, its file stays as it is, with what stands in the WAL.
+void leave_state(SqliteDatabase& database);
+
+/// Renames `path`, if it is there, with what SQLite keeps beside it, and returns the new name.
 std::string move_state_aside(const std::string& path);
 
 /// SqliteError of a file that is damaged, not of a disk that is full or fails.
-[[nodiscard]] bool is_damage(const SqliteError& error);
+[[nodiscard]] bool is_damage(const std::exception& error);
 
 }  // namespace broadcast

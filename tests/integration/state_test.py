@@ -190,6 +190,24 @@ class StateTest(unittest.IsolatedAsyncioTestCase):
             update = await reader.next()
             self.assertEqual((update["seq"], update["price"]), (1, 4))
 
+    async def test_a_file_that_is_removed_while_the_host_runs_is_written_anew(self):
+        with Host(self.config) as host:
+            host.wait_until_started("mirror")
+            reader = await Subscriber.connect(host)
+            first = await reader.ask("subscribed", type="subscribe", topic="signal:vcp")
+            self.assertEqual(host.publish("signal:vcp", {"type": "x", "text": "a"})[0], 200)
+            self.assertEqual(host.publish("price:005930", {"type": "price_update", "price": 7})[0], 200)
+            os.remove(self.config["state"]["path"])
+            status, answer = host.publish("signal:vcp", {"type": "x", "text": "b"})
+            self.assertEqual((status, answer["durable"]), (200, True))
+            host.wait_for_line(r"error.* could not be trusted any more \(it was removed\)")
+            self.assertIn("broadcast_store_rewrites_total 1", host.metrics())
+            host.kill()
+        with Host(self.config) as host:
+            host.wait_until_started("mirror")
+            recovered = await self.recover(host, {"signal:vcp": (first["epoch"], 0)})
+            self.assertEqual(recovered["signal:vcp"], (first["epoch"], {1: "a", 2: "b"}))
+
     async def test_a_file_at_the_limit_of_its_size_refuses_and_does_not_end_the_host(self):
         with Host(self.config) as host:
             host.wait_until_started("mirror")

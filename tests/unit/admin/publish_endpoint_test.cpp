@@ -97,6 +97,14 @@ TEST_F(PublishEndpointTest, UnavailableIs503AndSaysWhenToTryAgain) {
   EXPECT_EQ(counted(Counter::kProducerUnavailable), 2U);
 }
 
+TEST_F(PublishEndpointTest, WhatMayBePublishedAfterACrashIs504AndNoInvitationToSendItAgain) {
+  const AdminReply reply =
+      judged({.outcome = Outcome::kUnavailable, .text = "the disk failed", .is_in_doubt = true});
+  EXPECT_EQ(reply.status, 504U);
+  EXPECT_EQ(Json::parse(reply.body).at("error"), "in_doubt");
+  EXPECT_EQ(reply.retry_after, std::nullopt);
+}
+
 TEST_F(PublishEndpointTest, TheOwnersWordsNeedNotBeUtf8) {
   const AdminReply reply = judged({.outcome = Outcome::kRefused, .text = "bad \xff \"byte\"\n"});
   EXPECT_EQ(Json::parse(reply.body).at("message"), "bad \uFFFD \"byte\"\n");

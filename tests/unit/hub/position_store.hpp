@@ -14,12 +14,14 @@ class PositionStore final : public StateStore {
   std::vector<StoredTopic> load() override { return {}; }
   SipKey epoch_key() override { return {}; }
   void start(CommitListener&) override {}
-  void stop() override {}
+  bool stop(MonoTime) override { return true; }
   std::uint64_t try_append(PendingMessage message) override {
     positions.push_back(message.position.id);
     return positions.size();
   }
-  void when_committed(std::uint64_t, std::function<void(bool)> done) override { done(true); }
+  void when_committed(std::uint64_t, std::function<void(CommitOutcome)> done) override {
+    done(CommitOutcome::kCommitted);
+  }
   void post_latest(std::vector<PendingMessage>) override {}
   bool try_keep_position(StreamPosition) override { return true; }
   std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }

@@ -29,14 +29,17 @@ class HandStore final : public StateStore {
   }
   SipKey epoch_key() override { return key; }
   void start(CommitListener& listener) override { listener_ = &listener; }
-  void stop() override { commit(); }
+  bool stop(MonoTime) override {
+    commit();
+    return true;
+  }
   std::uint64_t try_append(PendingMessage message) override {
     if (refuses) return 0;
     waiting_.push_back(std::move(message));
     return ++ticket_;
   }
-  void when_committed(std::uint64_t ticket, std::function<void(bool)> done) override {
-    if (ticket <= committed_) return done(true);
+  void when_committed(std::uint64_t ticket, std::function<void(CommitOutcome)> done) override {
+    if (ticket <= committed_) return done(CommitOutcome::kCommitted);
     waiters_.emplace_back(std::move(done));
   }
   void post_latest(std::vector<PendingMessage> messages) override {
@@ -52,14 +55,15 @@ class HandStore final : public StateStore {
     const std::vector<PendingMessage> batch = std::exchange(waiting_, {});
     for (const PendingMessage& message : batch) keep(message);
     listener_->on_committed(batch);
-    finish(true);
+    finish(CommitOutcome::kCommitted);
   }
   void lose() {
     refuses = true;
     listener_->on_lost(std::exchange(waiting_, {}));
     refuses = false;
-    finish(false);
+    finish(CommitOutcome::kLost);
   }
+  [[nodiscard]] CommitListener& listener() const { return *listener_; }
   void damage(const std::string& topic) { kept_.at(topic).messages.front().text = "???"; }
 
   bool refuses = false;
@@ -67,9 +71,9 @@ class HandStore final : public StateStore {
   std::vector<std::string> latest_positions;
 
  private:
-  void finish(bool kept) {
+  void finish(CommitOutcome outcome) {
     committed_ = ticket_;
-    for (const auto& done : std::exchange(waiters_, {})) done(kept);
+    for (const auto& done : std::exchange(waiters_, {})) done(outcome);
   }
   void keep(const PendingMessage& pending) {
     StoredTopic& topic = kept_[pending.topic->name];
@@ -85,7 +89,7 @@ class HandStore final : public StateStore {
 
   CommitListener* listener_ = nullptr;
   std::vector<PendingMessage> waiting_;
-  std::vector<std::function<void(bool)>> waiters_;
+  std::vector<std::function<void(CommitOutcome)>> waiters_;
   std::uint64_t ticket_ = 0;
   std::uint64_t committed_ = 0;
   std::map<std::string, StoredTopic> kept_;
@@ -134,8 +138,8 @@ TEST_F(TopicHubStateTest, AMessageIsDeliveredAndAcknowledgedOnceItIsCommitted) {
   const TopicPtr topic = life.hub.join("signal:vcp", 0).joined->topic;
   std::vector<std::string> story;
   const Published published = life.publish("signal:vcp", 1);
-  life.hub.when_committed(published.commit, [&](bool kept) {
-    story.push_back(kept ? "acknowledged" : "lost");
+  life.hub.when_committed(published.commit, [&](CommitOutcome outcome) {
+    story.push_back(outcome == CommitOutcome::kCommitted ? "acknowledged" : "lost");
     story.insert(story.begin(), std::to_string(life.shard.take().size()) + " delivered");
   });
   EXPECT_EQ(published.seq, 1U);
@@ -166,7 +170,8 @@ TEST_F(TopicHubStateTest, ALostMessageWasSeenByNobodyAndItsNumberIsUsedAgain) {
   store.commit();
   bool kept = true;
   life.publish("signal:vcp", 2);
-  life.hub.when_committed(life.publish("signal:vcp", 3).commit, [&](bool is) { kept = is; });
+  life.hub.when_committed(life.publish("signal:vcp", 3).commit,
+                          [&](CommitOutcome is) { kept = is == CommitOutcome::kCommitted; });
   store.lose();
   EXPECT_FALSE(kept);
   EXPECT_EQ(life.publish("signal:vcp", 4).seq, 2U);
@@ -387,6 +392,38 @@ TEST_F(TopicHubStateTest, WhoHasMoreThanWasEverGivenIsAnsweredCountedAndTold) {
   const Since other{"another", 5};
   EXPECT_FALSE(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &other).joined->recovered);
   EXPECT_EQ(life.counters.get(Counter::kSinceAhead), 6U);
+}
+
+TEST_F(TopicHubStateTest, WhatWasCommittedIsRecalledForAFileThatIsWrittenAnew) {
+  const auto stored = [](const char* name, std::string epoch, Delivery delivery) {
+    return StoredTopic{
+        .name = name, .epoch = std::move(epoch), .delivery = delivery, .messages = {}};
+  };
+  const auto recalled = [&](StoredTopic topic) {
+    store.listener().recall(topic);
+    std::vector<std::string> texts;
+    for (const StoredMessage& message : topic.messages) texts.push_back(message.text);
+    return texts;
+  };
+  StoredTopic signal;
+  const std::vector<std::string> both{text("signal:vcp", 1, 1), text("signal:vcp", 2, 2)};
+  {
+    Life life(store);
+    for (int n = 1; n <= 2; ++n) life.publish("signal:vcp", n);
+    store.commit();
+    life.publish("signal:vcp", 3);
+    signal = stored("signal:vcp", std::string(life.hub.join("signal:vcp", 0).joined->epoch),
+                    Delivery::kAll);
+    EXPECT_EQ(recalled(signal), both) << "and not what is under way";
+    EXPECT_THAT(recalled(stored("signal:vcp", "another", Delivery::kAll)), IsEmpty());
+    store.lose();
+    life.publish("price:1", 7);
+    EXPECT_THAT(recalled(stored("price:1", "any", Delivery::kLatest)),
+                ElementsAre(text("price:1", 1, 7)));
+    life.hub.on_tick(at(1s), 0);
+  }
+  const Life nobody_asks(store, Life::Owner::kNotYet);
+  EXPECT_EQ(recalled(signal), both);
 }
 
 }  // namespace

@@ -1,6 +1,9 @@
 #include "host/store/sqlite_store.hpp"
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -146,12 +149,12 @@ TEST_F(SqliteStoreTest, TheListenerIsToldBeforeThoseWhoWait) {
   RunningStore store(file);
   store.listener().hold();
   const std::uint64_t ticket = store->try_append(message_of(a, 1));
-  std::future<bool> verdict = store.verdict_of(ticket);
+  std::future<CommitOutcome> verdict = store.verdict_of(ticket);
   store.listener().wait_until_held();
   EXPECT_EQ(verdict.wait_for(0s), std::future_status::timeout);
   store.listener().release();
   ASSERT_EQ(verdict.wait_for(kDeadline), std::future_status::ready);
-  EXPECT_TRUE(verdict.get());
+  EXPECT_EQ(verdict.get(), CommitOutcome::kCommitted);
   EXPECT_THAT(store.listener().committed(), ElementsAre("a1"));
 }
 
@@ -159,12 +162,12 @@ TEST_F(SqliteStoreTest, AVerdictThatIsPastIsToldAtOnce) {
   RunningStore store(file);
   EXPECT_TRUE(store.commit(message_of(a, 1)));
   std::thread::id told_on;
-  store->when_committed(1, [&](bool is_committed) {
-    EXPECT_TRUE(is_committed);
+  store->when_committed(1, [&](CommitOutcome outcome) {
+    EXPECT_EQ(outcome, CommitOutcome::kCommitted);
     told_on = std::this_thread::get_id();
   });
   EXPECT_EQ(told_on, std::this_thread::get_id());
-  store->when_committed(0, [](bool is_committed) { EXPECT_FALSE(is_committed); });
+  store->when_committed(0, [](CommitOutcome outcome) { EXPECT_EQ(outcome, CommitOutcome::kLost); });
 }
 
 TEST_F(SqliteStoreTest, StopCommitsWhatWaits) {
@@ -273,6 +276,70 @@ TEST_F(SqliteStoreTest, PositionsAreKeptWithTheirMessagesAndAlone) {
   EXPECT_EQ(again->position_of("t"), "1-2");
 }
 
+class StateFileInUseTest : public SqliteStoreTest {
+ protected:
+  StateFileInUseTest() {
+    for (std::uint64_t seq = 1; seq <= 3; ++seq) {
+      EXPECT_TRUE(RunningStore(file).commit(message_of(a, seq)));
+    }
+  }
+  /// It is noticed before the next commit, told, and nothing is lost: not what is in the file, nor
+  /// what comes.
+  void expect_healed_after(const std::function<void()>& damage, const std::string& why) {
+    const test::CapturedLog log;
+    SipKey key{};
+    {
+      RunningStore store(file);
+      key = store->epoch_key();
+      EXPECT_TRUE(store.commit(message_of(a, 4, {"s", "4-0"})));
+      damage();
+      EXPECT_TRUE(store.commit_again(message_of(a, 5)));
+      EXPECT_EQ(store.count(Counter::kStoreRewrites), 1U);
+      EXPECT_TRUE(store.commit(message_of(a, 6)));
+    }
+    RunningStore again(file);
+    EXPECT_EQ(again.topic("a").epoch, "e1");
+    EXPECT_THAT(again.seqs("a"), ElementsAre(1, 2, 3, 4, 5, 6));
+    EXPECT_EQ(again->position_of("s"), "4-0");
+    EXPECT_EQ(again->epoch_key(), key);
+    EXPECT_THAT(log.text(),
+                HasSubstr("error state: " + file + " could not be trusted any more (" + why + ")"));
+    EXPECT_EQ(log.count_of("older"), 0);
+  }
+};
+
+TEST_F(StateFileInUseTest, ThatIsRemovedIsWrittenAnew) {
+  expect_healed_after([&] { std::filesystem::remove(file); }, "it was removed");
+}
+
+TEST_F(StateFileInUseTest, ThatIsCutIsWrittenAnew) {
+  expect_healed_after([&] { std::filesystem::resize_file(file, 5'000); }, "it was cut");
+}
+
+TEST_F(StateFileInUseTest, WhoseWalIsRemovedIsWrittenAnew) {
+  expect_healed_after([&] { std::filesystem::remove(file + "-wal"); },
+                      "its WAL was removed or cut");
+}
+
+TEST_F(StateFileInUseTest, WhosePlaceAnotherTakesIsWrittenAnew) {
+  expect_healed_after(
+      [&] {
+        std::ofstream(file + ".other") << "garbage";
+        std::filesystem::rename(file + ".other", file);
+      },
+      "another file has taken its place");
+}
+
+TEST_F(StateFileInUseTest, ThatIsRemovedIsWrittenAnewThoughNothingIsPublished) {
+  RunningStore store(file);
+  std::filesystem::remove(file);
+  const MonoTime deadline = mono_now() + kDeadline;
+  while (store.count(Counter::kStoreRewrites) == 0 && mono_now() < deadline) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(store.count(Counter::kStoreRewrites), 1U);
+}
+
 /// While it lives, no file of this process grows beyond `bytes`: the disk is full.
 class FullDisk {
  public:
@@ -296,16 +363,6 @@ class FullDisk {
 
 class SqliteStoreOnAFullDiskTest : public SqliteStoreTest {
  protected:
-  /// Appends until the store takes it again, and waits for the verdict.
-  static bool commit_again(RunningStore& store, const PendingMessage& message) {
-    const MonoTime deadline = mono_now() + kDeadline;
-    std::uint64_t ticket = 0;
-    while (ticket == 0 && mono_now() < deadline) {
-      ticket = store->try_append(message);
-      if (ticket == 0) std::this_thread::yield();
-    }
-    return ticket != 0 && store.committed(ticket);
-  }
   [[nodiscard]] std::size_t wal_bytes() const { return std::filesystem::file_size(file + "-wal"); }
 };
 
@@ -319,15 +376,15 @@ TEST_F(SqliteStoreOnAFullDiskTest, EverythingQueuedIsLostTogetherAndThenItGoesOn
     store.listener().wait_until_held();
     const std::uint64_t third = store->try_append(message_of(a, 3));
     const std::uint64_t fourth = store->try_append(message_of(b, 1));
-    std::future<bool> verdict = store.verdict_of(fourth);
+    std::future<CommitOutcome> verdict = store.verdict_of(fourth);
     {
       const FullDisk full(wal_bytes());
       store.listener().release();
       EXPECT_FALSE(store.committed(third));
-      EXPECT_FALSE(verdict.get());
+      EXPECT_EQ(verdict.get(), CommitOutcome::kLost);
     }
     EXPECT_THAT(store.listener().lost(), ElementsAre("a3", "b1"));
-    EXPECT_TRUE(commit_again(store, message_of(a, 3)));
+    EXPECT_TRUE(store.commit_again(message_of(a, 3)));
     EXPECT_TRUE(store.committed(2)) << "before the loss";
     EXPECT_FALSE(store.committed(third)) << "asked late";
     EXPECT_THAT(store.listener().committed(), ElementsAre("a1", "a2", "a3"));
@@ -355,11 +412,11 @@ TEST_F(SqliteStoreOnAFullDiskTest, AsLongAsItIsFullMessagesAreRefusedAndTheFirst
       EXPECT_EQ(store->try_append(message_of(a, 2)), 0U);
       EXPECT_FALSE(store->try_keep_position({"s", "1"}));
       store.listener().release();
-      EXPECT_FALSE(commit_again(store, message_of(a, 2)));
+      EXPECT_FALSE(store.commit_again(message_of(a, 2)));
       EXPECT_GE(store.count(Counter::kStoreFailed), 2U);
       EXPECT_GE(store.count(Counter::kStoreUnavailable), 2U);
     }
-    EXPECT_TRUE(commit_again(store, message_of(a, 2)));
+    EXPECT_TRUE(store.commit_again(message_of(a, 2)));
   }
   EXPECT_EQ(log.count_of("cannot be written ("), 1);
 }
@@ -374,7 +431,7 @@ TEST_F(SqliteStoreOnAFullDiskTest, LastValuesOutliveAFailedCommitAndPositionsDoN
       store->post_latest({message_of(price, 4)});
       EXPECT_FALSE(store.commit(message_of(a, 2, {"s", "2"})));
     }
-    EXPECT_TRUE(commit_again(store, message_of(a, 2)));
+    EXPECT_TRUE(store.commit_again(message_of(a, 2)));
   }
   RunningStore again(file);
   EXPECT_THAT(again.seqs("price"), ElementsAre(4));
@@ -402,7 +459,7 @@ TEST_F(SqliteStoreOnAFullDiskTest, AWalThatCannotBeMovedIsToldOnceAndLosesNothin
       const FullDisk full(6 << 20);
       while (seq < 1'000 && store.commit(message_of(a, seq + 1, 64 * 1024))) ++seq;
     }
-    EXPECT_TRUE(commit_again(store, message_of(a, seq + 1)));
+    EXPECT_TRUE(store.commit_again(message_of(a, seq + 1)));
   }
   EXPECT_EQ(log.count_of("cannot be moved into it ("), 1);
   EXPECT_THAT(RunningStore(options(history)).seqs("a"), testing::SizeIs(seq + 1));

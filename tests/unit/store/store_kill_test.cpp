@@ -39,9 +39,10 @@ struct Promise {
         while (seq - promised.load() > kAtOnce) std::this_thread::yield();
         const std::uint64_t ticket = store->try_append(message_of(topic, seq, 200));
         if (ticket == 0) ::_exit(2);
-        store->when_committed(ticket, [&promised, promises, i, seq](bool is_committed) {
+        store->when_committed(ticket, [&promised, promises, i, seq](CommitOutcome outcome) {
           const Promise promise{i, seq};
-          if (!is_committed || ::write(promises, &promise, sizeof promise) != sizeof promise) {
+          if (outcome != CommitOutcome::kCommitted ||
+              ::write(promises, &promise, sizeof promise) != sizeof promise) {
             ::_exit(3);
           }
           promised = seq;

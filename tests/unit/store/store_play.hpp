@@ -9,12 +9,14 @@
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -92,8 +94,22 @@ class FakeListener final : public CommitListener {
  public:
   void on_committed(std::span<const PendingMessage> messages) override {
     take(messages, committed_);
+    const std::lock_guard lock(mutex_);
+    for (const PendingMessage& one : messages) {
+      memory_[one.topic->name].push_back({.seq = one.message->seq(),
+                                          .published_ns = one.published_ns,
+                                          .text = std::string(one.message->payload())});
+    }
   }
   void on_lost(std::span<const PendingMessage> messages) override { take(messages, lost_); }
+  void recall(StoredTopic& topic) override {
+    const std::lock_guard lock(mutex_);
+    topic.messages = memory_[topic.name];
+  }
+  /// What recall() adds to what was committed.
+  void remember(const std::vector<StoredTopic>& topics) {
+    for (const StoredTopic& topic : topics) memory_[topic.name] = topic.messages;
+  }
 
   /// From now on the store's thread stays in here.
   void hold() { set_hold(true); }
@@ -138,6 +154,7 @@ class FakeListener final : public CommitListener {
   bool is_held_ = false;
   Names committed_;
   Names lost_;
+  std::map<std::string, std::vector<StoredMessage>> memory_;
 };
 
 /// A store on `file` that runs as long as this lives.
@@ -145,6 +162,7 @@ class RunningStore {
  public:
   explicit RunningStore(SqliteStore::Options options) : store_(std::move(options), counters_) {
     topics_ = store_.load();
+    listener_.remember(topics_);
     store_.start(listener_);
   }
   explicit RunningStore(const std::string& file)
@@ -154,10 +172,10 @@ class RunningStore {
   [[nodiscard]] FakeListener& listener() { return listener_; }
   [[nodiscard]] std::uint64_t count(Counter counter) const { return counters_.get(counter); }
 
-  std::future<bool> verdict_of(std::uint64_t ticket) {
-    auto promise = std::make_shared<std::promise<bool>>();
+  std::future<CommitOutcome> verdict_of(std::uint64_t ticket) {
+    auto promise = std::make_shared<std::promise<CommitOutcome>>();
     store_.when_committed(ticket,
-                          [promise](bool is_committed) { promise->set_value(is_committed); });
+                          [promise](CommitOutcome outcome) { promise->set_value(outcome); });
     return promise->get_future();
   }
   /// Appends and waits: is it committed?
@@ -165,8 +183,19 @@ class RunningStore {
     const std::uint64_t ticket = store_.try_append(std::move(message));
     return ticket != 0 && committed(ticket);
   }
-  bool committed(std::uint64_t ticket) {
-    std::future<bool> verdict = verdict_of(ticket);
+  /// Appends until the store takes it again, and waits.
+  bool commit_again(const PendingMessage& message) {
+    const MonoTime deadline = mono_now() + kDeadline;
+    std::uint64_t ticket = 0;
+    while (ticket == 0 && mono_now() < deadline) {
+      ticket = store_.try_append(message);
+      if (ticket == 0) std::this_thread::yield();
+    }
+    return ticket != 0 && committed(ticket);
+  }
+  bool committed(std::uint64_t ticket) { return outcome_of(ticket) == CommitOutcome::kCommitted; }
+  CommitOutcome outcome_of(std::uint64_t ticket) {
+    std::future<CommitOutcome> verdict = verdict_of(ticket);
     if (verdict.wait_for(kDeadline) != std::future_status::ready) {
       throw std::runtime_error("no verdict");
     }

@@ -26,6 +26,7 @@ class OrderListener final : public CommitListener {
     }
   }
   void on_lost(std::span<const PendingMessage>) override { is_in_order_ = false; }
+  void recall(StoredTopic&) override { is_in_order_ = false; }
   [[nodiscard]] bool is_in_order() const { return is_in_order_; }
 
  private:
@@ -42,7 +43,9 @@ void append_all(SqliteStore& store, const std::string& name, std::atomic<std::ui
       ticket = store.try_append(message_of(all, seq, {name, std::to_string(seq)}));
       if (ticket == 0) std::this_thread::yield();
     }
-    store.when_committed(ticket, [&promised](bool is_committed) { promised += is_committed; });
+    store.when_committed(ticket, [&promised](CommitOutcome outcome) {
+      promised += outcome == CommitOutcome::kCommitted ? 1U : 0U;
+    });
     store.post_latest({message_of(latest, seq)});
     static_cast<void>(store.try_keep_position({"alone:" + name, std::to_string(seq)}));
   }
