@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
+#include "host/base/terminate.hpp"
 #include "host/loader/trial.hpp"
 
 namespace broadcast {
@@ -81,8 +83,12 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   broadcast::keep_hangups();
+  broadcast::tell_before_terminating();
   try {
     return broadcast::run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    broadcast::tell_out_of_memory();
+    return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
