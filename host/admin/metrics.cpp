@@ -53,6 +53,9 @@ constexpr const char* kRedisRefusedHelp =
 constexpr const char* kStream = "broadcast_stream_entries_total";
 constexpr const char* kStreamHelp =
     "Entries of the Redis stream, by what became of them; retried counts tries.";
+constexpr const char* kStreamDropped = "broadcast_stream_dropped_entries_total";
+constexpr const char* kStreamDroppedHelp =
+    "Entries that were parked or refused and are gone, because there was no room for more.";
 constexpr const char* kLimit = "broadcast_limit_reached_total";
 constexpr const char* kLimitHelp =
     "How often somebody met a limit, by its key under limits; admin.connections has its full name.";
@@ -151,6 +154,9 @@ constexpr CounterRow kRows[] = {
     {Counter::kStreamHandled, kStream, kStreamHelp, "result", "handled"},
     {Counter::kStreamRefused, kStream, kStreamHelp, "result", "refused"},
     {Counter::kStreamRetried, kStream, kStreamHelp, "result", "retried"},
+    {Counter::kStreamParked, kStream, kStreamHelp, "result", "parked"},
+    {Counter::kStreamParkedDropped, kStreamDropped, kStreamDroppedHelp, "stream", "parked"},
+    {Counter::kStreamRefusedDropped, kStreamDropped, kStreamDroppedHelp, "stream", "refused"},
     {Counter::kStreamGaps, "broadcast_stream_gaps_total",
      "How often something of the Redis stream was gone before it was read."},
     {Counter::kStreamMissing, "broadcast_stream_missing_entries_total",

@@ -300,6 +300,7 @@ void read_redis(YamlReader& map, const Environment& environment, Config& config)
     redis.stream = text;
     return {};
   });
+  map.duration("park_after", redis.park_after, {milliseconds(0), hours(1)});
   map.scalar("ca", [&](const std::string& text) -> std::string {
     if (text.find('\0') != std::string::npos) return "the path of a file";
     redis.ca = text;

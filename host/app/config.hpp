@@ -99,9 +99,10 @@ struct StateConfig {
 
 /// Where producers publish besides HTTP, and where they cache.
 struct RedisConfig {
-  std::string url;                          ///< checked; empty: nowhere
-  std::string channels = "ws:broadcast:*";  ///< of Pub/Sub; empty: none
-  std::string stream;                       ///< its key; empty: none
+  std::string url;                                                 ///< checked; empty: nowhere
+  std::string channels = "ws:broadcast:*";                         ///< of Pub/Sub; empty: none
+  std::string stream;                                              ///< its key; empty: none
+  std::chrono::nanoseconds park_after = std::chrono::seconds(30);  ///< of a broadcaster's absence
   std::string ca;     ///< file with the certificates to trust with rediss://; empty: the system's
   std::string cache;  ///< checked; URL of where broadcasters drop keys; empty: url
   /// Empty: nowhere.

@@ -78,10 +78,14 @@ std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateSt
   options.url = parse_redis_url(redis.url);
   options.channels = redis.channels;
   if (!redis.stream.empty()) {
-    options.stream = {.key = redis.stream, .payload_bytes = config.limits.publish_bytes};
+    options.stream = {.key = redis.stream,
+                      .payload_bytes = config.limits.publish_bytes,
+                      .park_after = redis.park_after};
     if (store != nullptr) {
       options.stream->start = RedisStream::Start::kKept;
       options.stream->handled = store->position_of(redis.stream).value_or("");
+      options.stream->parked_handled =
+          store->position_of(StreamAside::parked_key_of(redis.stream)).value_or("");
     }
   }
   return std::make_unique<Ingest>(std::move(options), hub, counters);

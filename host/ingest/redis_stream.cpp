@@ -7,7 +7,6 @@
 #include <spdlog/spdlog.h>
 
 #include "host/base/printable.hpp"
-#include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
@@ -15,52 +14,19 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::minutes;
-using std::chrono::seconds;
 
 constexpr std::string_view kEntries = "16";    // at once: what is read and not done is in memory
 constexpr std::string_view kBlockMs = "5000";  // shorter than a connection may be quiet
-constexpr seconds kAtLeastBlocked{1};          // Redis, or a proxy before it, that does not wait
+constexpr std::string_view kBlockParkedMs = "1000";
+constexpr milliseconds kAtLeastBlocked{
+    500};                         // less: Redis, or a proxy before it, that does not wait
+constexpr seconds kUnblocked{1};  // is then waited here
 constexpr milliseconds kFirstWait{50};
 constexpr milliseconds kLongestWait{5'000};
 constexpr std::size_t kMostFailures = 3;
-constexpr seconds kStuck{10};
+constexpr std::size_t kMostServed = 10'000;
 constexpr minutes kLostShown{10};
 constexpr std::size_t kShownBytes = 256;
-
-const redisReply* value_of(std::span<redisReply* const> pairs, std::string_view name) {
-  for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-    if (text_of(*pairs[i]) == name) return pairs[i + 1];
-  }
-  return nullptr;
-}
-
-std::optional<StreamId> id_of(const redisReply* reply) {
-  if (reply == nullptr) return std::nullopt;
-  const auto text = text_of(*reply);
-  return text ? parse_stream_id(*text) : std::nullopt;
-}
-
-std::optional<std::uint64_t> number_of(const redisReply* reply) {
-  if (reply == nullptr || reply->type != REDIS_REPLY_INTEGER) return std::nullopt;
-  return static_cast<std::uint64_t>(reply->integer);
-}
-
-/// Nothing: not an answer to XINFO STREAM.
-std::optional<StreamInfo> info_of(const redisReply& reply) {
-  const auto pairs = list_of(reply);
-  const auto length = number_of(value_of(pairs, "length"));
-  const auto last = id_of(value_of(pairs, "last-generated-id"));
-  if (!length || !last) return std::nullopt;
-  StreamInfo info{.length = *length, .last = *last};
-  info.added = number_of(value_of(pairs, "entries-added"));
-  if (info.length == 0) return info;
-  info.first = id_of(value_of(pairs, "recorded-first-entry-id"));
-  if (!info.first) {
-    const redisReply* const entry = value_of(pairs, "first-entry");
-    if (entry != nullptr && !list_of(*entry).empty()) info.first = id_of(list_of(*entry)[0]);
-  }
-  return info.first ? std::optional(info) : std::nullopt;
-}
 
 std::string text_of_gap(const StreamGap& gap) {
   if (gap.missing > 0) {
@@ -79,7 +45,14 @@ RedisStream::RedisStream(const RedisConnection::Parts& parts, Options options, T
       hub_(hub),
       connection_(parts, *this),
       again_(parts.io),
+      aside_({.key = options_.key,
+              .payload_bytes = options_.payload_bytes,
+              .most = options_.most_aside},
+             connection_, parts.counters, [this](std::string what) { tell(std::move(what)); }),
       verdicts_(std::make_shared<Verdicts>(Verdicts{this})) {
+  if (const auto parked = parse_handled(options_.parked_handled)) {
+    partly_parked_[parked->id] = parked->messages;
+  }
   if (options_.start == Start::kKept) begin_from(options_.handled);
 }
 
@@ -103,6 +76,7 @@ void RedisStream::begin_from(std::string_view handled) {
 }
 
 void RedisStream::start() {
+  started_ = mono_now();
   if (options_.start == Start::kNow) {
     spdlog::warn(
         "redis: stream {}: without state.path nothing is kept of how far it was handled; what is "
@@ -118,9 +92,13 @@ void RedisStream::stop() {
   connection_.stop();
 }
 
-void RedisStream::on_ready() { ask(); }
+void RedisStream::on_ready() { handle_next(); }
 
-void RedisStream::on_down() { asked_ = Asked::kNothing; }
+void RedisStream::on_down() {
+  asked_ = Asked::kNothing;
+  open_at_ = {};
+  aside_.on_down();
+}
 
 /// Before each read what is there is asked for, so that nothing goes unread unnoticed.
 void RedisStream::ask() {
@@ -130,6 +108,7 @@ void RedisStream::ask() {
 }
 
 void RedisStream::on_reply(const redisReply& reply) {
+  if (aside_.is_busy()) return aside_.on_reply(reply);
   const Asked asked = std::exchange(asked_, Asked::kNothing);
   if (asked == Asked::kInfo) return on_info(reply);
   if (asked == Asked::kEntries) return on_entries(reply);
@@ -154,11 +133,15 @@ void RedisStream::on_info(const redisReply& reply) {
       if (handled_.ordinal) ++*handled_.ordinal;
       partly_messages_ = 0;
     }
-    report(find_gap(handled_, *info));
+    const StreamGap gap = find_gap(handled_, *info);
+    if (gap.is_behind) aside_.forget_known();
+    report(gap);
   }
   asked_ = Asked::kEntries;
   read_at_ = mono_now();
-  connection_.send({"XREAD", "COUNT", reads_one_ ? "1" : kEntries, "BLOCK", kBlockMs, "STREAMS",
+  // Nothing else is asked on this connection while it blocks.
+  const std::string_view block = aside_.parked().size() > 0 ? kBlockParkedMs : kBlockMs;
+  connection_.send({"XREAD", "COUNT", reads_one_ ? "1" : kEntries, "BLOCK", block, "STREAMS",
                     options_.key, to_string(handled_.id)});
 }
 
@@ -190,7 +173,7 @@ void RedisStream::on_entries(const redisReply& reply) {
   if (!streams.empty() && list_of(*streams[0]).size() == 2) {
     const auto all = list_of(*list_of(*streams[0])[1]);
     for (const redisReply* const one : all) {
-      auto entry = entry_of(*one);
+      auto entry = entry_of(*one, options_.payload_bytes);
       if (!entry) break;
       entries_.push_back(*std::move(entry));
     }
@@ -205,64 +188,68 @@ void RedisStream::on_entries(const redisReply& reply) {
     return connection_.drop("answers XREAD with what is not understood");
   }
   const bool has_blocked = mono_now() - read_at_ >= kAtLeastBlocked;
-  if (entries_.empty() && !has_blocked) return wait(kAtLeastBlocked);
+  if (entries_.empty() && !has_blocked) return wait(kUnblocked);
   handle_next();
 }
 
-std::optional<RedisStream::Entry> RedisStream::entry_of(const redisReply& reply) const {
-  const auto parts = list_of(reply);
-  const auto id = parts.size() == 2 ? id_of(parts[0]) : std::nullopt;
-  if (!id) return std::nullopt;
-  Entry entry{.id = *id};
-  const auto fields = list_of(*parts[1]);
-  const redisReply* const topic = value_of(fields, "topic");
-  const redisReply* const payload = value_of(fields, "payload");
-  if (!fields.empty() && (topic == nullptr || payload == nullptr)) {
-    entry.wrong = Refusal::kNotJson;
-    entry.why = "it needs the fields topic and payload";
-    return entry;
-  }
-  if (topic != nullptr) {
-    const auto name = text_of(*topic);
-    if (!name) {
-      entry.wrong = Refusal::kTooLarge;
-      entry.why = words_of(Refusal::kTooLarge);
-      return entry;
+void RedisStream::handle_next() {
+  if (is_waiting_ || asked_ != Asked::kNothing || aside_.is_busy()) return;
+  if (connection_.is_ready()) {
+    if (!aside_.is_open() && mono_now() >= open_at_) return open_aside();
+    if (!fetched_ && aside_.is_open()) {
+      if (const auto place = aside_.parked().next()) return fetch(*place);
     }
-    entry.topic = *name;
   }
-  auto text = payload == nullptr ? std::nullopt : text_of(*payload);
-  if (text) text = without_bom(*text);
-  entry.wrong = check_payload(text, options_.payload_bytes);
-  if (entry.wrong) {
-    entry.why = words_of(*entry.wrong, text.value_or(""));
-  } else {
-    entry.payload = *text;
-  }
-  return entry;
+  if (fetched_) return handle_fetched();
+  if (entries_.empty()) return ask();
+  const StreamEntry& entry = entries_.front();
+  if (aside_.has(entry.id)) return done();
+  if (entry.wrong) return give_to_refused();
+  if (aside_.parked().has(entry.topic)) return park("it follows parked ones");
+  TopicOwner* const owner = hub_.owner_of(entry.topic);
+  if (owner == nullptr) return on_no_owner();
+  post(*owner);
 }
 
-void RedisStream::handle_next() {
-  if (is_waiting_) return;
-  if (entries_.empty()) return ask();
-  const Entry& entry = entries_.front();
-  if (entry.wrong) return refuse(*entry.wrong, entry.why);
-  TopicOwner* const owner = hub_.owner_of(entry.topic);
-  if (owner == nullptr) return refuse(Refusal::kNoOwner, words_of(Refusal::kNoOwner));
-  if (!waiting_since_) waiting_since_ = mono_now();
-  StreamHandled then{.id = entry.id};
-  if (handled_.ordinal) then.ordinal = *handled_.ordinal + 1;
+void RedisStream::post(TopicOwner& owner) {
+  const StreamEntry& entry = in_hand();
+  StreamPosition position;
+  if (fetched_) {
+    position = {aside_.parked_key(), to_string(fetched_->place.id)};
+  } else {
+    StreamHandled then{.id = entry.id};
+    if (handled_.ordinal) then.ordinal = *handled_.ordinal + 1;
+    position = {options_.key, to_string(then)};
+  }
+  if (!fetched_) is_owner_absent_ = false;
+  if (!attempt().since) attempt().since = mono_now();
   is_waiting_ = true;
-  owner->post_message({.topic = entry.topic,
-                       .source = "stream",
-                       .payload = entry.payload,
-                       .position = {options_.key, to_string(then)},
-                       .published_before = partly_ == entry.id ? partly_messages_ : 0},
-                      [&io = io_, verdicts = verdicts_](Verdict verdict) {
-                        boost::asio::post(io, [verdicts, verdict = std::move(verdict)] {
-                          if (verdicts->stream != nullptr) verdicts->stream->on_verdict(verdict);
-                        });
-                      });
+  owner.post_message({.topic = entry.topic,
+                      .source = "stream",
+                      .payload = entry.payload,
+                      .position = std::move(position),
+                      .published_before = published()},
+                     [&io = io_, verdicts = verdicts_](Verdict verdict) {
+                       boost::asio::post(io, [verdicts, verdict = std::move(verdict)] {
+                         if (verdicts->stream != nullptr) verdicts->stream->on_verdict(verdict);
+                       });
+                     });
+}
+
+std::size_t RedisStream::published() const {
+  if (fetched_) return fetched_->published;
+  return partly_ == entries_.front().id ? partly_messages_ : 0;
+}
+
+void RedisStream::note_published(std::size_t messages) {
+  if (messages == 0) return;
+  if (fetched_) {
+    fetched_->published += messages;
+    partly_parked_[fetched_->place.id] = fetched_->published;
+    return;
+  }
+  partly_messages_ = published() + messages;
+  partly_ = entries_.front().id;
 }
 
 void RedisStream::on_verdict(const Verdict& verdict) {
@@ -271,26 +258,23 @@ void RedisStream::on_verdict(const Verdict& verdict) {
   if (verdict.outcome == Verdict::Outcome::kRefused) return refuse(Refusal::kRefused, verdict.text);
   if (verdict.outcome == Verdict::Outcome::kUnavailable) return try_again(verdict);
   counters_.add(Counter::kStreamHandled);
+  if (served_.size() < kMostServed) served_.insert(in_hand().topic);
   done();
 }
 
 void RedisStream::try_again(const Verdict& verdict) {
-  const Entry& entry = entries_.front();
-  if (verdict.has_given_up) {
-    tell(verdict.text + "; entries for it are lost");
-    return refuse(Refusal::kUnavailable, verdict.text);
+  note_published(verdict.published);
+  Attempt& tried = attempt();
+  if (is_absent(verdict)) {
+    if (fetched_) return put_off(verdict.retry_after);
+    return park(verdict.text);
   }
-  if (verdict.published > 0) {
-    partly_messages_ = (partly_ == entry.id ? partly_messages_ : 0) + verdict.published;
-    partly_ = entry.id;
-  }
-  if (verdict.has_failed_on_it && ++failures_ >= kMostFailures) {
+  if (verdict.has_failed_on_it && ++tried.failures >= kMostFailures) {
     return refuse(Refusal::kUnavailable,
-                  "its broadcaster has failed on it " + std::to_string(failures_) + " times");
+                  "its broadcaster has failed on it " + std::to_string(tried.failures) + " times");
   }
   counters_.add(Counter::kStreamRetried);
-  const milliseconds least =
-      std::min(kFirstWait * (1 << std::min<std::size_t>(tries_++, 10)), kLongestWait);
+  const milliseconds least = retry_wait(tried.tries++);
   wait(std::clamp<milliseconds>(verdict.retry_after, least, std::max(least, kLongestWait)));
 }
 
@@ -304,29 +288,34 @@ void RedisStream::wait(milliseconds duration) {
   });
 }
 
-void RedisStream::refuse(Refusal refusal, std::string_view why) {
-  const Entry& entry = entries_.front();
-  if (refusal != Refusal::kRefused) counters_.add(Counter::kProducerRefused);
-  counters_.add(Counter::kStreamRefused);
-  if (const auto line = seldom_.line(entry.topic, mono_now())) {
-    spdlog::warn("redis: stream {}: entry {} for \"{}\" goes to nobody ({}): {}{}", options_.key,
-                 to_string(entry.id), printable(line->name, kShownBytes), to_string(refusal),
-                 printable(why, kShownBytes), line->more());
-  }
-  done();
+milliseconds RedisStream::retry_wait(std::size_t tries) {
+  return std::min(kFirstWait * (1 << std::min<std::size_t>(tries, 10)), kLongestWait);
 }
 
-/// The first entry is handled, one way or the other.
+void RedisStream::refuse(Refusal refusal, std::string_view why) {
+  in_hand().wrong = refusal;
+  in_hand().why = why;
+  give_to_refused();
+}
+
+/// The entry in hand is handled, one way or the other.
 void RedisStream::done() {
+  if (fetched_) {
+    fetched_->is_done = true;
+    return handle_next();
+  }
   handled_.id = entries_.front().id;
   if (handled_.ordinal) ++*handled_.ordinal;
   entries_.pop_front();
   partly_messages_ = 0;
-  tries_ = 0;
-  failures_ = 0;
-  waiting_since_.reset();
+  attempt_ = {};
+  is_owner_absent_ = false;
   hub_.keep_position({options_.key, to_string(handled_)});
-  // Not from here: an owner that answers at once would make it as deep as there are entries.
+  post_next();
+}
+
+/// Not at once: an owner that answers at once would make it as deep as there are entries.
+void RedisStream::post_next() {
   boost::asio::post(io_, [verdicts = verdicts_] {
     if (verdicts->stream != nullptr) verdicts->stream->handle_next();
   });
@@ -341,12 +330,12 @@ void RedisStream::on_tick(MonoTime now) {
     if (!why.empty()) say(BroadcasterState::kDown, why);
     return;
   }
-  if (waiting_since_ && now - *waiting_since_ >= kStuck) {
-    return say(BroadcasterState::kDegraded,
-               "an entry waits for the broadcaster of its topic, and those behind it");
+  look_for_owners(now);
+  std::string waiting = text_of_waiting(now);
+  if (now < lost_shown_until_) {
+    waiting = waiting.empty() ? lost_text_ : lost_text_ + "; " + waiting;
   }
-  if (now < lost_shown_until_) return say(BroadcasterState::kDegraded, lost_text_);
-  say(BroadcasterState::kOk, "");
+  say(waiting.empty() ? BroadcasterState::kOk : BroadcasterState::kDegraded, waiting);
 }
 
 }  // namespace broadcast

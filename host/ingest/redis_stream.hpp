@@ -2,15 +2,18 @@
 // Redis Streams into the hub: XREAD from the entry handled last, one entry after the other to the
 // owner of its topic. What an entry causes is committed together with its position, so that it is
 // handled once whatever is killed when; what its owner cannot take now is tried again, and nothing
-// overtakes it. Without a store it begins with what is added from now on. On status:stream stands
-// what was lost. [ingest]
+// overtakes it. What is for nobody is parked until somebody serves it, and then comes first; what
+// is wrong is kept as refused. Without a store it begins with what is added from now on. On
+// status:stream stands what waits and what was lost. [ingest]
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -21,6 +24,8 @@
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/producer_check.hpp"
 #include "host/ingest/redis_connection.hpp"
+#include "host/ingest/stream_aside.hpp"
+#include "host/ingest/stream_entry.hpp"
 #include "host/ingest/stream_position.hpp"
 
 namespace broadcast {
@@ -37,7 +42,11 @@ class RedisStream final : public RedisConnection::User {
     std::string key;
     std::size_t payload_bytes = 256 * 1024;
     Start start = Start::kNow;
-    std::string handled;  ///< as the store has it; empty: never handled
+    std::string handled;         ///< as the store has it; empty: never handled
+    std::string parked_handled;  ///< the same of `<key>:parked`
+    /// An entry waits so long for an owner that is absent.
+    std::chrono::nanoseconds park_after = std::chrono::seconds(30);
+    std::size_t most_aside = 10'000;  ///< entries that are parked, and that are kept as refused
   };
 
   /// `parts` and the hub outlive the stream.
@@ -52,12 +61,19 @@ class RedisStream final : public RedisConnection::User {
   [[nodiscard]] const RedisConnection& connection() const { return connection_; }
 
  private:
-  struct Entry {
-    StreamId id;
-    std::string topic;
-    std::string payload;
-    std::optional<Refusal> wrong;
-    std::string why;  ///< with `wrong`
+  /// What became of an entry so far.
+  struct Attempt {
+    std::size_t tries = 0;
+    std::size_t failures = 0;       ///< of its owner, on it
+    std::optional<MonoTime> since;  ///< it waits
+  };
+  /// A parked entry that was fetched for its owner.
+  struct Fetched {
+    ParkedIndex::Place place;
+    StreamEntry entry;
+    std::size_t published = 0;  ///< messages that it has caused already
+    Attempt attempt;
+    bool is_done = false;  ///< it only has to be removed
   };
   enum class Asked : std::uint8_t { kNothing, kInfo, kEntries };
   /// What verdicts find when they come: null once it stopped.
@@ -74,13 +90,36 @@ class RedisStream final : public RedisConnection::User {
   void on_entries(const redisReply& reply);
   void report(const StreamGap& gap);
   void tell(std::string what);
-  [[nodiscard]] std::optional<Entry> entry_of(const redisReply& reply) const;
   void handle_next();
+  void post(TopicOwner& owner);
   void on_verdict(const Verdict& verdict);
   void try_again(const Verdict& verdict);
-  void wait(std::chrono::milliseconds duration);
   void refuse(Refusal refusal, std::string_view why);
   void done();
+  void post_next();
+  void wait(std::chrono::milliseconds duration);
+  [[nodiscard]] static std::chrono::milliseconds retry_wait(std::size_t tries);
+
+  // The entry in hand: a parked one that was fetched, or the first that was read.
+  [[nodiscard]] StreamEntry& in_hand() { return fetched_ ? fetched_->entry : entries_.front(); }
+  [[nodiscard]] Attempt& attempt() { return fetched_ ? fetched_->attempt : attempt_; }
+  [[nodiscard]] std::size_t published() const;
+  void note_published(std::size_t messages);
+
+  // Parked and refused entries: redis_stream_aside.cpp.
+  void open_aside();
+  void look_for_owners(MonoTime now);
+  [[nodiscard]] bool can_set_aside();
+  void on_aside(const std::string& error);
+  void fetch(const ParkedIndex::Place& place);
+  void handle_fetched();
+  void remove_fetched();
+  void put_off(std::chrono::milliseconds until);
+  void on_no_owner();
+  [[nodiscard]] bool is_absent(const Verdict& verdict);
+  void park(std::string_view why);
+  void give_to_refused();
+  [[nodiscard]] std::string text_of_waiting(MonoTime now);
 
   boost::asio::io_context& io_;
   Counters& counters_;
@@ -96,13 +135,21 @@ class RedisStream final : public RedisConnection::User {
   StreamHandled handled_;
   StreamId partly_;                  // this entry has caused,
   std::size_t partly_messages_ = 0;  // so many messages already
-  std::deque<Entry> entries_;        // read and not done; the first is with its owner
+  std::deque<StreamEntry> entries_;  // read and not done
+  Attempt attempt_;                  // of the first
   bool reads_one_ = false;           // the next read, as more did not fit a reply
   bool is_waiting_ = false;          // for a verdict, or for the next try
-  std::size_t tries_ = 0;            // of the first entry
-  std::size_t failures_ = 0;         // of its owner, on it
 
-  std::optional<MonoTime> waiting_since_;  // of the first entry
+  StreamAside aside_;
+  std::map<StreamId, std::size_t> partly_parked_;  // have caused so many messages already
+  std::optional<Fetched> fetched_;
+  MonoTime open_at_{};           // not before, as Redis refused
+  std::size_t aside_tries_ = 0;  // that Redis refused in a row
+  std::string aside_error_;      // of the last one
+  MonoTime started_{};
+  std::set<std::string, std::less<>> served_;  // topics whose owners took entries in this life
+  bool is_owner_absent_ = false;               // of the first entry, which waits for it
+
   std::string lost_text_;
   MonoTime lost_shown_until_{};
   bool was_behind_ = false;

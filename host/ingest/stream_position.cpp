@@ -48,6 +48,13 @@ StreamId before(const StreamId& id) {
   return id;
 }
 
+StreamId after(const StreamId& id) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  if (id.seq < kMost) return {id.ms, id.seq + 1};
+  if (id.ms < kMost) return {id.ms + 1, 0};
+  return id;
+}
+
 std::optional<StreamHandled> parse_handled(std::string_view text) {
   const auto id = take_id(text);
   if (!id) return std::nullopt;

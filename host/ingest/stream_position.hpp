@@ -21,6 +21,8 @@ struct StreamId {
 [[nodiscard]] std::string to_string(const StreamId& id);
 /// The greatest id below; of the least one itself.
 [[nodiscard]] StreamId before(const StreamId& id);
+/// The least id above; of the greatest one itself.
+[[nodiscard]] StreamId after(const StreamId& id);
 
 struct StreamHandled {
   StreamId id;

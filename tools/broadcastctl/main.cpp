@@ -17,6 +17,7 @@
 #include "host/app/config.hpp"
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
+#include "host/base/log.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "host/loader/trial.hpp"
 #include "tools/broadcastctl/admin_client.hpp"
@@ -31,6 +32,7 @@
 #include "tools/broadcastctl/plugin_host.hpp"
 #include "tools/broadcastctl/scaffold.hpp"
 #include "tools/broadcastctl/steps.hpp"
+#include "tools/broadcastctl/stream_entries.hpp"
 
 namespace broadcast {
 namespace {
@@ -186,6 +188,7 @@ class CommandLine {
     add_config();
     add_operations();
     add_state();
+    add_stream();
   }
 
   int run(int argc, char** argv) {
@@ -316,6 +319,36 @@ class CommandLine {
     add_action(group, "replace", "its library is read again");
   }
 
+  void add_stream() {
+    CLI::App& group =
+        *app_.add_subcommand("stream", "what a host has set aside of its Redis stream");
+    group.require_subcommand(1);
+    add_stream_command(group, "parked", "entries that wait until somebody serves their topic",
+                       [](const Config& config) { return list_parked(config); });
+    add_stream_command(group, "refused", "entries that nobody took, with the reason",
+                       [this](const Config& config) {
+                         return id_.empty() ? list_refused(config) : put_back(config, id_);
+                       })
+        .add_option("--put-back", id_,
+                    "add the entry with this id to the stream again; all: each of them");
+  }
+
+  CLI::App& add_stream_command(CLI::App& group, const char* name, const char* description,
+                               const std::function<std::string(const Config&)>& run) {
+    CLI::App* added = nullptr;
+    add(group, name, description, [&](CLI::App& command) {
+      added = &command;
+      command.add_option("--config", file_, "the host's YAML, for redis.url and redis.stream")
+          ->required();
+      return [this, run] {
+        set_up_log("error", LogFormat::kText);  // what the connection says is an error of ours
+        print(run(load_config(file_, process_environment())));
+        return kGood;
+      };
+    });
+    return *added;
+  }
+
   void add_action(CLI::App& group, const char* action, const char* description) {
     add(group, action, description, [this, action](CLI::App& command) {
       command.add_option("name", name_, "as the host's YAML has it")->required();
@@ -343,7 +376,7 @@ class CommandLine {
 
   CLI::App app_;
   std::function<int()> chosen_;
-  std::string library_, file_, step_, name_, topic_, directory_;
+  std::string library_, file_, step_, name_, topic_, directory_, id_;
   CheckArguments check_;
   AdminArguments admin_;
   HostArguments host_;

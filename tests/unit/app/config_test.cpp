@@ -109,10 +109,10 @@ TEST(ConfigTest, ReadsTopicsLogAndPlugins) {
 TEST(ConfigTest, ReadsRedisAndRelays) {
   const Config config = configured(
       "redis: {url: \"rediss://u:p@h:7/1\", channels: \"live:*\", stream: \"s:1\", ca: /x.pem,\n"
-      "        cache: \"redis://h/2\"}\n"
+      "        cache: \"redis://h/2\", park_after: 5s}\n"
       "relay: [\"news:*\", {topic: log:all, delivery: all}]\n");
-  EXPECT_EQ(config.redis,
-            (RedisConfig{"rediss://u:p@h:7/1", "live:*", "s:1", "/x.pem", "redis://h/2"}));
+  EXPECT_EQ(config.redis, (RedisConfig{"rediss://u:p@h:7/1", "live:*", "s:1",
+                                       std::chrono::seconds(5), "/x.pem", "redis://h/2"}));
   EXPECT_THAT(config.relay, ElementsAre(RelayConfig{"news:*", Delivery::kLatest},
                                         RelayConfig{"log:all", Delivery::kAll}));
   EXPECT_EQ(configured("redis: {channels: \"\"}").redis.channels, "");

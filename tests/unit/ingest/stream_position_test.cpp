@@ -24,6 +24,12 @@ TEST(StreamPositionTest, KnowsTheIdBefore) {
   EXPECT_EQ(before({0, 0}), (StreamId{0, 0}));
 }
 
+TEST(StreamPositionTest, KnowsTheIdAfter) {
+  EXPECT_EQ(after({7, 3}), (StreamId{7, 4}));
+  EXPECT_EQ(after({6, UINT64_MAX}), (StreamId{7, 0}));
+  EXPECT_EQ(after({UINT64_MAX, UINT64_MAX}), (StreamId{UINT64_MAX, UINT64_MAX}));
+}
+
 StreamInfo info(std::uint64_t length, StreamId last, std::optional<StreamId> first,
                 std::optional<std::uint64_t> added) {
   return {.length = length, .last = last, .first = first, .added = added};

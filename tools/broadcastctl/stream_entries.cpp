@@ -1,0 +1,136 @@
+#include "tools/broadcastctl/stream_entries.hpp"
+
+#include <optional>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "host/base/printable.hpp"
+#include "host/ingest/stream_aside.hpp"
+#include "host/ingest/stream_entry.hpp"
+#include "tools/broadcastctl/plugin_bytes.hpp"
+#include "tools/broadcastctl/redis_talk.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::string_view kPage = "16";
+constexpr std::size_t kShownBytes = 160;
+
+struct SetAside {
+  std::string id;      ///< where it stands
+  std::string origin;  ///< in the stream
+  std::string topic;
+  std::string payload;
+  std::string reason;
+};
+
+const std::string& stream_of(const Config& config) {
+  if (config.redis.url.empty() || config.redis.stream.empty()) {
+    throw CannotRun("--config: the file names no stream. Give redis.url and redis.stream.");
+  }
+  return config.redis.stream;
+}
+
+/// Some of a stream, from `from` on.
+std::vector<SetAside> read_page(RedisTalk& redis, const std::string& key, const std::string& from,
+                                const std::string& to) {
+  std::vector<SetAside> page;
+  redis.ask({"XRANGE", key, from, to, "COUNT", kPage}, [&](const redisReply& reply) {
+    for (const redisReply* const one : list_of(reply)) {
+      const auto id = entry_id_of(*one);
+      if (!id) throw CannotRun(key + ": Redis answers with what is not understood.");
+      const auto field = [one](std::string_view name) {
+        return std::string(field_of(*one, name).value_or(""));
+      };
+      page.push_back({.id = to_string(*id),
+                      .origin = field("id"),
+                      .topic = field("topic"),
+                      .payload = field("payload"),
+                      .reason = field("reason")});
+    }
+  });
+  return page;
+}
+
+std::string next_after(const SetAside& entry) {
+  return to_string(after(*parse_stream_id(entry.id)));
+}
+
+std::string list(const Config& config, const std::string& key) {
+  RedisTalk redis(config);
+  std::string lines;
+  for (std::string from = "-";;) {
+    const auto page = read_page(redis, key, from, "+");
+    if (page.empty()) return lines;
+    for (const SetAside& entry : page) {
+      lines += fmt::format("{} {} (was {})", entry.id, printable(entry.topic, kShownBytes),
+                           printable(entry.origin, kShownBytes));
+      if (!entry.reason.empty()) lines += ": " + printable(entry.reason);
+      lines += "\n  " + printable(entry.payload, kShownBytes) + "\n";
+    }
+    from = next_after(page.back());
+  }
+}
+
+/// Both or nothing, so that it is neither lost nor there twice.
+std::string move_back(RedisTalk& redis, const std::string& stream, const SetAside& entry) {
+  if (entry.topic.empty() || entry.payload.empty()) {
+    return fmt::format("{}: left where it is: what it lacks may still be in {}, entry {}\n",
+                       entry.id, stream, printable(entry.origin, kShownBytes));
+  }
+  const RedisTalk::Reader ignore = [](const redisReply&) {};
+  redis.ask({"MULTI"}, ignore);
+  redis.ask({"XADD", stream, "*", "topic", entry.topic, "payload", entry.payload}, ignore);
+  redis.ask({"XDEL", StreamAside::refused_key_of(stream), entry.id}, ignore);
+  std::string added;
+  redis.ask({"EXEC"}, [&](const redisReply& reply) {
+    for (const redisReply* const one : list_of(reply)) {
+      if (is_error(*one)) throw CannotRun("EXEC: " + error_text(*one));
+      if (const auto id = text_of(*one)) added = *id;
+    }
+  });
+  return fmt::format("{}: put back as {}\n", entry.id, added);
+}
+
+}  // namespace
+
+std::string list_parked(const Config& config) {
+  return list(config, StreamAside::parked_key_of(stream_of(config)));
+}
+
+std::string list_refused(const Config& config) {
+  return list(config, StreamAside::refused_key_of(stream_of(config)));
+}
+
+std::string put_back(const Config& config, const std::string& id) {
+  const std::string& stream = stream_of(config);
+  const std::string key = StreamAside::refused_key_of(stream);
+  const bool is_all = id == "all";
+  if (!is_all && !parse_stream_id(id)) {
+    throw CannotRun("--put-back: expected \"all\" or an id such as 1690000000000-0");
+  }
+  RedisTalk redis(config);
+  // Those that are refused again meanwhile are not put back once more.
+  std::string to = id;
+  if (is_all) {
+    to.clear();
+    redis.ask({"XREVRANGE", key, "+", "-", "COUNT", "1"}, [&](const redisReply& reply) {
+      const auto last = list_of(reply).empty() ? std::nullopt : entry_id_of(*list_of(reply)[0]);
+      if (last) to = to_string(*last);
+    });
+    if (to.empty()) return "nothing to put back\n";
+  }
+  std::string lines;
+  for (std::string from = is_all ? "-" : id;;) {
+    const auto page = read_page(redis, key, from, to);
+    for (const SetAside& entry : page) lines += move_back(redis, stream, entry);
+    if (page.empty()) break;
+    from = next_after(page.back());
+  }
+  if (lines.empty()) throw CannotRun(key + ": there is no entry " + id + ".");
+  return lines;
+}
+
+}  // namespace broadcast
