@@ -161,6 +161,8 @@ constexpr CounterRow kRows[] = {
      "How often something of the Redis stream was gone before it was read."},
     {Counter::kStreamMissing, "broadcast_stream_missing_entries_total",
      "Entries of the Redis stream that were gone before they were read, at least."},
+    {Counter::kStreamUnread, "broadcast_stream_unread_entries_total",
+     "Entries that a Redis stream held which ended before what was handled: they may be new."},
     {Counter::kCacheDrops, "broadcast_cache_drops_total",
      "Patterns whose keys were dropped from Redis."},
     {Counter::kCacheKeys, "broadcast_cache_dropped_keys_total", "Keys dropped from Redis."},

@@ -89,6 +89,7 @@ enum class Counter : std::size_t {
   kStreamRefusedDropped,
   kStreamGaps,
   kStreamMissing,
+  kStreamUnread,
   kCacheDrops,
   kCacheKeys,
   kCacheErrors,

@@ -33,7 +33,15 @@ std::string text_of_gap(const StreamGap& gap) {
     return (gap.is_counted ? std::to_string(gap.missing) : "at least one") +
            " of its entries were removed before they were read";
   }
-  return "the stream ends before what was handled already: Redis has lost it, or it was made anew";
+  if (gap.is_anew)
+    return "the stream was made anew with lower ids: it is read from its first entry";
+  std::string text =
+      "the stream ends before what was handled already: Redis has lost it, or it was made anew";
+  if (gap.unread > 0) {
+    text += "; the " + std::to_string(gap.unread) +
+            " entries that it holds are not read, as they may have been handled";
+  }
+  return text;
 }
 
 }  // namespace
@@ -96,6 +104,7 @@ void RedisStream::on_ready() { handle_next(); }
 
 void RedisStream::on_down() {
   asked_ = Asked::kNothing;
+  is_same_server_ = false;
   open_at_ = {};
   aside_.on_down();
 }
@@ -133,10 +142,13 @@ void RedisStream::on_info(const redisReply& reply) {
       if (handled_.ordinal) ++*handled_.ordinal;
       partly_messages_ = 0;
     }
-    const StreamGap gap = find_gap(handled_, *info);
+    const StreamGap gap =
+        find_gap(handled_, *info, is_same_server_ ? StreamServer::kSame : StreamServer::kUnknown);
     if (gap.is_behind) aside_.forget_known();
+    if (gap.is_anew) partly_messages_ = 0;
     report(gap);
   }
+  is_same_server_ = info.has_value();
   asked_ = Asked::kEntries;
   read_at_ = mono_now();
   // Nothing else is asked on this connection while it blocks.
@@ -151,6 +163,7 @@ void RedisStream::report(const StreamGap& gap) {
   if (!gap || is_known) return;
   counters_.add(Counter::kStreamGaps);
   counters_.add(Counter::kStreamMissing, gap.missing);
+  counters_.add(Counter::kStreamUnread, gap.unread);
   tell(text_of_gap(gap));
   spdlog::error("redis: stream {}: {}; goes on behind {}", options_.key, lost_text_,
                 to_string(handled_.id));

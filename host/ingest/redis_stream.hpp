@@ -139,6 +139,7 @@ class RedisStream final : public RedisConnection::User {
   Attempt attempt_;                  // of the first
   bool reads_one_ = false;           // the next read, as more did not fit a reply
   bool is_waiting_ = false;          // for a verdict, or for the next try
+  bool is_same_server_ = false;      // the stream was looked at on this connection before
 
   StreamAside aside_;
   std::map<StreamId, std::size_t> partly_parked_;  // have caused so many messages already

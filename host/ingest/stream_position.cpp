@@ -77,11 +77,22 @@ std::string to_string(const StreamHandled& handled) {
   return text;
 }
 
-StreamGap find_gap(StreamHandled& handled, const StreamInfo& info) {
+StreamGap find_gap(StreamHandled& handled, const StreamInfo& info, StreamServer server) {
   StreamGap gap;
   gap.is_behind = info.last < handled.id;
-  // What is added next may have an id that was handled once.
-  if (gap.is_behind) handled.id = info.last;
+  const bool has_fewer = info.added && handled.ordinal && *info.added < *handled.ordinal;
+  gap.is_anew = server == StreamServer::kSame && (gap.is_behind || has_fewer);
+  if (gap.is_anew) {
+    gap.is_behind = true;
+    handled.id = {};
+    handled.ordinal.reset();
+    if (info.added) handled.ordinal = *info.added - std::min(info.length, *info.added);
+    return gap;
+  }
+  if (gap.is_behind) {
+    gap.unread = info.length;
+    handled.id = info.last;  // what is added next may have an id that was handled once
+  }
   // Nothing that was handled is there any more: what is there follows it.
   const bool is_all_new = !info.first || *info.first > handled.id;
   if (!is_all_new) {

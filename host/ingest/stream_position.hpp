@@ -47,13 +47,21 @@ struct StreamInfo {
 /// What of the stream went before it was read.
 struct StreamGap {
   bool is_behind = false;     ///< the stream ends before what was handled: it was lost or made anew
+  bool is_anew = false;       ///< it was certainly made anew: all that it holds is read
+  std::uint64_t unread = 0;   ///< behind: entries that it holds, which may have been handled
   std::uint64_t missing = 0;  ///< entries that were trimmed or deleted
   bool is_counted = true;     ///< false: at least one, Redis before 7 does not say how many
   [[nodiscard]] explicit operator bool() const { return is_behind || missing > 0; }
 };
-/// Compares, and brings `handled` to what the stream says: back to its end if that is behind. Only
-/// what is missing right behind `handled` is found: an entry deleted further on is found when that
-/// has been reached.
-[[nodiscard]] StreamGap find_gap(StreamHandled& handled, const StreamInfo& info);
+/// Whether Redis can have gone back to an older state of the stream since it was looked at last.
+enum class StreamServer : std::uint8_t {
+  kUnknown,  ///< it may have been started again, or be another one
+  kSame      ///< the connection has stayed: a stream that is behind was made anew
+};
+/// Compares, and brings `handled` to what the stream says: back to its end if that is behind, or
+/// before its first entry if it was made anew. Only what is missing right behind `handled` is
+/// found: an entry deleted further on is found when that has been reached.
+[[nodiscard]] StreamGap find_gap(StreamHandled& handled, const StreamInfo& info,
+                                 StreamServer server = StreamServer::kUnknown);
 
 }  // namespace broadcast

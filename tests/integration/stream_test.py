@@ -263,6 +263,32 @@ class StreamTest(StreamCase):
             self.add("after")
             self.assertEqual(await self.published(host, 1), ["after"])
 
+    async def test_a_stream_made_anew_with_lower_ids_is_read_from_its_first_entry(self):
+        with Host(self.config()) as host:
+            self.add("a")
+            self.assertEqual(await self.published(host, 1), ["a"])
+            with self.server.client().pipeline() as anew:  # at once
+                anew.delete(KEY)
+                for n, text in enumerate("bc", 1):
+                    anew.xadd(KEY, {"topic": TOPIC, "payload": json.dumps({"type": "x", "text": text})}, id=f"{n}-0")
+                anew.execute()
+            self.assertEqual(await self.published(host, 3), ["a", "b", "c"])
+            self.assertEqual(metric(host, "broadcast_stream_gaps_total"), 1)
+            self.assertEqual(metric(host, "broadcast_stream_unread_entries_total"), 0)
+
+    async def test_a_stream_made_anew_with_lower_ids_while_the_host_was_away_is_counted_and_told(self):
+        with Host(self.config()) as host:
+            self.add("a")
+            self.assertEqual(await self.published(host, 1), ["a"])
+        client = self.server.client()
+        client.delete(KEY)
+        client.xadd(KEY, {"topic": TOPIC, "payload": "{}"}, id="1-0")
+        with Host(self.config()) as host:
+            host.wait_for_line("the 1 entries that it holds are not read, as they may have been handled")
+            self.assertEqual(metric(host, "broadcast_stream_unread_entries_total"), 1)
+            client.xadd(KEY, {"topic": TOPIC, "payload": '{"type":"x","text":"b"}'}, id="2-0")
+            self.assertEqual(await self.published(host, 2), ["a", "b"])
+
     def test_a_key_that_is_no_stream_is_said(self):
         self.server.client().set(KEY, "text")
         with Host(self.config()) as host:

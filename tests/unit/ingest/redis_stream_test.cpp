@@ -98,6 +98,38 @@ TEST(RedisStreamTest, ReadsOneEntryWhereMoreDoNotFitAReply) {
   EXPECT_EQ(play.redis.last("XREAD")[2], "16");
 }
 
+TEST(RedisStreamTest, AStreamMadeAnewWithLowerIdsIsReadFromItsFirstEntry) {
+  StreamPlay play;
+  play.blocks = false;
+  play.add("9-1", "probe", "[1]");
+  RedisStream& stream = play.begin("");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 1));
+  ASSERT_TRUE(play.run_until([&] { return play.redis.last("XREAD").back() == "9-1"; }));
+  play.entries.clear();
+  play.add("5-1", "probe", "[2]");
+  play.add("5-2", "probe", "[3]");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 3));
+  EXPECT_THAT(play.owner.payloads(), ElementsAre("[1]", "[2]", "[3]"));
+  EXPECT_EQ(play.counters.get(Counter::kStreamGaps), 1U);
+  EXPECT_EQ(play.counters.get(Counter::kStreamUnread), 0U);
+  stream.on_tick(mono_now());
+  EXPECT_THAT(play.shown_status(), HasSubstr("made anew with lower ids"));
+}
+
+TEST(RedisStreamTest, WhatAStreamThatEndsBeforeWhatWasHandledHoldsIsCountedAndTold) {
+  StreamPlay play;
+  play.blocks = false;
+  play.add("5-1", "probe");
+  play.add("5-2", "probe");
+  RedisStream& stream = play.begin("9-1@9");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamUnread, 2));
+  stream.on_tick(mono_now());
+  EXPECT_THAT(play.shown_status(), HasSubstr("the 2 entries that it holds are not read"));
+  play.add("5-3", "probe", "[3]");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 1));
+  EXPECT_THAT(play.owner.payloads(), ElementsAre("[3]"));
+}
+
 TEST(RedisStreamTest, SkipsAByteOrderMarkOfAPayload) {
   StreamPlay play;
   play.add("1-1", "probe", "\xEF\xBB\xBF{\"a\":1}");

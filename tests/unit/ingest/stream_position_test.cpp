@@ -81,6 +81,24 @@ TEST(StreamGapTest, SaysThatTheStreamEndsBeforeWhatWasHandled) {
   EXPECT_FALSE(find_gap(anew, info(2, {9, 0}, StreamId{8, 0}, 2)));
 }
 
+TEST(StreamGapTest, WhatAStreamThatIsBehindHoldsIsNotReadButCounted) {
+  StreamHandled handled{.id = {5, 0}, .ordinal = 5};
+  EXPECT_EQ(find_gap(handled, info(3, {3, 0}, StreamId{1, 0}, 3)).unread, 3U);
+  EXPECT_FALSE(find_gap(handled, info(3, {3, 0}, StreamId{1, 0}, 3)));
+}
+
+TEST(StreamGapTest, AStreamThatIsBehindOnTheSameServerWasMadeAnewAndIsReadWhole) {
+  StreamHandled handled{.id = {5, 0}, .ordinal = 5};
+  const StreamGap gap = find_gap(handled, info(2, {3, 0}, StreamId{2, 0}, 3), StreamServer::kSame);
+  EXPECT_TRUE(gap.is_anew);
+  EXPECT_EQ(gap.unread, 0U);
+  EXPECT_EQ(handled, (StreamHandled{.id = {0, 0}, .ordinal = 1}));
+  // Also where its newest id is higher again.
+  StreamHandled other{.id = {5, 0}, .ordinal = 5};
+  EXPECT_TRUE(find_gap(other, info(3, {6, 0}, StreamId{2, 0}, 3), StreamServer::kSame).is_anew);
+  EXPECT_EQ(other, (StreamHandled{.id = {0, 0}, .ordinal = 0}));
+}
+
 TEST(StreamGapTest, BeforeRedis7ItSaysAtLeastOne) {
   StreamHandled handled{.id = {5, 0}};
   const StreamGap gap = find_gap(handled, info(2, {9, 0}, StreamId{8, 0}, std::nullopt));
