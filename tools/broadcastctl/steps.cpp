@@ -62,6 +62,17 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
 }
 
+/// A thread that was joined is listed until the kernel is done with it.
+std::string threads_left(const ProcessState& first) {
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+  std::string threads;
+  while (!(threads = grown(first.threads, ProcessState::now().threads)).empty() &&
+         std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return threads;
+}
+
 class StepRun {
  public:
   StepRun(const CheckOptions& options, const Telling& telling)
@@ -423,17 +434,6 @@ void StepRun::fuzz_messages() {
                   std::to_string(outcomes[Verdict::Outcome::kRefused]) +
                   " refused by the plugin, " +
                   std::to_string(outcomes[Verdict::Outcome::kUnavailable]) + " put off"));
-}
-
-/// A thread that was joined is listed until the kernel is done with it.
-std::string threads_left(const ProcessState& first) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(1);
-  std::string threads;
-  while (!(threads = grown(first.threads, ProcessState::now().threads)).empty() &&
-         std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return threads;
 }
 
 }  // namespace
