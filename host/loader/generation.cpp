@@ -304,9 +304,9 @@ void Generation::serve_message(PluginInbox::Message& message) {
   if (done) {  // else it was given up
     parts_.hub.when_committed(
         commit, [&hub = parts_.hub, commits = std::move(commits), done = std::move(done),
-                 verdict = std::move(verdict)](CommitOutcome outcome) mutable {
-          if (outcome != CommitOutcome::kCommitted) {
-            verdict = not_kept(outcome, hub.count_committed(commits));
+                 verdict = std::move(verdict)](CommitOutcome committed) mutable {
+          if (committed != CommitOutcome::kCommitted) {
+            verdict = not_kept(committed, hub.count_committed(commits));
           }
           done(std::move(verdict));
         });
