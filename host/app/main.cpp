@@ -64,6 +64,7 @@ int serve(const std::string& file) {
 
 int run(int argc, char** argv) {
   if (argc > 1 && argv[1] == std::string_view(kTryPlugin)) run_trial();
+  tell_before_terminating();
   CLI::App app("Broadcasts what plugins publish to WebSocket subscribers", "broadcast-host");
   std::string file;
   bool only_check = false;
@@ -83,7 +84,6 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   broadcast::keep_hangups();
-  broadcast::tell_before_terminating();
   try {
     return broadcast::run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -33,6 +33,8 @@ constexpr std::chrono::seconds kTick{1};
 constexpr std::chrono::seconds kGoodbye{1};
 /// What broadcasters have asked the cache for and what is not dropped yet.
 constexpr std::chrono::seconds kCacheStop{1};
+/// For the disk, however short the drain is and however long the others took.
+constexpr std::chrono::seconds kStoreStop{1};
 /// With plugins.strict: what trial, loading and START of all broadcasters may take.
 constexpr std::chrono::seconds kStrictStart{60};
 constexpr const char* kNotStarted = "{} is not started: {}";
@@ -298,7 +300,8 @@ bool Server::stop() {
   hangup_.cancel();
   operations_.stop();
   const bool all_stopped = broadcasters_.stop(plugins_until);
-  const bool is_stored = !store_ || hub_.close_store(begun + drain * 3 / 4);
+  const bool is_stored = !store_ || hub_.close_store(std::max<MonoTime>(begun + drain * 3 / 4,
+                                                                        mono_now() + kStoreStop));
   const MonoTime answers_until = std::max(plugins_until, mono_now()) + kAnswer;
   // Every verdict is there now: the broadcaster's, or that it has stopped.
   io_.restart();

@@ -341,7 +341,7 @@ void Session::fail(const ErrorReply& error, MonoTime now) {
 }
 
 void Session::refuse(const ErrorReply& error, MonoTime now) {
-  if (!is_free_refusal(error)) {
+  if (error.code != ErrorCode::kRateLimited && !is_free_refusal(error)) {
     if (!has_token(error.id, now)) return;
     charge(refusal_tokens(error) - 1, now);
   }

@@ -81,18 +81,19 @@ std::string take_input() {
   TopicHub hub({}, counters);
   NoClients clients;
   NoCache cache;
-  const auto runner =
-      PluginRunner::make(std::move(file),
-                         {.name = order.at("name"),
-                          .config = order.value("config", "{}"),
-                          .permissions = order.at("permissions"),
-                          .host_version = version,
-                          .copies = {.directory = order.at("directory").get<std::string>(),
-                                     .is_memory_allowed = order.at("memory")}},
-                         {.hub = hub,
-                          .clients = &clients,
-                          .cache = has_cache ? &cache : nullptr,
-                          .before = [&telling](std::string_view what) { telling.about_to(what); }});
+  const auto runner = PluginRunner::make(
+      std::move(file),
+      {.name = order.at("name"),
+       .config = order.value("config", "{}"),
+       .permissions = order.at("permissions"),
+       .host_version = version,
+       .copies = {.directory = order.at("directory").get<std::string>(),
+                  .is_memory_allowed = order.at("memory")},
+       .times = {.stop = std::chrono::hours(1)}},  // the parent's patience ends first
+      {.hub = hub,
+       .clients = &clients,
+       .cache = has_cache ? &cache : nullptr,
+       .before = [&telling](std::string_view what) { telling.about_to(what); }});
   const std::string why = runner->rehearse(is_configured ? PluginRunner::Rehearsal::kConfigured
                                                          : PluginRunner::Rehearsal::kCreated);
   if (!why.empty()) telling.tell(why);
@@ -119,6 +120,7 @@ std::string try_library(const TrialProgram& program, const TrialSubject& subject
 
 void run_trial() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // as in the host
   ::fcntl(kTellingDescriptor, F_SETFD, FD_CLOEXEC);  // not for what the library executes
   const Telling telling(kTellingDescriptor);
   try {

@@ -244,6 +244,7 @@ std::size_t SqliteStore::lose(Turn& turn, CommitOutcome outcome) {
     for (auto& [id, message] : since.latest) {
       keep_newest(shared.gathered.latest, std::move(message));
     }
+    shared.lazy_since.reset();
     if (!shared.gathered.latest.empty()) shared.lazy_since = mono_now();
   });
   counters_.add(Counter::kStoreLost, lost.size());

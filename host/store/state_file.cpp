@@ -224,6 +224,8 @@ void StateFile::read_topics() {
 }
 
 void StateFile::commit(const StateBatch& batch) {
+  // It would count as a commit that the file does not have.
+  if (batch.latest.empty() && batch.messages.empty() && batch.positions.empty()) return;
   if (wal_pages_ >= kMostWalPages) checkpoint();
   database_->execute("BEGIN IMMEDIATE");
   for (const auto& [id, message] : batch.latest) put(message);

@@ -77,6 +77,8 @@ struct Loaded {
   ~Loaded() {
 #if defined(CARELESS_UNLOAD_CRASH)
     ::raise(SIGSEGV);
+#elif defined(CARELESS_UNLOAD_HANG)
+    sleep_for_ever();
 #elif defined(CARELESS_UNLOAD_SLOW)
     if (!is_tried()) wait_until_let_go();
 #endif
@@ -152,8 +154,10 @@ bc_status handle(void*, const bc_event* event) {
   }
 }
 void destroy(void*) {
-#ifdef CARELESS_DESTROY_CRASH
+#if defined(CARELESS_DESTROY_CRASH)
   ::raise(SIGSEGV);
+#elif defined(CARELESS_DESTROY_HANG)
+  sleep_for_ever();
 #endif
 }
 

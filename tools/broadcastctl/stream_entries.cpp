@@ -74,23 +74,16 @@ std::string list(const Config& config, const std::string& key) {
   }
 }
 
-/// Both or nothing, so that it is neither lost nor there twice.
+/// Added first: should this end in between, it is there twice, and not lost.
 std::string move_back(RedisTalk& redis, const std::string& stream, const SetAside& entry) {
   if (entry.topic.empty() || entry.payload.empty()) {
     return fmt::format("{}: left where it is: what it lacks may still be in {}, entry {}\n",
                        entry.id, stream, printable(entry.origin, kShownBytes));
   }
-  const RedisTalk::Reader ignore = [](const redisReply&) {};
-  redis.ask({"MULTI"}, ignore);
-  redis.ask({"XADD", stream, "*", "topic", entry.topic, "payload", entry.payload}, ignore);
-  redis.ask({"XDEL", StreamAside::refused_key_of(stream), entry.id}, ignore);
   std::string added;
-  redis.ask({"EXEC"}, [&](const redisReply& reply) {
-    for (const redisReply* const one : list_of(reply)) {
-      if (is_error(*one)) throw CannotRun("EXEC: " + error_text(*one));
-      if (const auto id = text_of(*one)) added = *id;
-    }
-  });
+  redis.ask({"XADD", stream, "*", "topic", entry.topic, "payload", entry.payload},
+            [&](const redisReply& reply) { added = text_of(reply).value_or(""); });
+  redis.ask({"XDEL", StreamAside::refused_key_of(stream), entry.id}, [](const redisReply&) {});
   return fmt::format("{}: put back as {}\n", entry.id, added);
 }
 

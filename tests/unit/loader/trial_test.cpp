@@ -69,8 +69,12 @@ TEST(TrialTest, NamesWhereALibraryCrashes) {
 }
 
 TEST(TrialTest, EndsALibraryThatHangs) {
-  EXPECT_THAT(tried("careless_load_hang", std::nullopt, impatient()),
-              testing::HasSubstr("gave no sign of life for 3 s and was killed"));
+  for (const char* plugin :
+       {"careless_load_hang", "careless_destroy_hang", "careless_unload_hang"}) {
+    EXPECT_THAT(tried(plugin, std::nullopt, impatient()),
+                testing::HasSubstr("gave no sign of life for 3 s and was killed"))
+        << plugin;
+  }
 }
 
 TEST(TrialTest, TellsWhatAStaticConstructorThrows) {

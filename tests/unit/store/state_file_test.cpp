@@ -393,6 +393,17 @@ TEST_F(OldStateTest, ACopyPutInPlaceOfTheFileBeginsNewEpochs) {
   expect_new_epoch("another file stood here, so this is a copy");
 }
 
+TEST_F(OldStateTest, ACommitOfNothingIsNone) {
+  const auto before = read_commit_counter(file);
+  {
+    StateFile state(file, Synchronous::kFull, {});
+    state.commit({});
+  }
+  ASSERT_TRUE(before);
+  EXPECT_EQ(read_commit_counter(file).value_or(CommitCount{}).commits, before->commits);
+  EXPECT_EQ(RunningStore(file).topic("a").epoch, "e1");
+}
+
 TEST_F(OldStateTest, AFileWithoutItsCounterBeginsNewEpochs) {
   for (const char* text : {"", "garbage"}) {
     std::ofstream(file + ".commits", std::ios::trunc) << text;
