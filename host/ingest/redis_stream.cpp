@@ -200,6 +200,7 @@ void RedisStream::on_entries(const redisReply& reply) {
   if (entries_.empty() && reply.type != REDIS_REPLY_NIL) {
     return connection_.drop("answers XREAD with what is not understood");
   }
+  if (entries_.empty()) aside_.forget_known();
   const bool has_blocked = mono_now() - read_at_ >= kAtLeastBlocked;
   if (entries_.empty() && !has_blocked) return wait(kUnblocked);
   handle_next();
@@ -209,7 +210,7 @@ void RedisStream::handle_next() {
   if (is_waiting_ || asked_ != Asked::kNothing || aside_.is_busy()) return;
   if (connection_.is_ready()) {
     if (!aside_.is_open() && mono_now() >= open_at_) return open_aside();
-    if (!fetched_ && aside_.is_open()) {
+    if (!fetched_ && aside_.is_open() && !aside_.is_in_doubt(handled_.id)) {
       if (const auto place = aside_.parked().next()) return fetch(*place);
     }
   }

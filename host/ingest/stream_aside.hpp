@@ -66,7 +66,13 @@ class StreamAside {
 
   /// This entry of the stream stands in one of them already.
   [[nodiscard]] bool has(const StreamId& id) const { return known_.contains(id); }
-  /// The stream was made anew: equal ids are other entries.
+  /// Of an entry behind `handled` it is known only from here that it was set aside. Until the
+  /// stream has passed it, nothing may be removed: who reads the stream again would take it for a
+  /// new one.
+  [[nodiscard]] bool is_in_doubt(const StreamId& handled) const {
+    return !known_.empty() && *known_.rbegin() > handled;
+  }
+  /// The stream was made anew, so equal ids are other entries; or it does not have them any more.
   void forget_known() { known_.clear(); }
   [[nodiscard]] ParkedIndex& parked() { return parked_; }
 
