@@ -123,6 +123,26 @@ TEST(RedisStreamAsideTest, WhatTheLifeBeforeSetAsideIsNotSetAsideAgain) {
   EXPECT_EQ(play.redis.count_of("XADD"), 0U);
 }
 
+/// Or a host that is killed then, and reads the stream again from the position that was kept, would
+/// find nothing of what it had parked.
+TEST(RedisStreamAsideTest, NothingParkedIsRemovedBeforeTheStreamHasPassedWhatIsInDoubt) {
+  for (const bool is_trimmed : {false, true}) {
+    StreamPlay play;
+    play.blocks = false;
+    play.add("1-1", "other");
+    if (!is_trimmed) play.add("1-2", "probe", "[1]");
+    play.streams["s:parked"].push_back(
+        {{9, 0}, {"id", "1-2", "topic", "probe", "payload", "[1]", "published", "0"}});
+    play.begin("1-1");
+    ASSERT_TRUE(play.run_until([&] { return play.redis.count_of("XDEL") == 1; }));
+    EXPECT_THAT(play.owner.payloads(), ElementsAre("[1]")) << "once";
+    const auto first = [&](std::string_view verb) {
+      return std::ranges::find(play.redis.heard, verb, [](const auto& words) { return words[0]; });
+    };
+    EXPECT_LT(first("XREAD"), first("XDEL"));
+  }
+}
+
 TEST(RedisStreamAsideTest, AParkedEntryGoesOnWithTheMessageThatWasNotPublished) {
   StreamPlay play;
   play.blocks = false;
