@@ -1,7 +1,6 @@
 #pragma once
-// POST /v1/publish/{topic}: who may, where it goes, and how the owner's verdict reads as HTTP
-// (publish.md, rule 8). Stands between the admin server and hub/topic_owner; knows no sockets.
-// [main]
+// POST /v1/publish/{topic}: who may, where it goes, and how the owner's verdict reads as HTTP.
+// Stands between the admin server and hub/topic_owner; knows no sockets. [main]
 
 #include <functional>
 #include <optional>

@@ -1,7 +1,7 @@
 #pragma once
 // The owner of the topics under `relay:`: what producers send there is published as it came. An
 // object loses `topic` and `seq`, which the host writes, and gets "type":"relay" if it has no type;
-// a list becomes {"type":"relay","data":[..]} (publish.md, rule 1). Owned by app/server; [any].
+// a list becomes {"type":"relay","data":[..]}. Owned by app/server; [any].
 
 #include <functional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 // The seam to what survives a restart: committed messages, numbers and epochs of `all` topics, last
 // values of `latest` ones, and how far producers' streams were handled. Implemented by host/store;
-// used by TopicHub. Committed, then delivered, then acknowledged (publish.md, rule 4).
+// used by TopicHub. Committed, then delivered, then acknowledged.
 
 #include <cstddef>
 #include <cstdint>

@@ -62,7 +62,7 @@ struct ProducerMessage {
   std::size_t published_before = 0;  ///< how many messages it caused when it came before: left out
 };
 
-/// The owner's answer to one ProducerMessage (publish.md, rule 8).
+/// The owner's answer to one ProducerMessage.
 struct Verdict {
   enum class Outcome : std::uint8_t {
     kAccepted,     ///< handled; `published` says what came of it

@@ -13,11 +13,10 @@
 #include <unistd.h>
 
 #include "host/base/log.hpp"
-#include "host/hub/cache_control.hpp"
-#include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/child.hpp"
+#include "host/loader/no_services.hpp"
 #include "host/loader/plugin_runner.hpp"
 
 namespace broadcast {
@@ -25,21 +24,6 @@ namespace broadcast {
 namespace {
 
 using nlohmann::json;
-
-class NoClients final : public ClientControl {
- public:
-  [[nodiscard]] std::size_t client_count() const override { return 0; }
-  [[nodiscard]] bool try_send_all(std::string_view) override { return true; }
-  [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds, std::uint16_t,
-                                    std::string_view) override {
-    return true;
-  }
-};
-
-class NoCache final : public CacheControl {
- public:
-  [[nodiscard]] bool try_drop(std::string_view) override { return true; }
-};
 
 /// A line of JSON, then the library. Not on the command line, which everybody may read.
 std::string written(const TrialSubject& subject) {

@@ -6,31 +6,15 @@
 #include <utility>
 
 #include "host/app/version.hpp"
-#include "host/hub/cache_control.hpp"
-#include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/abi_text.hpp"
+#include "host/loader/no_services.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "host/loader/plugin_runner.hpp"
 
 namespace broadcast {
 
 namespace {
-
-class NoClients final : public ClientControl {
- public:
-  [[nodiscard]] std::size_t client_count() const override { return 0; }
-  [[nodiscard]] bool try_send_all(std::string_view) override { return true; }
-  [[nodiscard]] bool try_close_idle(std::chrono::nanoseconds, std::uint16_t,
-                                    std::string_view) override {
-    return true;
-  }
-};
-
-class NoCache final : public CacheControl {
- public:
-  [[nodiscard]] bool try_drop(std::string_view) override { return true; }
-};
 
 /// Takes part in nothing: what is published in its name is refused.
 class Nobody final : public TopicOwner {

@@ -42,7 +42,7 @@ class PublishEndpointTest : public testing::Test {
   std::vector<AdminToken> tokens;
 };
 
-// The owner's verdict, publish.md rule 8.
+// The owner's verdict.
 
 TEST_F(PublishEndpointTest, TheOwnerGetsTopicSourceAndTextAsTheyCame) {
   PublishEndpoint endpoint(topics.hub, tokens, topics.counters);
