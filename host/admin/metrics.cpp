@@ -175,6 +175,8 @@ constexpr CounterRow kRows[] = {
     {Counter::kLimitHandshake, kLimit, kLimitHelp, "limit", "handshake"},
     {Counter::kLimitTopics, kLimit, kLimitHelp, "limit", "topics"},
     {Counter::kLimitTopicsPerConnection, kLimit, kLimitHelp, "limit", "topics_per_connection"},
+    {Counter::kLimitTopicsPerAddress, kLimit, kLimitHelp, "limit", "topics_per_address"},
+    {Counter::kLimitWorkPerAddress, kLimit, kLimitHelp, "limit", "work_per_address"},
     {Counter::kLimitTopicsPerRequest, kLimit, kLimitHelp, "limit", "topics_per_request"},
     {Counter::kLimitTopicName, kLimit, kLimitHelp, "limit", "topic_name"},
     {Counter::kLimitCommands, kLimit, kLimitHelp, "limit", "commands_per_second"},

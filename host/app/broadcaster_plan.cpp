@@ -1,5 +1,6 @@
 #include "host/app/broadcaster_plan.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <utility>
@@ -64,6 +65,16 @@ void read_texts(const nlohmann::json& schema, nlohmann::json& value) {
   }
 }
 
+/// As they stand in the file, which decides who has a topic: not the alphabet, so that a
+/// broadcaster that is added takes nothing from those before it, now or at the next start.
+std::vector<std::string> names_in_order(const Config& config) {
+  std::vector<std::string> names;
+  for (const auto& entry : config.broadcasters) names.push_back(entry.first);
+  std::ranges::stable_sort(
+      names, {}, [&](const std::string& name) { return config.broadcasters.at(name).place; });
+  return names;
+}
+
 }  // namespace
 
 std::filesystem::path plugin_directory(const Config& config) {
@@ -88,7 +99,8 @@ BroadcasterPlan plan_broadcasters(const Config& config) {
   Counters counters;
   TopicHub hub({}, counters);
   Broadcasters others({.hub = hub});
-  for (const auto& [name, wanted] : config.broadcasters) {
+  for (const std::string& name : names_in_order(config)) {
+    const BroadcasterConfig& wanted = config.broadcasters.at(name);
     if (!wanted.enabled) {
       plan.disabled.push_back(name);
       continue;

@@ -35,7 +35,7 @@ struct BroadcasterPlan {
 [[nodiscard]] std::filesystem::path plugin_directory(const Config& config);
 
 /// Reads every enabled broadcaster's library and checks its `config:`, its permissions, and that
-/// nobody before it owns its topics. Never throws for a bad plugin.
+/// nobody before it in the file owns its topics. Never throws for a bad plugin.
 [[nodiscard]] BroadcasterPlan plan_broadcasters(const Config& config);
 
 /// How its runner is made. What is left empty in `ready` stays so.

@@ -189,9 +189,11 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.duration("handshake", limits.handshake, {milliseconds(100), hours(1)});
   map.count("topics", limits.topics, {1, 10 * kMillion});
   map.count("topics_per_connection", limits.topics_per_connection, {1, kMillion});
+  map.count("topics_per_address", limits.topics_per_address, {0, 10 * kMillion});
   map.count("topics_per_request", limits.topics_per_request, {1, kMillion});
   map.count("topic_name", limits.topic_name_bytes, {1, 255});
   map.count("commands_per_second", limits.commands_per_second, {0, kMillion});
+  map.count("work_per_address", limits.work_per_address, {0, 1000 * kMillion});
   map.count("control_frames_per_second", limits.control_frames_per_second, {0, kMillion});
   map.count("connections", limits.connections, {0, 10 * kMillion});
   map.count("connections_per_address", limits.connections_per_address, {0, 10 * kMillion});
@@ -464,7 +466,9 @@ Config read_config(const YamlNode& root, const Environment& environment, YamlFin
     map.section("log", [&](YamlReader& log) { read_log(log, config.log); });
     map.section("plugins", [&](YamlReader& plugins) { read_plugins(plugins, config.plugins); });
     map.named_maps("broadcasters", expected_name, [&](const std::string& name, YamlReader& one) {
-      config.broadcasters[name] = read_broadcaster(name, one);
+      BroadcasterConfig read = read_broadcaster(name, one);
+      read.place = config.broadcasters.size();
+      config.broadcasters[name] = std::move(read);
     });
   });
   return config;

@@ -64,9 +64,11 @@ struct LimitsConfig {
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
   std::size_t topics = 20'000;
   std::size_t topics_per_connection = 1'024;
+  std::size_t topics_per_address = 2'048;  ///< in demand because of it; 0: off
   std::size_t topics_per_request = 128;
   std::size_t topic_name_bytes = 255;
   std::uint32_t commands_per_second = 100;        ///< 0: off
+  std::size_t work_per_address = 200'000;         ///< topics a second; 0: off
   std::uint32_t control_frames_per_second = 100;  ///< 0: off
   std::size_t connections = 0;                    ///< 0: off
   std::size_t connections_per_address = 0;        ///< 0: off
@@ -131,6 +133,8 @@ struct PluginsConfig {
 };
 
 struct BroadcasterConfig {
+  std::size_t place = 0;  ///< among the broadcasters of the file: of two that claim a topic, the
+                          ///< first has it
   bool enabled = true;
   std::string library;  ///< file name in plugins.directory, or a path
   std::vector<std::string> permissions;

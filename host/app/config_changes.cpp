@@ -49,6 +49,9 @@ void for_each_setting(Use use) {
       "limits.topics_per_connection", kAtOnce,
       [](auto& c) -> auto& { return c.limits.topics_per_connection; });
   use(
+      "limits.topics_per_address", kAtOnce,
+      [](auto& c) -> auto& { return c.limits.topics_per_address; });
+  use(
       "limits.topics_per_request", kAtOnce,
       [](auto& c) -> auto& { return c.limits.topics_per_request; });
   use(
@@ -56,6 +59,9 @@ void for_each_setting(Use use) {
   use(
       "limits.commands_per_second", kAtOnce,
       [](auto& c) -> auto& { return c.limits.commands_per_second; });
+  use(
+      "limits.work_per_address", kAtOnce,
+      [](auto& c) -> auto& { return c.limits.work_per_address; });
   use(
       "limits.control_frames_per_second", kAtOnce,
       [](auto& c) -> auto& { return c.limits.control_frames_per_second; });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <iterator>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -99,8 +100,36 @@ void Operations::reload(Done done) {
       [this](Found found) { on_reload_read(std::move(found)); });
 }
 
+std::vector<std::string> Operations::taken_topics(const BroadcasterPlan& plan,
+                                                  const Config& next) const {
+  std::vector<std::string> taken;
+  for (const BroadcasterPlan::Ready& ready : plan.ready) {
+    for (const auto& [name, running] : on_) {
+      const auto goes_on = next.broadcasters.find(name);
+      if (name == ready.name || goes_on == next.broadcasters.end() || !goes_on->second.enabled) {
+        continue;
+      }
+      for (const TopicPattern& topic : ready.file->manifest().topics) {
+        const bool is_theirs =
+            std::ranges::any_of(running.file->manifest().topics,
+                                [&](const TopicPattern& theirs) { return topic.overlaps(theirs); });
+        if (!is_theirs) continue;
+        taken.push_back(ready.name + ": topic \"" + topic.text() + "\" belongs to " + name + " (" +
+                        running.file->file_name() + "), which runs, and would become " +
+                        ready.name + "'s (" + ready.file->file_name() +
+                        "). Disable one of them under broadcasters:, or let " + name +
+                        " give it up in a reload before this one.");
+      }
+    }
+  }
+  return taken;
+}
+
 void Operations::on_reload_read(Found found) {
   result_.errors = std::move(found.errors);
+  if (found.config) {
+    std::ranges::move(taken_topics(found.plan, *found.config), std::back_inserter(result_.errors));
+  }
   if (found.config && found.config->admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
     // It was checked against the new admin.listen, which holds after a restart only.
     result_.errors.push_back(config_.file +
@@ -183,8 +212,10 @@ void Operations::on_one_planned(const std::string& name, Found found) {
   for (const auto& refused : found.plan.refused) {
     if (refused.name == name) result_.errors.push_back(refused.why);
   }
-  const auto ready = std::ranges::find(found.plan.ready, name, &BroadcasterPlan::Ready::name);
-  if (ready != found.plan.ready.end()) {
+  std::erase_if(found.plan.ready, [&](const auto& other) { return other.name != name; });
+  std::ranges::move(taken_topics(found.plan, config_), std::back_inserter(result_.errors));
+  const auto ready = found.plan.ready.begin();
+  if (ready != found.plan.ready.end() && result_.errors.empty()) {
     steps_.push_back({name, std::move(*ready), on_.contains(name) ? "replaced" : "started"});
     return next_step();
   }

@@ -93,6 +93,12 @@ std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateSt
   return std::make_unique<Ingest>(std::move(options), hub, counters);
 }
 
+AccountLimits account_limits(const Config& config) {
+  return {.topics_per_connection = config.limits.topics_per_connection,
+          .topics_per_address = config.limits.topics_per_address,
+          .work_per_address = config.limits.work_per_address};
+}
+
 SessionLimits session_limits(const Config& config) {
   return {.protocol = {.command_bytes = config.limits.message_bytes,
                        .topics_per_request = config.limits.topics_per_request,
@@ -159,12 +165,15 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       hangup_(io_),
       tick_(io_),
       store_(open_state(config_, counters_)),
+      accounts_(account_limits(config_)),
       hub_(hub_options(config_), counters_),
       shards_(hub_, net_options(config_),
-              [this](Shard& shard, Outbox& outbox, std::vector<std::string> first_topics) {
+              [this](Shard& shard, Outbox& outbox, std::string_view network,
+                     std::vector<std::string> first_topics) {
                 return std::make_unique<Session>(shard.index(), session_limits_[shard.number()],
                                                  shard.counters(), outbox, new_client_id(),
-                                                 std::move(first_topics), shard.heartbeat());
+                                                 std::move(first_topics), shard.heartbeat(),
+                                                 accounts_.of(network));
               }),
       relay_(hub_),
       ingest_(open_ingest(config_, hub_, store_.get(), counters_)),
@@ -269,6 +278,7 @@ void Server::arm_hangup() {
 /// The empty text: all of it holds.
 std::string Server::apply(const std::vector<TopicPattern>& relay) {
   set_log_level(config_.log.level);
+  accounts_.set_limits(account_limits(config_));
   hub_.set_limits(hub_options(config_));
   shards_.set_limits(net_options(config_));
   shards_.post([this, limits = session_limits(config_)](const Shard& shard) {

@@ -17,6 +17,7 @@
 #include "host/app/config.hpp"
 #include "host/app/operations.hpp"
 #include "host/base/counters.hpp"
+#include "host/hub/account.hpp"
 #include "host/hub/relay.hpp"
 #include "host/hub/session.hpp"
 #include "host/hub/topic_hub.hpp"
@@ -65,6 +66,7 @@ class Server {
   boost::asio::signal_set hangup_;
   boost::asio::steady_timer tick_;
   std::unique_ptr<SqliteStore> store_;  // null: nothing survives a restart
+  Accounts accounts_;
   TopicHub hub_;
   std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread
   ShardGroup shards_;

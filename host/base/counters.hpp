@@ -101,6 +101,8 @@ enum class Counter : std::size_t {
   kLimitHandshake,
   kLimitTopics,
   kLimitTopicsPerConnection,
+  kLimitTopicsPerAddress,
+  kLimitWorkPerAddress,
   kLimitTopicsPerRequest,
   kLimitTopicName,
   kLimitCommands,

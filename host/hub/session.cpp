@@ -89,6 +89,20 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
       return {.code = ErrorCode::kTooManyTopics,
               .message = "The server holds as many topics as it may; try again later",
               .topic = topic};
+    case Error::kTooManyOfConnection:
+      return {.code = ErrorCode::kTooManyTopics,
+              .message =
+                  "A connection may ask for so many topics that nobody else wants, and those "
+                  "it left lately count; try again later",
+              .topic = topic,
+              .limit = Counter::kLimitTopicsPerConnection};
+    case Error::kTooManyOfAddress:
+      return {.code = ErrorCode::kTooManyTopics,
+              .message =
+                  "Your address asks for as many topics that nobody else wants as it may, and "
+                  "those it left lately count; try again later",
+              .topic = topic,
+              .limit = Counter::kLimitTopicsPerAddress};
     case Error::kRateOfAll:
       return {.code = ErrorCode::kBadMessage,
               .message = "\"max_rate\" is for topics of which only the newest value counts; of \"" +
@@ -112,7 +126,7 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
 
 Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
                  std::string client_id, std::vector<std::string> first_topics,
-                 const std::optional<Heartbeat>& heartbeat)
+                 const std::optional<Heartbeat>& heartbeat, std::shared_ptr<Account> account)
     : index_(index),
       limits_(limits),
       counters_(counters),
@@ -120,6 +134,7 @@ Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& count
       subscriptions_(outbox),
       opening_(std::make_unique<Opening>(
           Opening{std::move(client_id), std::move(first_topics), heartbeat})),
+      account_(std::move(account)),
       tokens_(limits.commands_per_second) {}
 
 void Session::on_open(MonoTime now) {
@@ -225,12 +240,16 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
                               .interval = command.interval,
                               .last_values = last_values_of(command),
                               .most_names = room.names_bytes,
+                              .account = account_ ? &account_ : nullptr,
                               .now = now};
   const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
-  if (!prefix.empty() && is_in_debt(now)) return too_many_commands(topic);
+  if (!prefix.empty()) {
+    if (auto error = too_much_work(topic, now)) return *std::move(error);
+  }
   TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
                                              : index_.subscribe_under(subscriptions_, prefix, wish);
   charge_work(answer.looked_at, room.looked_at, now);
+  if (!prefix.empty() && account_) account_->charge_work(answer.looked_at, now);
   if (answer.error) return subscribe_error(answer, topic);
   room.names_bytes -= answer.names_bytes;
   return std::move(answer.views);
@@ -378,17 +397,24 @@ void Session::charge_work(std::size_t topics, std::size_t& before, MonoTime now)
   charge(tokens_of(before) - paid, now);
 }
 
-bool Session::is_in_debt(MonoTime now) {
+std::optional<ErrorReply> Session::too_much_work(const std::string& pattern, MonoTime now) {
   const double rate = limits_.commands_per_second;
-  return rate > 0 && tokens_.is_in_debt(rate, rate, now);
-}
-
-ErrorReply Session::too_many_commands(const std::string& topic) const {
-  return {.code = ErrorCode::kRateLimited,
-          .message = "More than " + std::to_string(limits_.commands_per_second) +
-                     " commands a second, in what they cost; \"" + topic + "\" comes too early",
-          .topic = topic,
-          .limit = Counter::kLimitCommands};
+  if (rate > 0 && tokens_.is_in_debt(rate, rate, now)) {
+    return ErrorReply{.code = ErrorCode::kRateLimited,
+                      .message = "More than " + std::to_string(limits_.commands_per_second) +
+                                 " commands a second, by what they cost; try again later",
+                      .topic = pattern,
+                      .limit = Counter::kLimitCommands};
+  }
+  if (account_ && account_->is_in_debt(now)) {
+    return ErrorReply{.code = ErrorCode::kRateLimited,
+                      .message =
+                          "The patterns of your address stand for more topics a second than "
+                          "they may; try again later",
+                      .topic = pattern,
+                      .limit = Counter::kLimitWorkPerAddress};
+  }
+  return std::nullopt;
 }
 
 Session::Errors& Session::errors() {

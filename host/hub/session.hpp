@@ -14,6 +14,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/token_bucket.hpp"
+#include "host/hub/account.hpp"
 #include "host/hub/client.hpp"
 #include "host/hub/outbox.hpp"
 #include "host/hub/protocol.hpp"
@@ -30,9 +31,11 @@ struct SessionLimits {
 class Session final : public Client {
  public:
   /// `first_topics`: from the query string. All references outlive the session.
+  /// `account`: who is answerable for what it makes; null: nobody.
   Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
           std::string client_id, std::vector<std::string> first_topics,
-          const std::optional<Heartbeat>& heartbeat = std::nullopt);
+          const std::optional<Heartbeat>& heartbeat = std::nullopt,
+          std::shared_ptr<Account> account = nullptr);
 
   void on_open(MonoTime now) override;
   void on_text(std::string_view text, MonoTime now) override;
@@ -83,9 +86,8 @@ class Session final : public Client {
   void charge(std::size_t tokens, MonoTime now);
   /// For `topics` that were looked at, when it was `before` in the same request.
   void charge_work(std::size_t topics, std::size_t& before, MonoTime now);
-  /// Its work costs more than it may: no pattern until that has come back.
-  [[nodiscard]] bool is_in_debt(MonoTime now);
-  [[nodiscard]] ErrorReply too_many_commands(const std::string& topic) const;
+  /// What was done for it, or for its address, is not paid off: no pattern until then.
+  [[nodiscard]] std::optional<ErrorReply> too_much_work(const std::string& pattern, MonoTime now);
   /// False: the command with this id was answered with rate_limited.
   [[nodiscard]] bool has_token(const std::string& id, MonoTime now);
 
@@ -103,6 +105,7 @@ class Session final : public Client {
   Subscriptions subscriptions_;
   std::unique_ptr<Opening> opening_;
   std::unique_ptr<Errors> errors_;
+  std::shared_ptr<Account> account_;
   TokenBucket tokens_;  // of commands_per_second
 };
 

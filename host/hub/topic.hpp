@@ -10,6 +10,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/guarded.hpp"
+#include "host/hub/account.hpp"
 #include "host/hub/history.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/message.hpp"
@@ -30,10 +31,16 @@ struct Topic {
     std::unique_ptr<History> history;  // `all`, once something was delivered
     std::vector<PerShard> shards;
     std::uint32_t subscribers = 0;  // the sum of shards[i].subscribers
+    std::uint32_t named = 0;        // of them, who ask for it by its name
     std::uint32_t deflating = 0;    // of them, who take deflated frames
-    bool demanded = false;          // what the owner was told last
-    bool lingering = false;         // stands in the hub's list of topics to be told 0
+    // Its owner publishes on it unasked: then a pattern is demand for it, too.
+    bool offered = false;
+    bool demanded = false;   // what the owner was told last
+    bool lingering = false;  // stands in the hub's list of topics to be told 0
     MonoTime empty_since{};
+    std::shared_ptr<Account> account;  // because of whom it is in demand; null: of nobody's
+
+    [[nodiscard]] bool is_wanted() const { return named > 0 || (offered && subscribers > 0); }
   };
 
   struct Epochs {
@@ -54,7 +61,13 @@ struct Topic {
   std::atomic<TopicOwner*> owner;  // null: the host's own, or nobody's
   // May be forgotten when nobody listens and the table is nearly full.
   std::atomic<bool> evictable;
-  bool fixed = false;  // a manifest or the host names it; under the lock of the hub's table
+  // Something was published on it since it was made or given up. Set under both locks.
+  std::atomic<bool> begun = false;
+  // Patterns stand for it. Set under both locks.
+  std::atomic<bool> listed = false;
+  // Under the lock of the hub's table.
+  bool fixed = false;                    // a manifest or the host names it
+  std::uint64_t idle_number = 0;         // where it stands among the idle ones; 0: it does not
   std::atomic<bool> keeps_epoch = true;  // false: `latest`, and somebody serves it
 
   [[nodiscard]] const std::string& epoch() const {

@@ -137,19 +137,6 @@ TopicPtr TopicHub::find(std::string_view topic) const {
   });
 }
 
-std::vector<TopicPtr> TopicHub::next_lot(std::string_view prefix, std::string_view after) const {
-  std::vector<TopicPtr> lot;
-  table_.with_lock([&](const Table& table) {
-    auto next =
-        after.empty() ? table.in_order.lower_bound(prefix) : table.in_order.upper_bound(after);
-    for (; next != table.in_order.end() && lot.size() < kLot; ++next) {
-      if (!next->first.starts_with(prefix)) return;
-      lot.push_back(*next->second);
-    }
-  });
-  return lot;
-}
-
 const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view topic) {
   if (topic.starts_with(kStatusPrefix)) return nullptr;  // also if a claimed "st{x}" accepts it
   const Claim* best = nullptr;
@@ -161,9 +148,10 @@ const TopicHub::Claim* TopicHub::claim_of(const Table& table, std::string_view t
 }
 
 void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
-  for (const auto& [name, topic] : table.topics) {
+  for (const auto& entry : table.topics) {
+    const TopicPtr& topic = entry.second;
     if (topic->owner != nullptr && topic->owner != &owner) continue;
-    const Claim* claim = claim_of(table, name);
+    const Claim* claim = claim_of(table, topic->name);
     // One that has numbers waits for somebody who delivers it as before.
     const bool fits =
         claim != nullptr && (claim->pattern.delivery() == topic->delivery || !has_numbers(*topic));
@@ -172,7 +160,12 @@ void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
     if (!fits) continue;
     if (claim->pattern.has_placeholder()) continue;
     topic->evictable = false;
-    if (!std::exchange(topic->fixed, true)) ++table.fixed;
+    if (std::exchange(topic->fixed, true)) continue;
+    ++table.fixed;
+    topic->state.with_lock([&](Topic::State& state) {
+      state.offered = true;
+      if (!topic->listed) list(table, topic, state);
+    });
   }
 }
 
@@ -216,22 +209,28 @@ TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery
                            .evictable = evictable && !goes_on,
                            .fixed = !evictable,
                            .keeps_epoch = delivery == Delivery::kAll || (is_unserved && !stored)});
+  const auto entry = table.topics.emplace(topic->name, topic).first;
+  table.in_order.emplace(topic->name, &entry->second);
   topic->state.with_lock([&](Topic::State& state) {
     state.shards.resize(inboxes_.size());
     if (stored != nullptr) restore(*topic, state, *stored);
-    announce(table, *topic, state);
+    state.offered = topic->fixed || goes_on;
+    if (state.offered || state.last) list(table, topic, state);
   });
   if (stored != nullptr) table.restorable.erase(known);
-  const auto entry = table.topics.emplace(topic->name, topic).first;
-  table.in_order.emplace(topic->name, &entry->second);
   if (topic->fixed) ++table.fixed;
+  if (topic->evictable) put_idle(table, *topic);
   return topic;
 }
 
-TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
+TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error, const Asker& asker) {
   return table_.with_lock([&](Table& table) -> TopicPtr {
     const auto found = table.topics.find(name);
-    if (found != table.topics.end()) return found->second;
+    if (found != table.topics.end()) {
+      error = JoinError::kNotLatest;
+      return asker.wants_latest && found->second->delivery == Delivery::kAll ? nullptr
+                                                                             : found->second;
+    }
     if (!is_topic_name(name, limits_.topic_name_bytes)) {
       error = JoinError::kInvalidName;
       return nullptr;
@@ -241,7 +240,17 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error) {
       error = JoinError::kUnknownTopic;
       return nullptr;
     }
-    if (table.counted() >= limits_.topics) {
+    if (asker.wants_latest && claim != nullptr && claim->pattern.delivery() == Delivery::kAll) {
+      error = JoinError::kNotLatest;
+      return nullptr;
+    }
+    if (asker.account != nullptr) {
+      if (const auto refused = (*asker.account)->refusal()) {
+        error = error_of(*refused);
+        return nullptr;
+      }
+    }
+    if (table.counted() >= limits_.topics && give_up_idle(table, 1) == 0) {
       counters_.add(Counter::kLimitTopics);
       error = JoinError::kTooManyTopics;
       return nullptr;
@@ -270,7 +279,7 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
   if (!found && owner_of(topic) == &owner) {  // nobody makes topics that another owns
     JoinError error{};
     found = find_or_create(topic, error);
-    if (error == JoinError::kTooManyTopics) {
+    if (!found && error == JoinError::kTooManyTopics) {
       counters_.add(Counter::kPublishBusy);
       result.status = PublishStatus::kFull;
       return result;
@@ -281,6 +290,7 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
     result.status = PublishStatus::kDenied;
     return result;
   }
+  if (!found->begun) begin(found);
   publish_to(found, payload, std::move(position), result);
   return result;
 }
@@ -417,7 +427,7 @@ TopicHub::ShardSet TopicHub::all_shards() const {
 
 std::vector<TopicHub::TopicView> TopicHub::topics() const {
   std::vector<TopicView> views;
-  for_each_topic("", [&](const TopicPtr& topic) {
+  for_each_topic(&Table::in_order, "", [&](const TopicPtr& topic) {
     const TopicOwner* const owner = topic->owner;
     TopicView& view = views.emplace_back(
         TopicView{.name = topic->name,
@@ -447,20 +457,14 @@ void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
   wall_ns_.store(wall_ns, std::memory_order_relaxed);
   if (store_ != nullptr) keep_last_values();
   expire_demand(now);
-  table_.with_lock([&](Table& table) {
-    const std::size_t most = limits_.topics;
-    if (table.counted() < most - most / 10) return;
-    // use_count 1: only the table knows it, and copies are only made under this lock. One that was
-    // just announced to a pattern's shards counts them as its subscribers.
-    std::erase_if(table.topics, [&](const auto& entry) {
-      const auto& topic = entry.second;
-      const bool is_idle =
-          topic->evictable && topic.use_count() == 1 &&
-          topic->state.with_lock([](const Topic::State& state) { return !state.demanded; });
-      if (is_idle) table.in_order.erase(topic->name);
-      return is_idle;
+  std::size_t gone = kLot;
+  while (gone > 0) {
+    gone = table_.with_lock([&](Table& table) -> std::size_t {
+      const std::size_t most = limits_.topics;
+      const std::size_t wanted = most - most / 10;
+      return table.counted() < wanted ? 0 : give_up_idle(table, table.counted() - wanted + 1);
     });
-  });
+  }
 }
 
 }  // namespace broadcast

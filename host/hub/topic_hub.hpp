@@ -3,8 +3,9 @@
 // value and the history, and hands it to the inbox of every shard that has subscribers, with a
 // store only once it is committed. Knows who owns which topic and how many subscribers it has
 // (demand). Owned by app/server; outlives shards, runners and admin. All [any].
-// In topic_hub.cpp: the table and publishing; _join.cpp: who listens; _state.cpp: what survives a
-// restart; _status.cpp: the broadcasters' condition.
+// In topic_hub.cpp: the table and publishing; _idle.cpp: which topics patterns stand for, and which
+// are given up; _join.cpp: who listens; _state.cpp: what survives a restart; _status.cpp: the
+// broadcasters' condition.
 //
 // Lock order: the topics table, released before a topic is locked, unless topics are made, handed
 // out or forgotten; under a topic's lock only leaves are locked: the shards' inboxes, the store's
@@ -44,6 +45,12 @@ enum class BroadcasterState : std::uint8_t { kOk, kDegraded, kStale, kDown, kDis
 [[nodiscard]] std::string_view to_string(BroadcasterState state);
 inline constexpr std::string_view kStatusPrefix = "status:";
 
+/// Who asks for a topic by its name. Outlives the call.
+struct Asker {
+  std::shared_ptr<Account>* account = nullptr;  ///< null: nobody is answerable for it
+  bool wants_latest = false;                    ///< any other topic is refused
+};
+
 class TopicHub final : private CommitListener {
  public:
   struct Options {
@@ -68,7 +75,14 @@ class TopicHub final : private CommitListener {
     bool recovered = false;  ///< `missed` is everything since then; nothing else is to be sent
     std::vector<MessagePtr> missed;
   };
-  enum class JoinError : std::uint8_t { kInvalidName, kUnknownTopic, kTooManyTopics };
+  enum class JoinError : std::uint8_t {
+    kInvalidName,
+    kUnknownTopic,
+    kTooManyTopics,
+    kTooManyOfConnection,  ///< that are in demand because of it
+    kTooManyOfAddress,
+    kNotLatest,  ///< `latest` was asked for
+  };
 
   TopicHub(const Options& options, Counters& counters);
   ~TopicHub() override;
@@ -157,28 +171,40 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] std::vector<std::pair<std::string, std::int64_t>> demand_of(
       const TopicOwner& owner) const;
 
-  /// [any] The topic, made if it may be; null, and `error` says why.
-  [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error);
+  /// [any] The topic, made if it may be; null, and `error` says why. When there are as many as may
+  /// be, the one that has been idle for longest is given up for it.
+  [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error,
+                                        const Asker& asker = {});
 
-  /// [shard] One more subscriber on `shard`, who takes frames in `form`. `Joined` holds the number
-  /// and the last value of that very moment, or what was missed after `since`.
+  /// [shard] One more subscriber on `shard`, by the topic's name, who takes frames in `form`.
+  /// `Joined` holds the number and the last value of that very moment, or what was missed after
+  /// `since`. Whoever makes a topic be in demand is charged for it until that is over; refused when
+  /// that is too many.
   struct JoinResult {
     std::optional<Joined> joined;
     JoinError error = JoinError::kUnknownTopic;  ///< meaningful only without `joined`
   };
   [[nodiscard]] JoinResult join(std::string_view topic, std::size_t shard,
-                                FrameForm form = FrameForm::kPlain, const Since* since = nullptr);
-  [[nodiscard]] Joined join(const TopicPtr& topic, std::size_t shard, FrameForm form,
-                            const Since* since);
-
+                                FrameForm form = FrameForm::kPlain, const Since* since = nullptr,
+                                const Asker& asker = {});
+  /// [shard] The same by a pattern that the topic is under, which is demand only for a topic whose
+  /// owner publishes on it unasked.
+  [[nodiscard]] Joined join_under(const TopicPtr& topic, std::size_t shard, FrameForm form,
+                                  const Since* since);
+  enum class By : std::uint8_t { kName, kPattern };
   /// [shard] One subscriber less on `shard`.
   void leave(const TopicPtr& topic, std::size_t shard, MonoTime now,
-             FrameForm form = FrameForm::kPlain);
+             FrameForm form = FrameForm::kPlain, By by = By::kName);
+  /// [shard] A subscriber by a pattern asks by name from now on; nothing: he does.
+  [[nodiscard]] std::optional<JoinError> try_name(const TopicPtr& topic, const Asker& asker);
+  /// [shard] And no more: the pattern remains.
+  void unname(const TopicPtr& topic, MonoTime now);
 
-  /// [shard] From now on every topic that is made under `prefix` (such as "price:") is announced in
-  /// the shard's inbox by Message::announcement() and counts a subscriber there, until leave() is
-  /// called for it. So is one that somebody on the shard subscribes to when its epoch becomes
-  /// another. False, and nothing is watched: nobody could ever serve one.
+  /// [shard] From now on every topic under `prefix` (such as "price:") is announced in the shard's
+  /// inbox before the first message on it, by Message::announcement(), and counts a subscriber
+  /// there, until leave() is called for it. So is one that somebody on the shard subscribes to when
+  /// its epoch becomes another, or when it is given up: then it is not `listed`. False, and nothing
+  /// is watched: nobody could ever serve one.
   [[nodiscard]] bool try_watch(std::string_view prefix, std::size_t shard);
   void unwatch(std::string_view prefix, std::size_t shard);
   /// [shard] What a pattern stands for.
@@ -188,8 +214,8 @@ class TopicHub final : private CommitListener {
     std::size_t names_bytes = 0;   ///< what an answer needs for their names, at the most
     bool is_too_large = false;
   };
-  /// The topics under `prefix` if their names take no more than `most_bytes` of an answer; looks at
-  /// no more than that. Those made after a try_watch() are here, announced, or both.
+  /// The listed topics under `prefix` if their names take no more than `most_bytes` of an answer;
+  /// looks at no more than that. Those listed after a try_watch() are here, announced, or both.
   [[nodiscard]] Branch topics_under(std::string_view prefix, std::size_t most_bytes) const;
   /// [shard] The topic that `announcement` is about; null: it was forgotten meanwhile.
   [[nodiscard]] TopicPtr announced(const Message& announcement) const;
@@ -201,9 +227,9 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] Joined look(const TopicPtr& topic, std::uint64_t seq, const Since* since) const;
 
   /// [main] About once a second: tells owners about topics whose last subscriber left longer than
-  /// `demand_linger` ago, forgets idle topics when nine tenths of the table are used, and gives the
-  /// store the last values that have changed. `wall_ns`, since 1970 UTC, is what messages are
-  /// dated with until the next tick.
+  /// `demand_linger` ago, gives up those that have been idle for longest when nine tenths of the
+  /// table are used, and gives the store the last values that have changed. `wall_ns`, since 1970
+  /// UTC, is what messages are dated with until the next tick.
   void on_tick(MonoTime now, std::int64_t wall_ns);
 
  private:
@@ -229,13 +255,18 @@ class TopicHub final : private CommitListener {
     TopicPtr topic;
     MonoTime until;  // if nobody comes back
   };
+  using InOrder = std::map<std::string_view, const TopicPtr*>;
   struct Table {
     ByName<TopicPtr> topics;
-    std::map<std::string_view, const TopicPtr*> in_order;  // the same, by name
+    InOrder in_order;  // the same, by name
+    InOrder listed;    // of them, those that patterns stand for
     std::vector<Claim> claims;
     ByName<ShardSet> watches;         // by prefix
     ByName<StoredTopic> restorable;   // what the store had, until the topic is made
     std::deque<Lingering> lingering;  // the first to end in front
+    // Those that may be given up unless they are in demand again, idle for longest in front.
+    std::map<std::uint64_t, Topic*> idle;
+    std::uint64_t last_idle = 0;
     std::uint64_t last_id = 0;
     std::size_t fixed = 0;  // topics that manifests and the host name: outside limits.topics
 
@@ -248,13 +279,14 @@ class TopicHub final : private CommitListener {
   };
 
   [[nodiscard]] TopicPtr find(std::string_view topic) const;
-  /// Up to kLot topics under `prefix` whose names come behind `after`: whoever walks the table lets
-  /// it go between two lots, because publishers and subscribers wait for it.
-  [[nodiscard]] std::vector<TopicPtr> next_lot(std::string_view prefix,
+  /// Up to kLot of `topics` under `prefix` whose names come behind `after`: whoever walks the table
+  /// lets it go between two lots, because publishers and subscribers wait for it.
+  [[nodiscard]] std::vector<TopicPtr> next_lot(InOrder Table::*topics, std::string_view prefix,
                                                std::string_view after) const;
-  /// Calls `use` with every topic under `prefix` until it returns false, without the table's lock.
+  /// Calls `use` with each of `topics` under `prefix` until it returns false, without the table's
+  /// lock.
   template <class F>
-  void for_each_topic(std::string_view prefix, F use) const;
+  void for_each_topic(InOrder Table::*topics, std::string_view prefix, F use) const;
   [[nodiscard]] static const Claim* claim_of(const Table& table, std::string_view topic);
   [[nodiscard]] static std::optional<Conflict> conflict_of(
       const Table& table, const TopicOwner& owner, const std::vector<TopicPattern>& patterns);
@@ -264,6 +296,19 @@ class TopicHub final : private CommitListener {
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
   [[nodiscard]] std::string_view problem_of(std::string_view payload);
+  void begin(const TopicPtr& topic);
+  void list(Table& table, const TopicPtr& topic, Topic::State& state);
+  void unlist(Table& table, const TopicPtr& topic);
+  static void put_idle(Table& table, Topic& topic);
+  std::size_t give_up_idle(Table& table, std::size_t most);
+  static void erase(Table& table, Topic& topic);
+  [[nodiscard]] Joined add_subscriber(const TopicPtr& topic, Topic::State& state, std::size_t shard,
+                                      FrameForm form, const Since* since, bool& is_ahead) const;
+  [[nodiscard]] static std::optional<JoinError> try_want(Topic::State& state, const Asker& asker);
+  [[nodiscard]] static bool begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now);
+  static void tell_demand(const Topic& topic, Topic::State& state);
+  void linger(const TopicPtr& topic, MonoTime now);
+  [[nodiscard]] static JoinError error_of(Account::Refusal refusal);
   void publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
                   Published& result);
   [[nodiscard]] PublishStatus number(const TopicPtr& topic, Topic::State& state,
@@ -284,7 +329,6 @@ class TopicHub final : private CommitListener {
                Joined& joined) const;
   void tell_ahead(const Topic& topic, const Since& since) const;
   [[nodiscard]] std::string derived_epoch(std::string_view topic) const;
-  void announce(Table& table, const Topic& topic, Topic::State& state);
   void announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state);
   void restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner);
   void restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const;
@@ -316,10 +360,10 @@ class TopicHub final : private CommitListener {
 };
 
 template <class F>
-void TopicHub::for_each_topic(std::string_view prefix, F use) const {
+void TopicHub::for_each_topic(InOrder Table::*topics, std::string_view prefix, F use) const {
   std::string after;
   while (true) {
-    const std::vector<TopicPtr> lot = next_lot(prefix, after);
+    const std::vector<TopicPtr> lot = next_lot(topics, prefix, after);
     for (const TopicPtr& topic : lot) {
       if (!use(topic)) return;
     }

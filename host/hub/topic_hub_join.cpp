@@ -10,33 +10,78 @@
 namespace broadcast {
 
 TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, FrameForm form,
-                                    const Since* since) {
+                                    const Since* since, const Asker& asker) {
   JoinResult result;
-  const TopicPtr topic = find_or_create(name, result.error);
-  if (topic) result.joined = join(topic, shard, form, since);
+  const TopicPtr topic = find_or_create(name, result.error, asker);
+  if (!topic) return result;
+  bool is_ahead = false;
+  topic->state.with_lock([&](Topic::State& state) {
+    if (const auto refused = try_want(state, asker)) {
+      result.error = *refused;
+      return;
+    }
+    result.joined = add_subscriber(topic, state, shard, form, since, is_ahead);
+  });
+  if (is_ahead) tell_ahead(*topic, *since);
   return result;
 }
 
-TopicHub::Joined TopicHub::join(const TopicPtr& topic, std::size_t shard, FrameForm form,
-                                const Since* since) {
-  Joined joined{.topic = topic};
+TopicHub::Joined TopicHub::join_under(const TopicPtr& topic, std::size_t shard, FrameForm form,
+                                      const Since* since) {
   bool is_ahead = false;
-  topic->state.with_lock([&](Topic::State& state) {
-    ++state.shards[shard].subscribers;
-    ++state.subscribers;
-    if (form == FrameForm::kDeflated) ++state.deflating;
-    joined.epoch = topic->epoch();
-    joined.delivery = topic->delivery;
-    joined.seq = state.delivered_seq;
-    joined.last = state.last;
-    if (since != nullptr) is_ahead = recover(*topic, state, *since, joined);
-    TopicOwner* const owner = topic->owner;
-    if (!std::exchange(state.demanded, true) && owner != nullptr) {
-      owner->post_demand(topic->name, state.subscribers);
-    }
+  Joined joined = topic->state.with_lock([&](Topic::State& state) {
+    return add_subscriber(topic, state, shard, form, since, is_ahead);
   });
   if (is_ahead) tell_ahead(*topic, *since);
   return joined;
+}
+
+/// `is_ahead`: what recover() says.
+TopicHub::Joined TopicHub::add_subscriber(const TopicPtr& topic, Topic::State& state,
+                                          std::size_t shard, FrameForm form, const Since* since,
+                                          bool& is_ahead) const {
+  ++state.shards[shard].subscribers;
+  ++state.subscribers;
+  if (form == FrameForm::kDeflated) ++state.deflating;
+  Joined joined{.topic = topic,
+                .epoch = topic->epoch(),
+                .delivery = topic->delivery,
+                .seq = state.delivered_seq,
+                .last = state.last,
+                .missed = {}};
+  if (since != nullptr) is_ahead = recover(*topic, state, *since, joined);
+  tell_demand(*topic, state);
+  return joined;
+}
+
+/// One more asks for it by its name, and is charged if it comes into demand by that. What its owner
+/// publishes unasked is there in any case.
+std::optional<TopicHub::JoinError> TopicHub::try_want(Topic::State& state, const Asker& asker) {
+  if (!state.demanded && !state.offered && asker.account != nullptr) {
+    if (const auto refused = Account::try_take_topic(*asker.account)) return error_of(*refused);
+    state.account = *asker.account;
+  }
+  ++state.named;
+  return std::nullopt;
+}
+
+TopicHub::JoinError TopicHub::error_of(Account::Refusal refusal) {
+  return refusal == Account::Refusal::kConnection ? JoinError::kTooManyOfConnection
+                                                  : JoinError::kTooManyOfAddress;
+}
+
+void TopicHub::tell_demand(const Topic& topic, Topic::State& state) {
+  if (state.demanded || !state.is_wanted()) return;
+  state.demanded = true;
+  if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
+}
+
+std::optional<TopicHub::JoinError> TopicHub::try_name(const TopicPtr& topic, const Asker& asker) {
+  return topic->state.with_lock([&](Topic::State& state) {
+    const auto refused = try_want(state, asker);
+    if (!refused) tell_demand(*topic, state);
+    return refused;
+  });
 }
 
 /// Up to `joined.seq`: what was delivered above it comes by another way.
@@ -71,15 +116,36 @@ void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
       line->name, since.seq, line->more());
 }
 
-void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form) {
+void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form,
+                     By by) {
   const bool lingers = topic->state.with_lock([&](Topic::State& state) {
+    const bool was_wanted = state.is_wanted();
     --state.shards[shard].subscribers;
+    --state.subscribers;
     if (form == FrameForm::kDeflated) --state.deflating;
-    if (--state.subscribers > 0) return false;
-    state.empty_since = now;
-    return !std::exchange(state.lingering, true);
+    if (by == By::kName) --state.named;
+    return begins_to_linger(state, was_wanted, now);
   });
-  if (!lingers) return;
+  if (lingers) linger(topic, now);
+}
+
+void TopicHub::unname(const TopicPtr& topic, MonoTime now) {
+  const bool lingers = topic->state.with_lock([&](Topic::State& state) {
+    const bool was_wanted = state.is_wanted();
+    --state.named;
+    return begins_to_linger(state, was_wanted, now);
+  });
+  if (lingers) linger(topic, now);
+}
+
+/// True: it is to be put among those that linger.
+bool TopicHub::begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now) {
+  if (!was_wanted || state.is_wanted()) return false;
+  state.empty_since = now;
+  return !std::exchange(state.lingering, true);
+}
+
+void TopicHub::linger(const TopicPtr& topic, MonoTime now) {
   const MonoTime until = now + options_.demand_linger;
   table_.with_lock([&](Table& table) { table.lingering.push_back({topic, until}); });
 }
@@ -126,7 +192,7 @@ bool TopicHub::try_watch(std::string_view prefix, std::size_t shard) {
 TopicHub::Branch TopicHub::topics_under(std::string_view prefix, std::size_t most_bytes) const {
   constexpr std::size_t kAroundName = 128;
   Branch branch;
-  for_each_topic(prefix, [&](const TopicPtr& topic) {
+  for_each_topic(&Table::listed, prefix, [&](const TopicPtr& topic) {
     ++branch.looked_at;
     branch.names_bytes += topic->name.size() + kAroundName;
     branch.is_too_large = branch.names_bytes > most_bytes;
@@ -144,20 +210,6 @@ void TopicHub::unwatch(std::string_view prefix, std::size_t shard) {
       table.watches.erase(found);
     }
   });
-}
-
-/// Under the table's lock, before anybody else knows the topic: its first message comes behind.
-void TopicHub::announce(Table& table, const Topic& topic, Topic::State& state) {
-  ShardSet watching;
-  any_branch(topic.name, [&](std::string_view prefix) {
-    const auto watch = table.watches.find(prefix);
-    if (watch != table.watches.end()) watching |= watch->second;
-    return false;
-  });
-  if (watching.none()) return;
-  announce_to(watching, topic, state);
-  state.demanded = true;
-  if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
 }
 
 void TopicHub::announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state) {
@@ -186,7 +238,7 @@ std::int64_t TopicHub::subscribers(std::string_view topic) const {
 std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
     const TopicOwner& owner) const {
   std::vector<std::pair<std::string, std::int64_t>> demand;
-  for_each_topic("", [&](const TopicPtr& topic) {
+  for_each_topic(&Table::in_order, "", [&](const TopicPtr& topic) {
     if (topic->owner != &owner) return true;
     topic->state.with_lock([&](const Topic::State& state) {
       if (!state.demanded) return;
@@ -211,22 +263,28 @@ void TopicHub::expire_demand(MonoTime now) {
     });
     taken = over.size();
     std::vector<Lingering> again;
+    std::vector<TopicPtr> ended;
     for (Lingering& each : over) {
-      Topic& topic = *each.topic;
-      topic.state.with_lock([&](Topic::State& state) {
+      const Topic& topic = *each.topic;
+      each.topic->state.with_lock([&](Topic::State& state) {
         each.until = state.empty_since + options_.demand_linger;
-        if (state.subscribers == 0 && now < each.until) {  // somebody was back meanwhile
+        if (!state.is_wanted() && now < each.until) {  // somebody was back meanwhile
           again.push_back(std::move(each));
           return;
         }
         state.lingering = false;
-        if (state.subscribers > 0) return;
+        if (state.is_wanted()) return;
         state.demanded = false;
+        if (const auto account = std::exchange(state.account, nullptr)) account->give_back_topic();
         if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, 0);
+        ended.push_back(std::move(each.topic));
       });
     }
     table_.with_lock([&](Table& table) {
       for (Lingering& each : again) table.lingering.push_back(std::move(each));
+      for (const TopicPtr& topic : ended) {
+        if (topic->evictable) put_idle(table, *topic);
+      }
     });
   }
 }

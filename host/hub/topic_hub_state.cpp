@@ -168,7 +168,7 @@ void TopicHub::recall(StoredTopic& stored) {
 void TopicHub::keep_last_values() {
   std::vector<PendingMessage> changed;
   const std::int64_t wall_ns = wall_ns_.load(std::memory_order_relaxed);
-  for_each_topic("", [&](const TopicPtr& topic) {
+  for_each_topic(&Table::in_order, "", [&](const TopicPtr& topic) {
     if (topic->owner == nullptr || topic->delivery != Delivery::kLatest) return true;
     topic->state.with_lock([&](Topic::State& state) {
       if (std::exchange(state.kept_seq, state.delivered_seq) == state.delivered_seq) return;

@@ -10,9 +10,9 @@ namespace broadcast {
 
 namespace {
 
-const Since* since_of(const TopicIndex::Wish& wish, const std::string& topic) {
-  if (wish.since == nullptr) return nullptr;
-  const auto found = wish.since->find(topic);
+const Since* since_of(const TopicIndex::Wish& wish, std::string_view topic) {
+  if (wish.since == nullptr || wish.since->empty()) return nullptr;
+  const auto found = wish.since->find(std::string(topic));
   return found == wish.since->end() ? nullptr : &found->second;
 }
 
@@ -22,6 +22,12 @@ TopicIndex::SubscribeError error_of(TopicHub::JoinError error) {
       return TopicIndex::SubscribeError::kInvalidName;
     case TopicHub::JoinError::kTooManyTopics:
       return TopicIndex::SubscribeError::kTooManyTopics;
+    case TopicHub::JoinError::kTooManyOfConnection:
+      return TopicIndex::SubscribeError::kTooManyOfConnection;
+    case TopicHub::JoinError::kTooManyOfAddress:
+      return TopicIndex::SubscribeError::kTooManyOfAddress;
+    case TopicHub::JoinError::kNotLatest:
+      return TopicIndex::SubscribeError::kRateOfAll;
     case TopicHub::JoinError::kUnknownTopic:
       break;
   }
@@ -152,11 +158,10 @@ Subscriber& TopicIndex::add(Subscriptions& who, const TopicHub::Joined& joined,
                                                  .slot = nullptr});
 }
 
-TopicIndex::View TopicIndex::join(Subscriptions& who, const TopicPtr& topic, const Wish& wish) {
-  TopicHub::Joined joined =
-      hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic->name));
+TopicIndex::View TopicIndex::view_of_new(Subscriptions& who, TopicHub::Joined joined,
+                                         const Wish& wish) {
   const Subscriber& subscriber = add(who, joined, joined.seq);
-  return {.topic = topic->name,
+  return {.topic = joined.topic->name,
           .epoch = std::string(joined.epoch),
           .seq = joined.seq,
           .delivery = joined.delivery,
@@ -176,22 +181,27 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
       answer.error = SubscribeError::kRateOfAll;
       return answer;
     }
+    if (!subscriber.is_direct) {
+      if (const auto refused = hub_.try_name(entry.row->topic, {.account = wish.account})) {
+        answer.error = error_of(*refused);
+        return answer;
+      }
+    }
     drop_superseded(*entry.row, subscriber, wish);
     make_direct(who, *index, wish);
     answer.views.push_back(view_again(*entry.row, subscriber, wish));
     charge_again(who, answer);
     return answer;
   }
-  TopicHub::JoinError error{};
-  const TopicPtr found = hub_.find_or_create(topic, error);
-  if (!found) {
-    answer.error = error_of(error);
-  } else if (wish.interval.count() > 0 && found->delivery == Delivery::kAll) {
-    answer.error = SubscribeError::kRateOfAll;
-  } else {
-    answer.views.push_back(join(who, found, wish));
-    make_direct(who, who.entries_.size() - 1, wish);
+  TopicHub::JoinResult result =
+      hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic),
+                {.account = wish.account, .wants_latest = wish.interval.count() > 0});
+  if (!result.joined) {
+    answer.error = error_of(result.error);
+    return answer;
   }
+  answer.views.push_back(view_of_new(who, *std::move(result.joined), wish));
+  make_direct(who, who.entries_.size() - 1, wish);
   return answer;
 }
 
@@ -229,7 +239,9 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
     const auto there = by_name_.find(topic->name);
     const auto entry = there == by_name_.end() ? entries.end() : entries.find(there->second);
     if (entry == entries.end()) {
-      answer.views.push_back(join(who, topic, wish));
+      answer.views.push_back(view_of_new(
+          who, hub_.join_under(topic, shard_, who.outbox_.form(), since_of(wish, topic->name)),
+          wish));
       set_interval(subscriber_of(who.entries_.back()), {}, wish.now);
       continue;
     }
@@ -323,9 +335,11 @@ bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTim
   if (!index) return false;
   const Subscriptions::Entry entry = who.entries_[*index];
   Subscriber& subscriber = subscriber_of(entry);
-  if (!std::exchange(subscriber.is_direct, false)) return false;
+  if (!subscriber.is_direct) return false;
   --who.direct_;
-  if (who.is_under_pattern(topic)) {
+  if (entry.row->topic->listed && who.is_under_pattern(topic)) {
+    subscriber.is_direct = false;
+    hub_.unname(entry.row->topic, now);
     set_interval(subscriber, {}, now);
     return true;
   }
@@ -377,6 +391,8 @@ void TopicIndex::unsubscribe_all(Subscriptions& who, MonoTime now) {
 void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
   const Subscriptions::Entry entry = who.entries_[index];
   auto& subscribers = entry.row->subscribers;
+  using By = TopicHub::By;
+  const By by = subscribers[entry.slot].is_direct ? By::kName : By::kPattern;
   // The last one takes the leaver's place, on both sides.
   if (entry.slot + 1 != subscribers.size()) {
     subscribers[entry.slot] = std::move(subscribers.back());
@@ -396,7 +412,7 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
     by_name_.erase(topic->name);
     rows_.erase(topic->id);
   }
-  hub_.leave(topic, shard_, now, who.outbox_.form());
+  hub_.leave(topic, shard_, now, who.outbox_.form(), by);
 }
 
 std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {
@@ -459,35 +475,59 @@ void TopicIndex::tell_epoch(TopicRow& row, std::uint64_t seq, MonoTime now) {
   }
 }
 
-/// The topic's first message comes behind its announcement, so those under a pattern miss none.
+/// It was given up: nobody asks for it by its name any more, or they stay.
+void TopicIndex::drop_those_by_pattern(TopicRow& row, MonoTime now) {
+  const std::uint64_t id = row.topic->id;
+  // The row goes with the last of them.
+  for (std::size_t slot = row.subscribers.size(); slot-- > 0;) {
+    const Subscriber& subscriber = row.subscribers[slot];
+    if (subscriber.is_direct) continue;
+    Subscriptions& who = *subscriber.who;
+    remove(who, subscriber.back, now);
+    who.outbox_.charge([id](std::uint64_t topic_id) { return topic_id == id; });
+  }
+}
+
 void TopicIndex::announce(const Message& announcement, MonoTime now) {
   const TopicPtr topic = hub_.announced(announcement);
   if (!topic) return;
+  const bool is_listed = topic->listed;  // another announcement follows when that changes
+  const auto row = rows_.find(topic->id);
+  if (row != rows_.end()) {
+    if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
+    if (!is_listed) drop_those_by_pattern(row->second, now);
+  }
+  if (is_listed) add_those_by_pattern(topic, announcement.seq(), now);
+  // What the announcement counted.
+  hub_.leave(topic, shard_, now, FrameForm::kPlain, TopicHub::By::kPattern);
+}
+
+/// The topic's first message comes behind its announcement, so those under a pattern miss none.
+void TopicIndex::add_those_by_pattern(const TopicPtr& topic, std::uint64_t seq, MonoTime now) {
   MessagePtr note;  // one for all
   std::unordered_set<const Subscriptions*> there;
   if (const auto row = rows_.find(topic->id); row != rows_.end()) {
-    if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
-    for (const Subscriber& subscriber : row->second.subscribers) there.insert(subscriber.who);
+    for (Subscriber& subscriber : row->second.subscribers) {
+      there.insert(subscriber.who);
+      set_interval(subscriber, own_interval(subscriber), now);  // a pattern may be faster
+    }
   }
   any_branch(topic->name, [&](std::string_view prefix) {
     const auto pattern = patterns_.find(prefix);
     if (pattern == patterns_.end()) return false;
     for (Subscriptions* const who : pattern->second) {
       if (!there.insert(who).second) continue;
-      const TopicHub::Joined joined = hub_.join(topic, shard_, who->outbox_.form(), nullptr);
-      Subscriber& subscriber = add(*who, joined, announcement.seq());
+      const TopicHub::Joined joined = hub_.join_under(topic, shard_, who->outbox_.form(), nullptr);
+      Subscriber& subscriber = add(*who, joined, seq);
       set_interval(subscriber, {}, now);
-      if (!note) note = note_of(*topic, announcement.seq(), TopicReason::kNew);
+      if (!note) note = note_of(*topic, seq, TopicReason::kNew);
       Outbox::Ticket nobody_replaces_it = 0;
       who->outbox_.push_recovered(note, nobody_replaces_it);
       // Restored, and not published on since: nothing comes behind the announcement yet.
-      if (joined.seq == announcement.seq() && joined.last) {
-        send_snapshot(subscriber, joined.last, now);
-      }
+      if (joined.seq == seq && joined.last) send_snapshot(subscriber, joined.last, now);
     }
     return false;
   });
-  hub_.leave(topic, shard_, now);  // what the announcement counted
 }
 
 std::size_t run_length(std::span<const MessagePtr> drained, std::size_t bytes) {

@@ -85,7 +85,8 @@ class TopicIndex {
     const SinceByTopic* since = nullptr;  ///< how far it had come, by topic
     std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
     LastValues last_values = LastValues::kOfNew;
-    std::size_t most_names = SIZE_MAX;  ///< bytes of names that an answer has room for
+    std::size_t most_names = SIZE_MAX;            ///< bytes of names that an answer has room for
+    std::shared_ptr<Account>* account = nullptr;  ///< who is answerable for what it makes, if any
     MonoTime now{};
   };
   /// What a client is told about one of its subscriptions.
@@ -103,6 +104,8 @@ class TopicIndex {
     kInvalidName,
     kUnknownTopic,
     kTooManyTopics,
+    kTooManyOfConnection,  ///< that are in demand because of it
+    kTooManyOfAddress,
     kRateOfAll,     ///< max_rate on an `all` topic
     kTooManyNames,  ///< a pattern of more topics than the answer has room for
   };
@@ -163,7 +166,7 @@ class TopicIndex {
   [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Wish& wish) const;
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
   Subscriber& add(Subscriptions& who, const TopicHub::Joined& joined, std::uint64_t given_seq);
-  [[nodiscard]] View join(Subscriptions& who, const TopicPtr& topic, const Wish& wish);
+  [[nodiscard]] View view_of_new(Subscriptions& who, TopicHub::Joined joined, const Wish& wish);
   static void charge_again(Subscriptions& who, const Answer& answer);
   /// From now on subscribed by name, at the wish's interval.
   void make_direct(Subscriptions& who, std::size_t entry, const Wish& wish);
@@ -173,6 +176,8 @@ class TopicIndex {
   void remove(Subscriptions& who, std::size_t entry, MonoTime now);
   void leave_pattern(Subscriptions& who, const std::string& prefix);
   void announce(const Message& announcement, MonoTime now);
+  void drop_those_by_pattern(TopicRow& row, MonoTime now);
+  void add_those_by_pattern(const TopicPtr& topic, std::uint64_t seq, MonoTime now);
   void tell_epoch(TopicRow& row, std::uint64_t seq, MonoTime now);
   static void put_in_order(TopicRow& row);
 

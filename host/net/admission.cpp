@@ -1,6 +1,18 @@
 #include "host/net/admission.hpp"
 
+#include <algorithm>
+#include <cstdint>
+
 namespace broadcast {
+
+boost::asio::ip::address network_of(const boost::asio::ip::address& address) {
+  if (address.is_v4()) return address;
+  const boost::asio::ip::address_v6 v6 = address.to_v6();
+  if (v6.is_v4_mapped()) return make_address_v4(boost::asio::ip::v4_mapped, v6);
+  boost::asio::ip::address_v6::bytes_type bytes = v6.to_bytes();
+  std::fill(bytes.begin() + 8, bytes.end(), std::uint8_t{0});
+  return boost::asio::ip::address_v6(bytes);
+}
 
 Admission::Place::~Place() {
   if (admission_ != nullptr) admission_->leave(address_.get());
@@ -8,6 +20,7 @@ Admission::Place::~Place() {
 
 std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
     const boost::asio::ip::address& address) {
+  const boost::asio::ip::address network = network_of(address);
   bool by_address = false;
   const auto refusal = state_.with_lock([&](State& state) -> std::optional<Refusal> {
     const Limits& limits = state.limits;
@@ -21,7 +34,7 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
     }
     by_address = limits.connections_per_address > 0;
     if (by_address) {
-      std::size_t& here = state.by_address[address];
+      std::size_t& here = state.by_address[network];
       if (here >= limits.connections_per_address) {
         return Refusal{
             "your address has as many connections as it may (limits.connections_per_address)",
@@ -33,7 +46,7 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
     return std::nullopt;
   });
   if (refusal) return *refusal;
-  return Place(*this, by_address ? std::make_unique<boost::asio::ip::address>(address) : nullptr);
+  return Place(*this, by_address ? std::make_unique<boost::asio::ip::address>(network) : nullptr);
 }
 
 void Admission::leave(const boost::asio::ip::address* address) {

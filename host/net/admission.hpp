@@ -17,6 +17,10 @@
 
 namespace broadcast {
 
+/// Who is answerable for what comes from `address`: the address itself, of IPv6 its first 64 bits,
+/// of which a single customer has all others. What is counted by address, is counted by this.
+[[nodiscard]] boost::asio::ip::address network_of(const boost::asio::ip::address& address);
+
 class Admission {
  public:
   struct Limits {

@@ -197,6 +197,7 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
     const auto first = buffer_.data();  // what a hasty client sent behind its request
     shard_.adopt({.socket = socket_.release(),
                   .place = *std::move(place_),
+                  .network = network_of(peer_.address()).to_string(),
                   .deflate = verdict.deflate,
                   .response = switching_protocols(verdict),
                   .first_topics = subscribe_topics_of(parser_.get().target()),

@@ -125,7 +125,8 @@ void Shard::adopt(Upgraded upgraded) {
   counters_.add(Counter::kConnectionsAccepted);
   const MonoTime now = mono_now();
   try {
-    auto client = factory_(*this, opened.outbox(), std::move(upgraded.first_topics));
+    auto client =
+        factory_(*this, opened.outbox(), upgraded.network, std::move(upgraded.first_topics));
     opened.open(std::move(client), upgraded.response, upgraded.first_bytes, now);
   } catch (const std::exception& error) {
     spdlog::error("connection not opened: {}", error.what());

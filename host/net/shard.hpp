@@ -33,9 +33,10 @@ namespace broadcast {
 
 class Shard {
  public:
-  /// Makes what answers a new connection. [shard]
-  using ClientFactory = std::function<std::unique_ptr<Client>(
-      Shard& shard, Outbox& outbox, std::vector<std::string> first_topics)>;
+  /// Makes what answers a new connection; `network` is whose it is. [shard]
+  using ClientFactory =
+      std::function<std::unique_ptr<Client>(Shard& shard, Outbox& outbox, std::string_view network,
+                                            std::vector<std::string> first_topics)>;
 
   /// [main] All references but the two of limits outlive the shard. Registers its inbox with `hub`.
   Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
@@ -76,6 +77,7 @@ class Shard {
   struct Upgraded {
     int socket;
     Admission::Place place;
+    std::string network;                    ///< network_of() the peer's address
     std::optional<DeflateTerms> deflate;    ///< what it agreed on
     std::string response;                   ///< still to be sent, before anything else
     std::vector<std::string> first_topics;  ///< of the query string

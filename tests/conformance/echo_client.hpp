@@ -18,7 +18,8 @@ class EchoClient final : public Client {
  public:
   explicit EchoClient(Outbox& outbox) : outbox_(outbox) {}
   /// A Shard::ClientFactory.
-  static std::unique_ptr<Client> make(Shard&, Outbox& outbox, const std::vector<std::string>&) {
+  static std::unique_ptr<Client> make(Shard&, Outbox& outbox, std::string_view,
+                                      const std::vector<std::string>&) {
     return std::make_unique<EchoClient>(outbox);
   }
 

@@ -136,6 +136,34 @@ class LimitsTest(unittest.TestCase):
         self.assertIn("1 topics", answer["message"])
         self.counted(host, "topics_per_connection")
 
+    def test_topics_per_address(self):
+        host = self.start(topics_per_address=2)
+        self.connect(host, "price:000001")
+        client = self.connect(host, "price:000002")
+        answer = self.ask(client, type="subscribe", topic="price:000003")
+        self.assertEqual((answer["type"], answer["code"]), ("error", "too_many_topics"))
+        self.assertEqual(self.ask(client, type="subscribe", topic="price:000001")["type"], "subscribed")
+        self.counted(host, "topics_per_address")
+
+    def test_who_comes_and_goes_does_not_take_the_places_of_new_tickers(self):
+        host = self.start(topics=2000, commands_per_second=0)
+        self.connect(host, "price:*")
+        client = self.connect(host)
+        for first in range(0, 2560, 128):
+            tickers = [f"price:{number:06}" for number in range(first, first + 128)]
+            for kind in ("subscribe", "unsubscribe"):
+                self.ask(client, type=kind, topics=tickers)
+        self.counted(host, "topics_per_connection")
+        answer = self.ask(self.connect(host), type="subscribe", topic="price:999999")
+        self.assertEqual(answer["type"], "subscribed")
+
+    def test_work_per_address(self):
+        host = self.start(work_per_address=1)
+        self.connect(host, "price:*")  # what it costs is paid off after many seconds
+        answer = self.ask(self.connect(host), type="subscribe", topic="price:*")
+        self.assertEqual((answer["type"], answer["code"]), ("error", "rate_limited"))
+        self.counted(host, "work_per_address")
+
     def test_topics_per_request(self):
         host = self.start(topics_per_request=1)
         client = self.connect(host)

@@ -217,6 +217,35 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(status, 422, "mirror owns its topics")
         self.assertIn("already owned by mirror", answer["errors"][0])
 
+    async def test_the_same_file_gives_a_topic_the_same_owner_at_start_and_at_reload(self):
+        second = test_plugin("aaa", "second_owner.so")  # claims what probe does
+        host = self.start(PROBE)
+        host.rewrite({"broadcasters": {**PROBE, **second}})
+        status, answer = host.post("/v1/reload")
+        self.assertEqual(status, 422)
+        self.assertIn("aaa: topic \"probe:{ticker}\" is already owned by probe (probe.so)", answer["errors"][0])
+        host.rewrite({"broadcasters": {**second, **PROBE}})
+        status, answer = host.post("/v1/reload")
+        self.assertEqual((status, answer["broadcasters"]), (422, []))
+        self.assertTrue(any("belongs to probe (probe.so), which runs, and would become aaa's (second_owner.so)" in line
+                            for line in answer["errors"]), answer)
+        self.assertTrue(self.generation(host, "probe")["running"])
+        again = self.enterContext(Host({"broadcasters": {**PROBE, **second}}))
+        again.wait_until_started("probe")
+        again.wait_for_line(r'aaa: topic "probe:\{ticker\}" is already owned by probe \(probe\.so\)')
+
+    async def test_a_topic_goes_over_when_its_owner_is_switched_off(self):
+        host = self.start(PROBE)
+        host.rewrite({"broadcasters": test_plugin("aaa", "probe.so")})
+        self.expect_done(host, "/v1/reload", ("probe", "stopped"), ("aaa", "started"))
+
+    async def test_an_operator_cannot_enable_who_would_take_a_topic(self):
+        second = test_plugin("aaa", "second_owner.so")
+        host = self.start({"aaa": {**second["aaa"], "enabled": False}, **PROBE})
+        status, answer = host.post("/v1/broadcasters/aaa/enable")
+        self.assertEqual(status, 422)
+        self.assertIn("belongs to probe (probe.so)", answer["errors"][0])
+
     async def test_a_producer_notices_nothing_of_replacements(self):
         host = self.start(mirror())
         reader = await self.connect(host, "signal:vcp")

@@ -38,6 +38,13 @@ TEST(BroadcasterPlanTest, RefusesTheSecondOwnerOfATopic) {
       "them under broadcasters:.\n");
 }
 
+TEST(BroadcasterPlanTest, TheFirstInTheFileHasTheTopicWhateverItIsCalled) {
+  EXPECT_EQ(
+      refusals(R"({"quotes": {"library": "second_owner.so"}, "probe": {"library": "probe.so"}})"),
+      "probe: topic \"probe:log\" is already owned by quotes (second_owner.so). Disable one of "
+      "them under broadcasters:.\n");
+}
+
 TEST(BroadcasterPlanTest, ASwitchedOffBroadcasterOwnsNothing) {
   EXPECT_EQ(refusals(R"({"probe": {"enabled": false, "library": "probe.so"},
                          "quotes": {"library": "second_owner.so"}})"),

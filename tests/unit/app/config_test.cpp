@@ -59,8 +59,10 @@ TEST(ConfigTest, ReadsEveryLimit) {
   const LimitsConfig limits =
       configured(
           "limits: {message: 2KiB, outbox: 4MiB, publish: 1MiB, write_stall: 5s, handshake: 1s,\n"
-          "  topics: 500, topics_per_connection: 50, topics_per_request: 5, topic_name: 99,\n"
-          "  commands_per_second: 0, control_frames_per_second: 7, connections: 10, "
+          "  topics: 500, topics_per_connection: 50, topics_per_address: 70, topics_per_request: "
+          "5,\n"
+          "  topic_name: 99, commands_per_second: 0, work_per_address: 0,\n"
+          "  control_frames_per_second: 7, connections: 10, "
           "connections_per_address: 2, "
           "  accepts_per_second: 50, handshakes: 7}")
           .limits;
@@ -71,9 +73,11 @@ TEST(ConfigTest, ReadsEveryLimit) {
                               .handshake = seconds(1),
                               .topics = 500,
                               .topics_per_connection = 50,
+                              .topics_per_address = 70,
                               .topics_per_request = 5,
                               .topic_name_bytes = 99,
                               .commands_per_second = 0,
+                              .work_per_address = 0,
                               .control_frames_per_second = 7,
                               .connections = 10,
                               .connections_per_address = 2,

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -99,6 +100,28 @@ inline unsigned close_code_of(const Frame& frame) {
          static_cast<unsigned char>(frame.payload.at(1));
 }
 
+inline std::string subscribe(std::string_view topic) {
+  return R"({"type":"subscribe","topic":")" + std::string(topic) + "\"}";
+}
+inline std::string unsubscribe(std::string_view topic) {
+  return R"({"type":"unsubscribe","topic":")" + std::string(topic) + "\"}";
+}
+
+/// "subscribed", "error unknown_topic", "note:a#1" of a publication, or "new note:a#0" of what
+/// `topic` says.
+inline std::string word_of(const Json& text) {
+  if (text.contains("code")) return "error " + text.at("code").get<std::string>();
+  const auto type = text.at("type").get<std::string>();
+  if (!text.contains("seq") || type == "subscribed") return type;
+  const std::string reason = type == "topic" ? text.at("reason").get<std::string>() + " " : "";
+  return reason + text.at("topic").get<std::string>() + "#" + text.at("seq").dump();
+}
+inline std::vector<std::string> words_of(const std::vector<Json>& texts) {
+  std::vector<std::string> words;
+  for (const Json& text : texts) words.push_back(word_of(text));
+  return words;
+}
+
 class SilentWriter final : public OutboxWriter {};
 
 /// A shard without a thread.
@@ -149,13 +172,15 @@ class TestClient {
     SessionLimits limits{};
     std::vector<std::string> topics{};  ///< of the query string
     Outbox::Limits outbox{};
+    std::shared_ptr<Account> account{};
   };
 
   explicit TestClient(TestShard& shard) : TestClient(shard, Setup{}) {}
   TestClient(TestShard& shard, Setup setup)
       : setup_(std::move(setup)),
         outbox_(setup_.outbox, shard.counters(), shard.touched(), writer_),
-        session_(shard.index(), setup_.limits, shard.counters(), outbox_, "c-1", setup_.topics) {
+        session_(shard.index(), setup_.limits, shard.counters(), outbox_, "c-1", setup_.topics,
+                 std::nullopt, setup_.account) {
     session_.on_open(at(0s));
   }
   ~TestClient() { session_.on_closed(at(0s)); }

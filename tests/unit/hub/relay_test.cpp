@@ -72,6 +72,7 @@ TEST(RelayTest, RefusesWhatItCannotPublish) {
             Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("signal:vcp", "{}").outcome, Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("news:a", "{}").outcome, Verdict::Outcome::kAccepted);
+  ASSERT_TRUE(play.hub.join("news:a", 0).joined);  // so that it is not idle
   const Verdict full = play.send("news:b", "{}");  // limits.topics
   EXPECT_EQ(full.outcome, Verdict::Outcome::kUnavailable);
   EXPECT_TRUE(full.has_failed_on_it);  // a stream tries it three times

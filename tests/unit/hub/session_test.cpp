@@ -16,27 +16,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-/// "subscribed", or "error unknown_topic", or the topic and number of a publication.
-std::string word_of(const Json& text) {
-  if (text.contains("code")) return "error " + text.at("code").get<std::string>();
-  if (text.contains("seq") && text.at("type") != "subscribed") {
-    return text.at("topic").get<std::string>() + "#" + text.at("seq").dump();
-  }
-  return text.at("type").get<std::string>();
-}
-std::vector<std::string> words_of(const std::vector<Json>& texts) {
-  std::vector<std::string> words;
-  for (const Json& text : texts) words.push_back(word_of(text));
-  return words;
-}
-
-std::string subscribe(std::string_view topic) {
-  return R"({"type":"subscribe","topic":")" + std::string(topic) + "\"}";
-}
-std::string unsubscribe(std::string_view topic) {
-  return R"({"type":"unsubscribe","topic":")" + std::string(topic) + "\"}";
-}
-
 class SessionTest : public testing::Test {
  protected:
   void publish(std::string_view topic) {

@@ -126,7 +126,8 @@ class ModelRun {
       topics_.push_back((i % 2 ? "tick:a:" : "tick:") + std::to_string(i));
       topics_.push_back("note:" + std::to_string(i));
     }
-    for (const std::string& topic : topics_) {  // so that patterns have them from the start
+    for (const std::string& topic : topics_) {  // so that patterns stand for them from the start
+      EXPECT_EQ(play_.publish(topic).seq, ++seqs_[topic]);
       const auto joined = play_.hub.join(topic, 0).joined.value();
       epochs_[topic] = joined.epoch;
       play_.hub.leave(joined.topic, 0, at(0s));

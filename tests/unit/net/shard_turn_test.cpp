@@ -94,7 +94,7 @@ TEST(ShardTurnTest, WhatIsPublishedIsDeliveredBeforeTheNextCommandOfTheTurn) {
   Seen seen;
   ShardGroup shards(
       hub, {.listen = {boost::asio::ip::make_address("127.0.0.1"), 0}, .listener = {.path = ""}},
-      [&](Shard& shard, Outbox& outbox, const std::vector<std::string>&) {
+      [&](Shard& shard, Outbox& outbox, std::string_view, const std::vector<std::string>&) {
         return std::make_unique<Talker>(hub, owner, shard, outbox, seen);
       });
   ASSERT_FALSE(hub.try_claim(owner, "libnote.so", {{"note", "", Delivery::kLatest}}));

@@ -1,0 +1,73 @@
+#include "host/hub/account.hpp"
+
+namespace broadcast {
+
+namespace {
+
+/// Of work, what may be done at once: pages come back together.
+constexpr double kSecondsAtOnce = 5;
+
+}  // namespace
+
+std::optional<Account::Refusal> Account::refusal() const {
+  if (address_ && topics_ >= limits_->topics_per_connection) return Refusal::kConnection;
+  const std::size_t most = limits_->topics_per_address;
+  const Account& address = address_ ? *address_ : *this;
+  if (most > 0 && address.topics_ >= most) return Refusal::kAddress;
+  return std::nullopt;
+}
+
+std::optional<Account::Refusal> Account::try_take_topic(std::shared_ptr<Account>& account) {
+  if (const auto refused = account->refusal()) return refused;
+  if (!account->address_) {
+    account = std::shared_ptr<Account>(new Account(account->limits_, account));
+  }
+  // Others of this address may take one at this very moment: it is a few more then.
+  ++account->topics_;
+  ++account->address_->topics_;
+  return std::nullopt;
+}
+
+void Account::give_back_topic() {
+  --topics_;
+  --of_address().topics_;
+}
+
+bool Account::is_in_debt(MonoTime now) {
+  const auto rate = static_cast<double>(limits_->work_per_address);
+  return rate > 0 && of_address().work_.with_lock([&](TokenBucket& work) {
+    return work.is_in_debt(rate, rate * kSecondsAtOnce, now);
+  });
+}
+
+void Account::charge_work(std::size_t topics, MonoTime now) {
+  const auto rate = static_cast<double>(limits_->work_per_address);
+  if (rate == 0) return;
+  of_address().work_.with_lock([&](TokenBucket& work) {
+    work.charge(static_cast<double>(topics), rate, rate * kSecondsAtOnce, now);
+  });
+}
+
+Accounts::Accounts(const AccountLimits& limits) { set_limits(limits); }
+
+void Accounts::set_limits(const AccountLimits& limits) {
+  limits_->topics_per_connection = limits.topics_per_connection;
+  limits_->topics_per_address = limits.topics_per_address;
+  limits_->work_per_address = limits.work_per_address;
+}
+
+std::shared_ptr<Account> Accounts::of(std::string_view address) {
+  return known_.with_lock([&](Known& known) {
+    if (known.by_address.size() >= known.look_at) {
+      std::erase_if(known.by_address, [](const auto& entry) { return entry.second.expired(); });
+      known.look_at = 2 * known.by_address.size() + 64;
+    }
+    std::weak_ptr<Account>& there = known.by_address[std::string(address)];
+    if (auto account = there.lock()) return account;
+    const std::shared_ptr<Account> account(new Account(limits_, nullptr));
+    there = account;
+    return account;
+  });
+}
+
+}  // namespace broadcast

@@ -1,0 +1,81 @@
+#pragma once
+// Who is answerable for what clients make the host do: an account an address, and below it one for
+// each connection that has made something. Counted are topics that came into demand because of it,
+// until that demand is over, and what its patterns make the host look at. [any]
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "host/base/clock.hpp"
+#include "host/base/guarded.hpp"
+#include "host/base/token_bucket.hpp"
+
+namespace broadcast {
+
+struct AccountLimits {
+  std::size_t topics_per_connection = 1024;
+  std::size_t topics_per_address = 2048;   ///< 0: off
+  std::size_t work_per_address = 200'000;  ///< topics a second; 0: off
+};
+
+class Account {
+ public:
+  /// Which limit is reached.
+  enum class Refusal : std::uint8_t { kConnection, kAddress };
+
+  /// Whether try_take_topic() would refuse now.
+  [[nodiscard]] std::optional<Refusal> refusal() const;
+  /// One topic more is in demand because of a connection. `account` is that connection's own, and
+  /// until it has made something, its address's: then it becomes one of its own. Nothing: taken,
+  /// and give_back_topic() is to be called once, on what `account` is then.
+  [[nodiscard]] static std::optional<Refusal> try_take_topic(std::shared_ptr<Account>& account);
+  void give_back_topic();
+
+  /// Its address has made the host look at more topics than it may, and that is not paid off yet.
+  [[nodiscard]] bool is_in_debt(MonoTime now);
+  void charge_work(std::size_t topics, MonoTime now);
+
+ private:
+  friend class Accounts;
+  struct Limits {
+    std::atomic<std::size_t> topics_per_connection;
+    std::atomic<std::size_t> topics_per_address;
+    std::atomic<std::size_t> work_per_address;
+  };
+
+  Account(std::shared_ptr<const Limits> limits, std::shared_ptr<Account> address)
+      : limits_(std::move(limits)), address_(std::move(address)) {}
+  [[nodiscard]] Account& of_address() { return address_ ? *address_ : *this; }
+
+  const std::shared_ptr<const Limits> limits_;
+  const std::shared_ptr<Account> address_;  // null: it is the address's own
+  std::atomic<std::size_t> topics_{0};
+  Guarded<TokenBucket> work_{0.0};  // of an address
+};
+
+/// All accounts; one is gone with the last who has it.
+class Accounts {
+ public:
+  explicit Accounts(const AccountLimits& limits);
+  /// From now on. What is there stays.
+  void set_limits(const AccountLimits& limits);
+  [[nodiscard]] std::shared_ptr<Account> of(std::string_view address);
+
+ private:
+  struct Known {
+    std::unordered_map<std::string, std::weak_ptr<Account>> by_address;
+    std::size_t look_at = 64;  // so many, and those that are gone are taken out
+  };
+
+  const std::shared_ptr<Account::Limits> limits_ = std::make_shared<Account::Limits>();
+  Guarded<Known> known_;
+};
+
+}  // namespace broadcast
