@@ -185,7 +185,9 @@ std::optional<AdminReply> AdminExchange::refuse_head() const {
   }
   if (is_for_everybody()) return std::nullopt;
   if (std::holds_alternative<const Page*>(route_)) return refuse_read(tokens, authorization);
-  if (std::holds_alternative<Operate>(route_)) return refuse_operate(tokens, authorization);
+  if (std::holds_alternative<Operate>(route_) || std::holds_alternative<ForgetTopics>(route_)) {
+    return refuse_operate(tokens, authorization);
+  }
   return shared_->publish.refuse(std::get<PublishOn>(route_).topic, authorization);
 }
 
@@ -210,6 +212,9 @@ void AdminExchange::handle() {
                           answer_in_time("A shard has not answered yet", options.answer_within));
   }
   if (const auto* const wanted = std::get_if<Operate>(&route_)) return operate(*wanted);
+  if (const auto* const wanted = std::get_if<ForgetTopics>(&route_)) {
+    return answer(forget_topics(shared_->host.hub, wanted->topic));
+  }
   shared_->publish.handle(
       std::get<PublishOn>(route_).topic, std::move(request.body()),
       request[http::field::authorization],

@@ -1,10 +1,14 @@
 #include "host/admin/operate_endpoint.hpp"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <utility>
 
 #include <nlohmann/json.hpp>
+#include <spdlog/spdlog.h>
+
+#include "host/hub/topic_pattern.hpp"
 
 namespace broadcast {
 
@@ -18,6 +22,9 @@ constexpr std::array<std::pair<std::string_view, OperatorControl::Action>, 4> kA
      {"disable", OperatorControl::Action::kDisable},
      {"restart", OperatorControl::Action::kRestart},
      {"replace", OperatorControl::Action::kReplace}}};
+
+constexpr std::size_t kMaxNameBytes = 255;
+constexpr std::size_t kReasonsShown = 100;
 
 struct Answer {
   unsigned status;
@@ -74,6 +81,34 @@ AdminReply reply_of(const Operation& operation) {
                      {"needs_restart", operation.needs_restart},
                      {"errors", operation.errors}};
   return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+AdminReply forget_topics(TopicHub& hub, const std::string& topic) {
+  const bool is_name = is_topic_name(topic, kMaxNameBytes);
+  if (!is_name && prefix_of_pattern(topic, kMaxNameBytes).empty()) {
+    return admin_error(400, "bad_request",
+                       "Expected a topic such as note:a, or a pattern such as note:*");
+  }
+  const TopicHub::Forgotten forgotten = hub.forget(topic);
+  if (forgotten.topics == 0 && forgotten.kept.empty()) {
+    return admin_error(404, "unknown_topic", "There is no topic \"" + topic + "\"");
+  }
+  if (forgotten.topics == 0) {
+    const TopicHub::Forgotten::Kept& first = forgotten.kept.front();
+    const std::size_t others = forgotten.kept.size() - 1;
+    return admin_error(409, "in_use",
+                       first.topic + " is kept: " + first.why +
+                           (others == 0 ? "" : "; and " + std::to_string(others) + " others"));
+  }
+  spdlog::info("topics forgotten: {}: {}", topic, forgotten.topics);
+  Json reasons = Json::array();
+  for (std::size_t i = 0; i < std::min(kReasonsShown, forgotten.kept.size()); ++i) {
+    reasons.push_back({{"topic", forgotten.kept[i].topic}, {"why", forgotten.kept[i].why}});
+  }
+  const Json body = {{"forgotten", forgotten.topics},
+                     {"kept", forgotten.kept.size()},
+                     {"reasons", std::move(reasons)}};
+  return {.status = 200, .body = body.dump()};
 }
 
 }  // namespace broadcast

@@ -1,6 +1,6 @@
 #pragma once
-// POST /v1/reload and /v1/broadcasters/{name}/{action}: what an operation came to, as HTTP. Knows
-// no sockets; [main].
+// POST /v1/reload, /v1/broadcasters/{name}/{action} and /v1/topics/{topic}/forget: what an
+// operation came to, as HTTP. Knows no sockets; [main].
 
 #include <functional>
 #include <optional>
@@ -9,6 +9,7 @@
 
 #include "host/admin/admin_reply.hpp"
 #include "host/hub/operator_control.hpp"
+#include "host/hub/topic_hub.hpp"
 
 namespace broadcast {
 
@@ -20,5 +21,10 @@ namespace broadcast {
 /// "error":null}],"settings":[],"needs_restart":[],"errors":[]}`; `pause_ms`: its topics had no
 /// publisher for so long.
 [[nodiscard]] AdminReply reply_of(const Operation& operation);
+
+/// Gives up topics of nobody, and says so in the log. 200 `{"forgotten":10,"kept":1,
+/// "reasons":[{"topic":"note:a","why":"it belongs to note"}]}`; 409 where all are kept, 404 where
+/// there is none.
+[[nodiscard]] AdminReply forget_topics(TopicHub& hub, const std::string& topic);
 
 }  // namespace broadcast

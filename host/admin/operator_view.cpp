@@ -87,6 +87,7 @@ Json counts_json(const Counters::Values& counts) {
           {"publish_busy", count(Counter::kPublishBusy)},
           {"publish_invalid", count(Counter::kPublishInvalid)},
           {"publish_denied", count(Counter::kPublishDenied)},
+          {"publish_topics", count(Counter::kPublishFull)},
           {"producer_accepted", count(Counter::kProducerAccepted)},
           {"producer_refused", count(Counter::kProducerRefused)},
           {"producer_unavailable", count(Counter::kProducerUnavailable)},

@@ -25,7 +25,7 @@ using RedisConnections = std::vector<std::pair<std::string, bool>>;
 
 /// Where the answers come from. References outlive the view.
 struct HostView {
-  const TopicHub& hub;
+  TopicHub& hub;
   const BroadcasterControl& broadcasters;
   const ClientControl& clients;
   ClientCensus& census;

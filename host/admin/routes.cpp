@@ -17,6 +17,8 @@ using boost::beast::http::verb;
 constexpr std::string_view kPublishPath = "/v1/publish/";
 constexpr std::string_view kReloadPath = "/v1/reload";
 constexpr std::string_view kBroadcasterPath = "/v1/broadcasters/";
+constexpr std::string_view kTopicPath = "/v1/topics/";
+constexpr std::string_view kForget = "/forget";
 
 /// For what is known at once; others keep `done`, and all are called alike.
 template <auto Reply>  // NOLINTNEXTLINE(performance-unnecessary-value-param)
@@ -42,7 +44,7 @@ constexpr Page kPages[] = {
 
 std::string what_there_is() {
   std::string text =
-      "There is POST /v1/publish/{topic}, /v1/reload and "
+      "There is POST /v1/publish/{topic}, /v1/reload, /v1/topics/{topic}/forget and "
       "/v1/broadcasters/{name}/enable|disable|restart|replace, and GET";
   for (const Page& page : kPages) {
     text += page.path == std::begin(kPages)->path ? " " : ", ";
@@ -81,6 +83,12 @@ Route route_of(verb method, std::string_view target) {
   if (operate) {
     if (method != verb::post) return not_allowed("Change it with POST", "POST");
     return *std::move(operate);
+  }
+  if (path.starts_with(kTopicPath) && path.ends_with(kForget) &&
+      path.size() > kTopicPath.size() + kForget.size()) {
+    if (method != verb::post) return not_allowed("Forget it with POST", "POST");
+    const std::size_t name_bytes = path.size() - kTopicPath.size() - kForget.size();
+    return ForgetTopics{path.substr(kTopicPath.size(), name_bytes)};
   }
   const auto* const page = std::ranges::find(kPages, path, &Page::path);
   if (page == std::end(kPages)) return admin_error(404, "not_found", what_there_is());

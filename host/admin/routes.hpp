@@ -32,8 +32,13 @@ struct Operate {
   OperatorControl::Action action{};
 };
 
+/// A topic of nobody, or all of them under a pattern, are given up.
+struct ForgetTopics {
+  std::string topic;
+};
+
 /// Or the refusal: 404 says what there is, 405 which methods are allowed.
-using Route = std::variant<AdminReply, const Page*, PublishOn, Operate>;
+using Route = std::variant<AdminReply, const Page*, PublishOn, Operate, ForgetTopics>;
 [[nodiscard]] Route route_of(boost::beast::http::verb method, std::string_view target);
 
 }  // namespace broadcast

@@ -188,6 +188,7 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.duration("write_stall", limits.write_stall, {milliseconds(100), hours(1)});
   map.duration("handshake", limits.handshake, {milliseconds(100), hours(1)});
   map.count("topics", limits.topics, {1, 10 * kMillion});
+  map.count_or_auto("topics_per_broadcaster", limits.topics_per_broadcaster, {1, 10 * kMillion});
   map.count("topics_per_connection", limits.topics_per_connection, {1, kMillion});
   map.count("topics_per_address", limits.topics_per_address, {0, 10 * kMillion});
   map.count("topics_per_request", limits.topics_per_request, {1, kMillion});
@@ -390,6 +391,7 @@ BroadcasterConfig read_broadcaster(const std::string& name, YamlReader& map) {
     broadcaster.permissions.push_back(text);
     return {};
   });
+  map.count_or_auto("topics", broadcaster.topics, {1, 10 * kMillion});
   read_broadcaster_config(map, broadcaster);
   return broadcaster;
 }

@@ -63,6 +63,8 @@ struct LimitsConfig {
   std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
   std::size_t topics = 20'000;
+  std::size_t topics_per_broadcaster =
+      0;  ///< 0: half of them, all where nobody else claims patterns
   std::size_t topics_per_connection = 1'024;
   std::size_t topics_per_address = 2'048;  ///< in demand because of it; 0: off
   std::size_t topics_per_request = 128;
@@ -138,6 +140,7 @@ struct BroadcasterConfig {
   bool enabled = true;
   std::string library;  ///< file name in plugins.directory, or a path
   std::vector<std::string> permissions;
+  std::size_t topics = 0;  ///< of limits.topics; 0: as limits.topics_per_broadcaster
   nlohmann::json config = nlohmann::json::object();
   std::map<std::string, YamlPlace> places;  ///< of what is in `config`, by JSON pointer; "" always
 };

@@ -46,6 +46,9 @@ void for_each_setting(Use use) {
   use(
       "limits.topics", kAtOnce, [](auto& c) -> auto& { return c.limits.topics; });
   use(
+      "limits.topics_per_broadcaster", kAtOnce,
+      [](auto& c) -> auto& { return c.limits.topics_per_broadcaster; });
+  use(
       "limits.topics_per_connection", kAtOnce,
       [](auto& c) -> auto& { return c.limits.topics_per_connection; });
   use(
@@ -115,6 +118,12 @@ ConfigChanges changes_between(const Config& running, const Config& next) {
     if (value_of(running) == value_of(next)) return;
     (holds == Holds::kAtOnce ? changes.live : changes.restart).emplace_back(key);
   });
+  for (const auto& [name, broadcaster] : next.broadcasters) {
+    const auto before = running.broadcasters.find(name);
+    if (before == running.broadcasters.end() || before->second.topics == broadcaster.topics)
+      continue;
+    changes.live.push_back("broadcasters." + name + ".topics");
+  }
   const bool is_published_larger = running.limits.publish_bytes != next.limits.publish_bytes;
   if (is_published_larger && !running.redis.url.empty()) {
     changes.restart.emplace_back("limits.publish, of what comes through Redis");

@@ -44,8 +44,14 @@ tcp::endpoint endpoint_of(const ListenAddress& address) {
 }
 
 TopicHub::Options hub_options(const Config& config) {
+  std::map<std::string, std::size_t, std::less<>> topics_of;
+  for (const auto& [name, broadcaster] : config.broadcasters) {
+    if (broadcaster.topics > 0) topics_of.emplace(name, broadcaster.topics);
+  }
   return {.publish_bytes = config.limits.publish_bytes,
           .topics = config.limits.topics,
+          .topics_per_owner = config.limits.topics_per_broadcaster,
+          .topics_of = std::move(topics_of),
           .topic_name_bytes = config.limits.topic_name_bytes,
           .accept_unknown = config.topics.accept_unknown,
           .strict = config.plugins.strict,

@@ -90,6 +90,21 @@ void YamlReader::duration(std::string_view key, std::chrono::nanoseconds& value,
   });
 }
 
+void YamlReader::count_or_auto(std::string_view key, std::size_t& value,
+                               YamlRange<std::uint64_t> range) {
+  describe(key, {{"type", {"integer", "string"}},
+                 {"minimum", range.least},
+                 {"maximum", range.most},
+                 {"pattern", "^(auto|[0-9]+)$"}});
+  take(key, [&](const std::string& text) -> std::string {
+    if (text == "auto") return value = 0, std::string();
+    std::uint64_t number = value;
+    const std::string expected = take_count(text, number, range);
+    value = static_cast<std::size_t>(number);
+    return expected.empty() ? "" : "auto or " + expected;
+  });
+}
+
 void YamlReader::scalar(std::string_view key, const Take& take) {
   describe(key, kScalar);
   this->take(key, take);

@@ -58,6 +58,8 @@ class YamlReader {
                    {"pattern", "^[0-9]+$"}});
     value = static_cast<Number>(number);
   }
+  /// The same, and `auto`, which is 0.
+  void count_or_auto(std::string_view key, std::size_t& value, YamlRange<std::uint64_t> range);
   template <class Value>
   void choice(std::string_view key, Value& value,
               std::initializer_list<std::pair<std::string_view, Value>> choices) {

@@ -91,7 +91,7 @@ Verdict verdict_of(Published published) {
       verdict.text = "the host is busy; try again later";
       return verdict;
     case PublishStatus::kFull:
-      verdict.text = "a topic more than limits.topics allows; try again later";
+      verdict.text = std::string(published.problem) + "; try again later";
       verdict.has_failed_on_it = true;  // a stream is not held up for ever
       return verdict;
     case PublishStatus::kInvalid:

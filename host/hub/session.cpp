@@ -89,6 +89,11 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
       return {.code = ErrorCode::kTooManyTopics,
               .message = "The server holds as many topics as it may; try again later",
               .topic = topic};
+    case Error::kTooManyOfOwner:
+      return {.code = ErrorCode::kTooManyTopics,
+              .message = "The broadcaster of \"" + topic +
+                         "\" has as many topics as it may; try again later",
+              .topic = topic};
     case Error::kTooManyOfConnection:
       return {.code = ErrorCode::kTooManyTopics,
               .message =

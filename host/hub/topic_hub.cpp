@@ -12,6 +12,9 @@ namespace broadcast {
 namespace {
 
 constexpr std::string_view kTooLarge = "it is larger than limits.publish";
+constexpr std::string_view kTableFull = "a topic more than limits.topics allows";
+constexpr std::string_view kShareFull =
+    "a topic more than limits.topics_per_broadcaster allows one broadcaster";
 
 std::uint64_t random_word() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -53,6 +56,8 @@ TopicHub::~TopicHub() {
 void TopicHub::set_limits(const Options& options) {
   limits_.publish_bytes = options.publish_bytes;
   limits_.topics = options.topics;
+  limits_.topics_per_owner = options.topics_per_owner;
+  table_.with_lock([&](Table& table) { table.topics_of = options.topics_of; });
   limits_.topic_name_bytes = options.topic_name_bytes;
   limits_.accept_unknown = options.accept_unknown;
 }
@@ -156,12 +161,13 @@ void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
     const bool fits =
         claim != nullptr && (claim->pattern.delivery() == topic->delivery || !has_numbers(*topic));
     if (fits) set_delivery(*topic, claim->pattern.delivery());  // before it can be published on
-    topic->owner = fits ? claim->owner : nullptr;
+    set_owner(table, *topic, fits ? claim->owner : nullptr);
     if (!fits) continue;
     if (claim->pattern.has_placeholder()) continue;
     topic->evictable = false;
     if (std::exchange(topic->fixed, true)) continue;
     ++table.fixed;
+    --table.shares[topic->owner].topics;
     topic->state.with_lock([&](Topic::State& state) {
       state.offered = true;
       if (!topic->listed) list(table, topic, state);
@@ -218,7 +224,7 @@ TopicPtr TopicHub::insert(Table& table, std::string_view name, Delivery delivery
     if (state.offered || state.last) list(table, topic, state);
   });
   if (stored != nullptr) table.restorable.erase(known);
-  if (topic->fixed) ++table.fixed;
+  ++(topic->fixed ? table.fixed : table.shares[owner].topics);
   if (topic->evictable) put_idle(table, *topic);
   return topic;
 }
@@ -250,9 +256,8 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error, const
         return nullptr;
       }
     }
-    if (table.counted() >= limits_.topics && give_up_idle(table, 1) == 0) {
-      counters_.add(Counter::kLimitTopics);
-      error = JoinError::kTooManyTopics;
+    if (const auto refused = try_make_room(table, claim == nullptr ? nullptr : claim->owner)) {
+      error = *refused;
       return nullptr;
     }
     if (claim == nullptr) {
@@ -279,9 +284,11 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
   if (!found && owner_of(topic) == &owner) {  // nobody makes topics that another owns
     JoinError error{};
     found = find_or_create(topic, error);
-    if (!found && error == JoinError::kTooManyTopics) {
-      counters_.add(Counter::kPublishBusy);
+    const bool is_share_full = error == JoinError::kTooManyOfOwner;
+    if (!found && (is_share_full || error == JoinError::kTooManyTopics)) {
+      counters_.add(Counter::kPublishFull);
       result.status = PublishStatus::kFull;
+      result.problem = is_share_full ? kShareFull : kTableFull;
       return result;
     }
   }
@@ -290,7 +297,6 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
     result.status = PublishStatus::kDenied;
     return result;
   }
-  if (!found->begun) begin(found);
   publish_to(found, payload, std::move(position), result);
   return result;
 }
@@ -309,9 +315,15 @@ std::string_view TopicHub::problem_of(std::string_view payload) {
 void TopicHub::publish_to(const TopicPtr& topic, std::string_view payload, StreamPosition position,
                           Published& result) {
   ShardSet to_wake;
-  result.status = topic->state.with_lock([&](Topic::State& state) {
-    return number(topic, state, payload, position, result, to_wake);
-  });
+  std::optional<PublishStatus> status;
+  while (!status) {
+    if (!topic->begun) begin(topic);
+    status = topic->state.with_lock([&](Topic::State& state) -> std::optional<PublishStatus> {
+      if (!topic->begun) return std::nullopt;  // it was given up meanwhile
+      return number(topic, state, payload, position, result, to_wake);
+    });
+  }
+  result.status = *status;
   wake(to_wake);
   if (result.status == PublishStatus::kOk) counters_.add(Counter::kMessagesPublished);
   if (result.status == PublishStatus::kBusy) counters_.add(Counter::kPublishBusy);
@@ -457,13 +469,10 @@ void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
   wall_ns_.store(wall_ns, std::memory_order_relaxed);
   if (store_ != nullptr) keep_last_values();
   expire_demand(now);
+  table_.with_lock([&](Table& table) { finish_forgetting(table); });
   std::size_t gone = kLot;
   while (gone > 0) {
-    gone = table_.with_lock([&](Table& table) -> std::size_t {
-      const std::size_t most = limits_.topics;
-      const std::size_t wanted = most - most / 10;
-      return table.counted() < wanted ? 0 : give_up_idle(table, table.counted() - wanted + 1);
-    });
+    gone = table_.with_lock([&](Table& table) { return give_up_beyond_nine_tenths(table); });
   }
 }
 

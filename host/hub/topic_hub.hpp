@@ -56,6 +56,9 @@ class TopicHub final : private CommitListener {
   struct Options {
     std::size_t publish_bytes = 256 * 1024;  ///< largest message text, envelope included
     std::size_t topics = 20'000;             ///< topics alive at once
+    /// Of them, what one owner may have; 0: half of them while others claim patterns, else all.
+    std::size_t topics_per_owner = 0;
+    std::map<std::string, std::size_t, std::less<>> topics_of = {};  ///< by owner, instead of that
     std::size_t topic_name_bytes = 255;
     bool accept_unknown = false;  ///< topics.unknown: accept
     bool strict = false;          ///< plugins.strict: what is published has a `type`
@@ -79,6 +82,7 @@ class TopicHub final : private CommitListener {
     kInvalidName,
     kUnknownTopic,
     kTooManyTopics,
+    kTooManyOfOwner,
     kTooManyOfConnection,  ///< that are in demand because of it
     kTooManyOfAddress,
     kNotLatest,  ///< `latest` was asked for
@@ -120,8 +124,8 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] std::optional<Conflict> try_claim(TopicOwner& owner, std::string_view library,
                                                   const std::vector<TopicPattern>& patterns);
 
-  /// [main] From now on: publish_bytes, topics, topic_name_bytes and accept_unknown. What is there
-  /// stays.
+  /// [main] From now on: publish_bytes, topics (also of owners), topic_name_bytes and
+  /// accept_unknown. What is there stays.
   void set_limits(const Options& options);
 
   /// Publishes `payload`, which JsonChecker finds nothing wrong with, on a topic that `owner` owns.
@@ -160,6 +164,20 @@ class TopicHub final : private CommitListener {
   };
   [[nodiscard]] std::vector<TopicView> topics() const;
 
+  /// What came of forget().
+  struct Forgotten {
+    struct Kept {
+      std::string topic;
+      std::string why;  ///< "it belongs to price"
+    };
+    std::size_t topics = 0;  ///< that are gone, or will be at the next tick
+    std::vector<Kept> kept;
+  };
+  /// [main] Gives up a topic, or all under a pattern such as price:*, that nobody owns and nobody
+  /// asks for by its name; who gets it by a pattern leaves it. The messages of an `all` topic are
+  /// gone; should it come back, its numbers and its epoch go on.
+  [[nodiscard]] Forgotten forget(std::string_view name);
+
   /// Who serves `topic`, or null. Does not create it.
   [[nodiscard]] TopicOwner* owner_of(std::string_view topic) const;
 
@@ -172,7 +190,7 @@ class TopicHub final : private CommitListener {
       const TopicOwner& owner) const;
 
   /// [any] The topic, made if it may be; null, and `error` says why. When there are as many as may
-  /// be, the one that has been idle for longest is given up for it.
+  /// be, or as its owner may have, the one that has been idle for longest is given up for it.
   [[nodiscard]] TopicPtr find_or_create(std::string_view name, JoinError& error,
                                         const Asker& asker = {});
 
@@ -256,6 +274,12 @@ class TopicHub final : private CommitListener {
     MonoTime until;  // if nobody comes back
   };
   using InOrder = std::map<std::string_view, const TopicPtr*>;
+  using Idle = std::map<std::uint64_t, Topic*>;  // idle for longest in front
+  /// What one owner has of limits.topics.
+  struct Share {
+    std::size_t topics = 0;
+    Idle idle;  // those of them in Table::idle
+  };
   struct Table {
     ByName<TopicPtr> topics;
     InOrder in_order;  // the same, by name
@@ -264,8 +288,10 @@ class TopicHub final : private CommitListener {
     ByName<ShardSet> watches;         // by prefix
     ByName<StoredTopic> restorable;   // what the store had, until the topic is made
     std::deque<Lingering> lingering;  // the first to end in front
-    // Those that may be given up unless they are in demand again, idle for longest in front.
-    std::map<std::uint64_t, Topic*> idle;
+    Idle idle;                        // those that may be given up unless they are in demand again
+    std::unordered_map<const TopicOwner*, Share> shares;        // null: of nobody
+    std::map<std::string, std::size_t, std::less<>> topics_of;  // as Options::topics_of
+    std::vector<std::string> forgotten;  // topics that somebody still had when they were
     std::uint64_t last_idle = 0;
     std::uint64_t last_id = 0;
     std::size_t fixed = 0;  // topics that manifests and the host name: outside limits.topics
@@ -300,11 +326,19 @@ class TopicHub final : private CommitListener {
   void list(Table& table, const TopicPtr& topic, Topic::State& state);
   void unlist(Table& table, const TopicPtr& topic);
   static void put_idle(Table& table, Topic& topic);
-  std::size_t give_up_idle(Table& table, std::size_t most);
+  static void end_idle(Table& table, Topic& topic);
+  std::size_t give_up_idle(Table& table, Idle& idle, std::size_t most);
+  [[nodiscard]] std::size_t give_up_beyond_nine_tenths(Table& table);
+  [[nodiscard]] std::size_t most_of(const Table& table, const TopicOwner& owner) const;
+  [[nodiscard]] std::optional<JoinError> try_make_room(Table& table, const TopicOwner* owner);
+  static void set_owner(Table& table, Topic& topic, TopicOwner* owner);
   static void erase(Table& table, Topic& topic);
+  [[nodiscard]] std::string try_forget(Table& table, std::string_view name);
+  void finish_forgetting(Table& table);
   [[nodiscard]] Joined add_subscriber(const TopicPtr& topic, Topic::State& state, std::size_t shard,
                                       FrameForm form, const Since* since, bool& is_ahead) const;
   [[nodiscard]] static std::optional<JoinError> try_want(Topic::State& state, const Asker& asker);
+  static void end_demand(Topic::State& state);
   [[nodiscard]] static bool begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now);
   static void tell_demand(const Topic& topic, Topic::State& state);
   void linger(const TopicPtr& topic, MonoTime now);
@@ -342,6 +376,7 @@ class TopicHub final : private CommitListener {
   struct Limits {
     std::atomic<std::size_t> publish_bytes;
     std::atomic<std::size_t> topics;
+    std::atomic<std::size_t> topics_per_owner;
     std::atomic<std::size_t> topic_name_bytes;
     std::atomic<bool> accept_unknown;
   };

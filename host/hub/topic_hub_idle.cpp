@@ -1,5 +1,6 @@
-// TopicHub: which topics patterns stand for, and which are given up.
+// TopicHub: which topics patterns stand for, how many there may be, and which are given up.
 
+#include <algorithm>
 #include <utility>
 
 #include "host/hub/topic_hub.hpp"
@@ -57,27 +58,34 @@ void TopicHub::unlist(Table& table, const TopicPtr& topic) {
 
 /// It is idle from now on, or will be once its demand is over.
 void TopicHub::put_idle(Table& table, Topic& topic) {
-  if (topic.idle_number != 0) table.idle.erase(topic.idle_number);
+  end_idle(table, topic);
   topic.idle_number = ++table.last_idle;
   table.idle.emplace(topic.idle_number, &topic);
+  table.shares[topic.owner].idle.emplace(topic.idle_number, &topic);
 }
 
-/// Gives up the `most` that have been idle for longest; says how many are gone. One that a shard
-/// still has, because of a pattern or for a moment, is gone the next time.
-std::size_t TopicHub::give_up_idle(Table& table, std::size_t most) {
+void TopicHub::end_idle(Table& table, Topic& topic) {
+  const std::uint64_t number = std::exchange(topic.idle_number, 0);
+  if (number == 0) return;
+  table.idle.erase(number);
+  table.shares[topic.owner].idle.erase(number);
+}
+
+/// Gives up the `most` of `idle` that have been idle for longest; says how many are gone. One that
+/// a shard still has, because of a pattern or for a moment, is gone the next time.
+std::size_t TopicHub::give_up_idle(Table& table, Idle& idle, std::size_t most) {
   std::size_t gone = 0;
   std::size_t given_up = 0;
-  auto next = table.idle.begin();
-  for (std::size_t i = 0; i < kLot && next != table.idle.end() && given_up < most; ++i) {
+  auto next = idle.begin();
+  for (std::size_t i = 0; i < kLot && next != idle.end() && given_up < most; ++i) {
     Topic& topic = *next->second;
+    ++next;
     const bool is_demanded =
         topic.state.with_lock([](const Topic::State& state) { return state.demanded; });
     if (is_demanded || !topic.evictable) {
-      topic.idle_number = 0;  // and idle again once that is over
-      next = table.idle.erase(next);
+      end_idle(table, topic);  // and idle again once that is over
       continue;
     }
-    ++next;
     ++given_up;
     const TopicPtr& shared = table.topics.find(topic.name)->second;
     unlist(table, shared);
@@ -89,8 +97,131 @@ std::size_t TopicHub::give_up_idle(Table& table, std::size_t most) {
   return gone;
 }
 
+std::size_t TopicHub::give_up_beyond_nine_tenths(Table& table) {
+  const auto give_up = [&](std::size_t topics, std::size_t most, Idle& idle) -> std::size_t {
+    const std::size_t wanted = most - most / 10;
+    return topics < wanted ? 0 : give_up_idle(table, idle, topics - wanted + 1);
+  };
+  std::size_t gone = give_up(table.counted(), limits_.topics, table.idle);
+  for (auto& [owner, share] : table.shares) {
+    if (owner != nullptr) gone += give_up(share.topics, most_of(table, *owner), share.idle);
+  }
+  return gone;
+}
+
+std::size_t TopicHub::most_of(const Table& table, const TopicOwner& owner) const {
+  const auto own = table.topics_of.find(owner.owner_name());
+  if (own != table.topics_of.end()) return own->second;
+  const std::size_t topics = limits_.topics;
+  const std::size_t most = limits_.topics_per_owner;
+  if (most > 0) return most;
+  const bool has_others = std::ranges::any_of(table.claims, [&](const Claim& claim) {
+    return claim.owner != &owner && claim.pattern.has_placeholder();
+  });
+  return has_others ? (topics + 1) / 2 : topics;
+}
+
+/// For one more of `owner`, or of nobody. What it says is counted.
+std::optional<TopicHub::JoinError> TopicHub::try_make_room(Table& table, const TopicOwner* owner) {
+  const bool is_table_full = table.counted() >= limits_.topics;
+  Share& share = table.shares[owner];
+  const bool is_share_full = owner != nullptr && share.topics >= most_of(table, *owner);
+  if (!is_table_full && !is_share_full) return std::nullopt;
+  if (give_up_idle(table, is_share_full ? share.idle : table.idle, 1) > 0) return std::nullopt;
+  counters_.add(is_table_full ? Counter::kLimitTopics : Counter::kLimitTopicsPerBroadcaster);
+  return is_table_full ? JoinError::kTooManyTopics : JoinError::kTooManyOfOwner;
+}
+
+void TopicHub::set_owner(Table& table, Topic& topic, TopicOwner* owner) {
+  TopicOwner* const before = topic.owner.exchange(owner);
+  if (before == owner) return;
+  Share& from = table.shares[before];
+  Share& to = table.shares[owner];
+  if (!topic.fixed) {
+    --from.topics;
+    ++to.topics;
+  }
+  if (auto idle = from.idle.extract(topic.idle_number)) to.idle.insert(std::move(idle));
+}
+
+TopicHub::Forgotten TopicHub::forget(std::string_view name) {
+  std::vector<std::string> names;
+  if (name.ends_with('*')) {
+    name.remove_suffix(1);
+    for_each_topic(&Table::in_order, name, [&](const TopicPtr& topic) {
+      names.push_back(topic->name);
+      return true;
+    });
+  } else if (find(name)) {
+    names.emplace_back(name);
+  }
+  Forgotten forgotten;
+  for (std::string& each : names) {
+    std::string why = table_.with_lock([&](Table& table) { return try_forget(table, each); });
+    if (why.empty()) {
+      ++forgotten.topics;
+    } else {
+      forgotten.kept.push_back({std::move(each), std::move(why)});
+    }
+  }
+  return forgotten;
+}
+
+/// Says why not; empty: it is gone, or will be by finish_forgetting().
+std::string TopicHub::try_forget(Table& table, std::string_view name) {
+  const auto found = table.topics.find(name);
+  if (found == table.topics.end()) return {};  // meanwhile
+  const TopicPtr& topic = found->second;
+  if (name.starts_with(kStatusPrefix)) return "it is the host's own";
+  if (const TopicOwner* const owner = topic->owner) {
+    return "it belongs to " + std::string(owner->owner_name());
+  }
+  std::string why = topic->state.with_lock([](Topic::State& state) -> std::string {
+    if (state.named > 0) {
+      return "somebody is subscribed to it by its name (" + std::to_string(state.named) + ")";
+    }
+    if (state.lingering) return "somebody was subscribed to it a moment ago; try again in a minute";
+    state.offered = false;  // so that those who leave its pattern are no demand that lingers
+    end_demand(state);
+    return {};
+  });
+  if (!why.empty()) return why;
+  unlist(table, topic);
+  if (topic.use_count() > 1) {  // as in give_up_idle()
+    table.forgotten.emplace_back(name);
+  } else {
+    erase(table, *topic);
+  }
+  return {};
+}
+
+/// A topic is forgotten once nobody has it: no shard that still drops those by a pattern, and no
+/// message on its way.
+void TopicHub::finish_forgetting(Table& table) {
+  std::erase_if(table.forgotten, [&](const std::string& name) {
+    const auto found = table.topics.find(name);
+    if (found == table.topics.end() || found->second->owner != nullptr) return true;
+    const bool is_wanted = found->second->state.with_lock(
+        [](const Topic::State& state) { return state.named > 0 || state.lingering; });
+    if (is_wanted) return true;
+    if (found->second.use_count() > 1) return false;
+    erase(table, *found->second);
+    return true;
+  });
+}
+
+/// Of an `all` topic its numbers stay behind, for when it comes back.
 void TopicHub::erase(Table& table, Topic& topic) {
-  table.idle.erase(topic.idle_number);
+  topic.state.with_lock([&](const Topic::State& state) {
+    if (topic.delivery != Delivery::kAll || state.seq == 0) return;
+    table.restorable.insert_or_assign(topic.name, StoredTopic{.name = topic.name,
+                                                              .epoch = topic.epoch(),
+                                                              .delivery = Delivery::kAll,
+                                                              .seq = state.seq,
+                                                              .messages = {}});
+  });
+  end_idle(table, topic);
+  --(topic.fixed ? table.fixed : table.shares[topic.owner].topics);
   table.in_order.erase(topic.name);
   table.listed.erase(topic.name);
   table.topics.erase(table.topics.find(topic.name));

@@ -138,6 +138,11 @@ void TopicHub::unname(const TopicPtr& topic, MonoTime now) {
   if (lingers) linger(topic, now);
 }
 
+void TopicHub::end_demand(Topic::State& state) {
+  state.demanded = false;
+  if (const auto account = std::exchange(state.account, nullptr)) account->give_back_topic();
+}
+
 /// True: it is to be put among those that linger.
 bool TopicHub::begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now) {
   if (!was_wanted || state.is_wanted()) return false;
@@ -274,8 +279,7 @@ void TopicHub::expire_demand(MonoTime now) {
         }
         state.lingering = false;
         if (state.is_wanted()) return;
-        state.demanded = false;
-        if (const auto account = std::exchange(state.account, nullptr)) account->give_back_topic();
+        end_demand(state);
         if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, 0);
         ended.push_back(std::move(each.topic));
       });

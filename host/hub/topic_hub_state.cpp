@@ -93,6 +93,8 @@ void TopicHub::restore_claimed(Table& table, const TopicPattern& pattern, TopicO
     }
   }
   for (const std::string& name : names) {
+    // The others come when somebody asks for them.
+    if (table.shares[&owner].topics >= most_of(table, owner)) return;
     if (table.counted() >= limits_.topics) return;
     insert(table, name, pattern.delivery(), &owner, true);
   }

@@ -22,6 +22,8 @@ TopicIndex::SubscribeError error_of(TopicHub::JoinError error) {
       return TopicIndex::SubscribeError::kInvalidName;
     case TopicHub::JoinError::kTooManyTopics:
       return TopicIndex::SubscribeError::kTooManyTopics;
+    case TopicHub::JoinError::kTooManyOfOwner:
+      return TopicIndex::SubscribeError::kTooManyOfOwner;
     case TopicHub::JoinError::kTooManyOfConnection:
       return TopicIndex::SubscribeError::kTooManyOfConnection;
     case TopicHub::JoinError::kTooManyOfAddress:

@@ -104,6 +104,7 @@ class TopicIndex {
     kInvalidName,
     kUnknownTopic,
     kTooManyTopics,
+    kTooManyOfOwner,
     kTooManyOfConnection,  ///< that are in demand because of it
     kTooManyOfAddress,
     kRateOfAll,     ///< max_rate on an `all` topic

@@ -26,7 +26,8 @@ enum class PublishStatus : std::uint8_t {
   kInvalid,  ///< nothing that clients may get, or larger than limits.publish; `problem` says what
   kBusy,     ///< a shard's inbox or the store is full (`all` topics only): nothing was numbered,
              ///< nothing delivered
-  kFull,     ///< a topic more than limits.topics; nothing was numbered
+  kFull,     ///< a topic more than limits.topics, or than its owner may have; nothing was numbered,
+             ///< and `problem` names the limit
   kDenied,   ///< the publisher does not own the topic
 };
 
@@ -38,7 +39,7 @@ struct Published {
   std::size_t subscribers = 0;  ///< on all shards, at the moment of numbering
   bool durable = false;         ///< committed to a store before it is delivered
   std::uint64_t commit = 0;     ///< for TopicHub::when_committed(); 0: nothing to wait for
-  std::string_view problem;     ///< with kInvalid: "it is not JSON", for ever
+  std::string_view problem;     ///< with kInvalid and kFull: "it is not JSON", for ever
 };
 
 /// How far a producer's stream was handled.

@@ -62,17 +62,20 @@ bc_status status_of(PublishStatus status) {
   return BC_E_INVALID;
 }
 
-Counter counter_of(bc_status status) {
+Counter counter_of(PublishStatus status) {
   switch (status) {
-    case BC_OK:
+    case PublishStatus::kOk:
       return Counter::kMessagesPublished;
-    case BC_E_BUSY:
+    case PublishStatus::kBusy:
       return Counter::kPublishBusy;
-    case BC_E_DENIED:
+    case PublishStatus::kFull:
+      return Counter::kPublishFull;
+    case PublishStatus::kDenied:
       return Counter::kPublishDenied;
-    default:
-      return Counter::kPublishInvalid;
+    case PublishStatus::kInvalid:
+      break;
   }
+  return Counter::kPublishInvalid;
 }
 
 }  // namespace
@@ -230,8 +233,8 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_hand
   Published published = parts_.hub.publish(parts_.owner, text_of(message.topic),
                                            text_of(message.payload), std::move(position));
   const bc_status status = status_of(published.status);
-  parts_.counters.add(counter_of(status));
-  if (published.status == PublishStatus::kInvalid) {
+  parts_.counters.add(counter_of(published.status));
+  if (!published.problem.empty()) {
     say_refused("publish on " + published.topic, published.problem, text_of(message.payload));
   }
   if (status == BC_OK && is_handling) {
@@ -242,7 +245,7 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_hand
   return status;
 }
 
-/// The plugin is told BC_E_INVALID; its author reads why.
+/// The plugin is told a status; its author reads why.
 void HostServices::say_refused(const std::string& call, std::string_view problem,
                                std::string_view text) {
   const auto line =

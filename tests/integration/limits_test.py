@@ -128,6 +128,16 @@ class LimitsTest(unittest.TestCase):
         self.counted(host, "topics")
         self.assertEqual(self.ask(client, type="list")["type"], "subscriptions")
 
+    def test_topics_per_broadcaster(self):
+        host = self.start(topics=10, topics_per_connection=10, topics_per_request=10, topics_per_broadcaster=2)
+        client = self.connect(host, "price:000001", "price:000002")
+        answer = self.ask(client, type="subscribe", topic="price:000003")
+        self.assertEqual((answer["type"], answer["code"]), ("error", "too_many_topics"))
+        self.assertEqual(host.publish("price:000004", {"type": "x"})[0], 503)
+        host.wait_for_line(r"mirror: publish on price:000004 refused: a topic more than limits\.topics_per_broadcaster")
+        self.counted(host, "topics_per_broadcaster", times=2)
+        self.assertIn('broadcast_broadcaster_publish_refused_total{broadcaster="mirror",reason="topics"} 1', host.metrics())
+
     def test_topics_per_connection(self):
         host = self.start(topics_per_connection=1, topics_per_request=1)
         client = self.connect(host, PRICE)

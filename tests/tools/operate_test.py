@@ -54,6 +54,23 @@ class OperateTest(unittest.TestCase):
         self.expect(1, "^$", r"^probe\.so: .*ELF.*\nNothing was changed\.\n$", "broadcaster", "replace", "probe", *admin)
         self.expect(2, "^$", "no such broadcaster", "broadcaster", "restart", "nobody", *admin)
 
+    def test_topics_of_nobody_are_forgotten(self):
+        relay = {"broadcasters": mirror(), "relay": [{"topic": "news:*", "delivery": "all"}]}
+        host = self.start(**relay)
+        admin = ("--admin", f"127.0.0.1:{host.admin_port}")
+        for number in range(3):
+            self.assertEqual(host.publish(f"news:{number}", {"type": "x"})[0], 200)
+        self.expect(1, "^$", "^news:1 is kept: it belongs to relay\n$", "topic", "forget", "news:1", *admin)
+        host.rewrite({"broadcasters": mirror()})
+        self.expect(0, "^changed: relay\n$", "^$", "reload", *admin)
+        self.expect(0, "^forgotten: 1\n$", "^$", "topic", "forget", "news:1", *admin)
+        self.expect(0, "^forgotten: 2\n$", "^$", "topic", "forget", "news:*", *admin)
+        self.expect(2, "^$", "There is no topic", "topic", "forget", "news:1", *admin)
+        self.expect(2, "^$", "expected a topic such as", "topic", "forget", "news:*:all", *admin)
+        host.rewrite(relay)
+        self.expect(0, "^changed: relay\n$", "^$", "reload", *admin)
+        self.assertEqual(host.publish("news:1", {"type": "x"})[1]["seq"], 2)
+
     def test_a_token(self):
         host = self.start(mirror(), admin={"tokens": [{"token": "good-good-good-good", "scopes": ["admin", "read"]},
                                                       {"token": "reads-reads-reads", "scopes": ["read"]}]})

@@ -306,6 +306,18 @@ class CommandLine {
             return tell(operation_report(post_to_admin(admin_.address(), "/v1/reload")));
           };
         });
+    CLI::App& topics = *app_.add_subcommand("topic", "those of a host that runs");
+    topics.require_subcommand(1);
+    add(topics, "forget", "give up topics that nobody owns and nobody is subscribed to",
+        [this](CLI::App& command) {
+          command.add_option("name", name_, "a topic, or all under a pattern such as 'note:*'")
+              ->required();
+          admin_.add_to(command);
+          return [this] {
+            const std::string target = forget_target(name_);
+            return tell(forget_report(post_to_admin(admin_.address(), target)));
+          };
+        });
     CLI::App& group = *app_.add_subcommand("broadcaster", "those of a host that runs");
     group.require_subcommand(1);
     add(group, "list", "a line each: name, state, version, what it says of itself",

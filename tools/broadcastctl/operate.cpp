@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "host/hub/topic_pattern.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
 
 namespace broadcast {
@@ -37,6 +38,33 @@ OperationReport operation_report(const AdminAnswer& answer) {
   for (const Json& error : body.at("errors")) report.wrong += text_of(error) + "\n";
   if (body.at("outcome") == "invalid") report.wrong += "Nothing was changed.\n";
   if (report.done.empty() && report.wrong.empty()) report.done = "nothing to change\n";
+  return report;
+}
+
+std::string forget_target(const std::string& topic) {
+  constexpr std::size_t kMaxNameBytes = 255;
+  if (!is_topic_name(topic, kMaxNameBytes) && prefix_of_pattern(topic, kMaxNameBytes).empty()) {
+    throw CannotRun(topic + ": expected a topic such as note:a, or a pattern such as note:*");
+  }
+  return "/v1/topics/" + topic + "/forget";
+}
+
+OperationReport forget_report(const AdminAnswer& answer) {
+  const Json& body = answer.body;
+  if (answer.status == 404) throw CannotRun(body.value("message", "not found") + ".");
+  if (!body.contains("forgotten")) {
+    return {.done = "",
+            .wrong = body.value("message", "HTTP " + std::to_string(answer.status)) + "\n"};
+  }
+  OperationReport report{
+      .done = fmt::format("forgotten: {}\n", body.at("forgotten").get<std::size_t>()), .wrong = ""};
+  const Json& reasons = body.at("reasons");
+  for (const Json& kept : reasons) {
+    report.wrong +=
+        fmt::format("{}: kept: {}\n", text_of(kept.at("topic")), text_of(kept.at("why")));
+  }
+  const std::size_t others = body.at("kept").get<std::size_t>() - reasons.size();
+  if (others > 0) report.wrong += fmt::format("and {} others are kept\n", others);
   return report;
 }
 

@@ -18,6 +18,11 @@ struct OperationReport {
 /// Of POST /v1/reload and /v1/broadcasters/{name}/{action}. Throws CannotRun: no such broadcaster.
 [[nodiscard]] OperationReport operation_report(const AdminAnswer& answer);
 
+/// Of POST /v1/topics/{topic}/forget. Throws CannotRun: no such topic.
+[[nodiscard]] OperationReport forget_report(const AdminAnswer& answer);
+/// Where that is asked for. Throws CannotRun: `topic` is neither a topic nor a pattern.
+[[nodiscard]] std::string forget_target(const std::string& topic);
+
 /// Of GET /v1/broadcasters: a line each.
 [[nodiscard]] std::string broadcaster_list(const nlohmann::ordered_json& body);
 

@@ -68,6 +68,20 @@ TEST(RoutesTest, OperatorsChangeABroadcasterOrReload) {
   }
 }
 
+TEST(RoutesTest, OperatorsForgetATopicOrAPattern) {
+  for (const auto& [target, topic] : {std::pair("/v1/topics/note:a/forget", "note:a"),
+                                      std::pair("/v1/topics/note%3A%2A/forget", "note:*"),
+                                      std::pair("/v1/topics/a/forget/forget?x=1", "a/forget")}) {
+    const Route route = route_of(verb::post, target);
+    ASSERT_TRUE(std::holds_alternative<ForgetTopics>(route)) << target;
+    EXPECT_EQ(std::get<ForgetTopics>(route).topic, topic);
+  }
+  EXPECT_EQ(refusal_of(verb::get, "/v1/topics/note:a/forget").allow, "POST");
+  for (const char* target : {"/v1/topics/note:a", "/v1/topics//forget", "/v1/topics/forget"}) {
+    EXPECT_EQ(refusal_of(verb::post, target).status, 404U) << target;
+  }
+}
+
 TEST(RoutesTest, WhoGoesElsewhereIsToldWhatThereIs) {
   for (const char* target : {"/", "", "/v1/publish/", "/metrics/", "/Livez", "/livez%00", "*"}) {
     const AdminReply reply = refusal_of(verb::get, target);

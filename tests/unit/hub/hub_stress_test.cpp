@@ -322,6 +322,66 @@ TEST_F(HubStressTest, WhoSubscribesToAPatternMissesNothingOfTheTopicsMadeMeanwhi
   }
 }
 
+/// A topic that somebody asked for by its name first, so that the pattern is no demand for it: it
+/// is given up at the very moment when it is published on again.
+TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseByAPattern) {
+  constexpr int kRounds = 1000;
+  Counters counters;
+  QuietOwner owner;
+  TopicHub hub({.topics = 1, .demand_linger = std::chrono::nanoseconds(0)}, counters);
+  Inbox inbox([] {});
+  TopicIndex index(hub, hub.add_shard(inbox));
+  TouchedList touched;
+  SilentWriter writer;
+  const Outbox::Limits limits;
+  Outbox outbox(limits, counters, touched, writer);
+  Subscriptions watcher(outbox);
+  const auto read = [&] {
+    std::vector<MessagePtr> messages;
+    inbox.take(messages);
+    for (const MessagePtr& message : messages) index.deliver(message, MonoTime{});
+    std::string text;
+    std::array<std::string_view, 8> pieces;
+    while (const std::size_t count = outbox.gather(pieces)) {
+      const std::size_t before = text.size();
+      for (std::size_t i = 0; i < count; ++i) text += pieces[i];
+      outbox.consume(text.size() - before);
+    }
+    return text;
+  };
+  ASSERT_FALSE(hub.try_claim(owner, "libquiet.so", {{"latest:{x}", "", Delivery::kLatest}}));
+  ASSERT_FALSE(index.subscribe_under(watcher, "latest:", {}).error);
+  std::atomic<int> begun = 0;
+  std::atomic<int> ticked = 0;
+  std::thread control([&] {
+    for (int i = 1; i <= kRounds; ++i) {
+      while (begun.load() < i) std::this_thread::yield();
+      hub.on_tick(MonoTime{}, 0);
+      ticked = i;
+    }
+  });
+  std::mt19937 random(1);
+  for (int i = 1; i <= kRounds; ++i) {
+    const std::string topic = "latest:" + std::to_string(i);
+    const TopicHub::JoinResult joined = hub.join(topic, 0);
+    EXPECT_TRUE(joined.joined) << topic;
+    EXPECT_EQ(hub.publish(owner, topic, R"({"type":"x"})").seq, 1U);
+    if (joined.joined) hub.leave(joined.joined->topic, 0, MonoTime{});
+    static_cast<void>(read());
+    begun = i;
+    for (unsigned spins = random() % 256; spins > 0; --spins) static_cast<void>(ticked.load());
+    EXPECT_EQ(hub.publish(owner, topic, R"({"type":"x"})").seq, 2U);
+    while (ticked.load() < i) std::this_thread::yield();
+    EXPECT_NE(read().find("\"" + topic + R"(","seq":2,"type":"x")"), std::string::npos) << topic;
+    index.unsubscribe_under(watcher, "latest:", MonoTime{});
+    hub.on_tick(MonoTime{}, 0);
+    static_cast<void>(read());
+    static_cast<void>(index.subscribe_under(watcher, "latest:", {}));
+  }
+  control.join();
+  index.unsubscribe_all(watcher, MonoTime{});
+}
+
 /// Of a pattern that is claimed as `latest` while clients of its topics come and go: each of them
 /// knows the epoch of what it gets.
 TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {

@@ -209,7 +209,7 @@ TEST_F(TopicDemandTest, ThePatternsOfAnAddressMayStandForSoManyTopicsASecond) {
 
 class FullHubTest : public TopicDemandTest {
  protected:
-  FullHubTest() : TopicDemandTest({.topics = 10}) {}
+  FullHubTest() : TopicDemandTest({.topics = 10, .topics_per_owner = 10}) {}
   /// Each was wanted by somebody and published on, the first of them left first.
   void fill() {
     TestClient passing(play.a);

@@ -301,7 +301,7 @@ class ClaimedLateTest : public testing::Test {
     ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{pattern, "", delivery}}));
   }
 
-  HubPlay play{{.topics = 10, .accept_unknown = true}};
+  HubPlay play{{.topics = 10, .topics_per_owner = 10, .accept_unknown = true}};
   FakeOwner late{"late"};
   TestClient client{play.a};
   std::vector<Json> told;
@@ -480,7 +480,7 @@ class SmallHubTest : public testing::Test {
     return found->epoch();
   }
 
-  HubPlay play{{.topics = 10}};
+  HubPlay play{{.topics = 10, .topics_per_owner = 10}};
   std::vector<std::string> tickers;
 };
 
