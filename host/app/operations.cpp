@@ -101,14 +101,16 @@ void Operations::reload(Done done) {
 }
 
 std::vector<std::string> Operations::taken_topics(const BroadcasterPlan& plan,
-                                                  const Config& next) const {
+                                                  const Config* next) const {
+  const auto goes_on = [next](const std::string& name) {
+    if (next == nullptr) return true;
+    const auto found = next->broadcasters.find(name);
+    return found != next->broadcasters.end() && found->second.enabled;
+  };
   std::vector<std::string> taken;
   for (const BroadcasterPlan::Ready& ready : plan.ready) {
     for (const auto& [name, running] : on_) {
-      const auto goes_on = next.broadcasters.find(name);
-      if (name == ready.name || goes_on == next.broadcasters.end() || !goes_on->second.enabled) {
-        continue;
-      }
+      if (name == ready.name || !goes_on(name)) continue;
       for (const TopicPattern& topic : ready.file->manifest().topics) {
         const bool is_theirs =
             std::ranges::any_of(running.file->manifest().topics,
@@ -128,7 +130,7 @@ std::vector<std::string> Operations::taken_topics(const BroadcasterPlan& plan,
 void Operations::on_reload_read(Found found) {
   result_.errors = std::move(found.errors);
   if (found.config) {
-    std::ranges::move(taken_topics(found.plan, *found.config), std::back_inserter(result_.errors));
+    std::ranges::move(taken_topics(found.plan, &*found.config), std::back_inserter(result_.errors));
   }
   if (found.config && found.config->admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
     // It was checked against the new admin.listen, which holds after a restart only.
@@ -213,7 +215,7 @@ void Operations::on_one_planned(const std::string& name, Found found) {
     if (refused.name == name) result_.errors.push_back(refused.why);
   }
   std::erase_if(found.plan.ready, [&](const auto& other) { return other.name != name; });
-  std::ranges::move(taken_topics(found.plan, config_), std::back_inserter(result_.errors));
+  std::ranges::move(taken_topics(found.plan, nullptr), std::back_inserter(result_.errors));
   const auto ready = found.plan.ready.begin();
   if (ready != found.plan.ready.end() && result_.errors.empty()) {
     steps_.push_back({name, std::move(*ready), on_.contains(name) ? "replaced" : "started"});

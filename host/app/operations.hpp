@@ -66,7 +66,7 @@ class Operations final : public OperatorControl {
   void on_reload_read(Found found);
   /// What would take a topic from somebody who runs and is to go on, in words.
   [[nodiscard]] std::vector<std::string> taken_topics(const BroadcasterPlan& plan,
-                                                      const Config& next) const;
+                                                      const Config* next) const;
   void take(Config next, BroadcasterPlan plan);
   void plan_one(const std::string& name);
   void on_one_planned(const std::string& name, Found found);

@@ -179,7 +179,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
                 return std::make_unique<Session>(shard.index(), session_limits_[shard.number()],
                                                  shard.counters(), outbox, new_client_id(),
                                                  std::move(first_topics), shard.heartbeat(),
-                                                 accounts_.of(network));
+                                                 accounts_.of(network, mono_now()));
               }),
       relay_(hub_),
       ingest_(open_ingest(config_, hub_, store_.get(), counters_)),

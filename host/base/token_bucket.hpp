@@ -22,8 +22,7 @@ class TokenBucket {
       tokens_ -= 1;
       return std::chrono::nanoseconds(0);
     }
-    return std::chrono::ceil<std::chrono::nanoseconds>(
-        std::chrono::duration<double>((1 - tokens_) / per_second));
+    return time_of(1 - tokens_, per_second);
   }
 
   /// Takes `count`, more than there are perhaps: then the next one is so much further away.
@@ -32,10 +31,10 @@ class TokenBucket {
     tokens_ -= count;
   }
 
-  /// More was charged than there was, and it has not come back yet.
-  [[nodiscard]] bool is_in_debt(double per_second, double at_once, MonoTime now) {
+  /// How long until what was charged beyond what there was has come back; zero: it has.
+  [[nodiscard]] std::chrono::nanoseconds debt(double per_second, double at_once, MonoTime now) {
     refill(per_second, at_once, now);
-    return tokens_ < 0;
+    return time_of(std::max(0.0, -tokens_), per_second);
   }
 
   /// What came in `time`, which ends now, beyond what there may be at once, for those who could not
@@ -49,6 +48,11 @@ class TokenBucket {
 
  private:
   static constexpr double kMostGiven = 10;
+
+  static std::chrono::nanoseconds time_of(double tokens, double per_second) {
+    return std::chrono::ceil<std::chrono::nanoseconds>(
+        std::chrono::duration<double>(tokens / per_second));
+  }
 
   void refill(double per_second, double at_once, MonoTime now) {
     const std::chrono::duration<double> passed = now - std::exchange(looked_at_, now);

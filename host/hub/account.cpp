@@ -19,13 +19,17 @@ std::optional<Account::Refusal> Account::refusal() const {
 
 std::optional<Account::Refusal> Account::try_take_topic(std::shared_ptr<Account>& account) {
   if (const auto refused = account->refusal()) return refused;
+  take_topic(account);
+  return std::nullopt;
+}
+
+void Account::take_topic(std::shared_ptr<Account>& account) {
   if (!account->address_) {
     account = std::shared_ptr<Account>(new Account(account->limits_, account));
   }
   // Others of this address may take one at this very moment: it is a few more then.
   ++account->topics_;
   ++account->address_->topics_;
-  return std::nullopt;
 }
 
 void Account::give_back_topic() {
@@ -33,11 +37,11 @@ void Account::give_back_topic() {
   --of_address().topics_;
 }
 
-bool Account::is_in_debt(MonoTime now) {
+std::chrono::nanoseconds Account::debt(MonoTime now) {
   const auto rate = static_cast<double>(limits_->work_per_address);
-  return rate > 0 && of_address().work_.with_lock([&](TokenBucket& work) {
-    return work.is_in_debt(rate, rate * kSecondsAtOnce, now);
-  });
+  if (rate == 0) return std::chrono::nanoseconds(0);
+  return of_address().work_.with_lock(
+      [&](TokenBucket& work) { return work.debt(rate, rate * kSecondsAtOnce, now); });
 }
 
 void Account::charge_work(std::size_t topics, MonoTime now) {
@@ -56,16 +60,17 @@ void Accounts::set_limits(const AccountLimits& limits) {
   limits_->work_per_address = limits.work_per_address;
 }
 
-std::shared_ptr<Account> Accounts::of(std::string_view address) {
+std::shared_ptr<Account> Accounts::of(std::string_view address, MonoTime now) {
   return known_.with_lock([&](Known& known) {
     if (known.by_address.size() >= known.look_at) {
-      std::erase_if(known.by_address, [](const auto& entry) { return entry.second.expired(); });
+      std::erase_if(known.by_address, [now](const auto& entry) {
+        // 1: only this map has it, and copies are made under this lock or of others'.
+        return entry.second.use_count() == 1 && entry.second->debt(now).count() == 0;
+      });
       known.look_at = 2 * known.by_address.size() + 64;
     }
-    std::weak_ptr<Account>& there = known.by_address[std::string(address)];
-    if (auto account = there.lock()) return account;
-    const std::shared_ptr<Account> account(new Account(limits_, nullptr));
-    there = account;
+    std::shared_ptr<Account>& account = known.by_address[std::string(address)];
+    if (!account) account.reset(new Account(limits_, nullptr));
     return account;
   });
 }

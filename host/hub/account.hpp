@@ -4,6 +4,7 @@
 // until that demand is over, and what its patterns make the host look at. [any]
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -36,10 +37,14 @@ class Account {
   /// until it has made something, its address's: then it becomes one of its own. Nothing: taken,
   /// and give_back_topic() is to be called once, on what `account` is then.
   [[nodiscard]] static std::optional<Refusal> try_take_topic(std::shared_ptr<Account>& account);
+  /// The same whatever the limits are: of a topic that its connection has already.
+  static void take_topic(std::shared_ptr<Account>& account);
   void give_back_topic();
+  [[nodiscard]] std::size_t topics_per_connection() const { return limits_->topics_per_connection; }
+  [[nodiscard]] std::size_t topics_per_address() const { return limits_->topics_per_address; }
 
-  /// Its address has made the host look at more topics than it may, and that is not paid off yet.
-  [[nodiscard]] bool is_in_debt(MonoTime now);
+  /// How long until its address may make the host look at topics again; zero: it may.
+  [[nodiscard]] std::chrono::nanoseconds debt(MonoTime now);
   void charge_work(std::size_t topics, MonoTime now);
 
  private:
@@ -60,18 +65,19 @@ class Account {
   Guarded<TokenBucket> work_{0.0};  // of an address
 };
 
-/// All accounts; one is gone with the last who has it.
+/// All accounts. An address's is forgotten once nobody has it and its debt is paid off, so that
+/// connecting again pays nothing.
 class Accounts {
  public:
   explicit Accounts(const AccountLimits& limits);
   /// From now on. What is there stays.
   void set_limits(const AccountLimits& limits);
-  [[nodiscard]] std::shared_ptr<Account> of(std::string_view address);
+  [[nodiscard]] std::shared_ptr<Account> of(std::string_view address, MonoTime now);
 
  private:
   struct Known {
-    std::unordered_map<std::string, std::weak_ptr<Account>> by_address;
-    std::size_t look_at = 64;  // so many, and those that are gone are taken out
+    std::unordered_map<std::string, std::shared_ptr<Account>> by_address;
+    std::size_t look_at = 64;  // so many, and those that may be forgotten are
   };
 
   const std::shared_ptr<Account::Limits> limits_ = std::make_shared<Account::Limits>();

@@ -193,6 +193,11 @@ void append_id(std::string& out, std::string_view id) {
   out += id;
 }
 
+void append_retry_after(std::string& out, const ErrorReply& error) {
+  if (!error.retry_after) return;
+  out += ",\"retry_after_ms\":" + std::to_string(error.retry_after->count());
+}
+
 void append_numbers(std::string& out, const SubscriptionText& one) {
   append_member(out, "epoch", one.epoch);
   out += ",\"seq\":" + std::to_string(one.seq);
@@ -337,6 +342,7 @@ std::string write_subscribed(const std::vector<SubscribedText>& many,
     append_quoted(out, error.topic);
     append_member(out, "code", to_string(error.code));
     append_member(out, "message", error.message);
+    append_retry_after(out, error);
     out += '}';
   });
   append_id(out, id);
@@ -394,9 +400,7 @@ std::string write_error(const ErrorReply& error) {
   append_member(out, "code", to_string(error.code));
   append_member(out, "message", error.message);
   if (!error.topic.empty()) append_member(out, "topic", error.topic);
-  if (error.retry_after) {
-    out += ",\"retry_after_ms\":" + std::to_string(error.retry_after->count());
-  }
+  append_retry_after(out, error);
   append_id(out, error.id);
   return out += '}';
 }

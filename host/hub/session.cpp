@@ -77,8 +77,20 @@ bool is_pattern_again(const std::vector<std::string>& topics, std::size_t at) {
   return topics[at].ends_with('*') && std::find(topics.begin(), end, topics[at]) != end;
 }
 
+/// What a client made or wanted is there for nobody else.
+ErrorReply too_many_topics(const std::string& who, std::size_t most, Counter limit,
+                           const std::string& topic) {
+  return {.code = ErrorCode::kTooManyTopics,
+          .message = who + " may ask for " + std::to_string(most) +
+                     " topics that nobody else asks for, and what was left within the last half "
+                     "minute counts; try again later",
+          .topic = topic,
+          .limit = limit};
+}
+
 /// REQUIRES: answer.error.
-ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& topic) {
+ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& topic,
+                           const Account* account) {
   using Error = TopicIndex::SubscribeError;
   switch (*answer.error) {
     case Error::kInvalidName:
@@ -95,19 +107,11 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
                          "\" has as many topics as it may; try again later",
               .topic = topic};
     case Error::kTooManyOfConnection:
-      return {.code = ErrorCode::kTooManyTopics,
-              .message =
-                  "A connection may ask for so many topics that nobody else wants, and those "
-                  "it left lately count; try again later",
-              .topic = topic,
-              .limit = Counter::kLimitTopicsPerConnection};
+      return too_many_topics("A connection", account->topics_per_connection(),
+                             Counter::kLimitTopicsPerConnection, topic);
     case Error::kTooManyOfAddress:
-      return {.code = ErrorCode::kTooManyTopics,
-              .message =
-                  "Your address asks for as many topics that nobody else wants as it may, and "
-                  "those it left lately count; try again later",
-              .topic = topic,
-              .limit = Counter::kLimitTopicsPerAddress};
+      return too_many_topics("All connections of your address together",
+                             account->topics_per_address(), Counter::kLimitTopicsPerAddress, topic);
     case Error::kRateOfAll:
       return {.code = ErrorCode::kBadMessage,
               .message = "\"max_rate\" is for topics of which only the newest value counts; of \"" +
@@ -136,10 +140,9 @@ Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& count
       limits_(limits),
       counters_(counters),
       outbox_(outbox),
-      subscriptions_(outbox),
+      subscriptions_(outbox, std::move(account)),
       opening_(std::make_unique<Opening>(
           Opening{std::move(client_id), std::move(first_topics), heartbeat})),
-      account_(std::move(account)),
       tokens_(limits.commands_per_second) {}
 
 void Session::on_open(MonoTime now) {
@@ -245,7 +248,6 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
                               .interval = command.interval,
                               .last_values = last_values_of(command),
                               .most_names = room.names_bytes,
-                              .account = account_ ? &account_ : nullptr,
                               .now = now};
   const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
   if (!prefix.empty()) {
@@ -254,8 +256,10 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
   TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
                                              : index_.subscribe_under(subscriptions_, prefix, wish);
   charge_work(answer.looked_at, room.looked_at, now);
-  if (!prefix.empty() && account_) account_->charge_work(answer.looked_at, now);
-  if (answer.error) return subscribe_error(answer, topic);
+  if (Account* const account = subscriptions_.account(); account != nullptr && !prefix.empty()) {
+    account->charge_work(answer.looked_at, now);
+  }
+  if (answer.error) return subscribe_error(answer, topic, subscriptions_.account());
   room.names_bytes -= answer.names_bytes;
   return std::move(answer.views);
 }
@@ -365,7 +369,9 @@ void Session::fail(const ErrorReply& error, MonoTime now) {
 }
 
 void Session::refuse(const ErrorReply& error, MonoTime now) {
-  if (error.code != ErrorCode::kRateLimited && !is_free_refusal(error)) {
+  if (error.code == ErrorCode::kRateLimited) {
+    charge(1, now);  // asking again in vain puts it off
+  } else if (!is_free_refusal(error)) {
     if (!has_token(error.id, now)) return;
     charge(refusal_tokens(error) - 1, now);
   }
@@ -403,23 +409,24 @@ void Session::charge_work(std::size_t topics, std::size_t& before, MonoTime now)
 }
 
 std::optional<ErrorReply> Session::too_much_work(const std::string& pattern, MonoTime now) {
+  constexpr std::chrono::nanoseconds none{0};
   const double rate = limits_.commands_per_second;
-  if (rate > 0 && tokens_.is_in_debt(rate, rate, now)) {
-    return ErrorReply{.code = ErrorCode::kRateLimited,
-                      .message = "More than " + std::to_string(limits_.commands_per_second) +
-                                 " commands a second, by what they cost; try again later",
-                      .topic = pattern,
-                      .limit = Counter::kLimitCommands};
+  const auto own = rate > 0 ? tokens_.debt(rate, rate, now) : none;
+  Account* const account = subscriptions_.account();
+  const auto of_address = account != nullptr ? account->debt(now) : none;
+  if (own == none && of_address == none) return std::nullopt;
+  ErrorReply error{
+      .code = ErrorCode::kRateLimited,
+      .message = "More than " + std::to_string(limits_.commands_per_second) +
+                 " commands a second, by what they cost",
+      .topic = pattern,
+      .retry_after = std::chrono::ceil<std::chrono::milliseconds>(std::max(own, of_address)),
+      .limit = Counter::kLimitCommands};
+  if (of_address > own) {
+    error.message = "The patterns of your address stand for more topics a second than they may";
+    error.limit = Counter::kLimitWorkPerAddress;
   }
-  if (account_ && account_->is_in_debt(now)) {
-    return ErrorReply{.code = ErrorCode::kRateLimited,
-                      .message =
-                          "The patterns of your address stand for more topics a second than "
-                          "they may; try again later",
-                      .topic = pattern,
-                      .limit = Counter::kLimitWorkPerAddress};
-  }
-  return std::nullopt;
+  return error;
 }
 
 Session::Errors& Session::errors() {

@@ -105,7 +105,6 @@ class Session final : public Client {
   Subscriptions subscriptions_;
   std::unique_ptr<Opening> opening_;
   std::unique_ptr<Errors> errors_;
-  std::shared_ptr<Account> account_;
   TokenBucket tokens_;  // of commands_per_second
 };
 

@@ -35,6 +35,7 @@ struct Topic {
     std::uint32_t deflating = 0;    // of them, who take deflated frames
     // Its owner publishes on it unasked: then a pattern is demand for it, too.
     bool offered = false;
+    bool was_named = false;  // somebody asked for it by its name, now or before
     bool demanded = false;   // what the owner was told last
     bool lingering = false;  // stands in the hub's list of topics to be told 0
     MonoTime empty_since{};
@@ -68,6 +69,7 @@ struct Topic {
   // Under the lock of the hub's table.
   bool fixed = false;                    // a manifest or the host names it
   std::uint64_t idle_number = 0;         // where it stands among the idle ones; 0: it does not
+  std::uint64_t idle_seq = 0;            // its number when it was put there
   std::atomic<bool> keeps_epoch = true;  // false: `latest`, and somebody serves it
 
   [[nodiscard]] const std::string& epoch() const {

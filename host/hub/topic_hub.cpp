@@ -170,7 +170,9 @@ void TopicHub::hand_out(Table& table, const TopicOwner& owner) {
     --table.shares[topic->owner].topics;
     topic->state.with_lock([&](Topic::State& state) {
       state.offered = true;
+      if (const auto account = std::exchange(state.account, nullptr)) account->give_back_topic();
       if (!topic->listed) list(table, topic, state);
+      tell_demand(*topic, state);
     });
   }
 }
@@ -467,13 +469,10 @@ TopicOwner* TopicHub::owner_of(std::string_view topic) const {
 
 void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {
   wall_ns_.store(wall_ns, std::memory_order_relaxed);
-  if (store_ != nullptr) keep_last_values();
   expire_demand(now);
   table_.with_lock([&](Table& table) { finish_forgetting(table); });
-  std::size_t gone = kLot;
-  while (gone > 0) {
-    gone = table_.with_lock([&](Table& table) { return give_up_beyond_nine_tenths(table); });
-  }
+  give_up_idle();
+  if (store_ != nullptr) keep_last_values();  // the store has those topics for a while
 }
 
 }  // namespace broadcast

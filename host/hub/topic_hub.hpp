@@ -51,6 +51,13 @@ struct Asker {
   bool wants_latest = false;                    ///< any other topic is refused
 };
 
+/// Whoever leaves a topic, and how it was joined.
+struct Leaver {
+  FrameForm form = FrameForm::kPlain;
+  bool by_name = true;               ///< not by a pattern
+  const Account* account = nullptr;  ///< as in Asker, by now
+};
+
 class TopicHub final : private CommitListener {
  public:
   struct Options {
@@ -209,14 +216,19 @@ class TopicHub final : private CommitListener {
   /// owner publishes on it unasked.
   [[nodiscard]] Joined join_under(const TopicPtr& topic, std::size_t shard, FrameForm form,
                                   const Since* since);
-  enum class By : std::uint8_t { kName, kPattern };
-  /// [shard] One subscriber less on `shard`.
-  void leave(const TopicPtr& topic, std::size_t shard, MonoTime now,
-             FrameForm form = FrameForm::kPlain, By by = By::kName);
-  /// [shard] A subscriber by a pattern asks by name from now on; nothing: he does.
-  [[nodiscard]] std::optional<JoinError> try_name(const TopicPtr& topic, const Asker& asker);
+  /// [shard] One subscriber less on `shard`. Where others still ask for the topic by its name, and
+  /// the leaver answered for it, the shards of the others get an announcement: answer_for() is to
+  /// follow.
+  void leave(const TopicPtr& topic, std::size_t shard, MonoTime now, const Leaver& leaver = {});
+  /// [shard] A subscriber by a pattern asks by name from now on; nothing: he does. `account` as in
+  /// Asker.
+  [[nodiscard]] std::optional<JoinError> try_name(const TopicPtr& topic,
+                                                  std::shared_ptr<Account>& account);
   /// [shard] And no more: the pattern remains.
-  void unname(const TopicPtr& topic, MonoTime now);
+  void unname(const TopicPtr& topic, const Account* account, MonoTime now);
+  /// [shard] Charges `account`, of somebody who asks for the topic by its name, if nobody answers
+  /// for it.
+  void answer_for(const TopicPtr& topic, std::shared_ptr<Account>& account);
 
   /// [shard] From now on every topic under `prefix` (such as "price:") is announced in the shard's
   /// inbox before the first message on it, by Message::announcement(), and counts a subscriber
@@ -280,6 +292,13 @@ class TopicHub final : private CommitListener {
     std::size_t topics = 0;
     Idle idle;  // those of them in Table::idle
   };
+  /// A walk over idle topics, which lets the table go between two lots.
+  struct Sweep {
+    const TopicOwner* owner = nullptr;  // null: over those of all
+    std::size_t left = 0;               // to be given up
+    std::uint64_t reached = 0;
+    std::uint64_t end = 0;
+  };
   struct Table {
     ByName<TopicPtr> topics;
     InOrder in_order;  // the same, by name
@@ -327,8 +346,11 @@ class TopicHub final : private CommitListener {
   void unlist(Table& table, const TopicPtr& topic);
   static void put_idle(Table& table, Topic& topic);
   static void end_idle(Table& table, Topic& topic);
-  std::size_t give_up_idle(Table& table, Idle& idle, std::size_t most);
-  [[nodiscard]] std::size_t give_up_beyond_nine_tenths(Table& table);
+  [[nodiscard]] static bool is_worn_out(Table& table, Topic& topic);
+  [[nodiscard]] static bool is_held(const Table& table, const Topic& topic);
+  [[nodiscard]] bool try_give_up_one(Table& table, Idle& idle);
+  void give_up_idle();
+  void give_up_lot(Table& table, Sweep& sweep);
   [[nodiscard]] std::size_t most_of(const Table& table, const TopicOwner& owner) const;
   [[nodiscard]] std::optional<JoinError> try_make_room(Table& table, const TopicOwner* owner);
   static void set_owner(Table& table, Topic& topic, TopicOwner* owner);
@@ -337,8 +359,10 @@ class TopicHub final : private CommitListener {
   void finish_forgetting(Table& table);
   [[nodiscard]] Joined add_subscriber(const TopicPtr& topic, Topic::State& state, std::size_t shard,
                                       FrameForm form, const Since* since, bool& is_ahead) const;
-  [[nodiscard]] static std::optional<JoinError> try_want(Topic::State& state, const Asker& asker);
+  [[nodiscard]] static std::optional<JoinError> try_want(Topic::State& state,
+                                                         std::shared_ptr<Account>* account);
   static void end_demand(Topic::State& state);
+  void forget_name(const Topic& topic, Topic::State& state, const Account* account);
   [[nodiscard]] static bool begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now);
   static void tell_demand(const Topic& topic, Topic::State& state);
   void linger(const TopicPtr& topic, MonoTime now);

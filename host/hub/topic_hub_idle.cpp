@@ -26,7 +26,7 @@ void TopicHub::begin(const TopicPtr& topic) {
   table_.with_lock([&](Table& table) {
     topic->state.with_lock([&](Topic::State& state) {
       if (topic->begun.exchange(true)) return;
-      if (state.seq == 0 && !state.demanded) state.offered = true;
+      if (state.seq == 0 && !state.was_named) state.offered = true;
       if (!topic->listed) list(table, topic, state);
       tell_demand(*topic, state);
     });
@@ -59,6 +59,7 @@ void TopicHub::unlist(Table& table, const TopicPtr& topic) {
 /// It is idle from now on, or will be once its demand is over.
 void TopicHub::put_idle(Table& table, Topic& topic) {
   end_idle(table, topic);
+  topic.idle_seq = topic.state.with_lock([](const Topic::State& state) { return state.seq; });
   topic.idle_number = ++table.last_idle;
   table.idle.emplace(topic.idle_number, &topic);
   table.shares[topic.owner].idle.emplace(topic.idle_number, &topic);
@@ -71,42 +72,86 @@ void TopicHub::end_idle(Table& table, Topic& topic) {
   table.shares[topic.owner].idle.erase(number);
 }
 
-/// Gives up the `most` of `idle` that have been idle for longest; says how many are gone. One that
-/// a shard still has, because of a pattern or for a moment, is gone the next time.
-std::size_t TopicHub::give_up_idle(Table& table, Idle& idle, std::size_t most) {
-  std::size_t gone = 0;
-  std::size_t given_up = 0;
-  auto next = idle.begin();
-  for (std::size_t i = 0; i < kLot && next != idle.end() && given_up < most; ++i) {
-    Topic& topic = *next->second;
-    ++next;
-    const bool is_demanded =
-        topic.state.with_lock([](const Topic::State& state) { return state.demanded; });
-    if (is_demanded || !topic.evictable) {
-      end_idle(table, topic);  // and idle again once that is over
-      continue;
-    }
-    ++given_up;
-    const TopicPtr& shared = table.topics.find(topic.name)->second;
-    unlist(table, shared);
-    // 1: only the table knows it, and copies are only made of others', or under this lock.
-    if (shared.use_count() > 1) continue;
-    erase(table, topic);
-    ++gone;
+/// Whether an idle topic may be given up now. One that is in demand is idle no more, and one that
+/// was published on since it became idle stands behind all others.
+bool TopicHub::is_worn_out(Table& table, Topic& topic) {
+  bool is_demanded = false;
+  std::uint64_t seq = 0;
+  topic.state.with_lock([&](const Topic::State& state) {
+    is_demanded = state.demanded;
+    seq = state.seq;
+  });
+  if (is_demanded || !topic.evictable) {
+    end_idle(table, topic);  // and idle again once that is over
+    return false;
   }
-  return gone;
+  if (seq == topic.idle_seq) return true;
+  put_idle(table, topic);
+  return false;
 }
 
-std::size_t TopicHub::give_up_beyond_nine_tenths(Table& table) {
-  const auto give_up = [&](std::size_t topics, std::size_t most, Idle& idle) -> std::size_t {
-    const std::size_t wanted = most - most / 10;
-    return topics < wanted ? 0 : give_up_idle(table, idle, topics - wanted + 1);
-  };
-  std::size_t gone = give_up(table.counted(), limits_.topics, table.idle);
-  for (auto& [owner, share] : table.shares) {
-    if (owner != nullptr) gone += give_up(share.topics, most_of(table, *owner), share.idle);
+/// Nobody but the table has it. Copies are only made of others', or under the table's lock.
+bool TopicHub::is_held(const Table& table, const Topic& topic) {
+  return table.topics.find(topic.name)->second.use_count() > 1;
+}
+
+/// One that nobody has, not even by a pattern.
+bool TopicHub::try_give_up_one(Table& table, Idle& idle) {
+  for (std::size_t i = 0; i < 4 * kLot && !idle.empty(); ++i) {
+    Topic& topic = *idle.begin()->second;
+    if (!is_worn_out(table, topic)) continue;
+    if (!is_held(table, topic)) {
+      erase(table, topic);
+      return true;
+    }
+    put_idle(table, topic);  // so that the next call comes to those behind it
   }
-  return gone;
+  return false;
+}
+
+/// Down to nine tenths of what there may be: in all, and of each owner.
+void TopicHub::give_up_idle() {
+  std::vector<Sweep> sweeps(1);
+  table_.with_lock([&](Table& table) {
+    for (const auto& [owner, share] : table.shares) {
+      if (owner != nullptr) sweeps.push_back({.owner = owner});
+    }
+    for (Sweep& sweep : sweeps) {
+      const TopicOwner* const owner = sweep.owner;
+      const std::size_t topics = owner ? table.shares[owner].topics : table.counted();
+      const std::size_t most = owner ? most_of(table, *owner) : limits_.topics.load();
+      const std::size_t wanted = most - most / 10;
+      if (topics >= wanted) sweep.left = topics - wanted + 1;
+      sweep.end = table.last_idle;
+    }
+  });
+  for (Sweep& sweep : sweeps) {
+    while (sweep.left > 0) {
+      table_.with_lock([&](Table& table) { give_up_lot(table, sweep); });
+    }
+  }
+}
+
+/// One that a shard still has, because of a pattern or for a moment, is gone the next time.
+void TopicHub::give_up_lot(Table& table, Sweep& sweep) {
+  Idle& idle = sweep.owner ? table.shares[sweep.owner].idle : table.idle;
+  for (std::size_t i = 0; i < kLot && sweep.left > 0; ++i) {
+    const auto next = idle.upper_bound(sweep.reached);
+    if (next == idle.end() || next->first > sweep.end) {
+      sweep.left = 0;
+      return;
+    }
+    Topic& topic = *next->second;
+    sweep.reached = next->first;
+    if (!is_worn_out(table, topic)) continue;
+    if (!is_held(table, topic)) {
+      erase(table, topic);
+      --sweep.left;
+    } else if (topic.listed) {
+      unlist(table, table.topics.find(topic.name)->second);
+      --sweep.left;
+    }
+  }
 }
 
 std::size_t TopicHub::most_of(const Table& table, const TopicOwner& owner) const {
@@ -127,7 +172,7 @@ std::optional<TopicHub::JoinError> TopicHub::try_make_room(Table& table, const T
   Share& share = table.shares[owner];
   const bool is_share_full = owner != nullptr && share.topics >= most_of(table, *owner);
   if (!is_table_full && !is_share_full) return std::nullopt;
-  if (give_up_idle(table, is_share_full ? share.idle : table.idle, 1) > 0) return std::nullopt;
+  if (try_give_up_one(table, is_share_full ? share.idle : table.idle)) return std::nullopt;
   counters_.add(is_table_full ? Counter::kLimitTopics : Counter::kLimitTopicsPerBroadcaster);
   return is_table_full ? JoinError::kTooManyTopics : JoinError::kTooManyOfOwner;
 }
@@ -187,7 +232,7 @@ std::string TopicHub::try_forget(Table& table, std::string_view name) {
   });
   if (!why.empty()) return why;
   unlist(table, topic);
-  if (topic.use_count() > 1) {  // as in give_up_idle()
+  if (is_held(table, *topic)) {
     table.forgotten.emplace_back(name);
   } else {
     erase(table, *topic);
@@ -204,7 +249,7 @@ void TopicHub::finish_forgetting(Table& table) {
     const bool is_wanted = found->second->state.with_lock(
         [](const Topic::State& state) { return state.named > 0 || state.lingering; });
     if (is_wanted) return true;
-    if (found->second.use_count() > 1) return false;
+    if (is_held(table, *found->second)) return false;
     erase(table, *found->second);
     return true;
   });

@@ -16,7 +16,7 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, Fr
   if (!topic) return result;
   bool is_ahead = false;
   topic->state.with_lock([&](Topic::State& state) {
-    if (const auto refused = try_want(state, asker)) {
+    if (const auto refused = try_want(state, asker.account)) {
       result.error = *refused;
       return;
     }
@@ -56,13 +56,31 @@ TopicHub::Joined TopicHub::add_subscriber(const TopicPtr& topic, Topic::State& s
 
 /// One more asks for it by its name, and is charged if it comes into demand by that. What its owner
 /// publishes unasked is there in any case.
-std::optional<TopicHub::JoinError> TopicHub::try_want(Topic::State& state, const Asker& asker) {
-  if (!state.demanded && !state.offered && asker.account != nullptr) {
-    if (const auto refused = Account::try_take_topic(*asker.account)) return error_of(*refused);
-    state.account = *asker.account;
+std::optional<TopicHub::JoinError> TopicHub::try_want(Topic::State& state,
+                                                      std::shared_ptr<Account>* account) {
+  if (!state.demanded && !state.offered && account != nullptr) {
+    if (const auto refused = Account::try_take_topic(*account)) return error_of(*refused);
+    state.account = *account;
   }
   ++state.named;
+  state.was_named = true;
   return std::nullopt;
+}
+
+void TopicHub::answer_for(const TopicPtr& topic, std::shared_ptr<Account>& account) {
+  topic->state.with_lock([&](Topic::State& state) {
+    if (!state.demanded || state.offered || state.account) return;
+    Account::take_topic(account);
+    state.account = account;
+  });
+}
+
+/// One asks for it by its name no more, who may have answered for it.
+void TopicHub::forget_name(const Topic& topic, Topic::State& state, const Account* account) {
+  --state.named;
+  if (state.named == 0 || !state.account || state.account.get() != account) return;
+  std::exchange(state.account, nullptr)->give_back_topic();
+  announce_to(shards_of(state), topic, state);
 }
 
 TopicHub::JoinError TopicHub::error_of(Account::Refusal refusal) {
@@ -76,9 +94,10 @@ void TopicHub::tell_demand(const Topic& topic, Topic::State& state) {
   if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
 }
 
-std::optional<TopicHub::JoinError> TopicHub::try_name(const TopicPtr& topic, const Asker& asker) {
+std::optional<TopicHub::JoinError> TopicHub::try_name(const TopicPtr& topic,
+                                                      std::shared_ptr<Account>& account) {
   return topic->state.with_lock([&](Topic::State& state) {
-    const auto refused = try_want(state, asker);
+    const auto refused = try_want(state, account ? &account : nullptr);
     if (!refused) tell_demand(*topic, state);
     return refused;
   });
@@ -116,23 +135,22 @@ void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
       line->name, since.seq, line->more());
 }
 
-void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, FrameForm form,
-                     By by) {
+void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, const Leaver& leaver) {
   const bool lingers = topic->state.with_lock([&](Topic::State& state) {
     const bool was_wanted = state.is_wanted();
     --state.shards[shard].subscribers;
     --state.subscribers;
-    if (form == FrameForm::kDeflated) --state.deflating;
-    if (by == By::kName) --state.named;
+    if (leaver.form == FrameForm::kDeflated) --state.deflating;
+    if (leaver.by_name) forget_name(*topic, state, leaver.account);
     return begins_to_linger(state, was_wanted, now);
   });
   if (lingers) linger(topic, now);
 }
 
-void TopicHub::unname(const TopicPtr& topic, MonoTime now) {
+void TopicHub::unname(const TopicPtr& topic, const Account* account, MonoTime now) {
   const bool lingers = topic->state.with_lock([&](Topic::State& state) {
     const bool was_wanted = state.is_wanted();
-    --state.named;
+    forget_name(*topic, state, account);
     return begins_to_linger(state, was_wanted, now);
   });
   if (lingers) linger(topic, now);

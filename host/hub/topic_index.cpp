@@ -184,7 +184,7 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
       return answer;
     }
     if (!subscriber.is_direct) {
-      if (const auto refused = hub_.try_name(entry.row->topic, {.account = wish.account})) {
+      if (const auto refused = hub_.try_name(entry.row->topic, who.account_)) {
         answer.error = error_of(*refused);
         return answer;
       }
@@ -195,9 +195,9 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
     charge_again(who, answer);
     return answer;
   }
-  TopicHub::JoinResult result =
-      hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic),
-                {.account = wish.account, .wants_latest = wish.interval.count() > 0});
+  TopicHub::JoinResult result = hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic),
+                                          {.account = who.account_ ? &who.account_ : nullptr,
+                                           .wants_latest = wish.interval.count() > 0});
   if (!result.joined) {
     answer.error = error_of(result.error);
     return answer;
@@ -341,7 +341,7 @@ bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTim
   --who.direct_;
   if (entry.row->topic->listed && who.is_under_pattern(topic)) {
     subscriber.is_direct = false;
-    hub_.unname(entry.row->topic, now);
+    hub_.unname(entry.row->topic, who.account(), now);
     set_interval(subscriber, {}, now);
     return true;
   }
@@ -393,8 +393,9 @@ void TopicIndex::unsubscribe_all(Subscriptions& who, MonoTime now) {
 void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
   const Subscriptions::Entry entry = who.entries_[index];
   auto& subscribers = entry.row->subscribers;
-  using By = TopicHub::By;
-  const By by = subscribers[entry.slot].is_direct ? By::kName : By::kPattern;
+  const Leaver leaver{.form = who.outbox_.form(),
+                      .by_name = subscribers[entry.slot].is_direct,
+                      .account = who.account()};
   // The last one takes the leaver's place, on both sides.
   if (entry.slot + 1 != subscribers.size()) {
     subscribers[entry.slot] = std::move(subscribers.back());
@@ -414,7 +415,7 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
     by_name_.erase(topic->name);
     rows_.erase(topic->id);
   }
-  hub_.leave(topic, shard_, now, who.outbox_.form(), by);
+  hub_.leave(topic, shard_, now, leaver);
 }
 
 std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {
@@ -497,11 +498,20 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
   const auto row = rows_.find(topic->id);
   if (row != rows_.end()) {
     if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
+    answer_for(row->second);
     if (!is_listed) drop_those_by_pattern(row->second, now);
   }
   if (is_listed) add_those_by_pattern(topic, announcement.seq(), now);
   // What the announcement counted.
-  hub_.leave(topic, shard_, now, FrameForm::kPlain, TopicHub::By::kPattern);
+  hub_.leave(topic, shard_, now, {.by_name = false});
+}
+
+/// Whoever answered for it has left its name: another one who asks for it does from now on.
+void TopicIndex::answer_for(TopicRow& row) {
+  const auto next = std::ranges::find_if(row.subscribers, [](const Subscriber& subscriber) {
+    return subscriber.is_direct && subscriber.who->account_;
+  });
+  if (next != row.subscribers.end()) hub_.answer_for(row.topic, next->who->account_);
 }
 
 /// The topic's first message comes behind its announcement, so those under a pattern miss none.

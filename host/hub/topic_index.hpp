@@ -11,6 +11,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "host/hub/outbox.hpp"
@@ -45,11 +46,14 @@ struct TopicRow {
 /// What one session is subscribed to. Part of the session; used through TopicIndex.
 class Subscriptions {
  public:
-  explicit Subscriptions(Outbox& outbox) : outbox_(outbox) {}
+  /// `account`: who is answerable for what it makes; null: nobody.
+  explicit Subscriptions(Outbox& outbox, std::shared_ptr<Account> account = nullptr)
+      : outbox_(outbox), account_(std::move(account)) {}
   Subscriptions(const Subscriptions&) = delete;
   Subscriptions& operator=(const Subscriptions&) = delete;
   /// Topics asked for by name, and patterns.
   [[nodiscard]] std::size_t size() const { return direct_ + patterns_.size(); }
+  [[nodiscard]] Account* account() const { return account_.get(); }
 
  private:
   friend class TopicIndex;
@@ -67,6 +71,7 @@ class Subscriptions {
   [[nodiscard]] bool is_under_pattern(std::string_view topic) const;
 
   Outbox& outbox_;
+  std::shared_ptr<Account> account_;
   std::vector<Entry> entries_;
   std::vector<Pattern> patterns_;  // by prefix
   std::size_t direct_ = 0;         // of entries_
@@ -85,8 +90,7 @@ class TopicIndex {
     const SinceByTopic* since = nullptr;  ///< how far it had come, by topic
     std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
     LastValues last_values = LastValues::kOfNew;
-    std::size_t most_names = SIZE_MAX;            ///< bytes of names that an answer has room for
-    std::shared_ptr<Account>* account = nullptr;  ///< who is answerable for what it makes, if any
+    std::size_t most_names = SIZE_MAX;  ///< bytes of names that an answer has room for
     MonoTime now{};
   };
   /// What a client is told about one of its subscriptions.
@@ -177,6 +181,7 @@ class TopicIndex {
   void remove(Subscriptions& who, std::size_t entry, MonoTime now);
   void leave_pattern(Subscriptions& who, const std::string& prefix);
   void announce(const Message& announcement, MonoTime now);
+  void answer_for(TopicRow& row);
   void drop_those_by_pattern(TopicRow& row, MonoTime now);
   void add_those_by_pattern(const TopicPtr& topic, std::uint64_t seq, MonoTime now);
   void tell_epoch(TopicRow& row, std::uint64_t seq, MonoTime now);

@@ -178,8 +178,9 @@ class Broadcaster {
   virtual void on_message(const Message& message) {
     throw Refused("topic \"" + std::string(message.topic) + "\" takes no messages");
   }
-  /// A topic got its first subscriber, or lost its last one a while ago. Needs "demand": true in
-  /// the manifest. `replay`: told again after a start.
+  /// A topic is wanted from now on, or has not been for a while (then `subscribers` is 0). Whoever
+  /// asks for it by its name wants it; whoever has it by a pattern does where the first message on
+  /// it came unasked. Needs "demand": true in the manifest. `replay`: told again after a start.
   virtual void on_demand(std::string_view /*topic*/, std::int64_t /*subscribers*/,
                          bool /*replay*/) {}
 

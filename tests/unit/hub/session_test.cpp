@@ -497,6 +497,7 @@ TEST_F(SessionTest, ARequestOfManyPatternsStopsWhereItHasCostMoreThanItMay) {
   EXPECT_EQ(rejected.at(0).at("code"), "too_many_topics");
   EXPECT_EQ(rejected.at(1).at("code"), "rate_limited");
   EXPECT_EQ(rejected.at(1).at("topic"), "price:*");
+  EXPECT_GT(rejected.at(1).at("retry_after_ms"), 0);
   EXPECT_FALSE(client.outbox().closing());
 }
 
