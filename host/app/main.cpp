@@ -20,6 +20,7 @@
 #include "host/app/server.hpp"
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
+#include "host/base/last_words.hpp"
 #include "host/base/log.hpp"
 #include "host/base/terminate.hpp"
 #include "host/loader/trial.hpp"
@@ -50,6 +51,7 @@ int serve(const std::string& file) {
   Config config = load_config(file, process_environment());
   BroadcasterPlan plan = plan_broadcasters(config);
   set_up_log(config.log.level, config.log.format);
+  tell_last_words(config.log.format);
   for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
   raise_descriptor_limit();  // every connection is one
   auto server = std::make_unique<Server>(std::move(config), std::move(plan), kTrial);

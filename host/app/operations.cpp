@@ -38,6 +38,19 @@ void Operations::note_started(const BroadcasterPlan::Ready& ready) {
   on_.insert_or_assign(ready.name, ready);
 }
 
+void Operations::leave_out(const BroadcasterPlan::Ready& ready, const std::string& why) {
+  broadcasters_.leave_out(ready.name, why);
+  left_out_.insert_or_assign(ready.name, LeftOut{ready, why});
+}
+
+/// A reload that brings nothing new of it does not try it again: it would end the host.
+bool Operations::stays_left_out(const BroadcasterPlan::Ready& ready) {
+  const auto left_out = left_out_.find(ready.name);
+  if (left_out == left_out_.end() || !is_same(left_out->second.ready, ready)) return false;
+  broadcasters_.leave_out(ready.name, left_out->second.why);
+  return true;
+}
+
 void Operations::stop() {
   is_stopped_ = true;
   reload_waits_ = false;
@@ -171,7 +184,7 @@ void Operations::take(Config next, BroadcasterPlan plan) {
   for (BroadcasterPlan::Ready& ready : plan.ready) {
     const auto running = on_.find(ready.name);
     const bool is_on = running != on_.end();
-    if (is_on && is_same(running->second, ready)) continue;
+    if (is_on ? is_same(running->second, ready) : stays_left_out(ready)) continue;
     const bool is_library = is_on && running->second.file->bytes() != ready.file->bytes();
     const char* const did = !is_on ? "started" : is_library ? "replaced" : "restarted";
     std::string name = ready.name;
@@ -229,6 +242,7 @@ void Operations::next_step() {
   if (steps_.empty()) return finish();
   Step step = std::move(steps_.front());
   steps_.pop_front();
+  left_out_.erase(step.name);
   const BroadcasterPlan::Ready off{.name = step.name};
   const BroadcasterPlan::Ready& to = step.to ? *step.to : off;
   auto file = to.file;

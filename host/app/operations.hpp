@@ -33,6 +33,8 @@ class Operations final : public OperatorControl {
 
   /// What the host was started with.
   void note_started(const BroadcasterPlan::Ready& ready);
+  /// It is switched on, but waits until an operator enables it, or it is another.
+  void leave_out(const BroadcasterPlan::Ready& ready, const std::string& why);
   void note_relay(const std::vector<TopicPattern>& relay) { relay_on_ = relay; }
   /// The host stops: nothing more is begun, and what is asked for is refused.
   void stop();
@@ -68,6 +70,7 @@ class Operations final : public OperatorControl {
   [[nodiscard]] std::vector<std::string> taken_topics(const BroadcasterPlan& plan,
                                                       const Config* next) const;
   void take(Config next, BroadcasterPlan plan);
+  [[nodiscard]] bool stays_left_out(const BroadcasterPlan::Ready& ready);
   void plan_one(const std::string& name);
   void on_one_planned(const std::string& name, Found found);
   void next_step();
@@ -80,7 +83,12 @@ class Operations final : public OperatorControl {
   Broadcasters& broadcasters_;
   const Apply apply_;
   Counters& counters_;
+  struct LeftOut {
+    BroadcasterPlan::Ready ready;
+    std::string why;
+  };
   std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
+  std::map<std::string, LeftOut> left_out_;           // what is not, because it crashes
   std::vector<TopicPattern> relay_on_;                // what is relayed
   bool is_stopped_ = false;
   // Of the operation under way.

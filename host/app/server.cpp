@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <sstream>
 #include <utility>
 
@@ -73,9 +74,20 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
       counters);
 }
 
+/// Empty: nowhere. Without a state file nothing of the host's outlives it, but a broadcaster that
+/// crashes in START would still take all of them down: then it is in the broadcasters' runtime
+/// directory, under the name of the YAML.
+std::string marker_path(const Config& config) {
+  if (!config.state.path.empty()) return config.state.path + ".running";
+  if (config.plugins.runtime_directory.empty() || config.file.empty()) return "";
+  std::string yaml = std::filesystem::absolute(config.file).lexically_normal();
+  std::ranges::replace(yaml, '/', '-');
+  return config.plugins.runtime_directory + "/broadcast-host" + yaml + ".running";
+}
+
 /// REQUIRES: the store is not started yet.
 std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateStore* store,
-                                    Counters& counters) {
+                                    CrashMarker& marker, Counters& counters) {
   const RedisConfig& redis = config.redis;
   if (redis.cache_url().empty()) return nullptr;  // then there is no url either
   Ingest::Options options{.ca = redis.ca,
@@ -88,7 +100,8 @@ std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateSt
   if (!redis.stream.empty()) {
     options.stream = {.key = redis.stream,
                       .payload_bytes = config.limits.publish_bytes,
-                      .park_after = redis.park_after};
+                      .park_after = redis.park_after,
+                      .marker = &marker};
     if (store != nullptr) {
       options.stream->start = RedisStream::Start::kKept;
       options.stream->handled = store->position_of(redis.stream).value_or("");
@@ -171,6 +184,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       hangup_(io_),
       tick_(io_),
       store_(open_state(config_, counters_)),
+      marker_(marker_path(config_)),
       accounts_(account_limits(config_)),
       hub_(hub_options(config_), counters_),
       shards_(hub_, net_options(config_),
@@ -182,11 +196,12 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
                                                  accounts_.of(network, mono_now()));
               }),
       relay_(hub_),
-      ingest_(open_ingest(config_, hub_, store_.get(), counters_)),
+      ingest_(open_ingest(config_, hub_, store_.get(), marker_, counters_)),
       broadcasters_({.hub = hub_,
                      .clients = &shards_,
                      .cache = ingest_ ? ingest_->cache() : nullptr,
-                     .trial = std::move(trial)}),
+                     .trial = std::move(trial),
+                     .marker = &marker_}),
       operations_(
           io_, config_, broadcasters_,
           [this](const std::vector<TopicPattern>& relay) { return apply(relay); }, counters_) {
@@ -215,9 +230,27 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
   shards_.start();
 }
 
+/// One start too many has ended the host: the others are to serve, and so it waits for an operator.
+bool Server::is_left_out(const BroadcasterPlan::Ready& ready) {
+  const CrashMarker::Ends ends =
+      marker_.ends_in_start(ready.name, build_of(*ready.file, ready.config));
+  if (ends.count < CrashMarker::kMostEnds) return false;
+  const std::string why = "left out: the host has ended in its start " +
+                          std::to_string(ends.count) + " times in a row, the last time by " +
+                          ends.how;
+  spdlog::error(
+      "{}: {}; `broadcastctl broadcaster enable {}`, another library or another config "
+      "tries again ({})",
+      ready.name, why, ready.name, ready.file->path().string());
+  operations_.leave_out(ready, why);
+  ++refused_;
+  return true;
+}
+
 void Server::add_broadcasters(BroadcasterPlan plan) {
   operations_.note_relay(plan.relay);
   for (const BroadcasterPlan::Ready& ready : plan.ready) {
+    if (is_left_out(ready)) continue;
     if (auto refusal = broadcasters_.try_add(ready.file, options_of(ready, config_))) {
       plan.refused.push_back({.name = ready.name, .why = *std::move(refusal)});
     } else {
@@ -233,7 +266,7 @@ void Server::add_broadcasters(BroadcasterPlan plan) {
     hub_.report_status(name, BroadcasterState::kDown, "not started; the host's log says why");
     broadcasters_.add_absent(name, why);
   }
-  refused_ = plan.refused.size();
+  refused_ += plan.refused.size();
   for (const std::string& name : plan.disabled) {
     hub_.report_status(name, BroadcasterState::kDisabled, "switched off in the configuration");
     broadcasters_.add_absent(name, "");
@@ -300,6 +333,7 @@ void Server::arm_tick() {
   tick_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     hub_.on_tick(mono_now(), wall_now_ns());
+    marker_.note(look_for_memory_kills());
     admin_->on_tick(mono_now());
     arm_tick();
   });
@@ -339,6 +373,7 @@ bool Server::stop() {
         "state: the disk of {} does not answer; left behind, with what was not acknowledged",
         config_.state.path);
   }
+  marker_.end_in_order();
   return all_stopped && is_stored && !operations_.is_reading();
 }
 

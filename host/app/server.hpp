@@ -17,6 +17,7 @@
 #include "host/app/config.hpp"
 #include "host/app/operations.hpp"
 #include "host/base/counters.hpp"
+#include "host/base/crash_marker.hpp"
 #include "host/hub/account.hpp"
 #include "host/hub/relay.hpp"
 #include "host/hub/session.hpp"
@@ -52,6 +53,7 @@ class Server {
 
  private:
   void add_broadcasters(BroadcasterPlan plan);
+  [[nodiscard]] bool is_left_out(const BroadcasterPlan::Ready& ready);
   [[nodiscard]] bool have_all_started();
   void arm_tick();
   [[nodiscard]] bool stop();
@@ -66,6 +68,7 @@ class Server {
   boost::asio::signal_set hangup_;
   boost::asio::steady_timer tick_;
   std::unique_ptr<SqliteStore> store_;  // null: nothing survives a restart
+  CrashMarker marker_;
   Accounts accounts_;
   TopicHub hub_;
   std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread

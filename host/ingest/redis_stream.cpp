@@ -225,7 +225,27 @@ void RedisStream::handle_next() {
   post(*owner);
 }
 
+RedisStream::Place RedisStream::place_in_hand() const {
+  if (fetched_) return {aside_.parked_key(), to_string(fetched_->place.id)};
+  return {options_.key, to_string(entries_.front().id)};
+}
+
+/// The process that fails on an entry comes back to the same one: without an end of that, what is
+/// behind it would never be reached.
+bool RedisStream::is_refused_for_crashes() {
+  if (options_.marker == nullptr) return false;
+  const Place place = place_in_hand();
+  const CrashMarker::Ends ends = options_.marker->ends_in_entry(place.stream, place.id);
+  if (ends.count < CrashMarker::kMostEnds) return false;
+  const std::string why = "the host has ended in it " + std::to_string(ends.count) +
+                          " times, the last time by " + ends.how;
+  tell("entry " + place.id + " is refused: " + why);
+  refuse(Refusal::kUnavailable, why);
+  return true;
+}
+
 void RedisStream::post(TopicOwner& owner) {
+  if (is_refused_for_crashes()) return;
   const StreamEntry& entry = in_hand();
   StreamPosition position;
   if (fetched_) {
@@ -314,6 +334,10 @@ void RedisStream::refuse(Refusal refusal, std::string_view why) {
 
 /// The entry in hand is handled, one way or the other.
 void RedisStream::done() {
+  if (options_.marker != nullptr) {
+    const Place place = place_in_hand();
+    options_.marker->forget_entry(place.stream, place.id);
+  }
   if (fetched_) {
     fetched_->is_done = true;
     return handle_next();

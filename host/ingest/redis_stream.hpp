@@ -20,6 +20,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "host/base/counters.hpp"
+#include "host/base/crash_marker.hpp"
 #include "host/base/seldom.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/producer_check.hpp"
@@ -47,6 +48,7 @@ class RedisStream final : public RedisConnection::User {
     /// An entry waits so long for an owner that is absent.
     std::chrono::nanoseconds park_after = std::chrono::seconds(30);
     std::size_t most_aside = 10'000;  ///< entries that are parked, and that are kept as refused
+    CrashMarker* marker = nullptr;    ///< knows in which the host has ended; null: nobody does
   };
 
   /// `parts` and the hub outlive the stream.
@@ -92,6 +94,7 @@ class RedisStream final : public RedisConnection::User {
   void tell(std::string what);
   void handle_next();
   void post(TopicOwner& owner);
+  [[nodiscard]] bool is_refused_for_crashes();
   void on_verdict(const Verdict& verdict);
   void try_again(const Verdict& verdict);
   void refuse(Refusal refusal, std::string_view why);
@@ -103,6 +106,11 @@ class RedisStream final : public RedisConnection::User {
   // The entry in hand: a parked one that was fetched, or the first that was read.
   [[nodiscard]] StreamEntry& in_hand() { return fetched_ ? fetched_->entry : entries_.front(); }
   [[nodiscard]] Attempt& attempt() { return fetched_ ? fetched_->attempt : attempt_; }
+  struct Place {  // which tells it from all others, also in the next life
+    std::string stream;
+    std::string id;
+  };
+  [[nodiscard]] Place place_in_hand() const;
   [[nodiscard]] std::size_t published() const;
   void note_published(std::size_t messages);
 

@@ -31,6 +31,11 @@ void Broadcasters::add_absent(const std::string& name, const std::string& refusa
   absent_.push_back({.name = name, .enabled = !refusal.empty(), .refusal = refusal});
 }
 
+void Broadcasters::leave_out(const std::string& name, const std::string& why) {
+  surroundings_.hub.report_status(name, BroadcasterState::kDown, why);
+  add_absent(name, why);
+}
+
 void Broadcasters::set_absent(const std::vector<std::string>& disabled) {
   for (const BroadcasterView& before : std::exchange(absent_, {})) {
     surroundings_.hub.report_status(before.name, BroadcasterState::kDisabled,

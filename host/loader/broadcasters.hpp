@@ -36,6 +36,8 @@ class Broadcasters final : public BroadcasterControl {
                                                    PluginRunner::Options options);
   /// Names one that is switched off, or, with `refusal`, cannot be taken in.
   void add_absent(const std::string& name, const std::string& refusal);
+  /// Names one that could be taken in, and is not: status:{name} says why.
+  void leave_out(const std::string& name, const std::string& why);
   /// Names those that are off instead of the ones named before; one that was there comes into none
   /// of this.
   void set_absent(const std::vector<std::string>& disabled);

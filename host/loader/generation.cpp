@@ -1,16 +1,14 @@
 #include "host/loader/generation.hpp"
 
 #include <exception>
-#include <future>
 #include <system_error>
 #include <utility>
 #include <variant>
 
-#include <pthread.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include "host/base/background.hpp"
+#include "host/base/last_words.hpp"
 #include "host/base/printable.hpp"
 #include "host/loader/abi_text.hpp"
 
@@ -20,11 +18,6 @@ namespace {
 
 /// What a failed instance is given to put its things in order before it is destroyed.
 constexpr std::chrono::seconds kStopAfterFailure(5);
-
-/// Linux takes 15 characters.
-void name_this_thread(const std::string& name) {
-  ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
-}
 
 std::int64_t ns(MonoTime time) { return time.time_since_epoch().count(); }
 
@@ -36,15 +29,21 @@ bc_event event_of(std::uint16_t kind, MonoTime queued) {
   return event;
 }
 
+/// Without what a position says beside it.
+std::string_view id_of_entry(const StreamPosition& position) {
+  return std::string_view(position.id).substr(0, position.id.find_first_of("@#"));
+}
+
 /// "failed (status -1): no such table"
-std::string described(std::string_view what, bc_status status, const std::string& text) {
+std::string described(Callback callback, bc_status status, const std::string& text) {
+  const std::string what(to_string(callback));
   std::string result;
   if (status == BC_E_EXCEPTION) {
-    result = "exception in " + std::string(what);
+    result = "exception in " + what;
   } else if (status == BC_E_RESTART) {
-    result = "asked for a restart in " + std::string(what);
+    result = "asked for a restart in " + what;
   } else {
-    result = std::string(what) + " failed (status " + std::to_string(status) + ")";
+    result = what + " failed (status " + std::to_string(status) + ")";
   }
   return text.empty() ? result : result + ": " + text;
 }
@@ -104,99 +103,9 @@ void Generation::enter(State state) {
   parts_.on_news();
 }
 
-/// On a thread of its own, because this one must not stay in the background. Where nobody serves
-/// meanwhile, it is urgent.
-template <class Work>
-auto Generation::apart(Work work) const {
-  return std::async(std::launch::async, [this, work = std::move(work)] {
-    if (start_ == Start::kWhenTold || is_to_pause_.load()) move_to_background();
-    return work();
-  });
-}
-
-/// Why it is not to be loaded; empty: it passed, or nobody tries.
-std::string Generation::tried() const {
-  if (!parts_.trial.is_there()) return "";
-  return apart([this] {
-           return try_library(parts_.trial,
-                              {.file = *spec_.file,
-                               .name = parts_.name,
-                               .permissions = spec_.permissions,
-                               .host_version = parts_.host_version,
-                               .copies = parts_.copies,
-                               .has_cache = parts_.cache != nullptr,
-                               .config = std::nullopt},
-                              [this] { return parts_.inbox->is_stopping(); });
-         })
-      .get();
-}
-
-/// What loads or unloads holds the dynamic linker's lock. If that does not come to its end although
-/// its trial did, only another process helps: whoever needs the lock waits for ever, exit() too.
-template <class Work>
-auto Generation::with_linker(const char* what, Work work) const {
-  constexpr std::chrono::milliseconds kLook(100);
-  auto done = apart(std::move(work));
-  // Looks are counted, not the clock asked, which goes on while everything is stopped.
-  std::chrono::milliseconds waited{0};
-  while (parts_.trial.is_there() && done.wait_for(kLook) != std::future_status::ready) {
-    waited += kLook;
-    if (waited < parts_.trial.limit_here) continue;
-    end_process("has not been " + std::string(what) + " within " +
-                in_seconds(parts_.trial.limit_here));
-  }
-  return done.get();
-}
-
-void Generation::end_process(const std::string& why) const {
-  spdlog::critical(
-      "{}: {} ({}), although its trial has passed; nothing can be loaded or unloaded any more, and "
-      "the host ends",
-      parts_.name, why, spec_.file->path().string());
-  spdlog::default_logger()->flush();
-  ::_exit(1);
-}
-
-/// What the plugin keeps for its thread, by pthread_key or thread_local, is destroyed as that ends,
-/// by the library's code: so that is unmapped afterwards.
-void Generation::keep() {
-  name_this_thread("bk:" + parts_.name);
-  try {
-    std::thread([this] {
-      name_this_thread("bc:" + parts_.name);
-      run();
-    }).join();
-  } catch (const std::system_error& error) {
-    note_failure("could not start", std::string("no thread: ") + error.what());
-  }
-  // Where destroy failed, threads of it may still run in the library: it stays mapped.
-  if (!library_ || has_destroy_failed_) return;
-  about_to("unload");
-  try {
-    with_linker("unloaded", [this] { library_->unload(); });
-  } catch (const std::system_error& error) {
-    spdlog::error("{}: no thread to unload its library: {}", parts_.name, error.what());
-  }
-}
-
 void Generation::run() {
-  try {
-    std::string why = tried();
-    if (is_over()) return;
-    if (!why.empty()) return fail("could not be loaded", std::move(why));
-    enter(State::kPreparing);
-    about_to("load");
-    library_ = with_linker("loaded", [this] {
-      return std::make_unique<PluginLibrary>(*spec_.file, parts_.name, parts_.copies);
-    });
-  } catch (const LinkerLocked& locked) {
-    if (parts_.trial.is_there()) end_process(locked.what());
-    fail("could not be loaded", locked.what());
-    return;
-  } catch (const std::exception& error) {
-    fail("could not be loaded", error.what());
-    return;
-  }
+  const SignalStack signal_stack;
+  if (!try_load()) return;
   services_.emplace(HostServices::Parts{.name = parts_.name,
                                         .host_version = parts_.host_version,
                                         .permissions = spec_.permissions,
@@ -216,15 +125,16 @@ void Generation::run() {
 
 void Generation::prepare() {
   const bc_entry& entry = library_->entry();
-  const Outcome created =
-      call("create", [&] { return entry.create(services_->table(), parts_.name.c_str(), &self_); });
+  const Outcome created = call(Callback::kCreate, [&] {
+    return entry.create(services_->table(), parts_.name.c_str(), &self_);
+  });
   is_created_ = created.status == BC_OK;
   if (start_ == Start::kUnconfigured) return;  // the real one will say what came of it
-  judge_start("create", created);
+  judge_start(Callback::kCreate, created);
   if (has_failed_) return;
   bc_event config = event_of(BC_EV_CONFIG, mono_now());
   config.data = lend(spec_.config);
-  judge_start("CONFIG", handle("CONFIG", config));
+  judge_start(Callback::kConfig, handle(Callback::kConfig, config));
 }
 
 void Generation::await_go() {
@@ -235,11 +145,12 @@ void Generation::await_go() {
 void Generation::start() {
   enter(State::kStarting);
   services_->open();
-  judge_start("START", handle("START", event_of(BC_EV_START, mono_now())));
+  judge_start(Callback::kStart, handle(Callback::kStart, event_of(BC_EV_START, mono_now())));
   if (has_failed_) return;
   started_ = mono_now();
   if (!parts_.on_started()) return fail("came too late", "START has not returned in time");
   has_started_.store(true);
+  if (parts_.marker != nullptr) parts_.marker->forget_starts(parts_.name);
   if (!services_->started()) parts_.hub.report_status(parts_.name, BroadcasterState::kOk, "");
   enter(State::kRunning);
   if (spec_.file->manifest().wants_demand) replay_demand();
@@ -272,7 +183,7 @@ bool Generation::serve_timer() {
   if (!due) return false;
   bc_event event = event_of(BC_EV_TIMER, due->due);
   event.id = due->id;
-  judge("TIMER", handle("TIMER", event));
+  judge(Callback::kTimer, handle(Callback::kTimer, event));
   return true;
 }
 
@@ -295,8 +206,10 @@ void Generation::serve_message(PluginInbox::Message& message) {
   event.source = lend(message.message.source);
   event.data = lend(message.message.payload);
   under_way_.with_lock([&](auto& done) { done = std::move(message.done); });
+  const StreamPosition& position = message.message.position;
+  place_.set_entry(position.stream, id_of_entry(position));
   services_->begin_message(message.message);
-  const Outcome outcome = handle("MESSAGE", event);
+  const Outcome outcome = handle(Callback::kMessage, event);
   Verdict verdict = verdict_of(outcome);
   std::vector<std::uint64_t> commits = services_->end_message(verdict);
   const std::uint64_t commit = verdict.last.commit;
@@ -313,7 +226,7 @@ void Generation::serve_message(PluginInbox::Message& message) {
   }
   // A refusal is the producer's fault, and BUSY is nobody's.
   const bool is_failure = outcome.status == BC_E_EXCEPTION || outcome.status == BC_E_RESTART;
-  if (is_failure) judge("MESSAGE", outcome);
+  if (is_failure) judge(Callback::kMessage, outcome);
 }
 
 Verdict Generation::verdict_of(const Outcome& outcome) const {
@@ -353,14 +266,14 @@ void Generation::serve_demand(const PluginInbox::Demand& demand, std::uint16_t f
   event.flags = flags;
   event.num = demand.subscribers;
   event.topic = lend(demand.topic);
-  judge("DEMAND", handle("DEMAND", event));
+  judge(Callback::kDemand, handle(Callback::kDemand, event));
 }
 
 void Generation::serve_post(const PluginInbox::Post& post) {
   bc_event event = event_of(BC_EV_POST, post.queued);
   event.id = post.id;
   event.ptr = post.ptr;
-  judge("POST", handle("POST", event));
+  judge(Callback::kPost, handle(Callback::kPost, event));
 }
 
 void Generation::end() {
@@ -373,7 +286,7 @@ void Generation::end() {
     bc_event event = event_of(BC_EV_STOP, mono_now());
     event.num = ns(parts_.inbox->is_stopping() ? parts_.inbox->stop_deadline()
                                                : mono_now() + kStopAfterFailure);
-    judge("STOP", handle("STOP", event));
+    judge(Callback::kStop, handle(Callback::kStop, event));
   }
   services_->revoke();
   if (is_to_pause_.load()) move_to_background();  // its successor serves
@@ -388,22 +301,23 @@ void Generation::deliver_posts() {
 }
 
 void Generation::destroy() {
-  const Outcome outcome = call("destroy", [&]() -> bc_status {
+  const Outcome outcome = call(Callback::kDestroy, [&]() -> bc_status {
     library_->entry().destroy(std::exchange(self_, nullptr));
     return BC_OK;
   });
   if (outcome.status == BC_OK) return;
   has_destroy_failed_ = true;
-  count_error("destroy", outcome);
+  count_error(Callback::kDestroy, outcome);
 }
 
-void Generation::about_to(std::string_view what) const {
-  if (parts_.before) parts_.before(what);
+void Generation::about_to(Callback callback) const {
+  if (parts_.before) parts_.before(to_string(callback));
 }
 
 template <class F>
-Generation::Outcome Generation::call(std::string_view what, F&& function) {
-  about_to(what);
+Generation::Outcome Generation::call(Callback callback, F&& function) {
+  about_to(callback);
+  const CallbackMark mark(place_, callback);
   Outcome outcome;
   // The second net: the SDK fences its side, but not every plugin is built with the SDK.
   try {
@@ -419,33 +333,33 @@ Generation::Outcome Generation::call(std::string_view what, F&& function) {
   return outcome;
 }
 
-Generation::Outcome Generation::handle(std::string_view what, const bc_event& event) {
-  return call(what, [&] { return library_->entry().handle(self_, &event); });
+Generation::Outcome Generation::handle(Callback callback, const bc_event& event) {
+  return call(callback, [&] { return library_->entry().handle(self_, &event); });
 }
 
-void Generation::judge(std::string_view what, const Outcome& outcome) {
+void Generation::judge(Callback callback, const Outcome& outcome) {
   if (outcome.status == BC_OK) return;
   const bool is_fatal = outcome.status == BC_E_EXCEPTION || outcome.status == BC_E_RESTART;
   if (!is_fatal || is_over()) {
-    count_error(what, outcome);
+    count_error(callback, outcome);
   } else if (outcome.status == BC_E_EXCEPTION) {
-    fail("is restarting after an exception", described(what, outcome.status, outcome.text));
+    fail("is restarting after an exception", described(callback, outcome.status, outcome.text));
   } else {
-    fail("is restarting at its own request", described(what, outcome.status, outcome.text));
+    fail("is restarting at its own request", described(callback, outcome.status, outcome.text));
   }
 }
 
-void Generation::judge_start(std::string_view what, const Outcome& outcome) {
+void Generation::judge_start(Callback callback, const Outcome& outcome) {
   if (outcome.status == BC_OK) return;
   const bool is_exception = outcome.status == BC_E_EXCEPTION;
   if (!is_exception && outcome.status != BC_E_RESTART) {
     parts_.counters.add(Counter::kPluginErrors);
   }
   fail(is_exception ? "is restarting after an exception" : "could not start",
-       described(what, outcome.status, outcome.text));
+       described(callback, outcome.status, outcome.text));
 }
 
-void Generation::count_error(std::string_view what, const Outcome& outcome) {
+void Generation::count_error(Callback callback, const Outcome& outcome) {
   if (outcome.status != BC_E_EXCEPTION) parts_.counters.add(Counter::kPluginErrors);
   ++errors_;
   // The first, the tenth, the hundredth...
@@ -453,7 +367,7 @@ void Generation::count_error(std::string_view what, const Outcome& outcome) {
   while (power < errors_ && power <= UINT64_MAX / 10) power *= 10;
   if (power != errors_) return;
   spdlog::warn("{}: {} ({} such so far)", parts_.name,
-               described(what, outcome.status, outcome.text), errors_);
+               described(callback, outcome.status, outcome.text), errors_);
 }
 
 void Generation::fail(std::string words, std::string detail) {

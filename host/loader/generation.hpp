@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "host/base/crash_marker.hpp"
 #include "host/base/guarded.hpp"
 #include "host/loader/host_services.hpp"
 #include "host/loader/plugin_library.hpp"
@@ -64,6 +65,7 @@ class Generation {
     CacheControl* cache;
     Counters& counters;
     PluginMetrics& metrics;
+    CrashMarker* marker;                 ///< null: what runs is told by the last words alone
     std::shared_ptr<PluginInbox> inbox;  ///< its own, open
     /// [plugin] START returned BC_OK: may it serve? It ends if not.
     std::function<bool()> on_started;
@@ -73,7 +75,11 @@ class Generation {
   };
 
   Generation(std::uint64_t number, PluginSpec spec, Start start, Parts parts)
-      : number_(number), spec_(std::move(spec)), start_(start), parts_(std::move(parts)) {}
+      : number_(number),
+        spec_(std::move(spec)),
+        start_(start),
+        parts_(std::move(parts)),
+        place_(parts_.marker, parts_.name, number_, build_of(*spec_.file, spec_.config)) {}
   Generation(const Generation&) = delete;
   Generation& operator=(const Generation&) = delete;
 
@@ -120,9 +126,11 @@ class Generation {
   template <class Work>
   auto apart(Work work) const;
   [[nodiscard]] std::string tried() const;
+  [[nodiscard]] bool try_load();
+  void unload();
   template <class Work>
-  auto with_linker(const char* what, Work work) const;
-  [[noreturn]] void end_process(const std::string& why) const;
+  auto with_linker(Callback callback, Work work);
+  [[noreturn]] void end_process(Callback callback, const std::string& why);
   void prepare();
   void await_go();
   void start();
@@ -138,13 +146,13 @@ class Generation {
   void deliver_posts();
   void destroy();
 
-  void about_to(std::string_view what) const;
+  void about_to(Callback callback) const;
   template <class F>
-  Outcome call(std::string_view what, F&& function);
-  Outcome handle(std::string_view what, const bc_event& event);
-  void judge(std::string_view what, const Outcome& outcome);
-  void judge_start(std::string_view what, const Outcome& outcome);
-  void count_error(std::string_view what, const Outcome& outcome);
+  Outcome call(Callback callback, F&& function);
+  Outcome handle(Callback callback, const bc_event& event);
+  void judge(Callback callback, const Outcome& outcome);
+  void judge_start(Callback callback, const Outcome& outcome);
+  void count_error(Callback callback, const Outcome& outcome);
   void fail(std::string words, std::string detail);
   void note_failure(std::string words, std::string detail);
   void enter(State state);
@@ -166,6 +174,8 @@ class Generation {
   // The supervisor's.
   std::thread keeper_;
   bool is_quarantined_ = false;
+  // The plugin's thread, while it waits the one that loads, and its keeper after it.
+  CallbackPlace place_;
   // The plugin's thread; its keeper after it, then the supervisor.
   std::unique_ptr<PluginLibrary> library_;
   std::optional<HostServices> services_;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <system_error>
 #include <utility>
 
@@ -72,6 +73,7 @@ PluginFile::PluginFile(std::filesystem::path path, std::string bytes, const Host
     : path_(std::move(path)),
       file_name_(path_.filename().string()),
       bytes_(std::move(bytes)),
+      hash_(std::hash<std::string>{}(bytes_)),
       manifest_text_(check_plugin_elf(file_name_, bytes_)),
       manifest_(parse_manifest(file_name_, manifest_text_)) {
   if (const auto refusal = missing_service(manifest_, file_name_, offer)) {
@@ -88,6 +90,10 @@ std::shared_ptr<const PluginFile> PluginFile::of_bytes(std::filesystem::path pat
                                                        std::string bytes, const HostOffer& offer) {
   return std::shared_ptr<const PluginFile>(
       new PluginFile(std::move(path), std::move(bytes), offer));
+}
+
+std::uint64_t build_of(const PluginFile& file, std::string_view config) {
+  return file.hash() ^ (std::hash<std::string_view>{}(config) << 1);
 }
 
 struct PluginLibrary::Loaded {

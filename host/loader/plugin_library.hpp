@@ -39,6 +39,8 @@ class PluginFile {
   /// The manifest as the ELF note has it.
   [[nodiscard]] const std::string& manifest_text() const { return manifest_text_; }
   [[nodiscard]] std::string_view bytes() const { return bytes_; }
+  /// Of the bytes: another library has another one.
+  [[nodiscard]] std::uint64_t hash() const { return hash_; }
 
  private:
   PluginFile(std::filesystem::path path, std::string bytes, const HostOffer& offer);
@@ -46,9 +48,13 @@ class PluginFile {
   const std::filesystem::path path_;
   const std::string file_name_;
   const std::string bytes_;
+  const std::uint64_t hash_;
   const std::string manifest_text_;
   const Manifest manifest_;
 };
+
+/// What the crash marker calls a build: it counts the starts of another library or config anew.
+[[nodiscard]] std::uint64_t build_of(const PluginFile& file, std::string_view config);
 
 /// A static constructor threw, and the dynamic linker, which was left in the middle of its work,
 /// keeps its lock: nobody in this process can load, unload or exit() any more.

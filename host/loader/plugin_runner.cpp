@@ -171,18 +171,10 @@ bool PluginRunner::try_withdraw(const std::shared_ptr<PluginInbox>& inbox) {
 void PluginRunner::supervise() {
   ::pthread_setname_np(::pthread_self(), ("bs:" + options_.name).substr(0, 15).c_str());
   while (!is_stopping_.load()) {
-    if (active_ && active_->has_started() && !has_started_) {
-      on_active_started();
-    } else if (active_ && active_->state() >= State::kFailed && !has_failed_) {
-      on_active_failed();
-    } else if (active_ && active_->has_ended()) {
-      bury_active();
-    } else if (auto change = take_change()) {
+    if (tend_active()) continue;
+    if (auto change = take_change()) {
       change->done(obey(std::move(change->spec)));
-    } else if (!active_ && spec_ && retry_at_ && mono_now() >= *retry_at_) {
-      counters_.add(Counter::kPluginRestarts);
-      begin_active();
-    } else {
+    } else if (!try_restart()) {
       reap();
       progress_.wait(active_ ? std::nullopt : retry_at_);
     }
@@ -194,6 +186,30 @@ void PluginRunner::supervise() {
   has_ended_.store(true);
   news_.set();
 }
+
+/// One step of what becomes of the active generation by itself. False: there is none to do now.
+bool PluginRunner::tend_active() {
+  if (active_ && active_->has_started() && !has_started_) {
+    on_active_started();
+  } else if (active_ && active_->state() >= State::kFailed && !has_failed_) {
+    on_active_failed();
+  } else if (active_ && active_->has_ended()) {
+    bury_active();
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// False: its time has not come.
+bool PluginRunner::try_restart() {
+  if (active_ || !spec_ || !retry_at_ || mono_now() < *retry_at_) return false;
+  counters_.add(Counter::kPluginRestarts);
+  begin_active();
+  return true;
+}
+
+bool PluginRunner::is_active_running() const { return active_ && has_started_ && !has_failed_; }
 
 std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
                                                           Generation::Start start) {
@@ -211,6 +227,7 @@ std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
                         .cache = surroundings_.cache,
                         .counters = counters_,
                         .metrics = metrics_,
+                        .marker = surroundings_.marker,
                         .inbox = inbox,
                         .on_started =
                             [this, inbox] {

@@ -65,7 +65,8 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     TopicHub& hub;
     ClientControl* clients = nullptr;
     CacheControl* cache = nullptr;
-    TrialProgram trial = {};  ///< tries what is to be loaded
+    TrialProgram trial = {};        ///< tries what is to be loaded
+    CrashMarker* marker = nullptr;  ///< null: nobody remembers what it ended in
     /// [any] What of it runs next, as Generation::Parts have it.
     std::function<void(std::string_view)> before = nullptr;
   };
@@ -144,6 +145,8 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   void on_active_started();
   void on_active_failed();
   void bury_active();
+  [[nodiscard]] bool tend_active();
+  [[nodiscard]] bool try_restart();
   void strand(const std::string& words, const std::string& detail);
   void report_down(std::string_view detail);
   void tell_first_start(std::string refusal);
@@ -160,6 +163,8 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   [[nodiscard]] std::string switch_off();
   [[nodiscard]] std::string await_start(const Generation& generation);
   void await_trial(const Generation& generation);
+  void await_trial_beside(const Generation& generation);
+  [[nodiscard]] bool is_active_running() const;
   [[nodiscard]] std::string why_not_started(const Generation& generation, std::string late) const;
   void retire(std::unique_ptr<Generation> generation);
   void keep(std::unique_ptr<Generation> generation);

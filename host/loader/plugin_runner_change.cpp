@@ -41,13 +41,12 @@ PluginRunner::Changed PluginRunner::obey(std::optional<PluginSpec> spec) {
     return {options_.name + ": " + std::to_string(quarantine_.size()) +
             " generations of it are stuck, or could not be unloaded. Restart the host."};
   }
-  const bool is_running = active_ && has_started_ && !has_failed_;
   const bool is_exclusive =
       spec->file->manifest().is_exclusive || (spec_ && spec_->file->manifest().is_exclusive);
   backoff_ = Backoff(options_.restart);
   const bool replaces = spec_.has_value();
-  std::string refusal =
-      is_running && !is_exclusive ? replace_beside(*std::move(spec)) : start_over(*std::move(spec));
+  std::string refusal = is_active_running() && !is_exclusive ? replace_beside(*std::move(spec))
+                                                             : start_over(*std::move(spec));
   if (refusal.empty()) {
     if (replaces) counters_.add(Counter::kPluginReplacements);
   } else {
@@ -61,23 +60,30 @@ PluginRunner::Changed PluginRunner::obey(std::optional<PluginSpec> spec) {
 std::string PluginRunner::replace_beside(PluginSpec spec) {
   auto next = make_generation(std::move(spec), Generation::Start::kWhenTold);
   next->launch();
-  await_trial(*next);
-  static_cast<void>(wait_until(mono_now() + options_.times.prepare,
-                               [&] { return next->state() >= State::kPrepared; }));
+  await_trial_beside(*next);
+  static_cast<void>(wait_until(mono_now() + options_.times.prepare, [&] {
+    return next->state() >= State::kPrepared || is_stopping_.load();
+  }));
   if (next->state() != State::kPrepared || is_stopping_.load()) {
     std::string why = why_not_started(*next, "create and CONFIG have not returned in time");
     retire(std::move(next));
     return why;
   }
   const MonoTime begun = mono_now();
-  active_->pause();
-  static_cast<void>(wait_until(mono_now() + options_.times.pause,
-                               [&] { return active_->state() >= State::kPaused; }));
+  if (!is_active_running()) {
+    // It has failed meanwhile: nobody serves. If the next one does not start, it is tried again.
+    if (active_) retire(std::move(active_));
+    retry_at_ = begun;
+  } else {
+    active_->pause();
+    static_cast<void>(wait_until(mono_now() + options_.times.pause,
+                                 [&] { return active_->state() >= State::kPaused; }));
+  }
   if (is_stopping_.load()) {
     retire(std::move(next));
     return options_.name + ": the host is stopping";
   }
-  active_->suspend();
+  if (active_) active_->suspend();
   std::string refusal = try_claim(*next->spec().file).value_or("");
   if (refusal.empty()) {
     serving_.with_lock([&](Serving& serving) { serving.successor = next->inbox(); });
@@ -87,7 +93,7 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
   if (!refusal.empty() && try_withdraw(next->inbox())) {
     if (next->state() < State::kFailed) next->suspend();  // never two publishers
     take_topics_back(*next->spec().file);
-    active_->resume();
+    if (active_) active_->resume();
     pause_ = mono_now() - begun;
     retire(std::move(next));
     return refusal;
@@ -96,8 +102,8 @@ std::string PluginRunner::replace_beside(PluginSpec spec) {
   auto old = std::move(active_);
   adopt(std::move(next));
   on_active_started();
-  if (old->state() < State::kPaused) old->quarantine();
-  retire(std::move(old));
+  if (old && old->state() < State::kPaused) old->quarantine();
+  if (old) retire(std::move(old));
   return "";
 }
 
@@ -116,7 +122,7 @@ std::string PluginRunner::rehearse(Rehearsal rehearsal) {
 /// told to nobody.
 void PluginRunner::take_topics_back(const PluginFile& successor) {
   static_cast<void>(try_claim());
-  if (successor.manifest().topics == spec_->file->manifest().topics) return;
+  if (!active_ || successor.manifest().topics == spec_->file->manifest().topics) return;
   for (const auto& [topic, subscribers] : surroundings_.hub.demand_of(*this)) {
     active_->inbox()->post_demand(topic, subscribers);
   }
@@ -192,6 +198,17 @@ std::string PluginRunner::switch_off() {
 /// It has limits of its own, and a stop calls it off.
 void PluginRunner::await_trial(const Generation& generation) {
   while (generation.state() == State::kTrying && !is_stopping_.load()) progress_.wait(std::nullopt);
+}
+
+/// The same where another one serves, which may fail meanwhile: that is told then, not after the
+/// trial, and it is tried again when its time has come.
+void PluginRunner::await_trial_beside(const Generation& generation) {
+  while (generation.state() == State::kTrying && !is_stopping_.load()) {
+    if (tend_active() || try_restart()) continue;
+    progress_.wait(active_ ? std::nullopt : retry_at_);
+  }
+  while (tend_active()) {
+  }
 }
 
 /// Empty: it has started.

@@ -50,6 +50,13 @@ std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr
   return line.find("try") != std::string::npos;
 }
 
+/// Says where, and stays there.
+[[maybe_unused, noreturn]] void hang_in(std::string_view where) {
+  const std::string line = "careless hangs in " + std::string(where) + "\n";
+  if (::write(STDERR_FILENO, line.data(), line.size()) > 0) sleep_for_ever();
+  std::abort();
+}
+
 /// Until a byte comes through the pipe that CARELESS_HOLD names; without one for ever.
 [[maybe_unused]] void wait_until_let_go() {
   const char* const path = std::getenv("CARELESS_HOLD");
@@ -70,6 +77,8 @@ struct Loaded {
     throw std::runtime_error("no such table");
 #elif defined(CARELESS_LOAD_SLOW)
     if (!is_tried()) wait_until_let_go();
+#elif defined(CARELESS_LOAD_HELD)
+    if (is_tried()) wait_until_let_go();
 #elif defined(CARELESS_LOAD_INHERITS)
     if (::fcntl(std::atoi(std::getenv("CARELESS_INHERITED")), F_GETFD) != -1) ::raise(SIGSEGV);
 #endif
@@ -104,7 +113,9 @@ bc_status start() {
 #elif defined(CARELESS_SIGNAL)
   std::signal(SIGUSR1, SIG_IGN);
 #elif defined(CARELESS_START_CRASH)
-  ::raise(SIGSEGV);
+  if (std::getenv("CARELESS_CALM") == nullptr) ::raise(SIGSEGV);
+#elif defined(CARELESS_TOLD_HANG)
+  if (std::getenv("CARELESS_HANG") != nullptr) hang_in("START");
 #elif defined(CARELESS_START_HANG)
   sleep_for_ever();
 #endif
@@ -116,6 +127,8 @@ bc_status message([[maybe_unused]] std::string_view payload) {
   throw std::runtime_error("nobody has caught this");
 #elif defined(CARELESS_MESSAGE_CRASH)
   if (payload.starts_with('[')) ::raise(SIGSEGV);
+#elif defined(CARELESS_TOLD_HANG)
+  if (payload.starts_with('[') && std::getenv("CARELESS_CALM") == nullptr) hang_in("MESSAGE");
 #elif defined(CARELESS_MESSAGE_HANG)
   sleep_for_ever();
 #elif defined(CARELESS_MESSAGE_EXIT)

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/base/ended_life.hpp"
 #include "tests/unit/ingest/stream_play.hpp"
 
 namespace broadcast {
@@ -25,6 +26,43 @@ TEST(RedisStreamTest, AnEntryThatMakesItsOwnerFailThreeTimesIsRefused) {
   EXPECT_EQ(play.owner.got.size(), 5U);
   EXPECT_EQ(play.counters.get(Counter::kStreamRetried), 3U);
   EXPECT_EQ(play.counters.get(Counter::kStreamRefused), 1U);
+}
+
+TEST(RedisStreamTest, AnEntryThatHasEndedTheHostThreeTimesIsRefusedAndTheNextOneReached) {
+  const test::MarkerPath path;
+  test::end_life(path.get(), {.stream = "s", .id = "1-1"}, 3);
+  test::end_life(path.get(), {.stream = "s", .id = "1-2"}, 2);
+  CrashMarker marker(path.get());
+  StreamPlay play;
+  play.options.marker = &marker;
+  play.add("1-1", "probe", R"({"n":1})");
+  play.add("1-2", "probe", R"({"n":2})");
+  play.begin("");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 1));
+  EXPECT_THAT(play.owner.payloads(), ElementsAre(R"({"n":2})"));
+  EXPECT_EQ(play.counters.get(Counter::kStreamRefused), 1U);
+  EXPECT_THAT(play.beside("s:refused", "id"), ElementsAre("1-1"));
+  EXPECT_THAT(play.beside("s:refused", "reason"),
+              ElementsAre("the host has ended in it 3 times, the last time by SIGSEGV in MESSAGE"));
+  play.stream->on_tick(mono_now());
+  EXPECT_THAT(play.shown_status(), HasSubstr("entry 1-1 is refused"));
+  for (const char* id : {"1-1", "1-2"}) EXPECT_EQ(marker.ends_in_entry("s", id).count, 0U);
+}
+
+TEST(RedisStreamTest, SoIsAParkedOne) {
+  const test::MarkerPath path;
+  test::end_life(path.get(), {.stream = "s:parked", .id = "900-0"}, 3);
+  CrashMarker marker(path.get());
+  StreamPlay play;
+  play.options.marker = &marker;
+  play.streams["s:parked"] = {
+      {StreamId{900, 0}, {"id", "1-1", "topic", "probe", "payload", "{}", "published", "0"}}};
+  play.add("1-2", "probe", R"({"n":2})");
+  play.begin("1-1@1");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 1));
+  EXPECT_THAT(play.owner.payloads(), ElementsAre(R"({"n":2})"));
+  EXPECT_THAT(play.beside("s:refused", "id"), ElementsAre("1-1"));
+  EXPECT_TRUE(play.streams["s:parked"].empty());
 }
 
 TEST(RedisStreamTest, ARedisThatDoesNotWaitForEntriesIsAskedOnceASecond) {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -17,7 +18,11 @@
 #include <string_view>
 #include <vector>
 
+#include <fcntl.h>
+#include <gtest/gtest.h>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/broadcasters.hpp"
@@ -142,6 +147,29 @@ class ListeningHub {
   Inbox inbox_;
   TopicHub hub_;
   std::size_t shard_ = 0;
+};
+
+/// What CARELESS_HOLD names, for careless_load_slow and careless_load_held.
+class Hold {
+ public:
+  Hold() {
+    ::mkfifo(path_.c_str(), 0600);
+    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);  // so that nobody waits for a writer
+    ::setenv("CARELESS_HOLD", path_.c_str(), 1);
+  }
+  ~Hold() {
+    ::unsetenv("CARELESS_HOLD");
+    ::close(descriptor_);
+    ::unlink(path_.c_str());
+  }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+  /// One that waits for it, or will.
+  void let_go() const { ASSERT_EQ(::write(descriptor_, "x", 1), 1); }
+
+ private:
+  const std::string path_ = testing::TempDir() + "hold-" + std::to_string(::getpid());
+  int descriptor_ = -1;
 };
 
 /// Posts a message and waits for the verdict.

@@ -12,6 +12,7 @@
 
 #include "host/base/log.hpp"
 #include "tests/unit/base/captured_log.hpp"
+#include "tests/unit/base/ended_life.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {
@@ -116,11 +117,12 @@ class TriedRunnerTest : public testing::Test {
       EXPECT_TRUE(runner->stop_within(kPatience));
     }
   }
-  void start(const std::string& plugin, const TrialProgram& program = here()) {
+  void start(const std::string& plugin, const TrialProgram& program = here(),
+             const Backoff::Times& restart = {.first = 1h, .longest = 1h}) {
     PluginRunner::Surroundings surroundings = listening.surroundings();
     surroundings.trial = program;
-    runner = PluginRunner::make(read_plugin(plugin),
-                                {.name = "tried", .restart = {.first = 1h, .longest = 1h}},
+    surroundings.marker = marker;
+    runner = PluginRunner::make(read_plugin(plugin), {.name = "tried", .restart = restart},
                                 surroundings);
     EXPECT_EQ(runner->try_claim(), std::nullopt);
     listening.subscribe_status("tried");
@@ -136,7 +138,23 @@ class TriedRunnerTest : public testing::Test {
     return refusal.get();
   }
 
+  /// Of this process: their numbers.
+  static std::string children() {
+    std::string all;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+      std::ifstream file(thread.path() / "children");
+      all.append(std::istreambuf_iterator<char>(file), {});
+    }
+    return all;
+  }
+  static bool wait_for_child() {
+    const MonoTime until = mono_now() + kPatience;
+    while (children().empty() && mono_now() < until) std::this_thread::yield();
+    return !children().empty();
+  }
+
   test::ListeningHub listening;
+  CrashMarker* marker = nullptr;
   std::shared_ptr<PluginRunner> runner;
 };
 
@@ -170,6 +188,91 @@ TEST_F(TriedRunnerTest, WhatDoesNotPassReplacesNobody) {
 TEST_F(TriedRunnerTest, AStopDoesNotWaitForATrialThatHangs) {
   start("careless_load_hang");
   EXPECT_TRUE(runner->stop_within(kPatience / 2));  // a trial may hang for longer
+}
+
+TEST_F(TriedRunnerTest, AStopDoesNotWaitForTheTrialOfAReplacement) {
+  start("careful");
+  ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
+  auto refused = std::make_shared<std::promise<std::string>>();
+  runner->post_change(
+      PluginSpec{.file = read_plugin("careless_load_hang")},
+      [refused](const PluginRunner::Changed& changed) { refused->set_value(changed.refusal); });
+  ASSERT_TRUE(wait_for_child());
+  const MonoTime begun = mono_now();
+  EXPECT_TRUE(runner->stop_within(std::chrono::hours(1)));
+  EXPECT_LT(mono_now() - begun, kPatience / 2);  // a trial may hang for longer
+  EXPECT_EQ(refused->get_future().get(), "tried: the host is stopping");
+  EXPECT_EQ(children(), "");  // killed, and reaped
+}
+
+TEST_F(TriedRunnerTest, WhoFailsDuringTheTrialOfItsReplacementIsTriedAgainMeanwhile) {
+  start("probe", here(), {.first = 1ms, .longest = 1ms});
+  ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
+  auto refused = std::make_shared<std::promise<std::string>>();
+  runner->post_change(
+      PluginSpec{.file = read_plugin("careless_load_hang")},
+      [refused](const PluginRunner::Changed& changed) { refused->set_value(changed.refusal); });
+  ASSERT_TRUE(wait_for_child());
+  EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Verdict::Outcome::kUnavailable);
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE"}));
+  const MonoTime until = mono_now() + kPatience / 2;  // a trial may hang for longer
+  while (ask(*runner, R"({"do":"publish_twice"})").published != 2 && mono_now() < until) {
+  }
+  EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+}
+
+TEST_F(TriedRunnerTest, AReplacementOfOneThatHasFailedMeanwhileServes) {
+  const test::Hold hold;
+  start("probe", here(), {.first = 1h, .longest = 1h});
+  ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
+  auto refused = std::make_shared<std::promise<std::string>>();
+  runner->post_change(
+      PluginSpec{.file = read_plugin("careless_load_held")},
+      [refused](const PluginRunner::Changed& changed) { refused->set_value(changed.refusal); });
+  ASSERT_TRUE(wait_for_child());
+  EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Verdict::Outcome::kUnavailable);
+  EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE"}));
+  hold.let_go();
+  EXPECT_EQ(refused->get_future().get(), "");
+  EXPECT_EQ(ask(*runner, "{}").outcome, Verdict::Outcome::kAccepted);
+}
+
+TEST_F(TriedRunnerTest, ItsStartsAreCountedUntilOneGoesWell) {
+  const test::MarkerPath path;
+  const std::uint64_t build = build_of(*read_plugin("probe"), "{}");
+  test::end_life(path.get(), {.broadcaster = "tried", .callback = Callback::kStart, .build = build},
+                 2);
+  CrashMarker own(path.get());
+  marker = &own;
+  EXPECT_EQ(own.ends_in_start("tried", build).count, 2u);
+  start("probe");
+  EXPECT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
+  EXPECT_EQ(own.ends_in_start("tried", build).count, 0u);
+  EXPECT_TRUE(runner->stop_within(kPatience));
+  runner.reset();
+}
+
+TEST(TriedRunnersTest, WhoWaitsInLineForTheLinkerDoesNotHang) {
+  const test::Hold hold;
+  test::ListeningHub listening;
+  PluginRunner::Surroundings surroundings = listening.surroundings();
+  surroundings.trial = here();
+  const auto slow =
+      PluginRunner::make(read_plugin("careless_load_slow"), {.name = "slow"}, surroundings);
+  slow->start();
+  const MonoTime until = mono_now() + kPatience;
+  while (test::mappings_of("slow") == 0 && mono_now() < until) std::this_thread::yield();
+  ASSERT_GT(test::mappings_of("slow"), 0u);
+  surroundings.trial.limit_here = 1s;
+  const auto behind = PluginRunner::make(read_plugin("careful"), {.name = "behind"}, surroundings);
+  behind->start();
+  EXPECT_NE(behind->wait_first_start(mono_now() + 3s), "");
+  hold.let_go();
+  EXPECT_EQ(slow->wait_first_start(mono_now() + kPatience), "");
+  EXPECT_EQ(behind->wait_first_start(mono_now() + kPatience), "");
+  EXPECT_TRUE(slow->stop_within(kPatience));
+  EXPECT_TRUE(behind->stop_within(kPatience));
 }
 
 TEST(TriedRunnerDeathTest, ALoadThatHangsThoughItPassedEndsTheProcessByName) {

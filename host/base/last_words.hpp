@@ -1,0 +1,30 @@
+#pragma once
+// A crash of a plugin is the host's, and the core dump, where there is one, is somebody else's to
+// read. So a line says whose code it was before the process ends by that signal as it would have.
+
+#include <cstddef>
+#include <memory>
+
+#include "host/base/log.hpp"
+
+namespace broadcast {
+
+/// [main] From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are told on standard error, in
+/// the log's format, and recorded by the crash marker. Then they go to whoever had them before: a
+/// sanitizer, or the default action with its core dump and exit status.
+void tell_last_words(LogFormat format);
+
+/// A stack for the signal handlers of the thread that makes and destroys it, so that a stack that
+/// has overflowed can be told. Where the thread has one already, a sanitizer's, that stays.
+class SignalStack {
+ public:
+  SignalStack();
+  ~SignalStack();
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+
+ private:
+  std::unique_ptr<std::byte[]> bytes_;
+};
+
+}  // namespace broadcast

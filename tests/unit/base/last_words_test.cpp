@@ -1,0 +1,102 @@
+#include "host/base/last_words.hpp"
+
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "host/base/crash_marker.hpp"
+#include "host/base/terminate.hpp"
+
+namespace broadcast {
+namespace {
+
+/// A sanitizer ends the process itself.
+bool is_crash(int status) { return WIFSIGNALED(status) || WEXITSTATUS(status) != 0; }
+
+template <class End>
+[[noreturn]] void end_in(Callback callback, End end, LogFormat format = LogFormat::kText) {
+  tell_last_words(format);
+  std::thread([&] {
+    const SignalStack signal_stack;
+    CallbackPlace place(nullptr, "price", 2, 0);
+    place.set_entry("s", "5-1");
+    const CallbackMark mark(place, callback);
+    end();
+  }).join();
+  ::_exit(0);
+}
+
+__attribute__((no_sanitize("undefined"))) void write_to_nowhere() {
+  volatile int* volatile nowhere = nullptr;
+  *nowhere = 1;
+}
+
+volatile int deepest = 1'000'000'000;
+
+// NOLINTNEXTLINE(misc-no-recursion)
+int use_all_stack(int depth) {
+  volatile char much[4096];
+  much[static_cast<std::size_t>(depth) % sizeof much] = 1;
+  return depth < deepest ? use_all_stack(depth + 1) + much[0] : 0;
+}
+
+TEST(LastWordsDeathTest, NameTheCallbackThatAFaultIsIn) {
+  EXPECT_EXIT(end_in(Callback::kStart, write_to_nowhere), is_crash,
+              "critical the host ends: SIGSEGV in START of price .generation 2.\n");
+}
+
+TEST(LastWordsDeathTest, NameTheStreamEntry) {
+  EXPECT_EXIT(end_in(Callback::kMessage, [] { std::abort(); }), testing::KilledBySignal(SIGABRT),
+              "SIGABRT in MESSAGE of price .generation 2., stream entry 5-1\n");
+}
+
+TEST(LastWordsDeathTest, LeaveTheSignalAndItsDefaultToWhoeverHadIt) {
+  EXPECT_EXIT(end_in(Callback::kTimer, [] { std::raise(SIGILL); }), is_crash,
+              "SIGILL in TIMER of price");
+  EXPECT_EXIT(end_in(Callback::kTimer, [] { std::raise(SIGABRT); }),
+              testing::KilledBySignal(SIGABRT), "SIGABRT in TIMER of price");
+}
+
+TEST(LastWordsDeathTest, ComeFromAStackThatHasOverflowed) {
+  EXPECT_EXIT(end_in(Callback::kDemand, [] { use_all_stack(0); }), is_crash,
+              "SIGSEGV in DEMAND of price");
+}
+
+TEST(LastWordsDeathTest, StandBehindAnExceptionThatNobodyCaught) {
+  EXPECT_EXIT(end_in(Callback::kPost,
+                     [] {
+                       tell_before_terminating();
+                       std::thread([] { throw std::runtime_error("what it was"); }).join();
+                     }),
+              testing::KilledBySignal(SIGABRT),
+              "error the host ends: what it was\ncritical the host ends: SIGABRT in no callback, "
+              "thread ");
+}
+
+TEST(LastWordsDeathTest, SayWhoHasSentTheSignal) {
+  EXPECT_EXIT(end_in(Callback::kStop,
+                     [] {
+                       const pid_t parent = ::getpid();
+                       if (::fork() == 0) {
+                         ::kill(parent, SIGSEGV);
+                         ::_exit(0);
+                       }
+                       for (;;) ::pause();
+                     }),
+              is_crash, "critical the host ends: SIGSEGV, sent by process [0-9]+\n");
+}
+
+TEST(LastWordsDeathTest, AreJsonWhereTheLogIs) {
+  EXPECT_EXIT(end_in(
+                  Callback::kStart, [] { std::abort(); }, LogFormat::kJson),
+              testing::KilledBySignal(SIGABRT),
+              "^.\"level\":\"critical\",\"message\":\"the host ends: SIGABRT in START of price "
+              ".generation 2.\".\n");
+}
+
+}  // namespace
+}  // namespace broadcast
