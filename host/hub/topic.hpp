@@ -70,6 +70,7 @@ struct Topic {
   bool fixed = false;                    // a manifest or the host names it
   std::uint64_t idle_number = 0;         // where it stands among the idle ones; 0: it does not
   std::uint64_t idle_seq = 0;            // its number when it was put there
+  std::uint64_t given_up = 0;            // by which round of the hub, though somebody still had it
   std::atomic<bool> keeps_epoch = true;  // false: `latest`, and somebody serves it
 
   [[nodiscard]] const std::string& epoch() const {

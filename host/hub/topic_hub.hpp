@@ -312,6 +312,7 @@ class TopicHub final : private CommitListener {
     std::map<std::string, std::size_t, std::less<>> topics_of;  // as Options::topics_of
     std::vector<std::string> forgotten;  // topics that somebody still had when they were
     std::uint64_t last_idle = 0;
+    std::uint64_t give_ups = 0;  // rounds of give_up_idle()
     std::uint64_t last_id = 0;
     std::size_t fixed = 0;  // topics that manifests and the host name: outside limits.topics
 
@@ -350,6 +351,7 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] static bool is_held(const Table& table, const Topic& topic);
   [[nodiscard]] bool try_give_up_one(Table& table, Idle& idle);
   void give_up_idle();
+  void begin_sweep(Table& table, Sweep& sweep) const;
   void give_up_lot(Table& table, Sweep& sweep);
   [[nodiscard]] std::size_t most_of(const Table& table, const TopicOwner& owner) const;
   [[nodiscard]] std::optional<JoinError> try_make_room(Table& table, const TopicOwner* owner);

@@ -113,23 +113,27 @@ bool TopicHub::try_give_up_one(Table& table, Idle& idle) {
 void TopicHub::give_up_idle() {
   std::vector<Sweep> sweeps(1);
   table_.with_lock([&](Table& table) {
+    ++table.give_ups;
     for (const auto& [owner, share] : table.shares) {
       if (owner != nullptr) sweeps.push_back({.owner = owner});
     }
-    for (Sweep& sweep : sweeps) {
-      const TopicOwner* const owner = sweep.owner;
-      const std::size_t topics = owner ? table.shares[owner].topics : table.counted();
-      const std::size_t most = owner ? most_of(table, *owner) : limits_.topics.load();
-      const std::size_t wanted = most - most / 10;
-      if (topics >= wanted) sweep.left = topics - wanted + 1;
-      sweep.end = table.last_idle;
-    }
+    // What one of them puts behind all others is not seen by the next.
+    for (Sweep& sweep : sweeps) sweep.end = table.last_idle;
   });
   for (Sweep& sweep : sweeps) {
+    table_.with_lock([&](Table& table) { begin_sweep(table, sweep); });
     while (sweep.left > 0) {
       table_.with_lock([&](Table& table) { give_up_lot(table, sweep); });
     }
   }
+}
+
+void TopicHub::begin_sweep(Table& table, Sweep& sweep) const {
+  const TopicOwner* const owner = sweep.owner;
+  const std::size_t topics = owner != nullptr ? table.shares[owner].topics : table.counted();
+  const std::size_t most = owner != nullptr ? most_of(table, *owner) : limits_.topics.load();
+  const std::size_t wanted = most - most / 10;
+  if (topics >= wanted) sweep.left = topics - wanted + 1;
 }
 
 /// One that a shard still has, because of a pattern or for a moment, is gone the next time.
@@ -147,10 +151,13 @@ void TopicHub::give_up_lot(Table& table, Sweep& sweep) {
     if (!is_held(table, topic)) {
       erase(table, topic);
       --sweep.left;
-    } else if (topic.listed) {
-      unlist(table, table.topics.find(topic.name)->second);
-      --sweep.left;
+      continue;
     }
+    if (topic.listed) {
+      unlist(table, table.topics.find(topic.name)->second);
+      topic.given_up = table.give_ups;
+    }
+    if (topic.given_up == table.give_ups) --sweep.left;  // by this sweep or the one before
   }
 }
 

@@ -207,7 +207,7 @@ TEST_F(TopicDemandTest, ThePatternsOfAnAddressMayStandForSoManyTopicsASecond) {
   }
   const Json refused = second.ask(subscribe("note:*")).at(0);
   EXPECT_EQ(word_of(refused), "error rate_limited");
-  EXPECT_EQ(refused.at("retry_after_ms"), 1000) << "twice 300 of 500";
+  EXPECT_EQ(refused.at("retry_after_ms"), 1320) << "twice 316 of 500";
   EXPECT_EQ(play.a.counters().get(Counter::kLimitWorkPerAddress), 1U);
   EXPECT_THAT(words_of(elsewhere.ask(subscribe("note:*"))), ElementsAre("subscribed"));
   EXPECT_THAT(words_of(second.ask(subscribe("note:*"), at(2s))), ElementsAre("subscribed"));

@@ -79,6 +79,9 @@ TEST(TrialTest, EndsALibraryThatHangs) {
 }
 
 TEST(TrialTest, TellsWhatAStaticConstructorThrows) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "no exception gets through the dlopen() of ThreadSanitizer";
+#endif
   EXPECT_THAT(tried("careless_load_throw"),
               testing::HasSubstr("a static constructor of it throws: no such table"));
 }
