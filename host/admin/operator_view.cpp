@@ -100,6 +100,13 @@ Json broadcaster_json(const BroadcasterView& one, Json json) {
   if (!one.refusal.empty()) json["detail"] = one.refusal;
   json["enabled"] = one.enabled;
   json["running"] = one.running;
+  json["quarantined"] = Json::array();
+  for (const auto& left : one.quarantined) {
+    json["quarantined"].push_back({{"generation", left.generation},
+                                   {"version", left.version},
+                                   {"since", left.since},
+                                   {"why", left.why}});
+  }
   if (one.library.empty()) return json;  // switched off, or refused
   json["version"] = one.version;
   json["abi"] = one.abi;
@@ -110,13 +117,6 @@ Json broadcaster_json(const BroadcasterView& one, Json json) {
   json["last_error"] = one.last_error.empty()
                            ? Json(nullptr)
                            : Json{{"message", one.last_error}, {"at", one.last_error_at}};
-  json["quarantined"] = Json::array();
-  for (const auto& left : one.quarantined) {
-    json["quarantined"].push_back({{"generation", left.generation},
-                                   {"version", left.version},
-                                   {"since", left.since},
-                                   {"why", left.why}});
-  }
   json["counters"] = counts_json(one.counts);
   return json;
 }

@@ -22,6 +22,7 @@
 #include "host/app/version.hpp"
 #include "host/base/last_words.hpp"
 #include "host/base/log.hpp"
+#include "host/base/standard_files.hpp"
 #include "host/base/terminate.hpp"
 #include "host/loader/trial.hpp"
 
@@ -85,6 +86,7 @@ int run(int argc, char** argv) {
 }  // namespace broadcast
 
 int main(int argc, char** argv) {
+  broadcast::open_standard_files();
   broadcast::keep_hangups();
   try {
     return broadcast::run(argc, argv);

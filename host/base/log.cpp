@@ -2,12 +2,14 @@
 
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/sinks/ansicolor_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include "host/base/standard_files.hpp"
 #include "host/base/utf8.hpp"
 
 namespace broadcast {
@@ -39,6 +41,22 @@ class JsonMessageFlag final : public spdlog::custom_flag_formatter {
   }
 };
 
+struct KeptError {
+  std::shared_ptr<std::FILE> file = keep_standard_error();
+  [[nodiscard]] std::FILE* get() const { return file ? file.get() : stderr; }
+};
+
+/// One of spdlog's, on a descriptor of its own: what a plugin does with standard error is no end of
+/// the log.
+template <class Sink>
+class KeptSink final : private KeptError, public Sink {
+ public:
+  template <class... More>
+  explicit KeptSink(More... more) : Sink(KeptError::get(), more...) {}
+};
+using PlainSink = KeptSink<spdlog::sinks::stdout_sink_base<spdlog::details::console_mutex>>;
+using ColorSink = KeptSink<spdlog::sinks::ansicolor_sink<spdlog::details::console_mutex>>;
+
 }  // namespace
 
 void set_up_log(const std::string& level, LogFormat format) {
@@ -47,12 +65,11 @@ void set_up_log(const std::string& level, LogFormat format) {
   if (format == LogFormat::kJson) {
     formatter->add_flag<JsonMessageFlag>('*');
     formatter->set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":"%*"})");
-    logger =
-        std::make_shared<spdlog::logger>("host", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    logger = std::make_shared<spdlog::logger>("host", std::make_shared<PlainSink>());
   } else {
     formatter->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%-5l%$ %v");
     logger = std::make_shared<spdlog::logger>(
-        "host", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+        "host", std::make_shared<ColorSink>(spdlog::color_mode::automatic));
   }
   logger->set_formatter(std::move(formatter));
   logger->flush_on(spdlog::level::info);

@@ -1,20 +1,14 @@
 #include "host/base/terminate.hpp"
 
 #include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <new>
 
-#include <unistd.h>
+#include "host/base/standard_files.hpp"
 
 namespace broadcast {
 
 namespace {
-
-void tell(const char* text) {
-  // Nothing can be done about a line that finds no reader.
-  if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) return;
-}
 
 [[noreturn]] void tell_and_abort() {
   if (std::current_exception()) {
@@ -23,11 +17,11 @@ void tell(const char* text) {
     } catch (const std::bad_alloc&) {
       tell_out_of_memory();
     } catch (const std::exception& error) {
-      tell("error the host ends: ");
-      tell(error.what());
-      tell("\n");
+      last_words("error the host ends: ");
+      last_words(error.what());
+      last_words("\n");
     } catch (...) {
-      tell("error the host ends: an exception that nobody knows\n");
+      last_words("error the host ends: an exception that nobody knows\n");
     }
   }
   std::abort();
@@ -38,7 +32,7 @@ void tell(const char* text) {
 void tell_before_terminating() { std::set_terminate(tell_and_abort); }
 
 void tell_out_of_memory() {
-  tell(
+  last_words(
       "error the host ends: out of memory; give it more (ulimit -v, the container's limit), or "
       "lower limits.* in its YAML\n");
 }

@@ -279,6 +279,7 @@ Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
   Published result{.topic = std::string(topic)};
   result.problem = problem_of(payload);
   if (!result.problem.empty()) {
+    result.is_too_large = payload.size() > limits_.publish_bytes;
     counters_.add(Counter::kPublishInvalid);
     return result;
   }
@@ -341,6 +342,7 @@ PublishStatus TopicHub::number(const TopicPtr& topic, Topic::State& state, std::
   if (text_bytes > limits_.publish_bytes) {
     counters_.add(Counter::kLimitPublish);
     result.problem = kTooLarge;
+    result.is_too_large = true;
     return PublishStatus::kInvalid;
   }
   const bool durable = is_durable(*topic);

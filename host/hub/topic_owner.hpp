@@ -40,6 +40,7 @@ struct Published {
   bool durable = false;         ///< committed to a store before it is delivered
   std::uint64_t commit = 0;     ///< for TopicHub::when_committed(); 0: nothing to wait for
   std::string_view problem;     ///< with kInvalid and kFull: "it is not JSON", for ever
+  bool is_too_large = false;    ///< that is the problem: the text itself was not looked at
 };
 
 /// How far a producer's stream was handled.

@@ -2,7 +2,7 @@
 // What the bytes of a plugin say before anything of it is mapped: whether it is a whole shared
 // library for this machine, its manifest note, whether it exports the entry, and which library
 // versions it needs. A parser of foreign bytes: every offset is checked, nothing outside the bytes
-// is read. Pure; [any].
+// is read. Pure; [any]. In elf_versions.cpp: what of it needs to be compared with this process.
 
 #include <optional>
 #include <string>
@@ -30,12 +30,23 @@ struct ElfSymbols {
     bool is_weak = false;
     bool is_unique = false;  ///< STB_GNU_UNIQUE
   };
-  std::vector<std::string> libraries;  ///< that it needs, such as "libpq.so.5"
   std::vector<Symbol> symbols;
 };
 
 /// The same, for reports. Throws PluginRefused as read_elf() does.
 [[nodiscard]] ElfSymbols read_elf_symbols(std::string_view file_name, std::string_view bytes);
+
+/// What the dynamic linker will look for.
+struct ElfNeeds {
+  std::vector<std::string> libraries;  ///< by SONAME, such as "libpq.so.5"
+  std::vector<std::string> run_path;   ///< directories as they stand there: "$ORIGIN/../lib"
+};
+/// Throws PluginRefused as read_elf() does.
+[[nodiscard]] ElfNeeds read_elf_needs(std::string_view file_name, std::string_view bytes);
+
+/// Loading it makes the stacks of all threads executable: it asks for that, or does not say that it
+/// can do without. Throws PluginRefused as read_elf() does.
+[[nodiscard]] bool has_executable_stack(std::string_view file_name, std::string_view bytes);
 
 /// Versions that this process's own libstdc++ and libc define.
 [[nodiscard]] std::vector<std::string> host_library_versions();

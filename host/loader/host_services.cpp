@@ -18,6 +18,7 @@ namespace broadcast {
 
 namespace {
 
+constexpr std::size_t kMaxTopicBytes = 255;    // no limits.topic_name is more
 constexpr std::size_t kMaxStructBytes = 4096;  // no struct of any ABI 1.x comes near
 /// The shards look for silent clients no more often.
 constexpr std::chrono::milliseconds kShortestHeartbeat{100};
@@ -136,7 +137,9 @@ const void* HostServices::extension(std::string_view id) const {
       .subscribers = [](const bc_host* host, bc_str topic) -> std::int64_t {
         std::int64_t count = 0;
         fenced([&]() -> bc_status {
-          if (!of(host).is_revoked()) count = of(host).parts_.hub.subscribers(text_of(topic));
+          if (!of(host).is_revoked() && topic.len <= kMaxTopicBytes) {
+            count = of(host).parts_.hub.subscribers(text_of(topic));
+          }
           return BC_OK;
         });
         return count;
@@ -204,8 +207,12 @@ void HostServices::fail(bc_str why) {
 
 bc_status HostServices::publish(const bc_publish* caller) {
   bc_publish message{};
-  if (const bc_status status = copy_sized(caller, message); status != BC_OK) return status;
-  if (message.flags != 0) return BC_E_UNSUPPORTED;
+  bc_status status = copy_sized(caller, message);
+  if (status == BC_OK && message.flags != 0) status = BC_E_UNSUPPORTED;
+  if (status != BC_OK) {
+    parts_.counters.add(Counter::kPublishInvalid);
+    return status;
+  }
   if (is_plugin_thread()) return publish_in_phase(message, is_handling_);
   // suspend() waits for these; the plugin's own thread is between two callbacks then.
   if (is_silenced()) return BC_E_REVOKED;
@@ -215,15 +222,22 @@ bc_status HostServices::publish(const bc_publish* caller) {
   return status;
 }
 
+bc_status HostServices::counted(PublishStatus status) const {
+  parts_.counters.add(counter_of(status));
+  return status_of(status);
+}
+
 bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_handling) {
   const Phase phase = phase_.load();
   if (phase >= Phase::kSuspended) {
     if (is_handling) was_revoked_ = true;
     return BC_E_REVOKED;
   }
+  // Lengths first: what lies behind one that was never set is not ours to read.
   if (phase == Phase::kNotStarted || !is_usable(message.topic) || !is_usable(message.payload)) {
-    return BC_E_INVALID;
+    return counted(PublishStatus::kInvalid);
   }
+  if (message.topic.len > kMaxTopicBytes) return counted(PublishStatus::kDenied);
   if (is_handling && left_out_ < to_leave_out_) {
     ++left_out_;
     return BC_OK;
@@ -232,10 +246,10 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_hand
   if (is_handling) position = position_after(position_, left_out_ + commits_.size() + 1);
   Published published = parts_.hub.publish(parts_.owner, text_of(message.topic),
                                            text_of(message.payload), std::move(position));
-  const bc_status status = status_of(published.status);
-  parts_.counters.add(counter_of(published.status));
+  const bc_status status = counted(published.status);
   if (!published.problem.empty()) {
-    say_refused("publish on " + published.topic, published.problem, text_of(message.payload));
+    say_refused("publish on " + published.topic, published.problem,
+                published.is_too_large ? std::nullopt : std::optional(text_of(message.payload)));
   }
   if (status == BC_OK && is_handling) {
     commits_.push_back(published.commit);
@@ -247,11 +261,11 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_hand
 
 /// The plugin is told a status; its author reads why.
 void HostServices::say_refused(const std::string& call, std::string_view problem,
-                               std::string_view text) {
+                               std::optional<std::string_view> text) {
   const auto line =
       refusals_.with_lock([](Seldom& refusals) { return refusals.line("", mono_now()); });
   if (!line) return;
-  const std::string where = is_json(text) ? "" : ", " + where_not_json(text);
+  const std::string where = !text || is_json(*text) ? "" : ", " + where_not_json(*text);
   spdlog::warn("{}: {} refused: {}{}{}", parts_.name, printable(call), problem, where,
                line->more());
 }

@@ -93,7 +93,10 @@ class HostServices {
   void fail(bc_str why);
   [[nodiscard]] bc_status publish(const bc_publish* caller);
   [[nodiscard]] bc_status publish_in_phase(const bc_publish& message, bool is_handling);
-  void say_refused(const std::string& call, std::string_view problem, std::string_view text);
+  [[nodiscard]] bc_status counted(PublishStatus status) const;
+  /// No text: it is not to be read.
+  void say_refused(const std::string& call, std::string_view problem,
+                   std::optional<std::string_view> text);
   [[nodiscard]] bc_status arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns);
   [[nodiscard]] bc_status define_metric(std::uint32_t id, std::int32_t kind, bc_str name,
                                         bc_str help);

@@ -1,6 +1,8 @@
 #include "host/loader/manifest.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 #include <stdexcept>
 
 #include <broadcast/abi.h>
@@ -17,7 +19,7 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxManifestBytes = 1024 * 1024;
 constexpr std::size_t kMaxNameBytes = 64;
-constexpr std::size_t kMaxNesting = 128;
+constexpr std::size_t kMaxManifestNesting = 128;
 
 bool is_broadcaster_name(const std::string& name) {
   return !name.empty() && name.size() <= kMaxNameBytes && std::ranges::all_of(name, [](char c) {
@@ -113,19 +115,30 @@ class Reader {
   const json& object_;
 };
 
-json parse_object(std::string_view file_name, std::string_view text) {
+std::string described(const Manifest& manifest, std::string_view file_name) {
+  return manifest.name + " " + manifest.version + " (" + std::string(file_name) + ")";
+}
+
+bool contains(const std::vector<std::string>& words, std::string_view word) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+}  // namespace
+
+nlohmann::json read_manifest(std::string_view file_name, std::string_view text) {
   const std::string file(file_name);
   if (text.size() > kMaxManifestBytes) {
     throw PluginRefused(file + ": manifest has " + std::to_string(text.size()) +
                         " bytes; at most " + std::to_string(kMaxManifestBytes) + " are read.");
   }
+  // Copying a value recurses: without a limit, a text of brackets would overflow the stack.
+  if (is_nested_deeper(text, kMaxManifestNesting)) {
+    throw PluginRefused(file + ": manifest is nested deeper than " +
+                        std::to_string(kMaxManifestNesting) +
+                        " levels. Correct it and build the plugin again.");
+  }
   try {
     json object = json::parse(text);
-    // Copying a value recurses: without a limit, a text of brackets would overflow the stack.
-    if (is_nested_deeper(text, kMaxNesting)) {
-      throw PluginRefused(file + ": manifest is nested deeper than " + std::to_string(kMaxNesting) +
-                          " levels. Correct it and build the plugin again.");
-    }
     if (!object.is_object()) throw PluginRefused(file + ": manifest is not a JSON object.");
     return object;
   } catch (const json::parse_error& error) {
@@ -138,18 +151,8 @@ json parse_object(std::string_view file_name, std::string_view text) {
   }
 }
 
-std::string described(const Manifest& manifest, std::string_view file_name) {
-  return manifest.name + " " + manifest.version + " (" + std::string(file_name) + ")";
-}
-
-bool contains(const std::vector<std::string>& words, std::string_view word) {
-  return std::ranges::find(words, word) != words.end();
-}
-
-}  // namespace
-
 Manifest parse_manifest(std::string_view file_name, std::string_view text) {
-  const json object = parse_object(file_name, text);
+  const json object = read_manifest(file_name, text);
   const Reader reader(file_name, object);
   Manifest manifest;
   manifest.name = reader.text("name");
@@ -171,6 +174,26 @@ Manifest parse_manifest(std::string_view file_name, std::string_view text) {
   manifest.is_exclusive = reader.flag("exclusive");
   reader.read_schema(manifest);
   return manifest;
+}
+
+std::vector<std::string> unknown_members(const json& manifest) {
+  static const std::set<std::string, std::less<>> kMembers = {
+      "name", "version", "abi", "topics", "requires", "demand", "exclusive", "config"};
+  static const std::set<std::string, std::less<>> kTopicMembers = {"pattern", "match", "delivery"};
+  std::vector<std::string> unknown;
+  for (const auto& [member, value] : manifest.items()) {
+    if (!kMembers.contains(member)) unknown.push_back(member);
+  }
+  if (!manifest.contains("topics") || !manifest["topics"].is_array()) return unknown;
+  for (std::size_t i = 0; i < manifest["topics"].size(); ++i) {
+    const json& topic = manifest["topics"][i];
+    if (!topic.is_object()) continue;
+    for (const auto& [member, value] : topic.items()) {
+      if (kTopicMembers.contains(member)) continue;
+      unknown.push_back("topics[" + std::to_string(i) + "]." + member);
+    }
+  }
+  return unknown;
 }
 
 std::string_view permission_for(std::string_view service) {

@@ -27,6 +27,13 @@ struct Manifest {
   nlohmann::json config_schema;
 };
 
+/// The manifest of `file_name` as it stands there. Throws PluginRefused: too long, nested too deep,
+/// not a JSON object.
+[[nodiscard]] nlohmann::json read_manifest(std::string_view file_name, std::string_view text);
+
+/// Members of it that ABI 1 has no meaning for: "exclusiv", "topics[0].matsch". They are ignored.
+[[nodiscard]] std::vector<std::string> unknown_members(const nlohmann::json& manifest);
+
 /// Reads the manifest of `file_name`. Throws PluginRefused, naming file and member: not JSON,
 /// another ABI, a wrong member, a bad pattern, an unknown schema keyword. Members it does not know
 /// are ignored.

@@ -19,6 +19,7 @@
 
 #include "host/base/printable.hpp"
 #include "host/loader/elf_image.hpp"
+#include "host/loader/own_libraries.hpp"
 
 namespace broadcast {
 
@@ -26,7 +27,24 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024 * 1024;
 
-std::string read_file(const std::filesystem::path& path, const std::string& file_name) {
+/// The dynamic linker's own words, which know the copy by its path.
+std::string linker_reason(const std::string& path, const std::string& file_name) {
+  const char* const said = ::dlerror();
+  std::string reason = said != nullptr ? said : "the dynamic linker refuses it";
+  for (std::size_t at = 0; (at = reason.find(path, at)) != reason.npos; at += file_name.size()) {
+    reason.replace(at, path.size(), file_name);
+  }
+  return reason.starts_with(file_name + ": ") ? reason : file_name + ": " + reason;
+}
+
+[[noreturn]] void linker_locked(const PluginFile& file, const std::string& what) {
+  throw LinkerLocked(file.file_name() + ": a static constructor of it throws: " + what +
+                     ". Make what can fail in create");
+}
+
+}  // namespace
+
+std::string read_library(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
   if (file.get() < 0 || ::fstat(file.get(), &status) != 0) {
@@ -37,8 +55,8 @@ std::string read_file(const std::filesystem::path& path, const std::string& file
   if (!S_ISREG(status.st_mode)) throw PluginRefused(path.string() + ": not a regular file.");
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size > kMaxFileBytes) {
-    throw PluginRefused(file_name + ": has " + std::to_string(size) + " bytes; at most " +
-                        std::to_string(kMaxFileBytes) + " are loaded.");
+    throw PluginRefused(path.filename().string() + ": has " + std::to_string(size) +
+                        " bytes; at most " + std::to_string(kMaxFileBytes) + " are loaded.");
   }
   std::string bytes(size, '\0');
   std::size_t done = 0;
@@ -54,21 +72,6 @@ std::string read_file(const std::filesystem::path& path, const std::string& file
   return bytes;
 }
 
-/// The dynamic linker's own words.
-std::string linker_reason(const std::string& path) {
-  const char* const said = ::dlerror();
-  std::string reason = said != nullptr ? said : "the dynamic linker refuses it";
-  if (reason.starts_with(path + ": ")) reason.erase(0, path.size() + 2);
-  return reason;
-}
-
-[[noreturn]] void linker_locked(const PluginFile& file, const std::string& what) {
-  throw LinkerLocked(file.file_name() + ": a static constructor of it throws: " + what +
-                     ". Make what can fail in create");
-}
-
-}  // namespace
-
 PluginFile::PluginFile(std::filesystem::path path, std::string bytes, const HostOffer& offer)
     : path_(std::move(path)),
       file_name_(path_.filename().string()),
@@ -83,7 +86,7 @@ PluginFile::PluginFile(std::filesystem::path path, std::string bytes, const Host
 
 std::shared_ptr<const PluginFile> PluginFile::read(const std::filesystem::path& path,
                                                    const HostOffer& offer) {
-  return of_bytes(path, read_file(path, path.filename().string()), offer);
+  return of_bytes(path, read_library(path), offer);
 }
 
 std::shared_ptr<const PluginFile> PluginFile::of_bytes(std::filesystem::path path,
@@ -97,11 +100,14 @@ std::uint64_t build_of(const PluginFile& file, std::string_view config) {
 }
 
 struct PluginLibrary::Loaded {
-  /// Throws what a static constructor throws. False: the linker refused it, see dlerror().
-  [[nodiscard]] bool try_load(const std::string& path) {
+  /// Throws PluginRefused, and what a static constructor throws. False: the linker refused it, see
+  /// dlerror().
+  [[nodiscard]] bool try_load(const std::string& path, const PluginFile& file) {
+    const OwnLibraries own(file.path(), read_elf_needs(file.file_name(), file.bytes()));
+    auto mode = boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local;
+    if (own_first() != 0) mode |= boost::dll::load_mode::rtld_deepbind;
     std::error_code error;
-    library.load(boost::dll::fs::path(path),
-                 boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local, error);
+    library.load(boost::dll::fs::path(path), mode, error);
     return !error;
   }
   boost::dll::shared_library library;
@@ -126,13 +132,17 @@ PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
 void PluginLibrary::load(const PluginFile& file) {
   loaded_ = std::make_unique<Loaded>();
   try {
-    if (loaded_->try_load(path_)) return;
+    if (loaded_->try_load(path_, file)) return;
+  } catch (const PluginRefused&) {
+    unload();
+    static_cast<void>(release());
+    throw;
   } catch (const std::exception& thrown) {
     linker_locked(file, printable(thrown.what()));
   } catch (...) {
     linker_locked(file, "unknown exception");
   }
-  std::string why = file.file_name() + ": " + linker_reason(path_);
+  std::string why = linker_reason(path_, file.file_name());
   unload();
   static_cast<void>(release());
   throw PluginRefused(std::move(why));

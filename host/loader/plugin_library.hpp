@@ -18,6 +18,10 @@
 
 namespace broadcast {
 
+/// [any] What stands in a library's file. Throws PluginRefused: it cannot be read, is no regular
+/// file, or is larger than any plugin.
+[[nodiscard]] std::string read_library(const std::filesystem::path& path);
+
 /// The bytes of a library that passed every check that can be made without running it. Immutable,
 /// shared; [any].
 class PluginFile {

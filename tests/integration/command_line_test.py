@@ -255,6 +255,14 @@ class StartCheckTest(unittest.TestCase):
         self.assertEqual(ended.returncode, 1, ended.stdout)
         self.assertIn("broadcasters.undefined_symbol: ", ended.stdout)
 
+    def test_a_library_that_another_one_is_missing_for_or_whose_entry_is_wrong(self):
+        for plugin, why in (("needs_gone", "libgone.so.1: cannot open shared object file: No such file or directory"),
+                            ("bad_magic", "bc_plugin_entry does not begin with BC_MAGIC"),
+                            ("small_entry", "bc_plugin_entry has size 24, ABI 1 needs 48")):
+            ended = run_host({"broadcasters": test_plugin(plugin, f"{plugin}.so")}, "--check")
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertIn(f"broadcasters.{plugin}: {plugin}.so: {why}", ended.stdout)
+
 
 class HangupTest(unittest.TestCase):
     def test_while_the_host_starts_it_is_a_reload_once_it_runs(self):

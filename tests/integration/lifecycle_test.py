@@ -118,5 +118,22 @@ class ShutdownTest(unittest.IsolatedAsyncioTestCase):
             host.stop()
 
 
+class StandardFilesTest(unittest.TestCase):
+    """Descriptors 0 to 2 belong to everybody in the process."""
+
+    def test_one_that_is_closed_is_nothing_and_no_socket_gets_its_number(self):
+        with Host({"broadcasters": {}}, launcher=("sh", "-c", 'exec "$@" <&- >&-', "sh")) as host:
+            for number in (0, 1):
+                self.assertEqual(os.readlink(f"/proc/{host.pid}/fd/{number}"), "/dev/null")
+
+    def test_a_plugin_that_redirects_standard_error_takes_no_log_with_it(self):
+        with Host({"broadcasters": test_plugin("silent", "careless_setting.so", config={"depth": 8})}) as host:
+            host.wait_until_started("silent")  # a line that is written afterwards
+            self.assertEqual(os.readlink(f"/proc/{host.pid}/fd/2"), "/dev/null")
+            self.assertEqual(host.post("/v1/broadcasters/silent/replace")[0], 200)
+            host.stop()
+            host.wait_for_line("stopped: ")
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,7 +1,10 @@
 // Good but for one thing that `broadcastctl plugin check` or a trial has to find: which one,
 // CMakeLists.txt says.
 
+#include <algorithm>
+#include <clocale>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -11,6 +14,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/plugins/raw_plugin.hpp"
@@ -41,6 +46,92 @@ std::string_view view(bc_str text) { return text.ptr ? std::string_view(text.ptr
 
 [[maybe_unused, noreturn]] void sleep_for_ever() {
   for (;;) ::pause();
+}
+
+const bc_host* the_host = nullptr;
+
+[[maybe_unused]] bc_status publish(std::string_view payload) {
+  constexpr std::string_view kTopic = "careless:log";
+  bc_publish message{};
+  message.size = sizeof message;
+  message.topic = {kTopic.data(), kTopic.size()};
+  message.payload = {payload.data(), payload.size()};
+  return the_host->publish(the_host, &message);
+}
+
+/// A process in a session of its own, that outlives its parent.
+[[maybe_unused]] void leave_orphan() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setsid();
+    if (::fork() != 0) ::_exit(0);
+    const char* const path = std::getenv("CARELESS_ORPHANS");
+    if (path != nullptr) {
+      const std::string line = std::to_string(::getpid()) + "\n";
+      const int file = ::open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+      if (::write(file, line.data(), line.size()) < 0) ::_exit(1);
+    }
+    sleep_for_ever();
+  }
+}
+
+/// One thing that is everybody's, by the number that it is configured with, and back again.
+enum class Setting {
+  kLocale,
+  kDirectory,
+  kUmask,
+  kLimit,
+  kDescriptor,
+  kAlarm,
+  kVariable,
+  kPipe,
+  kRedirected
+};
+Setting setting = Setting::kLocale;
+[[maybe_unused]] void set_for_everybody(bool back) {
+  static int kept = -1;
+  switch (setting) {
+    case Setting::kLocale:
+      std::setlocale(LC_ALL, back ? "C" : "C.UTF-8");
+      break;
+    case Setting::kDirectory:
+      if (!back) kept = ::open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      if ((back ? ::fchdir(kept) : ::chdir("/")) != 0) ::abort();
+      if (back) ::close(kept);
+      break;
+    case Setting::kUmask: {
+      const auto before = ::umask(back ? static_cast<mode_t>(kept) : 0);
+      kept = static_cast<int>(before);
+      break;
+    }
+    case Setting::kLimit: {
+      static rlimit before{};
+      if (!back) ::getrlimit(RLIMIT_NOFILE, &before);
+      rlimit limit = before;
+      if (!back) limit.rlim_cur = before.rlim_cur / 2;
+      ::setrlimit(RLIMIT_NOFILE, &limit);
+      break;
+    }
+    case Setting::kDescriptor:
+      if (!back) kept = ::dup(STDERR_FILENO);
+      if (!back) ::close(STDERR_FILENO);
+      if (back) ::dup2(kept, STDERR_FILENO);
+      if (back) ::close(kept);
+      break;
+    case Setting::kAlarm:
+      ::alarm(back ? 0 : 1000);
+      break;
+    case Setting::kVariable:
+      if (back) ::unsetenv("CARELESS");
+      if (!back) ::setenv("CARELESS", "secret", 1);
+      break;
+    case Setting::kPipe:
+      std::signal(SIGPIPE, back ? SIG_IGN : SIG_DFL);
+      break;
+    case Setting::kRedirected:  // and never back again
+      if (std::freopen("/dev/null", "w", stderr) == nullptr) ::abort();
+      break;
+  }
 }
 
 /// In a process that is there to be lost.
@@ -112,6 +203,22 @@ bc_status start() {
   lost[0] = 1;
 #elif defined(CARELESS_SIGNAL)
   std::signal(SIGUSR1, SIG_IGN);
+#elif defined(CARELESS_PUBLISH)
+  static_cast<void>(publish(R"({"no":"type"})"));
+#elif defined(CARELESS_POST)
+  static_cast<void>(the_host->post(the_host, 1, nullptr));
+#elif defined(CARELESS_TIMER)
+  static_cast<void>(the_host->timer(the_host, 1, 0, 1));
+#elif defined(CARELESS_FORK)
+  for (int i = 0; i < 4; ++i) leave_orphan();
+#elif defined(CARELESS_OUTPUT)
+  std::printf("careless was here\n");
+  std::fflush(stdout);
+#elif defined(CARELESS_SETTING)
+  set_for_everybody(false);
+#elif defined(CARELESS_HOARD)
+  constexpr std::size_t kLump = 1024 * 1024;
+  for (;;) std::fill_n(new char[kLump], kLump, 'x');
 #elif defined(CARELESS_START_CRASH)
   if (std::getenv("CARELESS_CALM") == nullptr) ::raise(SIGSEGV);
 #elif defined(CARELESS_TOLD_HANG)
@@ -133,6 +240,8 @@ bc_status message([[maybe_unused]] std::string_view payload) {
   sleep_for_ever();
 #elif defined(CARELESS_MESSAGE_EXIT)
   ::_exit(0);
+#elif defined(CARELESS_MESSAGE_PUBLISH)
+  static_cast<void>(publish(R"({"type":"x","a":})"));
 #endif
   return BC_OK;
 }
@@ -141,10 +250,14 @@ bc_status configure([[maybe_unused]] std::string_view config) {
 #ifdef CARELESS_CONFIG_CRASH
   if (config.find("depth") != std::string_view::npos) ::raise(SIGSEGV);
 #endif
+#ifdef CARELESS_SETTING
+  setting = static_cast<Setting>(config.substr(config.find(':') + 1).front() - '0');
+#endif
   return BC_OK;
 }
 
-bc_status create(const bc_host*, const char*, void**) {
+bc_status create(const bc_host* host, const char*, void**) {
+  the_host = host;
 #ifdef CARELESS_CREATE_CRASH
   ::raise(SIGSEGV);
 #endif
@@ -158,9 +271,16 @@ bc_status handle(void*, const bc_event* event) {
       return start();
     case BC_EV_MESSAGE:
       return message(view(event->data));
-#ifdef CARELESS_STOP
+#if defined(CARELESS_STOP)
     case BC_EV_STOP:
       sleep_for_ever();
+#elif defined(CARELESS_SETTING)
+    case BC_EV_STOP:
+      set_for_everybody(true);
+      return BC_OK;
+#elif defined(CARELESS_POST)
+    case BC_EV_POST:
+      return the_host->post(the_host, 1, nullptr);
 #endif
     default:
       return BC_OK;

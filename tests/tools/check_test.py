@@ -2,11 +2,13 @@
 """broadcastctl plugin inspect and check: good plugins pass, and each fault is found by the check that is there for it."""
 
 import json
+import os
 import pathlib
 import tempfile
 import unittest
 
 from ctl import BAD, BROADCASTERS, SHIPPED, check, run, shipped
+from host import Host, test_plugin
 
 STEPS = ("symbols", "load", "cycles", "stop", "fence", "fuzz-config", "fuzz-messages")
 
@@ -20,8 +22,8 @@ class Checks(unittest.TestCase):
         self.assertTrue(checks[name]["text"].startswith(library.name), checks[name])
         return checks
 
-    def expect_careless(self, fault, step, name, pattern):
-        self.expect_failure(BAD / f"careless_{fault}.so", name, pattern, "--only", step, "--deadline", "2s")
+    def expect_careless(self, fault, step, name, pattern, *arguments):
+        return self.expect_failure(BAD / f"careless_{fault}.so", name, pattern, "--only", step, "--deadline", "2s", *arguments)
 
 
 class FaultTest(Checks):
@@ -32,10 +34,55 @@ class FaultTest(Checks):
         self.expect_careless("descriptor", "cycles", "descriptors", r"/dev/null \(20 more\)")
 
     def test_memory(self):
-        self.expect_careless("memory", "cycles", "heap", r"\d{6} bytes more are allocated")
+        self.expect_careless("memory", "cycles", "heap", r"82\d\d bytes more are allocated after each life")
 
     def test_a_signal_handler(self):
         self.expect_careless("signal", "cycles", "signals", "SIGUSR1")
+
+    def test_publishes_that_every_host_refuses(self):
+        self.expect_careless("publish", "load", "publishes",
+                             r'1 of its 1 publishes were refused: publish on careless:log refused: it has no "type"')
+
+    def test_a_message_that_is_taken_though_what_is_published_of_it_is_refused(self):
+        self.expect_careless("message_publish", "fuzz-messages", "fuzz-messages", r"message 1 on careless:log: .*: taken, but .*not JSON")
+
+    def test_what_it_posts_to_itself_without_end(self):
+        self.expect_careless("post", "fence", "fence", r"posts to itself without end: one callback came to 100000 POST")
+        self.expect_careless("post", "load", "pace", r"had \d{4,} POST in its first 0\.5 s")
+
+    def test_a_timer_that_spins(self):
+        self.expect_careless("timer", "load", "pace", r"had \d{4,} TIMER in its first 0\.5 s")
+
+    def test_processes_that_it_leaves(self):
+        with tempfile.TemporaryDirectory() as directory:
+            orphans = pathlib.Path(directory) / "orphans"
+            os.environ["CARELESS_ORPHANS"] = str(orphans)
+            self.addCleanup(os.environ.pop, "CARELESS_ORPHANS")
+            self.expect_careless("fork", "cycles", "processes", r"bc:careless \(\d+ more\)\. Do not fork", "--cycles", 2)
+            started = [int(line) for line in orphans.read_text().split()]
+            self.assertGreaterEqual(len(started), 20)
+            for process in started:
+                self.assertFalse(os.path.exists(f"/proc/{process}"), "an orphan outlives the check")
+
+    def test_a_step_takes_no_more_than_its_time(self):
+        self.expect_failure(BAD / "careless_start_hang.so", "load", r"was not over within 2 s and was killed at: load, create",
+                            "--only", "load", "--deadline", "60s", "--limit", "2s")
+
+    def test_a_step_takes_no_more_than_its_memory(self):
+        self.expect_careless("hoard", "load", "load", r"took more than 600 MiB of memory and was killed", "--memory", "600MiB")
+
+    def test_what_it_changes_for_everybody_during_a_life(self):
+        """Each is put back in STOP."""
+        for number, found in enumerate((r"locale \(C, now C\.UTF-8\)", r"directory \(\S+, now /\)", r"umask \(\d+, now 0000\)",
+                                        r"limit NOFILE \(", r"descriptor 2 \(.*, now closed\)", r"alarm \(not armed, now armed\)",
+                                        r"environment variable CARELESS\.")):
+            checks = self.expect_careless("setting", "cycles", "settings", "changes for the whole process: " + found,
+                                          "--cycles", 1, "--config-json", json.dumps({"depth": number}))
+            self.assertNotIn("secret", checks["settings"]["text"])
+        self.expect_careless("setting", "cycles", "signals", "SIGPIPE", "--cycles", 1, "--config-json", '{"depth": 7}')
+
+    def test_output(self):
+        self.expect_careless("output", "load", "output", r'writes to standard output or error, in step load: "careless was here')
 
     def test_a_stop_that_never_returns(self):
         self.expect_careless("stop", "stop", "stop", r"not over 2\.0 s after it was asked to stop")
@@ -106,6 +153,25 @@ class FileTest(Checks):
             self.assertRegex(checks[name]["text"], pattern)
             self.assertEqual(checks["load"]["result"], "skip")
 
+    def test_a_library_under_a_name_that_the_host_has(self):
+        self.expect_failure(BAD / "same_name.so", "libraries", r"own_libraries/libfmt\.so\.9 \(the host has /\S*/libfmt\.so\.9", "--only", "symbols")
+
+    def test_a_library_that_is_nowhere(self):
+        checks = self.expect_failure(BAD / "needs_gone.so", "symbols", "needs a library that is not here: libgone.so.1: cannot open")
+        self.assertEqual(checks["load"]["result"], "skip")
+
+    def test_members_that_nobody_knows(self):
+        self.expect_failure(BAD / "misspelt.so", "members", r"nobody knows exclusiv, topics\[0\]\.matsch", "--only", "symbols")
+
+    def test_an_executable_stack(self):
+        self.expect_failure(BAD / "executable_stack.so", "stack", "asks for an executable stack", "--only", "symbols")
+
+    def test_a_manifest_of_brackets(self):
+        """It must not be the end of who reads it."""
+        checks = self.expect_failure(BAD / "deep_manifest.so", "manifest", "nested deeper than 128 levels")
+        self.assertEqual(checks["load"]["result"], "skip")
+        self.assertEqual(run("plugin", "inspect", BAD / "deep_manifest.so").returncode, 1)
+
     def test_everything_that_is_wrong_with_a_schema(self):
         self.expect_failure(BAD / "bad_schema.so", "schema", r'/oneOf: unknown schema keyword.*/properties/a/default: expected integer')
 
@@ -122,6 +188,11 @@ class FileTest(Checks):
             for text in ("depth: 11\n", "broadcasters: {x: {library: careful.so, config: {depth: 11}}}\n"):
                 file.write_text(text, encoding="utf-8")
                 self.expect_failure(BAD / "careful.so", "config", "11 is above the maximum 9", "--config", file)
+
+    def test_a_file_is_named_once(self):
+        for step in ("load", "cycles", "stop", "fence"):
+            checks = self.expect_failure(BAD / "bad_magic.so", step, "BC_MAGIC", "--only", step)
+            self.assertEqual(checks[step]["text"].count("bad_magic.so"), 1, checks)
 
     def test_the_same_seed_finds_the_same(self):
         texts = {check(BAD / "careless_throw.so", "--only", "fence")[1]["fence"]["text"] for _ in range(2)}
@@ -141,6 +212,20 @@ class FileTest(Checks):
             ended = run(*arguments)
             self.assertEqual(ended.returncode, 2, arguments)
             self.assertTrue(ended.stderr, arguments)
+
+
+class OwnLibraryTest(Checks):
+    """Where memory is the C library's: a sanitizer has its own."""
+
+    def test_a_library_of_its_own_comes_before_the_hosts(self):
+        code, checks = check(BAD / "own_library.so", "--cycles", 2)
+        self.assertEqual(code, 0, checks)
+        self.assertRegex(checks["libraries"]["text"], "1 of its own")
+        with Host({"broadcasters": test_plugin("own", "own_library.so")}) as host:
+            maps = pathlib.Path(f"/proc/{host.pid}/maps")
+            self.assertIn("/libhiredis.so.0", maps.read_text())
+            host.wait_until_started("own")
+            self.assertIn("/libhiredis.so.99", maps.read_text())
 
 
 class InspectTest(unittest.TestCase):

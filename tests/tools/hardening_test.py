@@ -30,6 +30,12 @@ class HardeningTest(unittest.TestCase):
             with self.subTest(os.path.basename(file)):
                 self.assertRegex(readelf("--dynamic", file), r"\(FLAGS_1\).*\bPIE\b")
 
+    def test_programs_have_no_copies_of_what_belongs_to_a_library(self):
+        """A plugin is bound to its libraries first, and would use another std::cout than they do."""
+        for file in PROGRAMS:
+            with self.subTest(os.path.basename(file)):
+                self.assertNotIn("_COPY", readelf("--relocs", file))
+
     def test_stacks_and_buffers_are_checked(self):
         for file in PROGRAMS + LIBRARIES:
             with self.subTest(os.path.basename(file)):

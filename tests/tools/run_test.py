@@ -130,6 +130,40 @@ class DevTest(unittest.TestCase):
             self.link("libmirror")
             shown.wait_for_line(r"^replaced: 2 in ")
 
+    def test_a_build_that_crashes_is_told_and_the_next_one_is_started(self):
+        self.link("libmirror")
+        with Shown("dev", self.library) as shown:
+            before = shown.line_count()
+            self.link("careless_start_crash")
+            crashed = shown.wait_for_line(r"^crashed: the host was killed by SIGSEGV.* plugin run (\S+)\.", before)
+            self.assertEqual(crashed.group(1), str(self.library))
+            for _ in range(2):  # and once more after that
+                before = shown.line_count()
+                self.link("careless_start_crash")
+                shown.wait_for_line(r"^crashed: the host was killed by SIGSEGV", before)
+            before = shown.line_count()
+            self.link("too_new")
+            shown.wait_for_line("plugin ABI 2", before)
+            before = shown.line_count()
+            self.link("libmirror")
+            shown.wait_for_line(TIME + r'status:mirror #\d+ .*"state":"ok"', before)
+
+    def test_a_crash_at_the_start_is_told(self):
+        self.link("careless_start_crash")
+        shown = Shown("dev", self.library)
+        self.addCleanup(shown.kill)
+        shown.wait_for_line("^crashed: the host was killed by SIGSEGV")
+        shown.interrupt()
+        self.assertEqual(shown.wait(), 1)
+
+    def test_ends_in_order(self):
+        self.link("libmirror")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            with Shown("dev", self.library) as shown:
+                os.kill(shown.pid, number)
+                shown.expect_end()
+                shown.wait_for_line(r"stopped: \d messages published")
+
     def test_topics_that_are_new_are_shown(self):
         self.link("second_owner")
         with Shown("dev", self.library) as shown:

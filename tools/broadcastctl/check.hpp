@@ -1,7 +1,7 @@
 #pragma once
 // `plugin check`: everything that can be found out about a plugin without a host, each as a named
-// check that passes, fails or is skipped. What runs the plugin's code runs in child processes, so
-// that a crash or a hang is a finding. [main]
+// check that passes, fails or is skipped. What runs the plugin's code, or reads its file, runs in
+// child processes with limits of their own, so that a crash, a hang or a flood is a finding. [main]
 
 #include <chrono>
 #include <cstdint>
@@ -39,7 +39,9 @@ struct CheckOptions {
   std::vector<std::string> only;      ///< steps that run its code; empty: all
   std::uint64_t seed = 0;
   std::size_t cycles = 20;
-  std::chrono::milliseconds deadline{5000};  ///< for START, STOP and each message
+  std::chrono::milliseconds deadline{5000};                   ///< for START, STOP and each message
+  std::chrono::milliseconds limit = std::chrono::minutes(5);  ///< for each step
+  std::size_t memory_bytes = std::size_t{2} * 1024 * 1024 * 1024;  ///< for each step
 };
 
 /// All results, in a fixed order.

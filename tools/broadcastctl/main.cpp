@@ -3,28 +3,26 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <fstream>
 #include <functional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
-
-#include <broadcast/units.hpp>
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
+#include "host/base/standard_files.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "host/loader/trial.hpp"
 #include "tools/broadcastctl/admin_client.hpp"
+#include "tools/broadcastctl/arguments.hpp"
 #include "tools/broadcastctl/check.hpp"
-#include "tools/broadcastctl/check_config.hpp"
 #include "tools/broadcastctl/config_schema.hpp"
 #include "tools/broadcastctl/config_table.hpp"
+#include "tools/broadcastctl/dev_host.hpp"
 #include "tools/broadcastctl/inspection.hpp"
 #include "tools/broadcastctl/new_epochs.hpp"
 #include "tools/broadcastctl/operate.hpp"
@@ -97,85 +95,8 @@ int list_broadcasters(const AdminAddress& host) {
   return kGood;
 }
 
-/// Where a host that runs is, for the commands that talk to it.
-struct AdminArguments {
-  std::string admin = "127.0.0.1:5112", token;
-
-  void add_to(CLI::App& command) {
-    command.add_option("--admin", admin, "the host's admin.listen")->capture_default_str();
-    command.add_option("--token", token,
-                       "of its admin.tokens, with scope admin to change anything; without it the "
-                       "variable ADMIN_TOKEN");
-  }
-  /// Not by CLI11's envname(), which would let the variable of another command that shares this
-  /// overwrite what was given.
-  [[nodiscard]] AdminAddress address() const {
-    const char* const variable = std::getenv("ADMIN_TOKEN");
-    return admin_address(admin, token.empty() && variable != nullptr ? variable : token);
-  }
-};
-
-/// What `plugin check` and its steps are told.
-struct CheckArguments {
-  std::string library, config_file, config_json, deadline = "5s";
-  std::vector<std::string> topics, messages;
-  std::uint64_t seed = std::random_device()();
-  std::size_t cycles = 20;
-
-  void add_to(CLI::App& command) {
-    command.add_option("library", library, "the plugin's .so")->required();
-    auto* const file = command.add_option(
-        "--config", config_file, "YAML: the plugin's config, or a host's file with broadcasters:");
-    command.add_option("--config-json", config_json, "the plugin's config as JSON")->excludes(file);
-    command.add_option("--topic", topics, "one of its topics to send messages to; may be repeated");
-    command
-        .add_option("--message", messages,
-                    "a good message, JSON: mutated for the fuzz checks; may be repeated")
-        ->allow_extra_args(false);  // CLI11 would take a JSON list apart
-    command.add_option("--seed", seed, "of what is random; a report names its own");
-    command.add_option("--cycles", cycles, "lives from load to unload")
-        ->check(CLI::Range(1, 10'000));
-    command.add_option("--deadline", deadline, "for START, STOP and each message");
-  }
-
-  [[nodiscard]] CheckOptions options() const {
-    const auto within = parse_duration(deadline);
-    if (!within) throw CannotRun("--deadline: expected a duration such as 500ms or 5s");
-    for (const std::string& message : messages) {
-      if (!nlohmann::json::accept(message)) throw CannotRun("--message: not JSON: " + message);
-    }
-    return {.library = library,
-            .config = check_config(library, config_file, config_json),
-            .topics = topics,
-            .messages = messages,
-            .seed = seed,
-            .cycles = cycles,
-            .deadline = std::chrono::duration_cast<std::chrono::milliseconds>(*within)};
-  }
-};
-
-/// What `plugin run` and `plugin dev` are told.
-struct HostArguments {
-  PluginHostOptions given;
-  std::string config_file;
-
-  void add_to(CLI::App& command) {
-    command.add_option("library", given.library, "the plugin's .so")->required();
-    command.add_option("--config", config_file,
-                       "YAML: the plugin's config, or a host's file with broadcasters:");
-    command.add_option("--listen", given.listen, "for WebSocket clients; 0 is any free port")
-        ->capture_default_str();
-    command.add_option("--topic", given.topics,
-                       "one to show besides its own, such as price:005930; may be repeated");
-  }
-
-  [[nodiscard]] PluginHostOptions options() const {
-    PluginHostOptions options = given;
-    options.trial = kTrial;
-    options.config = check_config(given.library, config_file, "");
-    return options;
-  }
-};
+/// `plugin dev` is two processes: this is the one that has the host.
+constexpr const char* kInThisProcess = "--in-this-process";
 
 class CommandLine {
  public:
@@ -192,6 +113,7 @@ class CommandLine {
   }
 
   int run(int argc, char** argv) {
+    arguments_.assign(argv, argv + argc);
     try {
       app_.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
@@ -231,7 +153,9 @@ class CommandLine {
         [this](CLI::App& command) {
           check_.add_to(command);
           std::vector<std::string> steps;
-          for (const Step& step : all_steps()) steps.emplace_back(step.name);
+          for (const Step& step : all_steps()) {
+            if (step.runs_its_code) steps.emplace_back(step.name);
+          }
           command
               .add_option("--only", only_, "one of the steps that run its code; may be repeated")
               ->check(CLI::IsMember(steps));
@@ -245,15 +169,13 @@ class CommandLine {
     add(plugin, "run", "a host with this plugin alone, and a live view of its topics",
         [this](CLI::App& command) {
           host_.add_to(command);
-          return [this] { return run_plugin_host(host_.options()); };
+          return [this] { return run_plugin_host(host_.options(kTrial)); };
         });
     add(plugin, "dev", "run it, and replace it whenever it has been built anew",
         [this](CLI::App& command) {
           host_.add_to(command);
-          return [this] {
-            host_.given.replaces = true;
-            return run_plugin_host(host_.options());
-          };
+          command.add_flag(kInThisProcess, in_this_process_)->group("");
+          return [this] { return develop(); };
         });
     add(plugin, "try", "load a library before a host does, in this process", [](CLI::App& command) {
       command.group("");
@@ -267,6 +189,19 @@ class CommandLine {
           command.add_option("--tell", telling_, "descriptor for what it finds");
           return [this]() -> int { run_step(step_, check_.options(), Telling(telling_)); };
         });
+  }
+
+  int develop() {
+    host_.given.replaces = true;
+    if (in_this_process_) {
+      end_with_dev_host();
+      return run_plugin_host(host_.options(kTrial));
+    }
+    static_cast<void>(host_.options(kTrial));  // what is wrong with them is said once
+    static_cast<void>(manifest_of(host_.given.library));
+    std::vector<std::string> arguments = arguments_;
+    arguments.emplace_back(kInThisProcess);
+    return run_dev_host(arguments, host_.given.library);
   }
 
   void add_config() {
@@ -395,12 +330,15 @@ class CommandLine {
   std::vector<std::string> only_;
   int telling_ = 1;
   bool as_json_ = false;
+  std::vector<std::string> arguments_;  // as they were given
+  bool in_this_process_ = false;
 };
 
 }  // namespace
 }  // namespace broadcast
 
 int main(int argc, char** argv) {
+  broadcast::open_standard_files();
   try {
     return broadcast::CommandLine().run(argc, argv);
   } catch (const broadcast::CannotRun& error) {

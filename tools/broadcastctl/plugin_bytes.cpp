@@ -1,11 +1,9 @@
 #include "tools/broadcastctl/plugin_bytes.hpp"
 
-#include <cerrno>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
 #include "host/loader/elf_image.hpp"
+#include "host/loader/plugin_library.hpp"
 
 namespace broadcast {
 
@@ -15,12 +13,11 @@ std::string read_plugin_bytes(const std::filesystem::path& path) {
     throw CannotRun(path.string() +
                     ": no such file. Name a plugin's library, such as libprice.so.");
   }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    throw CannotRun(path.string() + ": cannot be read: " + std::generic_category().message(errno) +
-                    ".");
+  try {
+    return read_library(path);
+  } catch (const PluginRefused& refused) {
+    throw CannotRun(refused.what());
   }
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 Manifest manifest_of(const std::filesystem::path& path) {

@@ -1,11 +1,18 @@
 #include "tools/broadcastctl/stage.hpp"
 
+#include <atomic>
 #include <exception>
 #include <future>
+#include <mutex>
+#include <string_view>
 #include <thread>
 #include <utility>
 
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+
 #include "host/app/version.hpp"
+#include "host/base/guarded.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/abi_text.hpp"
 #include "host/loader/no_services.hpp"
@@ -24,6 +31,28 @@ class Nobody final : public TopicOwner {
   void post_demand(std::string_view, std::int64_t) override {}
 };
 
+/// The host's log, of which only the first refusal is kept.
+class RefusalLog final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  [[nodiscard]] std::string first() const {
+    return first_.with_lock([](const std::string& text) { return text; });
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const std::string_view text(message.payload.data(), message.payload.size());
+    if (text.find(": publish on ") == text.npos || text.find(" refused: ") == text.npos) return;
+    first_.with_lock([&](std::string& first) {
+      if (first.empty()) first = text.substr(text.find("publish on "));
+    });
+  }
+  void flush_() override {}
+  Guarded<std::string> first_;
+};
+
+/// More than any call of a plugin posts, and far less than a machine has memory.
+constexpr std::size_t kMaxPostsOfACall = 100'000;
+
 const std::vector<std::string> kEveryPermission = {"clients", "cache"};
 
 bc_event event_of(std::uint16_t kind) {
@@ -38,22 +67,34 @@ bc_event event_of(std::uint16_t kind) {
 
 struct Stage::Parts {
   explicit Parts(const StagedPlugin& plugin)
-      : hub({}, counters),
+      : log(std::make_shared<RefusalLog>()),
+        hub({.strict = true}, counters),
         runner(PluginRunner::make(plugin.file,
                                   {.name = plugin.file->manifest().name,
                                    .config = plugin.config,
                                    .permissions = kEveryPermission,
                                    .host_version = kHostVersion},
-                                  {.hub = hub, .clients = &clients, .cache = &cache})) {
+                                  {.hub = hub,
+                                   .clients = &clients,
+                                   .cache = &cache,
+                                   .before = [this](std::string_view what) {
+                                     if (what == "TIMER") ++timers;
+                                     if (what == "POST") ++posts;
+                                   }})) {
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("stage", log));
+    spdlog::set_level(spdlog::level::warn);
     if (hub.try_claim(*runner, plugin.file->file_name(), plugin.file->manifest().topics)) {
       throw PluginRefused(plugin.file->file_name() +
                           ": a topic of its manifest is the host's own. Name it otherwise.");
     }
   }
+  const std::shared_ptr<RefusalLog> log;
   Counters counters;
   TopicHub hub;
   NoClients clients;
   NoCache cache;
+  std::atomic<std::uint64_t> timers{0};
+  std::atomic<std::uint64_t> posts{0};
   std::shared_ptr<PluginRunner> runner;
 };
 
@@ -84,6 +125,17 @@ std::optional<Verdict> Stage::send(const std::string& topic, const std::string& 
 
 std::string Stage::last_error() const { return parts_->runner->view().last_error; }
 
+Stage::Publishes Stage::publishes() const {
+  const Counters::Values counts = parts_->runner->counters().values();
+  const auto count = [&](Counter counter) { return counts[static_cast<std::size_t>(counter)]; };
+  return {.taken = count(Counter::kMessagesPublished),
+          .refused = count(Counter::kPublishInvalid) + count(Counter::kPublishDenied),
+          .why = parts_->log->first()};
+}
+
+std::uint64_t Stage::timers() const { return parts_->timers.load(); }
+std::uint64_t Stage::posts() const { return parts_->posts.load(); }
+
 bool Stage::stop_within(std::chrono::nanoseconds duration) {
   return parts_->runner->stop_within(duration);
 }
@@ -99,6 +151,7 @@ class Raw {
       const RawInstance::Told& told)
       : before_(before),
         told_(told),
+        file_name_(plugin.file->file_name()),
         name_(plugin.file->manifest().name),
         inbox_(name_, {}),
         hub_({}, counters_),
@@ -189,7 +242,13 @@ class Raw {
   }
   /// Each is delivered exactly once, or what it points to is lost.
   void deliver_posts() {
+    std::size_t count = 0;
     while (const auto post = inbox_.take_post()) {
+      if (++count > kMaxPostsOfACall) {
+        throw PluginRefused(file_name_ + ": posts to itself without end: one callback came to " +
+                            std::to_string(kMaxPostsOfACall) +
+                            " POST. Use a timer for what is to come again.");
+      }
       bc_event event = event_of(BC_EV_POST);
       event.id = post->id;
       event.ptr = post->ptr;
@@ -199,6 +258,7 @@ class Raw {
 
   const std::function<void(const std::string&)>& before_;
   const RawInstance::Told& told_;
+  const std::string file_name_;
   const std::string name_;
   const std::string version_ = kHostVersion;
   Counters counters_;
@@ -228,7 +288,10 @@ void RawInstance::run(const StagedPlugin& plugin,
       refused = std::current_exception();
     }
   }).join();
-  if (refused) std::rethrow_exception(refused);
+  if (refused) {
+    static_cast<void>(raw.release());  // threads of it may still use it
+    std::rethrow_exception(refused);
+  }
   raw->unload();
 }
 

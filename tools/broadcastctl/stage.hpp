@@ -41,6 +41,15 @@ class Stage {
                                             MonoTime until);
   /// Why the last instance failed; empty: none did.
   [[nodiscard]] std::string last_error() const;
+  /// What came of its publishes so far: the hub is as strict as any host is.
+  struct Publishes {
+    std::uint64_t taken = 0;
+    std::uint64_t refused = 0;  ///< INVALID or DENIED: nobody would ever get them
+    std::string why;            ///< the first refusal's, where it is known
+  };
+  [[nodiscard]] Publishes publishes() const;
+  [[nodiscard]] std::uint64_t timers() const;  ///< TIMER callbacks so far
+  [[nodiscard]] std::uint64_t posts() const;   ///< POST callbacks so far
   /// False: a callback is stuck; the process must then leave without destroying the stage.
   [[nodiscard]] bool stop_within(std::chrono::nanoseconds duration);
   /// Something of the library is still mapped after the end.
@@ -73,6 +82,7 @@ class RawInstance {
   };
   /// create, `script`, destroy, unload. What each came to is told to `told` before the next one,
   /// create and destroy included; `before` hears what comes next.
+  /// Throws PluginRefused, also where it posts to itself without end.
   static void run(const StagedPlugin& plugin, const std::function<void(const std::string&)>& before,
                   const Told& told, const std::function<void(const Calls&)>& script);
 };

@@ -19,6 +19,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::uint32_t kKnownMinor = 0;  // of the plugin ABI
 constexpr std::string_view kUnread = "the file cannot be read as a plugin, see elf";
 constexpr std::string_view kNoManifest = "there is no manifest, see manifest";
 
@@ -43,16 +44,20 @@ std::string listed_errors(const std::vector<SchemaError>& errors) {
 
 class FileCheck {
  public:
-  FileCheck(std::string_view file, std::string_view bytes, const json& config)
-      : file_(file), bytes_(bytes), config_(config) {}
+  FileCheck(std::string_view file, std::string_view bytes, const json& config,
+            const std::function<void(const CheckResult&)>& tell)
+      : file_(file), bytes_(bytes), config_(config), tell_(tell) {}
 
-  std::vector<CheckResult> run() {
+  void run() {
     if (!check_elf()) {
-      skip_all({"exports", "unique", "manifest", "requires", "schema", "config"}, kUnread);
-      return std::move(results_);
+      return skip_all(
+          {"stack", "exports", "unique", "manifest", "members", "requires", "schema", "config"},
+          kUnread);
     }
+    check_stack();
     check_symbols();
     if (check_manifest()) {
+      check_members();
       check_requires();
       if (check_schema_itself()) {
         check_config();
@@ -60,25 +65,34 @@ class FileCheck {
         skip_all({"config"}, "its schema is not valid");
       }
     } else {
-      skip_all({"requires", "schema", "config"}, kNoManifest);
+      skip_all({"members", "requires", "schema", "config"}, kNoManifest);
     }
-    return std::move(results_);
   }
 
  private:
   void skip_all(std::initializer_list<const char*> names, std::string_view why) {
-    for (const char* const name : names) results_.push_back(skip(name, std::string(why)));
+    for (const char* const name : names) tell_(skip(name, std::string(why)));
   }
 
   bool check_elf() {
     try {
       text_ = check_plugin_elf(file_, bytes_);
-      results_.push_back(pass("elf", "a whole shared library for this machine"));
+      tell_(pass("elf", "a whole shared library for this machine"));
       return true;
     } catch (const PluginRefused& refused) {
-      results_.push_back(fail("elf", refused.what()));
+      tell_(fail("elf", refused.what()));
       return false;
     }
+  }
+
+  void check_stack() {
+    tell_(has_executable_stack(file_, bytes_)
+              ? fail("stack", file_ +
+                                  ": asks for an executable stack, which every thread of the host "
+                                  "would get. Assembly needs .section "
+                                  ".note.GNU-stack,\"\",@progbits, nested functions of C are to be "
+                                  "avoided; or link with -Wl,-z,noexecstack.")
+              : pass("stack", "not executable"));
   }
 
   void check_symbols() {
@@ -89,53 +103,63 @@ class FileCheck {
       if (symbol.name != BC_ENTRY_SYMBOL) others.push_back(symbol.name);
       if (symbol.is_unique) unique.push_back(symbol.name);
     }
-    results_.push_back(
-        others.empty()
-            ? pass("exports", "bc_plugin_entry and nothing else")
-            : fail("exports", file_ + ": exports " + std::to_string(others.size()) +
-                                  " symbols beside bc_plugin_entry (" + listed_names(others) +
-                                  "); other libraries could bind to them. Build it with "
-                                  "broadcast_add_plugin(), or link with "
-                                  "-Wl,--version-script=plugin.map."));
-    results_.push_back(unique.empty()
-                           ? pass("unique", "no STB_GNU_UNIQUE symbol")
-                           : fail("unique", file_ + ": has " + std::to_string(unique.size()) +
-                                                " STB_GNU_UNIQUE symbols (" + listed_names(unique) +
-                                                "), which keep it mapped for ever and are shared "
-                                                "between plugins. Compile with -fno-gnu-unique, as "
-                                                "broadcast_add_plugin() does."));
+    tell_(others.empty()
+              ? pass("exports", "bc_plugin_entry and nothing else")
+              : fail("exports", file_ + ": exports " + std::to_string(others.size()) +
+                                    " symbols beside bc_plugin_entry (" + listed_names(others) +
+                                    "); other libraries could bind to them. Build it with "
+                                    "broadcast_add_plugin(), or link with "
+                                    "-Wl,--version-script=plugin.map."));
+    tell_(unique.empty() ? pass("unique", "no STB_GNU_UNIQUE symbol")
+                         : fail("unique", file_ + ": has " + std::to_string(unique.size()) +
+                                              " STB_GNU_UNIQUE symbols (" + listed_names(unique) +
+                                              "), which keep it mapped for ever and are shared "
+                                              "between plugins. Compile with -fno-gnu-unique, as "
+                                              "broadcast_add_plugin() does."));
   }
 
   /// Its schema is left out: check_schema_itself() has all that is wrong with it.
   bool check_manifest() {
-    raw_ = json::parse(text_, nullptr, /*allow_exceptions=*/false);
-    json others = raw_;
-    if (others.is_object()) others.erase("config");
     try {
-      manifest_ = parse_manifest(file_, others.is_object() ? others.dump() : text_);
-      results_.push_back(pass("manifest", manifest_.name + " " + manifest_.version + ", " +
-                                              std::to_string(manifest_.topics.size()) + " topics"));
+      raw_ = read_manifest(file_, text_);
+      json others = raw_;
+      others.erase("config");
+      manifest_ = parse_manifest(file_, others.dump());
+      tell_(pass("manifest", manifest_.name + " " + manifest_.version + ", " +
+                                 std::to_string(manifest_.topics.size()) + " topics"));
       return true;
     } catch (const PluginRefused& refused) {
-      results_.push_back(fail("manifest", refused.what()));
+      tell_(fail("manifest", refused.what()));
       return false;
     }
   }
 
+  /// The host ignores them, for what later versions add: so a word that is misspelt has no effect.
+  void check_members() {
+    const std::vector<std::string> unknown = unknown_members(raw_);
+    if (manifest_.abi_minor > kKnownMinor) {
+      return tell_(skip("members", "its SDK is newer than this tool"));
+    }
+    tell_(unknown.empty()
+              ? pass("members", "all known")
+              : fail("members", file_ + ": manifest: nobody knows " + listed_names(unknown) +
+                                    ", so it has no effect. Correct its spelling, or leave it "
+                                    "out."));
+  }
+
   void check_requires() {
     const auto refusal = missing_service(manifest_, file_, Broadcasters::offer(kHostVersion));
-    results_.push_back(refusal ? fail("requires", *refusal)
-                               : pass("requires", std::to_string(manifest_.services.size()) +
-                                                      " host services, all offered"));
+    tell_(refusal ? fail("requires", *refusal)
+                  : pass("requires", std::to_string(manifest_.services.size()) +
+                                         " host services, all offered"));
   }
 
   bool check_schema_itself() {
     if (raw_.contains("config")) manifest_.config_schema = raw_["config"];
     const auto errors = check_schema(manifest_.config_schema);
-    results_.push_back(errors.empty()
-                           ? pass("schema", "valid, and so are its defaults")
-                           : fail("schema", file_ + ": manifest: config: " + listed_errors(errors) +
-                                                ". Correct it and build the plugin again."));
+    tell_(errors.empty() ? pass("schema", "valid, and so are its defaults")
+                         : fail("schema", file_ + ": manifest: config: " + listed_errors(errors) +
+                                              ". Correct it and build the plugin again."));
     return errors.empty();
   }
 
@@ -147,26 +171,25 @@ class FileCheck {
       errors = check_value(schema, with_defaults(schema, config_));
       which = "config with the schema's defaults filled in";
     }
-    results_.push_back(errors.empty()
-                           ? pass("config", which + ": allowed by the schema")
-                           : fail("config", file_ + ": " + which + ": " + listed_errors(errors) +
-                                                " (its schema). Give another one with --config."));
+    tell_(errors.empty() ? pass("config", which + ": allowed by the schema")
+                         : fail("config", file_ + ": " + which + ": " + listed_errors(errors) +
+                                              " (its schema). Give another one with --config."));
   }
 
   const std::string file_;
   const std::string_view bytes_;
   const json& config_;
+  const std::function<void(const CheckResult&)>& tell_;
   std::string text_;
   json raw_;
   Manifest manifest_;
-  std::vector<CheckResult> results_;
 };
 
 }  // namespace
 
-std::vector<CheckResult> check_file(std::string_view file_name, std::string_view bytes,
-                                    const json& config) {
-  return FileCheck(file_name, bytes, config).run();
+void check_file(std::string_view file_name, std::string_view bytes, const json& config,
+                const std::function<void(const CheckResult&)>& tell) {
+  FileCheck(file_name, bytes, config, tell).run();
 }
 
 }  // namespace broadcast

@@ -1,9 +1,8 @@
 #pragma once
 // The checks that only read the plugin's file. Pure; [any].
 
-#include <string>
+#include <functional>
 #include <string_view>
-#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -11,10 +10,9 @@
 
 namespace broadcast {
 
-/// elf, exports, unique, manifest, requires, schema, config; those that cannot be made because of
-/// an earlier one are skipped.
-[[nodiscard]] std::vector<CheckResult> check_file(std::string_view file_name,
-                                                  std::string_view bytes,
-                                                  const nlohmann::json& config);
+/// elf, stack, exports, unique, manifest, members, requires, schema, config, each as soon as it is
+/// known; those that cannot be made because of an earlier one are skipped.
+void check_file(std::string_view file_name, std::string_view bytes, const nlohmann::json& config,
+                const std::function<void(const CheckResult&)>& tell);
 
 }  // namespace broadcast

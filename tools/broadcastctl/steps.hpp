@@ -1,6 +1,6 @@
 #pragma once
-// The checks that run the plugin's code, each step in a child process of its own: what the child
-// does. [main of the child]
+// What is checked, each step in a child process of its own, because it runs the plugin's code, or
+// reads what may harm its reader: what the child does. [main of the child]
 
 #include <string>
 #include <vector>
@@ -13,6 +13,7 @@ namespace broadcast {
 struct Step {
   const char* name;
   std::vector<std::string> checks;  ///< the results it tells of, in this order
+  bool runs_its_code = true;
 };
 [[nodiscard]] const std::vector<Step>& all_steps();
 
@@ -20,7 +21,8 @@ struct Step {
 [[noreturn]] void run_step(const std::string& name, const CheckOptions& options,
                            const Telling& telling);
 
-/// How a result goes from child to parent.
 [[nodiscard]] nlohmann::json to_json(const CheckResult& result);
+/// How a result goes from child to parent.
+[[nodiscard]] std::string to_line(const CheckResult& result);
 
 }  // namespace broadcast

@@ -77,6 +77,17 @@ TEST_F(OperatorViewTest, WhatIsSwitchedOffDoesNotCount) {
   EXPECT_EQ(answer.at("broadcasters").at(0).at("state"), "disabled");
 }
 
+TEST_F(OperatorViewTest, WhatIsStuckIsListedThoughItIsSwitchedOff) {
+  host.views.push_back({.name = "price",
+                        .enabled = false,
+                        .quarantined = {{.generation = 3,
+                                         .version = "1.0.0",
+                                         .since = "2026-02-05T01:02:03Z",
+                                         .why = "a callback does not return"}}});
+  const Json price = Json::parse(broadcasters_reply(host.view()).body).at("broadcasters").at(0);
+  EXPECT_EQ(price.at("quarantined").at(0).at("generation"), 3);
+}
+
 TEST_F(OperatorViewTest, OnlyTheOperatorsListSaysWhyOneWasRefused) {
   topics.hub.report_status("price", BroadcasterState::kDown, "not started; see the log");
   host.views.push_back({.name = "price", .refusal = "/secret/path: truncated"});

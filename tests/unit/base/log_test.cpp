@@ -7,6 +7,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "host/base/standard_files.hpp"
 
 namespace broadcast {
 namespace {
@@ -20,8 +23,9 @@ class LogTest : public testing::Test {
   ~LogTest() override { spdlog::set_default_logger(before_); }
 
   template <class F>
-  static std::string written_by(F write) {
-    testing::internal::CaptureStderr();
+  static std::string written_by(const std::string& level, LogFormat format, F write) {
+    testing::internal::CaptureStderr();  // first: the log keeps what standard error is then
+    set_up_log(level, format);
     write();
     spdlog::default_logger()->flush();
     return testing::internal::GetCapturedStderr();
@@ -32,14 +36,12 @@ class LogTest : public testing::Test {
 };
 
 TEST_F(LogTest, ALineOfTextHasTimeLevelAndMessage) {
-  set_up_log("info", LogFormat::kText);
-  EXPECT_THAT(written_by([] { spdlog::info("listening on {}", 5111); }),
+  EXPECT_THAT(written_by("info", LogFormat::kText, [] { spdlog::info("listening on {}", 5111); }),
               MatchesRegex("....-..-..T..:..:..\\....Z info  listening on 5111\n"));
 }
 
 TEST_F(LogTest, WritesWhatIsAtLeastAsGraveAsItsLevel) {
-  set_up_log("warn", LogFormat::kText);
-  const std::string lines = written_by([] {
+  const std::string lines = written_by("warn", LogFormat::kText, [] {
     spdlog::info("quiet");
     spdlog::warn("loud");
     spdlog::error("louder");
@@ -47,6 +49,21 @@ TEST_F(LogTest, WritesWhatIsAtLeastAsGraveAsItsLevel) {
   EXPECT_THAT(lines, Not(HasSubstr("quiet")));
   EXPECT_THAT(lines, HasSubstr("loud\n"));
   EXPECT_THAT(lines, HasSubstr("louder\n"));
+}
+
+TEST_F(LogTest, IsNotStandardErrorsBusiness) {
+  for (const LogFormat format : {LogFormat::kText, LogFormat::kJson}) {
+    const std::string lines = written_by("info", format, [] {
+      const int kept = ::dup(STDERR_FILENO);
+      ::close(STDERR_FILENO);
+      spdlog::info("while it is closed");
+      last_words("the last line\n");
+      ::dup2(kept, STDERR_FILENO);
+      ::close(kept);
+    });
+    EXPECT_THAT(lines, HasSubstr("while it is closed"));
+    EXPECT_THAT(lines, HasSubstr("the last line\n"));
+  }
 }
 
 TEST_F(LogTest, KnowsEveryLevelOfTheConfiguration) {
@@ -62,9 +79,9 @@ TEST_F(LogTest, KnowsEveryLevelOfTheConfiguration) {
 }
 
 TEST_F(LogTest, AJsonLineSurvivesQuotesBackslashesAndControlCharacters) {
-  set_up_log("info", LogFormat::kJson);
   const std::string message = "client said \"x\\y\"\n\t\x01 삼성";
-  const auto line = nlohmann::json::parse(written_by([&] { spdlog::error("{}", message); }));
+  const auto line = nlohmann::json::parse(
+      written_by("info", LogFormat::kJson, [&] { spdlog::error("{}", message); }));
   EXPECT_EQ(line.at("message"), message);
   EXPECT_EQ(line.at("level"), "error");
   EXPECT_THAT(line.at("time").get<std::string>(), MatchesRegex("....-..-..T..:..:..\\....Z"));

@@ -108,7 +108,9 @@ TEST(ElfImageTest, ListsWhatAFileDefinesAndUses) {
     if (symbol.is_defined) defined.push_back(symbol.name);
   }
   EXPECT_EQ(defined, std::vector<std::string>{"bc_plugin_entry"});
-  EXPECT_NE(std::ranges::find(good.libraries, "libc.so.6"), good.libraries.end());
+  const ElfNeeds needs = read_elf_needs("x.so", read_bytes(plugin_path("own_library")));
+  EXPECT_NE(std::ranges::find(needs.libraries, "libhiredis.so.99"), needs.libraries.end());
+  EXPECT_EQ(needs.run_path, std::vector<std::string>{"$ORIGIN/own_libraries"});
 
   const ElfSymbols open = read_elf_symbols("x.so", read_bytes(plugin_path("undefined_symbol")));
   const auto used =

@@ -6,6 +6,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "host/loader/abi_text.hpp"
 #include "tests/unit/base/captured_log.hpp"
@@ -427,6 +429,57 @@ TEST_F(HostServicesTest, LogsInOneLineUnderItsName) {
   host->log(host, BC_LOG_INFO, {nullptr, 9});
   host->log(host, BC_LOG_WARN, {nullptr, 0});
   EXPECT_EQ(log.text(), "error price: too loud by far\nwarning price: \n");
+}
+
+/// `text` at the end of what may be read.
+class GuardedText {
+ public:
+  explicit GuardedText(std::string_view text) {
+    const auto page = static_cast<std::size_t>(::getpagesize());
+    pages_ = static_cast<char*>(
+        ::mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ::mprotect(pages_ + page, page, PROT_NONE);
+    begin_ = pages_ + page - text.size();
+    std::ranges::copy(text, begin_);
+  }
+  ~GuardedText() { ::munmap(pages_, 2 * static_cast<std::size_t>(::getpagesize())); }
+  GuardedText(const GuardedText&) = delete;
+  GuardedText& operator=(const GuardedText&) = delete;
+  [[nodiscard]] bc_str with_length(std::size_t length) const { return {begin_, length}; }
+
+ private:
+  char* pages_ = nullptr;
+  char* begin_ = nullptr;
+};
+
+TEST_F(HostServicesTest, LengthsAreComparedBeforeWhatTheyClaimIsRead) {
+  services->open();
+  const GuardedText payload(R"({"type":"x"})");
+  const GuardedText topic("price:1");
+  for (const std::size_t length : {std::size_t{300} * 1024, std::size_t{1} << 40, SIZE_MAX}) {
+    bc_publish bad = message("price:1", "");
+    bad.payload = payload.with_length(length);
+    EXPECT_EQ(host->publish(host, &bad), BC_E_INVALID);
+    bad = message("", R"({"type":"x"})");
+    bad.topic = topic.with_length(length);
+    EXPECT_NE(host->publish(host, &bad), BC_OK);
+    EXPECT_EQ(extension<bc_ext_demand>(BC_EXT_DEMAND)->subscribers(host, bad.topic), 0);
+  }
+  host->log(host, BC_LOG_ERROR, payload.with_length(SIZE_MAX));
+  host->fail(host, payload.with_length(SIZE_MAX));
+  EXPECT_EQ(extension<bc_ext_status>(BC_EXT_STATUS)->report(host, 0, payload.with_length(SIZE_MAX)),
+            BC_E_INVALID);
+  EXPECT_EQ(publish(), BC_OK);
+}
+
+TEST_F(HostServicesTest, EveryPublishThatIsRefusedIsCounted) {
+  EXPECT_EQ(publish(), BC_E_INVALID);  // before START
+  services->open();
+  bc_publish flagged = message("price:1", "{}");
+  flagged.flags = 1;
+  EXPECT_EQ(host->publish(host, &flagged), BC_E_UNSUPPORTED);
+  EXPECT_EQ(host->publish(host, nullptr), BC_E_INVALID);
+  EXPECT_EQ(counters.get(Counter::kPublishInvalid), 3U);
 }
 
 }  // namespace

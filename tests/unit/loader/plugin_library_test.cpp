@@ -106,6 +106,22 @@ TEST(PluginLibraryTest, NamesTheSymbolThatNobodyDefines) {
             "undefined_symbol.so: undefined symbol: function_that_nobody_defines");
 }
 
+TEST(PluginLibraryTest, SaysOnceWhoLacksALibrary) {
+  EXPECT_EQ(refusal_to_load("needs_gone"),
+            "needs_gone.so: libgone.so.1: cannot open shared object file: No such file or "
+            "directory");
+}
+
+TEST(PluginLibraryTest, FindsWhatLiesBesideThePluginItself) {
+  const auto file = read_plugin("own_library");
+  PluginLibrary library(*file, "test", {});
+  bc_event start{};
+  start.kind = BC_EV_START;
+  EXPECT_EQ(library.entry().handle(nullptr, &start), BC_OK);
+  library.unload();
+  EXPECT_TRUE(library.release());
+}
+
 TEST(PluginLibraryTest, LeavesNothingMappedThoughThreadLocalsPinIt) {
   const auto file = read_plugin("thread_local");
   EXPECT_TRUE(load_and_release(*file, {}, "/memfd:bc:test#"));
