@@ -206,6 +206,8 @@ constexpr CounterRow kBroadcasterRows[] = {
     {Counter::kPublishInvalid, kOwnRefused, kOwnRefusedHelp, "reason", "invalid"},
     {Counter::kPublishDenied, kOwnRefused, kOwnRefusedHelp, "reason", "denied"},
     {Counter::kPublishFull, kOwnRefused, kOwnRefusedHelp, "reason", "topics"},
+    {Counter::kStateRefused, "broadcast_broadcaster_state_refused_total",
+     "States (bc.state/1) that this broadcaster set and that are too large to be kept."},
     {Counter::kProducerAccepted, kOwnProducer, kOwnProducerHelp, "verdict", "accepted"},
     {Counter::kProducerRefused, kOwnProducer, kOwnProducerHelp, "verdict", "refused"},
     {Counter::kProducerUnavailable, kOwnProducer, kOwnProducerHelp, "verdict", "unavailable"},

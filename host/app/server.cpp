@@ -185,6 +185,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       tick_(io_),
       store_(open_state(config_, counters_)),
       marker_(marker_path(config_)),
+      plugin_states_(store_.get()),
       accounts_(account_limits(config_)),
       hub_(hub_options(config_), counters_),
       shards_(hub_, net_options(config_),
@@ -200,6 +201,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       broadcasters_({.hub = hub_,
                      .clients = &shards_,
                      .cache = ingest_ ? ingest_->cache() : nullptr,
+                     .states = &plugin_states_,
                      .trial = std::move(trial),
                      .marker = &marker_}),
       operations_(

@@ -69,6 +69,7 @@ class Server {
   boost::asio::steady_timer tick_;
   std::unique_ptr<SqliteStore> store_;  // null: nothing survives a restart
   CrashMarker marker_;
+  PluginStates plugin_states_;
   Accounts accounts_;
   TopicHub hub_;
   std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread

@@ -33,6 +33,7 @@ enum class Counter : std::size_t {
   kPublishInvalid,
   kPublishDenied,
   kPublishFull,
+  kStateRefused,
   kDeliveries,
   kConflated,
   kInboxConflated,

@@ -113,6 +113,7 @@ void Generation::run() {
                                         .owner = parts_.owner,
                                         .clients = parts_.clients,
                                         .cache = parts_.cache,
+                                        .states = parts_.states,
                                         .inbox = *parts_.inbox,
                                         .counters = parts_.counters,
                                         .metrics = parts_.metrics});

@@ -63,6 +63,7 @@ class Generation {
     const TopicOwner& owner;
     ClientControl* clients;
     CacheControl* cache;
+    PluginStates* states;
     Counters& counters;
     PluginMetrics& metrics;
     CrashMarker* marker;                 ///< null: what runs is told by the last words alone

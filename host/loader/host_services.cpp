@@ -18,21 +18,10 @@ namespace broadcast {
 
 namespace {
 
-constexpr std::size_t kMaxTopicBytes = 255;    // no limits.topic_name is more
 constexpr std::size_t kMaxStructBytes = 4096;  // no struct of any ABI 1.x comes near
 /// The shards look for silent clients no more often.
 constexpr std::chrono::milliseconds kShortestHeartbeat{100};
 constexpr std::int64_t kLongestTimer = std::int64_t{10} * 365 * 24 * 3600 * 1'000'000'000;
-
-/// Nothing of ours is thrown through a plugin's frames.
-template <class F>
-bc_status fenced(F&& call) noexcept {
-  try {
-    return std::forward<F>(call)();
-  } catch (...) {
-    return BC_E_NOMEM;
-  }
-}
 
 /// The size rule: min(size, ours) is copied, the rest zero; a byte set beyond what we know is not
 /// ours to ignore.
@@ -81,11 +70,6 @@ Counter counter_of(PublishStatus status) {
 
 }  // namespace
 
-std::vector<std::string> offered_services() {
-  return {BC_EXT_DEMAND,  BC_EXT_STATUS,    BC_EXT_METRICS,
-          BC_EXT_CLIENTS, BC_EXT_HEARTBEAT, BC_EXT_CACHE};
-}
-
 HostServices::~HostServices() {
   parts_.metrics.release(metric_ids_);
   if (parts_.clients != nullptr) parts_.clients->end_heartbeat(this);
@@ -127,70 +111,6 @@ HostServices::HostServices(const Parts& parts)
   };
 }
 
-bool HostServices::may(std::string_view permission) const {
-  return permission.empty() ||
-         std::ranges::find(parts_.permissions, permission) != parts_.permissions.end();
-}
-
-const void* HostServices::extension(std::string_view id) const {
-  static constexpr bc_ext_demand kDemand = {
-      .subscribers = [](const bc_host* host, bc_str topic) -> std::int64_t {
-        std::int64_t count = 0;
-        fenced([&]() -> bc_status {
-          if (!of(host).is_revoked() && topic.len <= kMaxTopicBytes) {
-            count = of(host).parts_.hub.subscribers(text_of(topic));
-          }
-          return BC_OK;
-        });
-        return count;
-      }};
-  static constexpr bc_ext_status kStatus = {
-      .report = [](const bc_host* host, std::int32_t state, bc_str detail) {
-        return fenced([&] { return of(host).report(state, detail); });
-      }};
-  static constexpr bc_ext_metrics kMetrics = {
-      .define =
-          [](const bc_host* host, std::uint32_t metric, std::int32_t kind, bc_str name,
-             bc_str help) {
-            return fenced([&] { return of(host).define_metric(metric, kind, name, help); });
-          },
-      .record =
-          [](const bc_host* host, std::uint32_t metric, double value) {
-            fenced([&]() -> bc_status {
-              if (!of(host).is_revoked())
-                of(host).parts_.metrics.record(of(host).metric_ids_, metric, value);
-              return BC_OK;
-            });
-          }};
-  static constexpr bc_ext_clients kClients = {
-      .count = [](const bc_host* host) -> std::int64_t {
-        const HostServices& services = of(host);
-        if (services.is_revoked()) return 0;
-        return static_cast<std::int64_t>(services.parts_.clients->client_count());
-      },
-      .send_all = [](const bc_host* host,
-                     bc_str json) { return fenced([&] { return of(host).send_all(json); }); },
-      .close_idle =
-          [](const bc_host* host, std::int64_t idle_ns, std::uint16_t code, bc_str reason) {
-            return fenced([&] { return of(host).close_idle(idle_ns, code, reason); });
-          }};
-  static constexpr bc_ext_heartbeat kHeartbeat = {
-      .keep = [](const bc_host* host, std::int64_t interval_ns, std::int64_t timeout_ns) {
-        return fenced([&] { return of(host).keep_heartbeat(interval_ns, timeout_ns); });
-      }};
-  static constexpr bc_ext_cache kCache = {.drop = [](const bc_host* host, bc_str pattern) {
-    return fenced([&] { return of(host).drop_cache(pattern); });
-  }};
-  if (!may(permission_for(id))) return nullptr;
-  if (id == BC_EXT_DEMAND) return &kDemand;
-  if (id == BC_EXT_STATUS) return &kStatus;
-  if (id == BC_EXT_METRICS) return &kMetrics;
-  if (id == BC_EXT_CLIENTS && parts_.clients != nullptr) return &kClients;
-  if (id == BC_EXT_HEARTBEAT && parts_.clients != nullptr) return &kHeartbeat;
-  if (id == BC_EXT_CACHE && parts_.cache != nullptr) return &kCache;
-  return nullptr;
-}
-
 void HostServices::log(std::int32_t level, bc_str text) const {
   static constexpr std::array<spdlog::level::level_enum, 5> kLevels = {
       spdlog::level::trace, spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
@@ -207,11 +127,11 @@ void HostServices::fail(bc_str why) {
 
 bc_status HostServices::publish(const bc_publish* caller) {
   bc_publish message{};
-  bc_status status = copy_sized(caller, message);
-  if (status == BC_OK && message.flags != 0) status = BC_E_UNSUPPORTED;
-  if (status != BC_OK) {
+  bc_status malformed = copy_sized(caller, message);
+  if (malformed == BC_OK && message.flags != 0) malformed = BC_E_UNSUPPORTED;
+  if (malformed != BC_OK) {
     parts_.counters.add(Counter::kPublishInvalid);
-    return status;
+    return malformed;
   }
   if (is_plugin_thread()) return publish_in_phase(message, is_handling_);
   // suspend() waits for these; the plugin's own thread is between two callbacks then.
@@ -259,11 +179,15 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, bool is_hand
   return status;
 }
 
+/// Once a minute.
+std::optional<Seldom::Line> HostServices::refusal_line() {
+  return refusals_.with_lock([](Seldom& refusals) { return refusals.line("", mono_now()); });
+}
+
 /// The plugin is told a status; its author reads why.
 void HostServices::say_refused(const std::string& call, std::string_view problem,
                                std::optional<std::string_view> text) {
-  const auto line =
-      refusals_.with_lock([](Seldom& refusals) { return refusals.line("", mono_now()); });
+  const auto line = refusal_line();
   if (!line) return;
   const std::string where = !text || is_json(*text) ? "" : ", " + where_not_json(*text);
   spdlog::warn("{}: {} refused: {}{}{}", parts_.name, printable(call), problem, where,
@@ -274,6 +198,9 @@ bool HostServices::started() {
   is_started_ = true;
   return reports_.with_lock([&](Reports& reports) {
     reports.are_shown = true;
+    if (reports.held_state) {
+      parts_.states->set(parts_.name, *std::exchange(reports.held_state, std::nullopt));
+    }
     const auto held = std::exchange(reports.held, std::nullopt);
     if (held) parts_.hub.report_status(parts_.name, held->state, held->detail);
     return held.has_value();
@@ -379,6 +306,43 @@ bc_status HostServices::drop_cache(bc_str pattern) {
   if (is_silenced()) return BC_E_REVOKED;
   if (!is_usable(pattern) || !is_cache_pattern(text_of(pattern))) return BC_E_INVALID;
   return parts_.cache->try_drop(text_of(pattern)) ? BC_OK : BC_E_BUSY;
+}
+
+bc_status HostServices::set_state(bc_str state) {
+  if (!is_usable(state)) return BC_E_INVALID;
+  if (state.len > BC_STATE_BYTES) {
+    parts_.counters.add(Counter::kStateRefused);
+    if (const auto line = refusal_line()) {
+      spdlog::warn(
+          "{}: a state of {} bytes refused: at most {} are kept; what it set before stays{}",
+          parts_.name, state.len, BC_STATE_BYTES, line->more());
+    }
+    return BC_E_INVALID;
+  }
+  PluginState kept;
+  if (state.len > 0) kept = std::make_shared<const std::string>(text_of(state));
+  // Under the lock, so that none comes after suspend() or revoke(): then the next generation reads.
+  return reports_.with_lock([&](Reports& reports) -> bc_status {
+    if (is_silenced()) return BC_E_REVOKED;
+    if (phase_.load() == Phase::kNotStarted) return BC_E_INVALID;
+    if (reports.are_shown) {
+      parts_.states->set(parts_.name, std::move(kept));
+    } else {
+      reports.held_state = std::move(kept);
+    }
+    return BC_OK;
+  });
+}
+
+std::int64_t HostServices::get_state(char* to, std::size_t capacity) const {
+  if (is_silenced()) return BC_E_REVOKED;
+  if (phase_.load() == Phase::kNotStarted || (to == nullptr && capacity > 0)) return BC_E_INVALID;
+  const PluginState kept = reports_.with_lock([&](const Reports& reports) {
+    return reports.held_state ? *reports.held_state : parts_.states->get(parts_.name);
+  });
+  if (kept == nullptr) return 0;
+  if (kept->size() <= capacity) kept->copy(to, capacity);
+  return static_cast<std::int64_t>(kept->size());
 }
 
 void HostServices::begin_message(const ProducerMessage& message) {

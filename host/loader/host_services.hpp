@@ -23,6 +23,7 @@
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_metrics.hpp"
+#include "host/loader/plugin_states.hpp"
 #include "host/loader/timer_table.hpp"
 
 namespace broadcast {
@@ -42,6 +43,7 @@ class HostServices {
     ClientControl* clients;  ///< null where nobody listens: then bc.clients/1 is not there,
                              ///< nor bc.heartbeat/1
     CacheControl* cache;     ///< null without Redis: bc.cache/1 is not there then
+    PluginStates* states;    ///< null: bc.state/1 is not there
     PluginInbox& inbox;
     Counters& counters;  ///< the broadcaster's own
     PluginMetrics& metrics;
@@ -57,11 +59,12 @@ class HostServices {
   /// publish() is allowed from now on: START is about to be delivered. Unless it was suspended or
   /// revoked already, because the host gave it up before it came to that.
   void open();
-  /// START has returned: metrics cannot be defined any more, and what was reported until now is
-  /// shown: before, the generation before this one may still have the word. False: nothing was.
+  /// START has returned: metrics cannot be defined any more, and what was reported and set until
+  /// now counts: before, the generation before this one may still go on. False: nothing was
+  /// reported.
   bool started();
-  /// [any] publish(), status and clients answer REVOKED from now on, until resume(). What another
-  /// of the plugin's threads has begun to publish is out when this returns.
+  /// [any] publish(), status, clients and state answer REVOKED from now on, until resume(). What
+  /// another of the plugin's threads has begun to publish is out when this returns.
   void suspend();
   /// [any] The successor did not start: all is as before, unless it was revoked meanwhile.
   void resume();
@@ -79,6 +82,7 @@ class HostServices {
   [[nodiscard]] std::vector<std::uint64_t> end_message(Verdict& verdict);
 
  private:
+  static constexpr std::size_t kMaxTopicBytes = 255;  ///< no limits.topic_name is more
   enum class Phase : std::uint8_t { kNotStarted, kOpen, kSuspended, kRevoked };
 
   static HostServices& of(const bc_host* host) { return *static_cast<HostServices*>(host->impl); }
@@ -87,6 +91,15 @@ class HostServices {
   /// It has no say in what others see: revoked, or suspended.
   [[nodiscard]] bool is_silenced() const { return phase_.load() >= Phase::kSuspended; }
   [[nodiscard]] bool may(std::string_view permission) const;
+  /// Nothing of ours is thrown through a plugin's frames.
+  template <class F>
+  static auto fenced(F&& call) noexcept -> decltype(call()) {
+    try {
+      return std::forward<F>(call)();
+    } catch (...) {
+      return BC_E_NOMEM;
+    }
+  }
 
   [[nodiscard]] const void* extension(std::string_view id) const;
   void log(std::int32_t level, bc_str text) const;
@@ -105,6 +118,9 @@ class HostServices {
   [[nodiscard]] bc_status drop_cache(bc_str pattern);
   [[nodiscard]] bc_status keep_heartbeat(std::int64_t interval_ns, std::int64_t timeout_ns);
   [[nodiscard]] bc_status close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason);
+  [[nodiscard]] bc_status set_state(bc_str state);
+  [[nodiscard]] std::int64_t get_state(char* to, std::size_t capacity) const;
+  [[nodiscard]] std::optional<Seldom::Line> refusal_line();
 
   // Constant after construction.
   const Parts parts_;
@@ -120,6 +136,7 @@ class HostServices {
   struct Reports {
     bool are_shown = false;
     std::optional<Report> held;
+    std::optional<PluginState> held_state;
   };
   Guarded<Reports> reports_;
   PluginMetrics::Ids metric_ids_;

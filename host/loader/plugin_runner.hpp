@@ -37,6 +37,7 @@
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_library.hpp"
 #include "host/loader/plugin_metrics.hpp"
+#include "host/loader/plugin_states.hpp"
 
 namespace broadcast {
 
@@ -65,6 +66,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     TopicHub& hub;
     ClientControl* clients = nullptr;
     CacheControl* cache = nullptr;
+    PluginStates* states = nullptr;
     TrialProgram trial = {};        ///< tries what is to be loaded
     CrashMarker* marker = nullptr;  ///< null: nobody remembers what it ended in
     /// [any] What of it runs next, as Generation::Parts have it.

@@ -65,6 +65,7 @@ std::string take_input() {
   TopicHub hub({}, counters);
   NoClients clients;
   NoCache cache;
+  PluginStates states;
   const auto runner = PluginRunner::make(
       std::move(file),
       {.name = order.at("name"),
@@ -77,6 +78,7 @@ std::string take_input() {
       {.hub = hub,
        .clients = &clients,
        .cache = has_cache ? &cache : nullptr,
+       .states = &states,
        .before = [&telling](std::string_view what) { telling.about_to(what); }});
   const std::string why = runner->rehearse(is_configured ? PluginRunner::Rehearsal::kConfigured
                                                          : PluginRunner::Rehearsal::kCreated);

@@ -119,9 +119,23 @@ void SqliteStore::post_latest(std::vector<PendingMessage> messages) {
       static_cast<void>(keep_position(shared.gathered.positions, std::move(message.position)));
       keep_newest(shared.gathered.latest, std::move(message));
     }
-    const bool was_empty = !shared.lazy_since;
-    if (was_empty) shared.lazy_since = mono_now();
-    return was_empty;
+    return begins_to_wait(shared);
+  });
+  if (is_first) wake_.set();
+}
+
+/// Something that can wait has come. True: nothing did.
+bool SqliteStore::begins_to_wait(Shared& shared) {
+  if (shared.lazy_since) return false;
+  shared.lazy_since = mono_now();
+  return true;
+}
+
+void SqliteStore::post_plugin_state(const std::string& broadcaster, PluginState state) {
+  const bool is_first = shared_.with_lock([&](Shared& shared) {
+    if (!shared.is_open) return false;
+    std::swap(shared.gathered.plugin_states[broadcaster], state);  // freed without the lock
+    return begins_to_wait(shared);
   });
   if (is_first) wake_.set();
 }
@@ -133,8 +147,7 @@ bool SqliteStore::try_keep_position(StreamPosition position) {
     if (!shared.is_open || shared.is_failing) return false;
     refused = Counter::kStoreFull;
     if (!keep_position(shared.gathered.positions, std::move(position))) return false;
-    is_first = !shared.lazy_since;
-    if (is_first) shared.lazy_since = mono_now();
+    is_first = begins_to_wait(shared);
     return true;
   });
   if (!is_kept) counters_.add(refused);
@@ -239,13 +252,20 @@ std::size_t SqliteStore::lose(Turn& turn, CommitOutcome outcome) {
     std::ranges::move(since.messages, std::back_inserter(lost));
     turn.last_ticket = shared.issued;
     shared.bytes = 0;
-    // Last values wait for the next commit. Positions do not: their messages were lost.
+    // Last values wait for the next commit, and what broadcasters keep. Positions do not: their
+    // messages were lost.
     shared.gathered.latest = std::move(turn.batch->latest);
     for (auto& [id, message] : since.latest) {
       keep_newest(shared.gathered.latest, std::move(message));
     }
+    shared.gathered.plugin_states = std::move(turn.batch->plugin_states);
+    for (auto& [name, state] : since.plugin_states) {
+      shared.gathered.plugin_states[name] = std::move(state);
+    }
     shared.lazy_since.reset();
-    if (!shared.gathered.latest.empty()) shared.lazy_since = mono_now();
+    if (shared.gathered.has_numbers() || !shared.gathered.plugin_states.empty()) {
+      shared.lazy_since = mono_now();
+    }
   });
   counters_.add(Counter::kStoreLost, lost.size());
   if (!lost.empty()) listener_->on_lost(lost);

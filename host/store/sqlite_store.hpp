@@ -21,18 +21,20 @@
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
 #include "host/base/wake.hpp"
+#include "host/hub/plugin_state_store.hpp"
 #include "host/hub/state_store.hpp"
 #include "host/store/state_file.hpp"
 #include "host/store/synchronous.hpp"
 
 namespace broadcast {
 
-class SqliteStore final : public StateStore {
+class SqliteStore final : public StateStore, public PluginStateStore {
  public:
   struct Options {
     std::string path;
     Synchronous synchronous = Synchronous::kFull;
-    /// Last values and positions without a message wait for a commit so long, then cause one.
+    /// Last values, positions without a message, and what broadcasters keep wait for a commit so
+    /// long, then cause one.
     std::chrono::nanoseconds latest_every = std::chrono::seconds(1);
     HistoryBounds history{};
     /// What may wait for a commit, in messages and in bytes of their texts; a commit under way has
@@ -60,6 +62,8 @@ class SqliteStore final : public StateStore {
   [[nodiscard]] std::optional<std::string> position_of(std::string_view stream) override {
     return file_.position_of(stream);
   }
+  [[nodiscard]] PluginStateMap plugin_states() override { return file_.plugin_states(); }
+  void post_plugin_state(const std::string& broadcaster, PluginState state) override;
 
  private:
   struct Waiter {
@@ -91,6 +95,7 @@ class SqliteStore final : public StateStore {
     bool is_last = false;
   };
 
+  [[nodiscard]] static bool begins_to_wait(Shared& shared);
   void run();
   void work();
   [[nodiscard]] bool is_open();

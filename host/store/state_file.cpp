@@ -95,6 +95,7 @@ void StateFile::open() {
     read_marks();
     prune_all();
     read_topics();
+    read_plugin_states();
   } catch (const SqliteError& error) {
     if (is_damage(error)) throw StateUnreadable(error.what());
     throw std::runtime_error(std::string("cannot be used: ") + error.what());
@@ -224,8 +225,7 @@ void StateFile::read_topics() {
 }
 
 void StateFile::commit(const StateBatch& batch) {
-  // It would count as a commit that the file does not have.
-  if (batch.latest.empty() && batch.messages.empty() && batch.positions.empty()) return;
+  if (!batch.has_numbers() && batch.plugin_states.empty()) return;
   if (wal_pages_ >= kMostWalPages) checkpoint();
   database_->execute("BEGIN IMMEDIATE");
   for (const auto& [id, message] : batch.latest) put(message);
@@ -235,6 +235,7 @@ void StateFile::commit(const StateBatch& batch) {
     statements_->put_position.bind(std::string_view(stream), std::string_view(id), commits_ + 1)
         .run();
   }
+  write(batch.plugin_states);
   database_->execute("COMMIT");
   for (Topics::value_type* topic : touched_) {
     Kept& kept = topic->second;
@@ -243,7 +244,9 @@ void StateFile::commit(const StateBatch& batch) {
   }
   touched_.clear();
   for (const auto& [stream, id] : batch.positions) positions_[stream] = id;
-  count_commit();
+  for (const auto& [name, state] : batch.plugin_states) plugin_states_[name] = state;
+  // Without numbers, no row says that there was one more: the counter would be ahead of the file.
+  if (batch.has_numbers()) count_commit();
 }
 
 void StateFile::recover() {
@@ -281,6 +284,9 @@ std::string StateFile::rewrite(CommitListener& memory) {
     rewrite.put(kept.row, topic);
   }
   for (const auto& [stream, id] : positions_) rewrite.put(stream, id);
+  for (const auto& [name, state] : plugin_states_) {
+    if (state != nullptr) rewrite.put_plugin_state(name, *state);
+  }
   rewrite.finish();
   std::string aside = finish_rewrite(path_);
   open();

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/hub/plugin_state_store.hpp"
 #include "host/hub/state_store.hpp"
 #include "host/store/commit_counter.hpp"
 #include "host/store/file_lock.hpp"
@@ -38,6 +39,12 @@ struct StateBatch {
   std::vector<PendingMessage> messages;            ///< of `all` topics, in order
   std::map<std::uint64_t, PendingMessage> latest;  ///< by topic id
   std::map<std::string, std::string> positions;    ///< stream -> id
+  PluginStateMap plugin_states;                    ///< the newest; null: forgotten
+
+  /// Something that clients' numbers, or streams' positions, go on from.
+  [[nodiscard]] bool has_numbers() const {
+    return !messages.empty() || !latest.empty() || !positions.empty();
+  }
 };
 
 struct StateStatements;
@@ -54,6 +61,7 @@ class StateFile {
   /// What was there at the start; once.
   [[nodiscard]] std::vector<StoredTopic> take_topics() { return std::move(topics_); }
   [[nodiscard]] std::optional<std::string> position_of(std::string_view stream) const;
+  [[nodiscard]] const PluginStateMap& plugin_states() const { return plugin_states_; }
   /// Random; another one in every file.
   [[nodiscard]] SipKey epoch_key() const { return epoch_key_; }
 
@@ -100,6 +108,7 @@ class StateFile {
   void count_commit();
   void read_marks();
   void read_topics();
+  void read_plugin_states();
   void prune_all();
   void checkpoint();
 
@@ -110,6 +119,7 @@ class StateFile {
   void prune(Kept& kept, std::int64_t now_ns);
   void drop_up_to(Kept& kept, std::uint64_t seq);
   void write_touched();
+  void write(const PluginStateMap& states);
 
   const std::string path_;
   const Synchronous synchronous_;
@@ -128,6 +138,7 @@ class StateFile {
   std::vector<StoredTopic> topics_;                            // as read at the start
   SipKey epoch_key_{};                                         // as read at the start
   std::map<std::string, std::string, std::less<>> positions_;  // as committed
+  PluginStateMap plugin_states_;                               // as committed
 };
 
 }  // namespace broadcast

@@ -36,11 +36,14 @@ PRAGMA user_version = 1;
 COMMIT;
 )sql";
 
-// Of format 1 as well: files from before it get it, and hosts from before it pass it over.
-constexpr const char* kEpochKey = R"sql(
+// Of format 1 as well: files from before them get them, and hosts from before them pass them over.
+// So what broadcasters keep is no commit that is counted: those hosts would miss it.
+constexpr const char* kAdditions = R"sql(
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS epoch_key (key BLOB NOT NULL) STRICT;
 INSERT INTO epoch_key SELECT randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM epoch_key);
+CREATE TABLE IF NOT EXISTS plugin_states (broadcaster TEXT NOT NULL UNIQUE, state BLOB NOT NULL,
+  sum INTEGER NOT NULL) STRICT;
 COMMIT;
 )sql";
 
@@ -169,7 +172,7 @@ SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
   database.execute("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL");
   database.execute("PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 16777216");
   bring_up_to_date(database, path);
-  database.execute(kEpochKey);
+  database.execute(kAdditions);
   if (database.number(kSpoiledRows) != 0) {
     throw StateUnreadable("what it says of a topic or a stream is not what was written");
   }

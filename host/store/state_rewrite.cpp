@@ -61,6 +61,10 @@ void StateRewrite::put(std::string_view stream, std::string_view id) {
   statements_->put_position.bind(stream, id, commits_).run();
 }
 
+void StateRewrite::put_plugin_state(std::string_view broadcaster, std::string_view state) {
+  statements_->put_plugin_state.bind(broadcaster, SqliteBlob{state}).run();
+}
+
 void StateRewrite::finish() {
   database_->execute("COMMIT");
   close_state(*database_);

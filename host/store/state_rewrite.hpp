@@ -24,6 +24,7 @@ class StateRewrite {
   /// Of an `all` topic, messages that do not reach up to its number are no history.
   void put(std::int64_t row, const StoredTopic& topic);
   void put(std::string_view stream, std::string_view id);
+  void put_plugin_state(std::string_view broadcaster, std::string_view state);
   /// Returns once the disk has it.
   void finish();
 

@@ -23,13 +23,21 @@ struct StateStatements {
                      "INSERT INTO positions (stream, id, commits, sum) "
                      "VALUES (?1, ?2, ?3, row_sum(?1, ?2, ?3)) "
                      "ON CONFLICT (stream) DO UPDATE SET id = excluded.id, "
-                     "commits = excluded.commits, sum = excluded.sum") {}
+                     "commits = excluded.commits, sum = excluded.sum"),
+        put_plugin_state(database,
+                         "INSERT INTO plugin_states (broadcaster, state, sum) "
+                         "VALUES (?1, ?2, row_sum(?1, ?2)) "
+                         "ON CONFLICT (broadcaster) DO UPDATE SET state = excluded.state, "
+                         "sum = excluded.sum"),
+        forget_plugin_state(database, "DELETE FROM plugin_states WHERE broadcaster = ?1") {}
 
   SqliteStatement put_topic;
   SqliteStatement put_message;
   SqliteStatement prune;
   SqliteStatement forget;
   SqliteStatement put_position;
+  SqliteStatement put_plugin_state;
+  SqliteStatement forget_plugin_state;
 };
 
 }  // namespace broadcast

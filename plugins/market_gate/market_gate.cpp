@@ -47,6 +47,7 @@ class MarketGate : public Broadcaster {
 
   void on_start() override {
     if (!database_) return;
+    remember();
     left_out_ = define_metric(MetricKind::kCounter, "market_status_left_out",
                               "Rows of market_status, and fields of rows, that cannot be used");
     look();
@@ -56,6 +57,8 @@ class MarketGate : public Broadcaster {
   void on_message(const Message& message) override {
     send(market_gate_update(parse_json(message.payload), iso_timestamp(wall_ns())));
     told_day_ = korean_day(wall_ns());
+    is_told_ = true;
+    keep();
   }
 
  private:
@@ -67,6 +70,33 @@ class MarketGate : public Broadcaster {
       return one.date.text == other.date.text && one.data == other.data;
     }
   };
+
+  /// What stands in the topic is not this generation's: whose it is, and what it is newer than.
+  void keep() const {
+    if (!database_) return;
+    Json kept = {{"told", day_text(*told_day_)}, {"stands", is_told_}};
+    if (is_told_ && last_row_) {
+      kept["row"] = {{"date", last_row_->date.text}, {"data", last_row_->data}};
+    }
+    static_cast<void>(keep_state(kept.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  }
+  void remember() {
+    const std::string text = kept_state();
+    if (text.empty()) return;
+    try {
+      const Json kept = Json::parse(text);
+      const auto day = parse_day(kept.at("told").get<std::string>());
+      if (!day || *day > korean_day(wall_ns())) return;  // some clock was wrong
+      told_day_ = day;
+      is_told_ = kept.at("stands");
+      if (!kept.contains("row")) return;
+      const Json& row = kept["row"];
+      last_row_ = Row{{.text = row.at("date"), .indicator = soci::i_ok}, row.at("data")};
+    } catch (const Json::exception& error) {
+      log(LogLevel::kError,
+          std::string("what a producer sent before is not known: ") + error.what());
+    }
+  }
 
   void send(const std::string& update) {
     // A `latest` topic: publish never answers BUSY.
@@ -136,11 +166,13 @@ class MarketGate : public Broadcaster {
     if (row == last_row_) return;
     // What a producer has sent while there was no database is newer than its first row, and than
     // any row of an earlier day; and so is what was published of a row that is broken now.
-    const bool is_old = (!last_row_ && told_day_) || (told_day_ && day < *told_day_);
+    const bool is_old = (!last_row_ && is_told_) || (told_day_ && day < *told_day_);
     const bool is_older = !is_newest && last_row_ && day < *last_row_->date.day();
     if (is_older) return;
     last_row_ = row;
-    if (!is_old) send(update);
+    if (is_old) return;
+    send(update);
+    if (std::exchange(is_told_, false)) keep();
   }
 
   /// Once, until it is another.
@@ -178,6 +210,7 @@ class MarketGate : public Broadcaster {
   std::vector<std::string> told_left_out_;
   std::string told_health_;            // the detail
   std::optional<KoreanDay> told_day_;  // when a producer has sent something last
+  bool is_told_ = false;               // no row was published since
   std::optional<Row> last_row_;
   std::optional<Database> database_;
 };

@@ -110,7 +110,7 @@ Failover::Verdict Failover::on_kept(std::size_t at, std::string_view key) {
   return found == items_.end() ? Verdict::kUnwanted : verdict_on(at, found->second);
 }
 
-Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) const {
+Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) {
   if (is_behind_what_stands(at, item)) return Verdict::kStands;
   if (server_of(item) != at) {
     const bool may_serve_later = members_[at].condition == Condition::kRecovering && has(at, item);
@@ -118,7 +118,8 @@ Failover::Verdict Failover::verdict_on(std::size_t at, Item& item) const {
   }
   // Whoever stands behind has to deliver it anew before it serves it: it may not have it any more.
   for (std::size_t behind = at + 1; behind < item.seen.size(); ++behind) item.seen[behind].life = 0;
-  item.last = {at, item.seen[at].truth};
+  const Published published{at, item.seen[at].truth};
+  has_news_ |= std::exchange(item.last, published) != published;
   return Verdict::kServes;
 }
 
@@ -268,7 +269,7 @@ Failover::Standing Failover::standing() const {
     if (const std::size_t server = server_of(item); server < none) {
       // Where its own source is well, what stands is simply its last trade.
       const std::size_t by = is_behind_what_stands(server, item) ? item.last.by : server;
-      if (by == server || members_[by].condition == Condition::kHealthy) {
+      if (by == server || (by < none && members_[by].condition == Condition::kHealthy)) {
         serves[by] = true;
       } else {
         standing.is_last_standing = true;

@@ -97,6 +97,14 @@ class Failover {
   /// After conditions have changed: what is to become of a quote that was kLater. kWaits: it is
   /// not needed any more.
   [[nodiscard]] Verdict on_kept(std::size_t at, std::string_view key);
+  /// What it remembers of what was published, for the next generation: what decides across sources.
+  [[nodiscard]] std::string memory();
+  /// It is not what memory() answered last, or what it was given.
+  [[nodiscard]] bool has_news() const { return has_news_; }
+  /// What an earlier generation remembered. A day to come is left out: some clock was wrong. Throws
+  /// std::runtime_error: it is none. REQUIRES: before anything is delivered.
+  void remember(std::string_view memory, Now now);
+
   /// Once a second is enough. True: the condition of a source has changed.
   bool on_time(Now now);
 
@@ -133,8 +141,9 @@ class Failover {
     std::optional<Truth> truth;  // of what it delivered last; none: simulated
   };
   struct Published {
-    std::size_t by = 0;
+    std::size_t by = 0;  // members_.size(): a source that there is no more
     std::optional<Truth> truth;
+    friend bool operator==(const Published&, const Published&) = default;
   };
   struct Item {
     explicit Item(std::size_t sources) : seen(sources) {}
@@ -151,7 +160,7 @@ class Failover {
   [[nodiscard]] bool is_served_before(std::size_t at, const Item& item) const;
   [[nodiscard]] bool is_behind_what_stands(std::size_t at, const Item& item) const;
   [[nodiscard]] std::vector<Behind> behind_of(std::size_t at) const;
-  [[nodiscard]] Verdict verdict_on(std::size_t at, Item& item) const;
+  [[nodiscard]] Verdict verdict_on(std::size_t at, Item& item);
   [[nodiscard]] const char* fault_of(std::size_t at, const Standing& standing) const;
   [[nodiscard]] bool is_idle_behind(std::size_t at) const;
   [[nodiscard]] bool expects_data(const Member& member, Now now) const;
@@ -166,6 +175,7 @@ class Failover {
   /// clients ask for.
   std::map<std::string, Published> given_up_;
   KoreanDay last_full_day_;  // at the last look
+  bool has_news_ = false;
 };
 
 }  // namespace broadcast

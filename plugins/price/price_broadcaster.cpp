@@ -58,9 +58,27 @@ void PriceBroadcaster::on_config(std::string_view json) {
 
 void PriceBroadcaster::on_start() {
   define_metrics();
+  remember();
   for (std::size_t at = 0; at < sources_.size(); ++at) sources_[at]->start(events_of(at));
   settle();
   every(kTick, [this] { settle(); });
+}
+
+void PriceBroadcaster::on_stop(std::chrono::nanoseconds /*deadline*/) { keep_memory(); }
+
+/// What the generation before this one has published still stands in its topics.
+void PriceBroadcaster::remember() {
+  const std::string kept = kept_state();
+  if (kept.empty()) return;
+  try {
+    failover_->remember(kept, now());
+  } catch (const std::runtime_error& error) {
+    log(LogLevel::kError, std::string("what was published before is not known: ") + error.what());
+  }
+}
+
+void PriceBroadcaster::keep_memory() {
+  if (failover_->has_news()) static_cast<void>(keep_state(failover_->memory()));
 }
 
 void PriceBroadcaster::on_demand(std::string_view topic, std::int64_t subscribers,
@@ -191,6 +209,7 @@ void PriceBroadcaster::settle() {
     if (wanted.empty()) lacks_[at].clear();  // it is not asked any more, and will not say
     sources_[at]->want(wanted);
   }
+  keep_memory();
   report_standing();
 }
 

@@ -39,6 +39,7 @@ class PriceBroadcaster : public Broadcaster {
 
   void on_config(std::string_view json) final;
   void on_start() final;
+  void on_stop(std::chrono::nanoseconds deadline) final;
   void on_demand(std::string_view topic, std::int64_t subscribers, bool replay) final;
 
  private:
@@ -60,6 +61,8 @@ class PriceBroadcaster : public Broadcaster {
   void refuse(Refusal refusal, std::size_t count);
   void settle_soon();
   void settle();
+  void remember();
+  void keep_memory();
   void report_standing();
   [[nodiscard]] std::int64_t serving_since_ns(const Failover::Standing& standing);
   [[nodiscard]] bool is_urgent(const Failover::Standing& standing) const;

@@ -107,6 +107,23 @@ struct Probe {
     return BC_OK;
   }
 
+  const bc_ext_state* state() const {
+    return static_cast<const bc_ext_state*>(host->get_extension(host, BC_EXT_STATE));
+  }
+
+  /// {"do":"keep","state":"abc"}
+  bc_status keep(std::string_view order) const {
+    constexpr std::string_view kKey = "\"state\":\"";
+    const std::string_view text = order.substr(order.find(kKey) + kKey.size());
+    return state()->set(host, borrow(text.substr(0, text.find('"'))));
+  }
+
+  void tell_kept() const {
+    std::string kept(64, '\0');
+    const std::int64_t size = state()->get(host, kept.data(), kept.size());
+    if (size > 0) tell("kept " + kept.substr(0, static_cast<std::size_t>(size)));
+  }
+
   bc_status obey(std::string_view order) const {
     const auto is = [&](const char* what) {
       return order.find(std::string("\"do\":\"") + what + '"') != std::string_view::npos;
@@ -139,6 +156,7 @@ struct Probe {
       throw std::runtime_error("having published one");
     }
     if (is("metric")) return record_all();
+    if (is("keep")) return keep(order);
     if (is("post")) return host->post(host, 7, nullptr);
     if (is("timer")) return host->timer(host, 9, 0, 0);
     if (is("post_and_throw")) {
@@ -167,6 +185,7 @@ bc_status handle(void* self, const bc_event* event) {
       return probe.reach("CONFIG");
     case BC_EV_START:
       probe.tell("START");
+      probe.tell_kept();
       probe.define_metrics();
       return probe.reach("START");
     case BC_EV_TIMER:

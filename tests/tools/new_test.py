@@ -38,9 +38,9 @@ class NewTest(unittest.TestCase):
         self.assertIn("100% tests passed", self.must("ctest", "--test-dir", build, "--output-on-failure", "--no-tests=error"))
         return build / f"lib{name}.so"
 
-    def expect_good(self, name, topic, compilers, *arguments):
+    def expect_good(self, name, topic, compilers, *arguments, new=()):
         project = self.directory / name
-        written = run("plugin", "new", name, "--topic", topic, cwd=self.directory)
+        written = run("plugin", "new", name, "--topic", topic, *new, cwd=self.directory)
         self.assertEqual(written.returncode, 0, written.stderr)
         self.assertEqual({file.name for file in project.iterdir()},
                          {"CMakeLists.txt", f"{name}.cpp", f"{name}_test.cpp", f"{name}.yaml", "README.md"})
@@ -61,6 +61,9 @@ class NewTest(unittest.TestCase):
 
     def test_a_polled_topic(self):
         self.expect_good("rates", "rate:{pair}", ("clang++",))
+
+    def test_one_that_takes_posts(self):
+        self.expect_good("news", "news:{ticker}", ("clang++",), "--message", '{"title":"A"}', new=("--accepts",))
 
     def test_overwrites_nothing(self):
         project = self.directory / "mine"

@@ -17,9 +17,11 @@ std::string refusal_of(const std::string& name, const std::string& topic) {
 }
 
 TEST(ScaffoldTest, LeavesNoPlaceholderOfItsOwn) {
-  for (const char* const topic : {"signal:jongga", "price:{ticker}", "market-gate"}) {
-    for (const ScaffoldFile& file : plan_scaffold("jongga_signal", topic)) {
-      EXPECT_EQ(file.text.find('@'), std::string::npos) << file.name;
+  for (const Origin origin : {Origin::kOfTopic, Origin::kPosts}) {
+    for (const char* const topic : {"signal:jongga", "price:{ticker}", "market-gate"}) {
+      for (const ScaffoldFile& file : plan_scaffold("jongga_signal", topic, origin)) {
+        EXPECT_EQ(file.text.find('@'), std::string::npos) << file.name;
+      }
     }
   }
 }
@@ -34,6 +36,14 @@ TEST(ScaffoldTest, TakesSignalsOnASignalTopicAndPollsForAnyOther) {
             std::string::npos);
   EXPECT_NE(source("price:{ticker}").find("on_demand"), std::string::npos);
   EXPECT_NE(source("signal:{name}").find("on_demand"), std::string::npos);
+}
+
+TEST(ScaffoldTest, TakesPostsOfAnyTopicWhereItIsToldTo) {
+  for (const char* const topic : {"signal:jongga", "news:{ticker}", "market-gate"}) {
+    const std::string source = plan_scaffold("news", topic, Origin::kPosts)[1].text;
+    EXPECT_NE(source.find("on_message"), std::string::npos);
+    EXPECT_NE(source.find("\"pattern\":\"" + std::string(topic) + '"'), std::string::npos);
+  }
 }
 
 TEST(ScaffoldTest, RefusesNamesThatNoPluginCanHave) {

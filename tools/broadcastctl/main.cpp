@@ -50,9 +50,10 @@ std::string file_name(const std::string& path) {
   return std::filesystem::path(path).filename().string();
 }
 
-int write_new(const std::string& name, const std::string& topic, const std::string& directory) {
+int write_new(const std::string& name, const std::string& topic, Origin origin,
+              const std::string& directory) {
   const std::string where = directory.empty() ? name : directory;
-  const auto files = plan_scaffold(name, topic);
+  const auto files = plan_scaffold(name, topic, origin);
   write_scaffold(where, files);
   for (const ScaffoldFile& file : files) print(where + "/" + file.name + "\n");
   print("Next: cd " + where +
@@ -140,8 +141,12 @@ class CommandLine {
                           "what it publishes: signal:x takes signals, any other (price:{ticker}) "
                           "is polled")
               ->required();
+          command.add_flag("--accepts", accepts_, "it takes what producers post, of any shape");
           command.add_option("--directory", directory_, "for its files; default: its name");
-          return [this] { return write_new(name_, topic_, directory_); };
+          return [this] {
+            return write_new(name_, topic_, accepts_ ? Origin::kPosts : Origin::kOfTopic,
+                             directory_);
+          };
         });
     add(plugin, "inspect", "print a plugin's manifest; runs none of its code",
         [this](CLI::App& command) {
@@ -330,6 +335,7 @@ class CommandLine {
   std::vector<std::string> only_;
   int telling_ = 1;
   bool as_json_ = false;
+  bool accepts_ = false;
   std::vector<std::string> arguments_;  // as they were given
   bool in_this_process_ = false;
 };

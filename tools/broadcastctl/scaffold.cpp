@@ -79,6 +79,8 @@ constexpr std::string_view kPolling =
 #include <nlohmann/json.hpp>
 
 #include <broadcast/broadcaster.hpp>
+#include <broadcast/config.hpp>
+#include <broadcast/units.hpp>
 
 class @CLASS@ : public broadcast::Broadcaster {
  public:
@@ -87,8 +89,8 @@ class @CLASS@ : public broadcast::Broadcaster {
  protected:
   // Checked against the schema below, with its defaults filled in.
   void on_config(std::string_view json) override {
-    const auto config = nlohmann::json::parse(json);
-    interval_ = *broadcast::parse_duration(config.at("interval").get_ref<const std::string&>());
+    const broadcast::Config config(json);
+    interval_ = config.duration("interval");
   }
 
   void on_start() override {
@@ -146,6 +148,71 @@ TEST(@CLASS@Test, PollsWhileSomebodySubscribes) {
   host.advance(std::chrono::seconds(3));
   EXPECT_EQ(host.published("@SAMPLE@").size(), 4U);
   EXPECT_TRUE(host.misuse().empty());
+}
+
+}  // namespace
+)";
+
+constexpr std::string_view kPosts =
+    R"(// Takes what producers post to @TOPIC@, checks it, and publishes it.
+
+#include <cstddef>
+
+#include <broadcast/broadcaster.hpp>
+#include <broadcast/fields.hpp>
+#include <broadcast/units.hpp>
+
+class @CLASS@ : public broadcast::Broadcaster {
+ public:
+  using Broadcaster::Broadcaster;
+
+ protected:
+  // What must a post have? One without it is refused, and its producer reads where: "@NAME@.title:
+  // missing".
+  void on_message(const broadcast::Message& message) override {
+    const broadcast::Json sent = broadcast::parse_json(message.payload);
+    const broadcast::Field item(sent, "@NAME@");
+    require_string(item.at("title"), kMaxTitleBytes);
+    if (const auto url = item.find("url")) require_string(*url);
+
+    const broadcast::Json update = {{"type", "@NAME@_update"},
+                                    {"timestamp", broadcast::iso_timestamp(wall_ns())},
+                                    {"data", sent}};
+    const auto result = publish(message.topic, update.dump());
+    if (result == broadcast::PublishResult::kBusy) throw broadcast::Busy("the host is full");
+  }
+
+ private:
+  static constexpr std::size_t kMaxTitleBytes = 256;
+};
+
+BROADCAST_PLUGIN(@CLASS@, "@NAME@", "0.1.0",
+                 R"~("topics":[{"pattern":"@TOPIC@",@MATCH@"delivery":"all"}])~")
+)";
+
+constexpr std::string_view kPostsTest = R"(#include <gtest/gtest.h>
+
+#include <broadcast/testing.hpp>
+
+namespace {
+
+TEST(@CLASS@Test, PublishesWhatProducersPost) {
+  broadcast::FakeHost host(BROADCAST_PLUGIN_PATH, "{}");
+  host.start();
+  EXPECT_EQ(host.message("@SAMPLE@", R"~({"title":"Results are out"})~").status, BC_OK);
+  EXPECT_EQ(host.last("@SAMPLE@")["type"], "@NAME@_update");
+  EXPECT_EQ(host.last("@SAMPLE@")["data"]["title"], "Results are out");
+  EXPECT_TRUE(host.misuse().empty());
+}
+
+TEST(@CLASS@Test, RefusesAPostWithoutTitle) {
+  broadcast::FakeHost host(BROADCAST_PLUGIN_PATH, "{}");
+  host.start();
+  EXPECT_EQ(host.message("@SAMPLE@", R"~({"url":"https://example.com"})~").text,
+            "@NAME@.title: missing");
+  EXPECT_EQ(host.message("@SAMPLE@", R"~({"title":"A","url":7})~").text,
+            "@NAME@.url: expected text, got 7");
+  EXPECT_TRUE(host.published("@SAMPLE@").empty());
 }
 
 }  // namespace
@@ -221,6 +288,19 @@ std::string type_of(const std::string& topic) {
   return result;
 }
 
+struct Sources {
+  std::string_view plugin;
+  std::string_view test;
+  const char* config;  // an example of it
+};
+
+Sources sources_for(const std::string& topic, Origin origin) {
+  if (origin == Origin::kPosts) return {kPosts, kPostsTest, "{}"};
+  const bool is_signal = topic.starts_with("signal:") && topic.find('{') == std::string::npos;
+  if (is_signal) return {kSignal, kSignalTest, "{}"};
+  return {kPolling, kPollingTest, "{interval: 5s}"};
+}
+
 std::string filled(std::string_view text,
                    const std::vector<std::pair<std::string_view, std::string>>& words) {
   std::string result(text);
@@ -235,12 +315,13 @@ std::string filled(std::string_view text,
 
 }  // namespace
 
-std::vector<ScaffoldFile> plan_scaffold(const std::string& name, const std::string& topic) {
+std::vector<ScaffoldFile> plan_scaffold(const std::string& name, const std::string& topic,
+                                        Origin origin) {
   check_name(name);
   check_topic(topic);
   const std::size_t brace = topic.find('{');
   const bool has_placeholder = brace != std::string::npos;
-  const bool is_signal = topic.starts_with("signal:") && !has_placeholder;
+  const Sources sources = sources_for(topic, origin);
   const std::vector<std::pair<std::string_view, std::string>> words = {
       {"@NAME@", name},
       {"@CLASS@", class_of(name)},
@@ -248,10 +329,10 @@ std::vector<ScaffoldFile> plan_scaffold(const std::string& name, const std::stri
       {"@TYPE@", type_of(topic)},
       {"@SAMPLE@", has_placeholder ? topic.substr(0, brace) + "005930" : topic},
       {"@MATCH@", has_placeholder ? R"("match":"[0-9A-Za-z]+",)" : ""},
-      {"@CONFIG@", is_signal ? "{}" : "{interval: 5s}"}};
+      {"@CONFIG@", sources.config}};
   return {{"CMakeLists.txt", filled(kCMake, words)},
-          {name + ".cpp", filled(is_signal ? kSignal : kPolling, words)},
-          {name + "_test.cpp", filled(is_signal ? kSignalTest : kPollingTest, words)},
+          {name + ".cpp", filled(sources.plugin, words)},
+          {name + "_test.cpp", filled(sources.test, words)},
           {name + ".yaml", filled(kYaml, words)},
           {"README.md", filled(kReadme, words)}};
 }

@@ -77,6 +77,7 @@ struct Stage::Parts {
                                   {.hub = hub,
                                    .clients = &clients,
                                    .cache = &cache,
+                                   .states = &states,
                                    .before = [this](std::string_view what) {
                                      if (what == "TIMER") ++timers;
                                      if (what == "POST") ++posts;
@@ -95,6 +96,7 @@ struct Stage::Parts {
   NoCache cache;
   std::atomic<std::uint64_t> timers{0};
   std::atomic<std::uint64_t> posts{0};
+  PluginStates states;
   std::shared_ptr<PluginRunner> runner;
 };
 
@@ -163,6 +165,7 @@ class Raw {
                    .owner = nobody_,
                    .clients = &clients_,
                    .cache = &cache_,
+                   .states = &states_,
                    .inbox = inbox_,
                    .counters = counters_,
                    .metrics = metrics_}) {
@@ -268,6 +271,7 @@ class Raw {
   Nobody nobody_;
   NoClients clients_;
   NoCache cache_;
+  PluginStates states_;
   PluginLibrary library_;
   HostServices services_;
   void* self_ = nullptr;

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <broadcast/broadcaster.hpp>
+#include <broadcast/config.hpp>
 
 class Rates : public broadcast::Broadcaster {
  public:
@@ -16,17 +18,19 @@ class Rates : public broadcast::Broadcaster {
 
  protected:
   void on_config(std::string_view json) override {
-    const auto config = nlohmann::json::parse(json);
-    directory_ = config.at("directory").get<std::string>();
-    interval_ = *broadcast::parse_duration(config.at("interval").get_ref<const std::string&>());
+    const broadcast::Config config(json);
+    directory_ = config.text("directory");
+    interval_ = config.duration("interval");
   }
 
   void on_start() override {
     reads_ = define_metric(broadcast::MetricKind::kCounter, "reads", "Files that were read");
+    const std::string kept = kept_state();
+    if (!kept.empty()) highs_ = nlohmann::json::parse(kept).get<std::map<std::string, double>>();
     every(interval_, [this] { poll(); });
   }
 
-  // After a start the host tells of every topic that has subscribers, so nothing need be kept.
+  // After a start the host tells of every topic that has subscribers, so that need not be kept.
   void on_demand(std::string_view topic, std::int64_t subscribers, bool /*replay*/) override {
     if (subscribers == 0) {
       wanted_.erase(std::string(topic));
@@ -52,14 +56,27 @@ class Rates : public broadcast::Broadcaster {
     reads_.record(1);
     double rate = 0;
     if (!(file >> rate)) return false;
-    const nlohmann::json update = {{"type", "rate"}, {"data", {{"pair", pair}, {"rate", rate}}}};
+    const nlohmann::json update = {
+        {"type", "rate"},
+        {"data", {{"pair", pair}, {"rate", rate}, {"high", high_of(pair, rate)}}}};
     publish(topic, update.dump());
     return true;
+  }
+
+  // No file says how high it was before: the next generation has to be told.
+  double high_of(const std::string& pair, double rate) {
+    double& high = highs_[pair];
+    if (rate > high) {
+      high = rate;
+      keep_state(nlohmann::json(highs_).dump());
+    }
+    return high;
   }
 
   std::filesystem::path directory_;
   std::chrono::nanoseconds interval_{};
   std::set<std::string> wanted_;
+  std::map<std::string, double> highs_;  // by pair
   broadcast::Metric reads_;
 };
 

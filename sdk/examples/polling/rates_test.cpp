@@ -61,6 +61,14 @@ TEST_F(RatesTest, GoesOnIfItsSuccessorDoesNotStart) {
   EXPECT_EQ(host.published().size(), 2U);
 }
 
+TEST_F(RatesTest, ASuccessorKnowsHowHighItWas) {
+  host.subscribe("rate:EURKRW");
+  write("EURKRW", "1490");
+  EXPECT_EQ(host.replace(nlohmann::json{{"directory", directory.string()}}.dump()), BC_OK);
+  EXPECT_EQ(host.last("rate:EURKRW")["data"]["rate"], 1490);
+  EXPECT_EQ(host.last("rate:EURKRW")["data"]["high"], 1502);
+}
+
 TEST_F(RatesTest, APairThatCannotBeReadIsStaleUntilItCan) {
   host.subscribe("rate:GBPKRW");
   EXPECT_EQ(host.reports().back().state, BC_STATUS_STALE);

@@ -4,7 +4,8 @@
 //
 // Threads: [plugin] the broadcaster's own thread, where the host calls everything virtual here, one
 // call at a time; it may block and hurts only itself. [any] any thread that the plugin owns.
-// Threads that a plugin starts must be joined when its destructor returns. Exceptions never cross
+// Threads that a plugin starts must be joined when its destructor returns; <broadcast/thread.hpp>
+// does it. Exceptions never cross
 // the border: every entry is fenced.
 
 #include <algorithm>
@@ -19,7 +20,9 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include <broadcast/abi.h>
 #include <broadcast/units.hpp>
@@ -269,6 +272,35 @@ class Broadcaster {
   [[nodiscard]] Clients clients() const {
     return {host_, extension<bc_ext_clients>(BC_EXT_CLIENTS)};
   }
+  /// [any] From on_start() to the end of on_stop(): keeps `bytes`, at most 1 MiB, for the
+  /// generations that follow, in place of what was kept. They survive restart, replacement, and
+  /// disabling; where the host has `state.path` its own restart, too, but for the last second
+  /// before a crash. In on_start() it counts once that has returned. False: not offered, or this
+  /// generation is being replaced or has failed. Throws Error: too large, or before on_start().
+  bool keep_state(std::string_view bytes) const {
+    const auto* state = extension<bc_ext_state>(BC_EXT_STATE);
+    if (state == nullptr) return false;
+    const bc_status status = state->set(host_, borrow(bytes));
+    if (status == BC_OK || status == BC_E_REVOKED) return status == BC_OK;
+    throw Error(status, "a state of " + std::to_string(bytes.size()) +
+                            " bytes refused by the host: too large, or not started");
+  }
+  /// [any] From on_start() on: what was kept last, by this generation or one before; empty: nothing
+  /// was, or not offered. Throws Error: before on_start(), when an earlier generation may still
+  /// keep another.
+  [[nodiscard]] std::string kept_state() const {
+    const auto* state = extension<bc_ext_state>(BC_EXT_STATE);
+    if (state == nullptr) return {};
+    std::string bytes;
+    for (;;) {  // another thread may keep a larger one between two calls
+      const std::int64_t size = state->get(host_, bytes.data(), bytes.size());
+      if (size == BC_E_REVOKED) return {};
+      if (size < 0) throw Error(static_cast<bc_status>(size), "no state before on_start()");
+      const bool is_whole = static_cast<std::size_t>(size) <= bytes.size();
+      bytes.resize(static_cast<std::size_t>(size));
+      if (is_whole) return bytes;
+    }
+  }
   /// [plugin] Before on_start() returns. Empty: not offered, or refused.
   [[nodiscard]] Metric define_metric(MetricKind kind, std::string_view name,
                                      std::string_view help) {
@@ -294,6 +326,7 @@ class Broadcaster {
 
  private:
   friend struct PluginGlue;
+  friend class Thread;
 
   struct Timer {
     std::function<void()> run;
@@ -316,7 +349,7 @@ class Broadcaster {
       case BC_EV_START:
         return on_start();
       case BC_EV_STOP:
-        return on_stop(std::chrono::nanoseconds(event.num));
+        return stop(std::chrono::nanoseconds(event.num));
       case BC_EV_TIMER:
         return on_timer(event.id);
       case BC_EV_POST:
@@ -327,6 +360,24 @@ class Broadcaster {
         return on_message({view(event.topic), view(event.source), view(event.data)});
       default:
         return;  // kinds of a newer host
+    }
+  }
+  /// Threads are told before on_stop(), which may wake what they wait for, and joined after it.
+  void stop(std::chrono::nanoseconds deadline) {
+    struct Joined {
+      Broadcaster& self;
+      ~Joined() { self.join_threads(); }
+    };
+    takes_threads_ = false;
+    const Joined joined{*this};
+    for (std::jthread* thread : threads_) thread->request_stop();
+    on_stop(deadline);
+  }
+  void join_threads() {
+    takes_threads_ = false;
+    for (std::jthread* thread : threads_) thread->request_stop();
+    for (std::jthread* thread : threads_) {
+      if (thread->joinable()) thread->join();
     }
   }
   void on_timer(TimerId id) {
@@ -345,6 +396,8 @@ class Broadcaster {
   std::map<TimerId, Timer> timers_;
   TimerId last_timer_ = 0;
   std::uint32_t last_metric_ = 0;
+  bool takes_threads_ = false;
+  std::vector<std::jthread*> threads_;  // of each Thread that there is
 };
 
 /// Between the C entry points and a Broadcaster. Used by BROADCAST_PLUGIN.
@@ -383,6 +436,7 @@ struct PluginGlue {
       auto instance = std::make_unique<Instance>();
       instance->host = host;
       instance->broadcaster = std::make_unique<T>(host);
+      instance->broadcaster->takes_threads_ = true;
       *self = instance.release();
     });
   }
@@ -394,7 +448,10 @@ struct PluginGlue {
   }
   static void destroy(void* self) noexcept {
     const std::unique_ptr<Instance> instance(static_cast<Instance*>(self));
-    static_cast<void>(fence(instance->host, [&] { instance->broadcaster.reset(); }));
+    static_cast<void>(fence(instance->host, [&] {
+      instance->broadcaster->join_threads();  // before any member that they use is gone
+      instance->broadcaster.reset();
+    }));
   }
 };
 

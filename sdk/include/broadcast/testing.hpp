@@ -160,6 +160,9 @@ class FakeHost {
   [[nodiscard]] const std::vector<std::string>& dropped_cache() const {
     return record_.dropped_cache;
   }
+  /// What it keeps from one generation to the next (bc.state/1). Given to another FakeHost as
+  /// `Options{.state = …}`, that is a restart of the host.
+  [[nodiscard]] const std::string& kept_state() const { return record_.state; }
   /// By name; histograms keep the sum of what was observed.
   [[nodiscard]] const std::map<std::string, double>& metrics() const { return record_.metrics; }
   /// What no broadcaster may do, in words: publish before START or after STOP, on a topic it does
@@ -167,7 +170,7 @@ class FakeHost {
   /// 256 KiB; a timer, a metric or fail() from a foreign thread; a metric that was not defined, was
   /// defined after START, twice or with a bad name; a state that there is not; an exception across
   /// the border; a call by a thread that was not joined; what a host would not send to all, close,
-  /// ping by or drop.
+  /// ping by or drop; a state before START, after STOP, or larger than 1 MiB.
   [[nodiscard]] const std::vector<std::string>& misuse() const { return record_.misuse; }
   /// Since the start of virtual time.
   [[nodiscard]] std::chrono::nanoseconds now() const {

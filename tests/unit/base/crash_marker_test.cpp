@@ -116,12 +116,9 @@ TEST_F(CrashMarkerTest, CountsNothingForOtherCallbacksAndOtherEnds) {
   live([](CrashMarker& marker) {                    // by another process
     CallbackPlace place(&marker, "price", 1, kBuild);
     const CallbackMark mark(place, Callback::kStart);
-    const pid_t parent = ::getpid();
-    if (::fork() == 0) {
-      ::kill(parent, SIGSEGV);
-      ::_exit(0);
-    }
-    for (;;) ::pause();
+    // Late enough for TSan, which takes no such signal in fork() or pause().
+    if (::fork() == 0) ::execl("/bin/sh", "sh", "-c", "kill -ABRT $PPID", nullptr);
+    for (;;) std::this_thread::yield();
   });
   live([](CrashMarker& marker) {  // of another thread
     CallbackPlace place(&marker, "price", 1, kBuild);
@@ -251,6 +248,9 @@ TEST_F(CrashMarkerTest, MorePlacesThanItHasAreDoneWithout) {
 }
 
 TEST_F(CrashMarkerTest, AFileThatIsCutUnderItCostsTheMarkerOnly) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "its atomics hold a lock of its own while they fault";
+#endif
   const pid_t child = ::fork();
   if (child == 0) {
     tell_last_words(LogFormat::kText);

@@ -75,6 +75,7 @@ class HostServicesTest : public testing::Test {
                                          .owner = owner,
                                          .clients = &clients,
                                          .cache = &cache,
+                                         .states = &listening.states(),
                                          .inbox = inbox,
                                          .counters = counters,
                                          .metrics = metrics});
@@ -421,6 +422,96 @@ TEST_F(HostServicesTest, TheLogSaysWhyAMessageIsRefusedOnceAMinute) {
             1);
   EXPECT_EQ(log.count_of("refused"), 1);
   EXPECT_EQ(counters.get(Counter::kPublishInvalid), 2U);
+}
+
+TEST_F(HostServicesTest, KeepsAStateFromStartUntilItIsSuspendedOrRevoked) {
+  const auto* state = extension<bc_ext_state>(BC_EXT_STATE);
+  const auto kept = [&] {
+    const PluginState bytes = listening.states().get("price");
+    return bytes == nullptr ? "" : *bytes;
+  };
+  EXPECT_EQ(state->set(host, lend("early")), BC_E_INVALID) << "before START";
+  EXPECT_EQ(state->get(host, nullptr, 0), BC_E_INVALID);
+  services->open();
+  services->started();
+  EXPECT_EQ(state->get(host, nullptr, 0), 0);
+  EXPECT_EQ(state->set(host, {nullptr, 3}), BC_E_INVALID);
+  EXPECT_EQ(state->set(host, lend("one")), BC_OK);
+  bc_status elsewhere = BC_E_INVALID;
+  std::thread([&] { elsewhere = state->set(host, lend(std::string_view("t\0wo", 4))); }).join();
+  EXPECT_EQ(elsewhere, BC_OK);
+  std::string bytes(3, '.');
+  EXPECT_EQ(state->get(host, bytes.data(), bytes.size()), 4) << "nothing is copied in part";
+  EXPECT_EQ(bytes, "...");
+  bytes.resize(8, '.');
+  EXPECT_EQ(state->get(host, bytes.data(), bytes.size()), 4);
+  EXPECT_EQ(bytes, std::string("t\0wo.", 5).substr(0, 4) + "....");
+  services->suspend();
+  EXPECT_EQ(state->set(host, lend("late")), BC_E_REVOKED);
+  EXPECT_EQ(state->get(host, bytes.data(), bytes.size()), BC_E_REVOKED);
+  services->resume();
+  EXPECT_EQ(state->set(host, lend("again")), BC_OK);
+  services->revoke();
+  EXPECT_EQ(state->set(host, lend("late")), BC_E_REVOKED);
+  EXPECT_EQ(kept(), "again");
+  serve(listening.hub());
+  services->open();
+  services->started();
+  EXPECT_EQ(extension<bc_ext_state>(BC_EXT_STATE)->set(host, {nullptr, 0}), BC_OK);
+  EXPECT_EQ(listening.states().get("price"), nullptr) << "forgotten";
+}
+
+TEST_F(HostServicesTest, AStateThatIsSetInStartCountsOnceThatHasReturned) {
+  listening.states().set("price", std::make_shared<const std::string>("before"));
+  for (const bool has_failed : {true, false}) {
+    serve(listening.hub());
+    const auto* state = extension<bc_ext_state>(BC_EXT_STATE);
+    services->open();
+    EXPECT_EQ(state->set(host, lend("new")), BC_OK);
+    std::string bytes(3, '.');
+    EXPECT_EQ(state->get(host, bytes.data(), bytes.size()), 3);
+    EXPECT_EQ(bytes, "new") << "it reads its own";
+    EXPECT_EQ(*listening.states().get("price"), "before");
+    has_failed ? services->revoke() : static_cast<void>(services->started());
+  }
+  EXPECT_EQ(*listening.states().get("price"), "new");
+}
+
+TEST_F(HostServicesTest, NoThreadSetsAStateOnceItIsSuspended) {
+  const auto* state = extension<bc_ext_state>(BC_EXT_STATE);
+  services->open();
+  services->started();
+  std::vector<std::jthread> threads;
+  for (const char fill : {'a', 'b', 'c'}) {
+    threads.emplace_back([this, state, fill](const std::stop_token& end) {
+      const std::string bytes(100, fill);
+      while (!end.stop_requested()) static_cast<void>(state->set(host, lend(bytes)));
+    });
+  }
+  for (int i = 0; i < 200; ++i) {
+    services->suspend();
+    const PluginState last = listening.states().get("price");
+    for (int turn = 0; turn < 20; ++turn) std::this_thread::yield();
+    EXPECT_EQ(listening.states().get("price"), last);
+    services->resume();
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(HostServicesTest, RefusesAStateThatIsTooLargeCountsItAndSaysSoOnceAMinute) {
+  const test::CapturedLog log;
+  const auto* state = extension<bc_ext_state>(BC_EXT_STATE);
+  services->open();
+  services->started();
+  const std::string largest(BC_STATE_BYTES, 'x');
+  EXPECT_EQ(state->set(host, lend(largest)), BC_OK);
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(state->set(host, lend(largest + "x")), BC_E_INVALID);
+  EXPECT_EQ(*listening.states().get("price"), largest);
+  EXPECT_EQ(counters.get(Counter::kStateRefused), 2U);
+  EXPECT_EQ(log.count_of("warning price: a state of 1048577 bytes refused: at most 1048576 are "
+                         "kept; what it set before stays\n"),
+            1);
+  EXPECT_EQ(log.count_of("refused"), 1);
 }
 
 TEST_F(HostServicesTest, LogsInOneLineUnderItsName) {

@@ -189,6 +189,13 @@ TEST_F(PluginRunnerTest, GivesAFailedInstanceItsStop) {
   EXPECT_EQ(count(Counter::kPluginExceptions), 2u);
 }
 
+TEST_F(PluginRunnerTest, WhatItKeepsIsThereAfterARestart) {
+  start();
+  EXPECT_EQ(ask(*runner, R"({"do":"keep","state":"abc"})").outcome, Outcome::kAccepted);
+  ask(*runner, R"({"do":"throw"})");
+  EXPECT_TRUE(listening.wait_for_event("kept abc"));
+}
+
 TEST_F(PluginRunnerTest, RestartsAtThePluginsOwnRequestWithoutCountingAnException) {
   start();
   ASSERT_TRUE(listening.wait_for_event("START"));
@@ -610,6 +617,31 @@ TEST_F(ReplaceTest, TheNextStartsBeforeTheOldOneStopsAndNothingOfItIsLeft) {
   EXPECT_TRUE(listening.wait_for_event("START"));
   // STOP of the old one is not heard: it was revoked before.
   EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
+}
+
+TEST_F(ReplaceTest, TheNextStartReadsWhatTheOldOneKeptLastAndNothingComesAfterIt) {
+  start_and_wait(options(R"({"in":"STOP","do":"keep","state":"too late"})"));
+  for (const char* state : {"first", "last"}) {
+    ask(*runner, R"({"do":"keep","state":")" + std::string(state) + "\"}");
+  }
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_TRUE(listening.wait_for_event("kept last"));
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_TRUE(listening.wait_for_event("kept last"));
+}
+
+TEST_F(ReplaceTest, AnExclusiveOneMayKeepUntilItsStopHasReturned) {
+  start_and_wait(options(R"({"in":"STOP","do":"keep","state":"in STOP"})"));
+  EXPECT_EQ(change(spec("{}", "exclusive")), "");
+  EXPECT_TRUE(listening.wait_for_event("kept in STOP"));
+}
+
+TEST_F(ReplaceTest, WhatItKeepsIsThereAfterItWasSwitchedOff) {
+  start_and_wait();
+  ask(*runner, R"({"do":"keep","state":"abc"})");
+  EXPECT_EQ(change(std::nullopt), "");
+  EXPECT_EQ(change(spec()), "");
+  EXPECT_TRUE(listening.wait_for_event("kept abc"));
 }
 
 TEST_F(ReplaceTest, LoadsInTheBackgroundBesideOneThatServesAndCallsBackInFront) {

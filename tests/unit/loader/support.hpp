@@ -79,7 +79,8 @@ class ListeningHub {
   }
 
   TopicHub& hub() { return hub_; }
-  PluginRunner::Surroundings surroundings() { return {.hub = hub_}; }
+  PluginStates& states() { return states_; }
+  PluginRunner::Surroundings surroundings() { return {.hub = hub_, .states = &states_}; }
 
   TopicPtr subscribe(std::string_view topic) {
     auto result = hub_.join(topic, shard_);
@@ -146,6 +147,7 @@ class ListeningHub {
   Counters counters_;
   Inbox inbox_;
   TopicHub hub_;
+  PluginStates states_;
   std::size_t shard_ = 0;
 };
 

@@ -105,11 +105,19 @@ TEST_F(MarketGateTest, RefusesWithTheFieldThatIsWrong) {
 
 class MarketGateDatabaseTest : public ::testing::Test {
  protected:
+  [[nodiscard]] std::string config(const json& holidays = json::array()) const {
+    return json{{"database", file.url()}, {"interval", "30s"}, {"holidays", holidays}}.dump();
+  }
   void start(const std::string& day = "2026-02-05", const json& holidays = json::array()) {
-    const json config{{"database", file.url()}, {"interval", "30s"}, {"holidays", holidays}};
-    host = std::make_unique<FakeHost>(plugin_path("market_gate"), config.dump(),
+    host = std::make_unique<FakeHost>(plugin_path("market_gate"), config(holidays),
                                       FakeHost::Options{.wall_start_ns = seoul(day + " 11:40:00")});
     host->start();
+  }
+  /// And waits until the new one has read the database.
+  void replace() {
+    const std::size_t before = host->reports().size();
+    ASSERT_EQ(host->replace(config()), BC_OK);
+    ASSERT_TRUE(advance_until([&] { return host->reports().size() > before; }));
   }
   void insert(const std::string& date, const std::string& gate, const std::string& sectors) {
     file.run("INSERT OR REPLACE INTO market_status VALUES('" + date +
@@ -301,6 +309,26 @@ TEST_F(MarketGateDatabaseTest, ARowOfAnEarlierDayDoesNotReplaceWhatAProducerHasS
   ASSERT_TRUE(wait_for_published(3));
   EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-02");
   EXPECT_EQ(host->published().size(), 3U);
+}
+
+TEST_F(MarketGateDatabaseTest, WhatAProducerHasSentStandsAfterAReplacementUntilTheRowIsAnother) {
+  file.create();
+  insert("2026-01-30", "GREEN", "[]");
+  start("2026-02-02");
+  ASSERT_TRUE(wait_for_published(1));
+  ASSERT_EQ(host->message(kTopic, R"({"status":"RED","level":3})").status, BC_OK);
+  replace();
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "RED");
+  insert("2026-01-30", "YELLOW", "[]");
+  replace();
+  EXPECT_EQ(host->last(kTopic)["data"]["status"], "RED");
+  insert("2026-02-02", "YELLOW", "[]");
+  host->advance(seconds(30));
+  ASSERT_TRUE(wait_for_published(3));
+  EXPECT_EQ(host->published().size(), 3U);
+  EXPECT_EQ(host->last(kTopic)["as_of"], "2026-02-02");
+  replace();
+  ASSERT_TRUE(wait_for_published(4)) << "what stands is the row's, which is read anew";
 }
 
 TEST_F(MarketGateDatabaseTest, ATableWithoutARowThatCanBeUsedIsDegraded) {

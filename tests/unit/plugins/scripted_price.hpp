@@ -19,7 +19,11 @@ namespace broadcast {
 class ScriptedSource final : public PriceSource {
  public:
   explicit ScriptedSource(std::string name) : name_(std::move(name)) { all()[name_] = this; }
-  ~ScriptedSource() override { all().erase(name_); }
+  /// One that has replaced it has its name.
+  ~ScriptedSource() override {
+    const auto found = all().find(name_);
+    if (found != all().end() && found->second == this) all().erase(found);
+  }
   ScriptedSource(const ScriptedSource&) = delete;
   ScriptedSource& operator=(const ScriptedSource&) = delete;
   [[nodiscard]] static ScriptedSource& named(const std::string& name) { return *all().at(name); }

@@ -158,6 +158,82 @@ TEST_F(TradingDayTest, AfterACutTheLastLivePricesStandAndNoDailyRowReplacesThem)
   EXPECT_GT(host->published("price:005930").size(), before);
 }
 
+TEST_F(TradingDayTest, AfterAReplacementTheLastLivePricesStandAndNoDailyRowReplacesThem) {
+  begin_at("09:59:00", kWithDailyRows);
+  day->begin();
+  feed.trade(*host, "005930", 20'800);
+  feed.move_index(*host, 2'610.55);
+  host->subscribe("price:035420");
+  feed.trade(*host, "035420", 180'000);
+  host->unsubscribe("price:035420");
+  const auto published = [&](const char* topic) { return host->published(topic).size(); };
+  const std::size_t before = published("price:005930");
+  const std::size_t index_before = published("market:kospi");
+  const std::size_t others_before = published("price:000660");
+  EXPECT_EQ(host->replace(kWithDailyRows), BC_OK);
+  host->advance(minutes(1));
+  EXPECT_EQ(published("price:005930"), before);
+  EXPECT_EQ(host->last("price:005930")["data"]["price"], 20'800);
+  EXPECT_EQ(published("market:kospi"), index_before);
+  EXPECT_GT(published("price:000660"), others_before) << "of which nothing newer is known";
+  host->subscribe("price:035420");
+  host->advance(minutes(1));
+  EXPECT_EQ(host->last("price:035420")["data"]["price"], 180'000);
+  feed.trade(*host, "005930", 20'900);
+  host->advance(seconds(15));  // it has to prove itself
+  EXPECT_EQ(host->last("price:005930")["data"]["price"], 20'900);
+  EXPECT_THAT(host->errors(), IsEmpty());
+}
+
+TEST_F(TradingDayTest, AfterARestartOfTheHostTheLastLivePricesStandUntilALaterDayHasARow) {
+  begin_at("15:29:00", kWithDailyRows);
+  day->begin();
+  feed.trade(*host, "005930", 20'800);
+  host->stop();
+  const std::string kept = host->kept_state();
+  EXPECT_EQ(kept,
+            R"([{"day":"2026-02-05","live":true,"of":["005930"],"source":"kiwoom_ws"},)"
+            R"({"day":"2026-02-04","live":false,"of":["000660","kospi"],"source":"database"}])");
+  const auto prices_at = [&](std::int64_t wall_ns, const std::string& row_day) {
+    FakeHost next(ScriptedPrice::entry(),
+                  R"({"sources":[{"type":"daily","day":")" + row_day + "\"}]}",
+                  {.state = kept, .wall_start_ns = wall_ns});
+    next.start();
+    next.advance(seconds(10));
+    EXPECT_THAT(next.errors(), IsEmpty());
+    return next.published("price:005930").size();
+  };
+  EXPECT_EQ(prices_at(seoul("2026-02-05 16:00:00"), "2026-02-05"), 0U)
+      << "of a source that is gone";
+  EXPECT_GT(prices_at(seoul("2026-02-06 16:00:00"), "2026-02-06"), 0U);
+  EXPECT_GT(prices_at(seoul("2026-02-03 16:00:00"), "2026-02-03"), 0U) << "some clock was wrong";
+}
+
+TEST_F(TradingDayTest, WhereAHostKeepsNoStateTheDailyRowIsPublishedAfterAReplacement) {
+  auto options = TradingDay::host_options("09:59:00");
+  options.denied = {BC_EXT_STATE};
+  host.emplace(ScriptedPrice::entry(), kWithDailyRows, options);
+  day.emplace(*host, feed, "database", "09:59:00");
+  day->begin();
+  feed.trade(*host, "005930", 20'800);
+  EXPECT_EQ(host->replace(kWithDailyRows), BC_OK);
+  host->advance(minutes(1));
+  EXPECT_EQ(host->last("price:005930")["data"]["price"], 21'000);
+  EXPECT_EQ(host->last("price:005930")["as_of"], "2026-02-04");
+}
+
+TEST_F(TradingDayTest, AStateThatIsNoneIsToldAndNobodyMissesIt) {
+  for (const char* state :
+       {"garbage", "[7]", R"([{"source":"x","day":"no","live":true,"of":[]}])"}) {
+    FakeHost one(ScriptedPrice::entry(), "{}", {.state = state});
+    one.start();
+    one.advance(seconds(10));
+    EXPECT_FALSE(one.published("price:005930").empty());
+    EXPECT_THAT(one.logs().front().text,
+                ::testing::StartsWith("what was published before is not known: "));
+  }
+}
+
 TEST_F(TradingDayTest, TheEveningAfterACutAcrossTheCloseKeepsTheLastLivePrices) {
   begin_at("15:20:00", kWithDailyRows);
   day->begin();

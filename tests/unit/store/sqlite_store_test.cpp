@@ -421,7 +421,7 @@ TEST_F(SqliteStoreOnAFullDiskTest, AsLongAsItIsFullMessagesAreRefusedAndTheFirst
   EXPECT_EQ(log.count_of("cannot be written ("), 1);
 }
 
-TEST_F(SqliteStoreOnAFullDiskTest, LastValuesOutliveAFailedCommitAndPositionsDoNot) {
+TEST_F(SqliteStoreOnAFullDiskTest, LastValuesAndPluginStatesOutliveAFailedCommitAndPositionsDoNot) {
   const TopicPtr price = topic_of("price", Delivery::kLatest);
   {
     RunningStore store(file);
@@ -429,12 +429,14 @@ TEST_F(SqliteStoreOnAFullDiskTest, LastValuesOutliveAFailedCommitAndPositionsDoN
     {
       const FullDisk full(wal_bytes());
       store->post_latest({message_of(price, 4)});
+      store.keep("price", "kept");
       EXPECT_FALSE(store.commit(message_of(a, 2, {"s", "2"})));
     }
     EXPECT_TRUE(store.commit_again(message_of(a, 2)));
   }
   RunningStore again(file);
   EXPECT_THAT(again.seqs("price"), ElementsAre(4));
+  EXPECT_EQ(again.kept("price"), "kept");
   EXPECT_EQ(again->position_of("s"), "1");
 }
 

@@ -162,6 +162,7 @@ class RunningStore {
  public:
   explicit RunningStore(SqliteStore::Options options) : store_(std::move(options), counters_) {
     topics_ = store_.load();
+    kept_ = store_.plugin_states();
     listener_.remember(topics_);
     store_.start(listener_);
   }
@@ -209,6 +210,14 @@ class RunningStore {
     throw std::runtime_error("no topic " + std::string(name));
   }
   [[nodiscard]] const std::vector<StoredTopic>& topics() const { return topics_; }
+  /// What a broadcaster had kept; "": nothing.
+  [[nodiscard]] std::string kept(const std::string& broadcaster) const {
+    const auto found = kept_.find(broadcaster);
+    return found == kept_.end() ? "" : *found->second;
+  }
+  void keep(const std::string& broadcaster, std::string state) {
+    store_.post_plugin_state(broadcaster, std::make_shared<const std::string>(std::move(state)));
+  }
   /// The numbers of its messages.
   [[nodiscard]] std::vector<std::uint64_t> seqs(std::string_view name) const {
     std::vector<std::uint64_t> all;
@@ -221,6 +230,7 @@ class RunningStore {
   FakeListener listener_;
   SqliteStore store_;
   std::vector<StoredTopic> topics_;
+  PluginStateMap kept_;
 };
 
 }  // namespace broadcast

@@ -48,6 +48,7 @@ void append_all(SqliteStore& store, const std::string& name, std::atomic<std::ui
     });
     store.post_latest({message_of(latest, seq)});
     static_cast<void>(store.try_keep_position({"alone:" + name, std::to_string(seq)}));
+    store.post_plugin_state(name, std::make_shared<const std::string>(std::to_string(seq)));
   }
 }
 
@@ -72,6 +73,10 @@ TEST(StoreStressTest, ManyThreadsAppendAndNothingIsLostOrOutOfOrder) {
   EXPECT_TRUE(listener.is_in_order());
   EXPECT_EQ(promised, kThreads * kPerThread);
   EXPECT_EQ(counters.get(Counter::kStoreCommitted), kThreads * kPerThread);
+  const PluginStateMap kept = store.plugin_states();
+  for (std::size_t i = 0; i < kThreads; ++i) {
+    EXPECT_EQ(*kept.at(std::to_string(i)), std::to_string(kPerThread));
+  }
 }
 
 }  // namespace

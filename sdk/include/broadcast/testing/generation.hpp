@@ -68,6 +68,9 @@ class Generation {
     const bc_status status = deliver(event_of(BC_EV_START));
     is_started_ = status == BC_OK;
     if (!is_started_) return status;
+    record_.locked([this] {
+      if (held_state_) record_.state = *std::exchange(held_state_, std::nullopt);
+    });
     const auto subscribers = record_.locked([this] { return record_.subscribers; });
     for (const auto& [topic, count] : subscribers) {
       if (count > 0) demand(topic, count, BC_EVF_REPLAY);
@@ -284,9 +287,15 @@ class Generation {
     static const bc_ext_cache kCache = {[](const bc_host* h, bc_str pattern) -> bc_status {
       return of(h, "drop").drop(std::string(view(pattern)));
     }};
+    static const bc_ext_state kState = {
+        [](const bc_host* h, bc_str state) -> bc_status { return of(h, "set").keep(view(state)); },
+        [](const bc_host* h, char* to, std::size_t capacity) -> std::int64_t {
+          return of(h, "get").recall(to, capacity);
+        }};
     static const std::map<std::string_view, const void*> kAll = {
         {BC_EXT_DEMAND, &kDemand},   {BC_EXT_STATUS, &kStatus},       {BC_EXT_METRICS, &kMetrics},
-        {BC_EXT_CLIENTS, &kClients}, {BC_EXT_HEARTBEAT, &kHeartbeat}, {BC_EXT_CACHE, &kCache}};
+        {BC_EXT_CLIENTS, &kClients}, {BC_EXT_HEARTBEAT, &kHeartbeat}, {BC_EXT_CACHE, &kCache},
+        {BC_EXT_STATE, &kState}};
     const auto found = kAll.find(wanted);
     const bool is_denied = record_.options.denied.contains(std::string(wanted));
     return found == kAll.end() || is_denied ? nullptr : found->second;
@@ -420,6 +429,34 @@ class Generation {
     return BC_OK;
   }
 
+  bc_status keep(std::string_view state) {
+    if (phase_ == Phase::kRevoked) return BC_E_REVOKED;
+    if (phase_ == Phase::kStopped) return record_.misused(BC_E_REVOKED, "state set after STOP");
+    if (phase_ == Phase::kCreated) return record_.misused(BC_E_INVALID, "state set before START");
+    if (state.size() > BC_STATE_BYTES) {
+      return record_.misused(BC_E_INVALID, "a state of " + std::to_string(state.size()) +
+                                               " bytes, more than a host keeps");
+    }
+    // Until START has returned, the generation before may go on.
+    record_.locked([&] {
+      if (is_started_) {
+        record_.state = state;
+      } else {
+        held_state_ = state;
+      }
+    });
+    return BC_OK;
+  }
+  std::int64_t recall(char* to, std::size_t capacity) {
+    if (is_revoked()) return BC_E_REVOKED;
+    if (phase_ == Phase::kCreated) return record_.misused(BC_E_INVALID, "state read before START");
+    return record_.locked([&] {
+      const std::string& state = held_state_ ? *held_state_ : record_.state;
+      if (state.size() <= capacity) state.copy(to, capacity);
+      return static_cast<std::int64_t>(state.size());
+    });
+  }
+
   const bc_entry& entry_;
   Record& record_;
   const nlohmann::json manifest_;
@@ -437,6 +474,7 @@ class Generation {
   std::map<std::uint64_t, Timer> timers_;
   std::condition_variable posted_;
   // Under the record's lock.
+  std::optional<std::string> held_state_;
   bool takes_posts_ = true;
   std::deque<std::pair<std::uint64_t, void*>> posts_;
   std::map<std::uint32_t, Metric> metrics_;

@@ -50,11 +50,12 @@ struct LogLine {
 struct Options {
   std::set<std::string> denied;  ///< extensions that are not offered
   std::int64_t clients = 1;      ///< what bc.clients/1 counts
+  std::string state;             ///< what was kept before, by bc.state/1
   std::int64_t wall_start_ns = 1'770'000'000'000'000'000;
 };
 
 struct Record {
-  explicit Record(Options given) : options(std::move(given)) {}
+  explicit Record(Options given) : options(std::move(given)), state(options.state) {}
 
   template <class F>
   std::invoke_result_t<F> locked(F&& body) {
@@ -80,6 +81,7 @@ struct Record {
   std::vector<CloseIdle> closed_idle;
   std::vector<Heartbeat> heartbeats;
   std::vector<std::string> dropped_cache;
+  std::string state;
   std::map<std::string, double> metrics;
   std::vector<std::string> misuse;
 };

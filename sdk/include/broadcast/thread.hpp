@@ -1,0 +1,72 @@
+#pragma once
+// A thread of a plugin's own that cannot outlive its broadcaster: it is joined before STOP has
+// returned, so nothing of it calls the host afterwards, or runs in a library that is unmapped. What
+// it finds is best brought home by post(). Made and destroyed on the plugin's thread.
+//
+//   void on_start() override {
+//     reader_.emplace(*this, [this](const std::stop_token& stop) {
+//       while (!stop.stop_requested()) {
+//         const auto found = source_.read(std::chrono::seconds(1));
+//         if (found) static_cast<void>(post([this, found] { take(*found); }));
+//       }
+//     });
+//   }
+//   std::optional<broadcast::Thread> reader_;
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <stop_token>
+#include <thread>
+#include <utility>
+
+#include <broadcast/broadcaster.hpp>
+
+namespace broadcast {
+
+class Thread {
+ public:
+  /// [plugin] Begins `run`, which returns soon after its token is asked to stop: before on_stop(),
+  /// by request_stop(), by the destructor. An exception that leaves it is thrown again on the
+  /// plugin's thread, as if a callback had thrown it. `owner` outlives this. Throws Error: in the
+  /// owner's constructor, whose members are not all there yet, or once STOP has begun.
+  Thread(Broadcaster& owner, std::function<void(const std::stop_token&)> run) : owner_(owner) {
+    if (!owner_.takes_threads_) {
+      throw Error(BC_E_INVALID, "a Thread begins between the constructor and on_stop()");
+    }
+    owner_.threads_.push_back(&thread_);
+    try {
+      thread_ = std::jthread([&owner, run = std::move(run)](const std::stop_token& stop) {
+        run_fenced(owner, run, stop);
+      });
+    } catch (...) {
+      leave();
+      throw;
+    }
+  }
+  /// [plugin] Waits until `run` has returned.
+  ~Thread() { leave(); }
+  Thread(const Thread&) = delete;
+  Thread& operator=(const Thread&) = delete;
+
+  /// [any] Does not wait.
+  void request_stop() { thread_.request_stop(); }
+
+ private:
+  static void run_fenced(Broadcaster& owner, const std::function<void(const std::stop_token&)>& run,
+                         const std::stop_token& stop) noexcept {
+    try {
+      run(stop);
+    } catch (...) {
+      const std::exception_ptr thrown = std::current_exception();
+      const bool is_home = owner.post([thrown] { std::rethrow_exception(thrown); });
+      if (!is_home) owner.log(LogLevel::kError, "an exception has ended a thread");
+    }
+  }
+  void leave() { std::erase(owner_.threads_, &thread_); }
+
+  Broadcaster& owner_;
+  std::jthread thread_;  // joined by its destructor
+};
+
+}  // namespace broadcast
