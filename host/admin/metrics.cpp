@@ -115,6 +115,7 @@ constexpr CounterRow kRows[] = {
     closed(Counter::kClosedHeartbeat),
     closed(Counter::kClosedSlow),
     closed(Counter::kClosedFlood),
+    closed(Counter::kClosedMemory),
     admin(Counter::kAdminFull),
     admin(Counter::kAdminBadRequest),
     admin(Counter::kAdminUnauthorized),
@@ -188,6 +189,7 @@ constexpr CounterRow kRows[] = {
     {Counter::kLimitAccepts, kLimit, kLimitHelp, "limit", "accepts_per_second"},
     {Counter::kLimitHandshakes, kLimit, kLimitHelp, "limit", "handshakes"},
     {Counter::kLimitDescriptorsReserve, kLimit, kLimitHelp, "limit", "descriptors_reserve"},
+    {Counter::kLimitMemory, kLimit, kLimitHelp, "limit", "memory"},
     {Counter::kLimitAdminConnections, kLimit, kLimitHelp, "limit", "admin.connections"},
 };
 
@@ -262,6 +264,8 @@ void add_host(Families& all, const HostView& host) {
   gauge("broadcast_shards", "Threads that serve clients.", host.shards);
   gauge("broadcast_connections", "Clients that are connected.", host.clients.client_count());
   gauge("broadcast_pending_bytes", "Frames that wait for clients.", host.census.pending_bytes());
+  gauge("broadcast_client_memory_bytes", "Memory that clients make the host hold (limits.memory).",
+        host.census.held_bytes());
   gauge("broadcast_topics", "Topics that there are.", topics.size());
   gauge("broadcast_subscriptions", "Subscriptions of all clients.", subscriptions);
   gauge("broadcast_active_tickers", "Tickers that somebody is subscribed to.", tickers);

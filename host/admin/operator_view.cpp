@@ -76,6 +76,7 @@ Json client_json(const ClientView& client) {
   return {{"address", client.address},
           {"pending_bytes", client.pending_bytes},
           {"pending_messages", client.pending_messages},
+          {"held_bytes", client.held_bytes},
           {"oldest_ms", client.oldest.count()},
           {"subscriptions", client.subscriptions.size()},
           {"topics", std::vector(first, first + static_cast<std::ptrdiff_t>(shown))}};

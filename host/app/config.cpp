@@ -201,6 +201,7 @@ void read_limits(YamlReader& map, LimitsConfig& limits) {
   map.count("accepts_per_second", limits.accepts_per_second, {0, kMillion});
   map.count("handshakes", limits.handshakes, {1, kMillion});
   map.count("descriptors_reserve", limits.descriptors_reserve, {16, kMillion});
+  map.size_or_auto("memory", limits.memory_bytes, {kMiB, kMillion * kMiB});
   check_limits(map, limits);
 }
 

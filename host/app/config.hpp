@@ -77,6 +77,7 @@ struct LimitsConfig {
   std::uint32_t accepts_per_second = 0;           ///< 0: off
   std::size_t handshakes = 4096;                  ///< in progress
   std::size_t descriptors_reserve = 128;
+  std::size_t memory_bytes = 0;  ///< that clients make the host hold; 0: half of what there is
   bool operator==(const LimitsConfig&) const = default;
 };
 

@@ -82,6 +82,8 @@ void for_each_setting(Use use) {
       "limits.descriptors_reserve", kAtOnce,
       [](auto& c) -> auto& { return c.limits.descriptors_reserve; });
   use(
+      "limits.memory", kAtOnce, [](auto& c) -> auto& { return c.limits.memory_bytes; });
+  use(
       "topics.unknown", kAtOnce, [](auto& c) -> auto& { return c.topics.accept_unknown; });
   use(
       "relay", kAtOnce, [](auto& c) -> auto& { return c.relay; });

@@ -130,6 +130,11 @@ DescriptorPlan descriptors_for(const Config& config) {
   return plan_descriptors(descriptor_limit(), config, shards_of(config));
 }
 
+std::size_t memory_for_clients(const Config& config) {
+  const std::size_t given = config.limits.memory_bytes;
+  return given > 0 ? given : memory_of_process() / 2;
+}
+
 NetOptions net_options(const Config& config) {
   const std::size_t shards = shards_of(config);
   const DescriptorPlan descriptors = descriptors_for(config);
@@ -153,7 +158,8 @@ NetOptions net_options(const Config& config) {
                          .drain = config.server.drain},
           .admission = {.connections = config.limits.connections,
                         .connections_per_address = config.limits.connections_per_address,
-                        .by_descriptors = descriptors.connections}};
+                        .by_descriptors = descriptors.connections},
+          .memory_bytes = memory_for_clients(config)};
 }
 
 AdminServer::Options admin_options(const Config& config) {
@@ -296,6 +302,7 @@ Server::End Server::run() {
   if (config_.server.demo_page)
     spdlog::info("demo page on http://{}/", text_of(shards_.endpoint()));
   spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
+  memory_.gave_back(resident_bytes(), 0);
   arm_tick();
   arm_hangup();
   signals_.async_wait([this](boost::system::error_code error, int signal) {
@@ -337,8 +344,17 @@ void Server::arm_tick() {
     hub_.on_tick(mono_now(), wall_now_ns());
     marker_.note(look_for_memory_kills());
     admin_->on_tick(mono_now());
+    give_back_memory_of_those_who_left();
     arm_tick();
   });
+}
+
+void Server::give_back_memory_of_those_who_left() {
+  constexpr std::size_t kConnection = 1024;  // what each takes, whatever it does
+  const std::size_t held = shards_.held_bytes() + kConnection * shards_.client_count();
+  if (!memory_.is_time(resident_bytes(), held)) return;
+  give_back_memory();
+  memory_.gave_back(resident_bytes(), held);
 }
 
 /// True: nothing is left that uses the server.

@@ -15,6 +15,7 @@
 #include "host/admin/admin_server.hpp"
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
+#include "host/app/memory.hpp"
 #include "host/app/operations.hpp"
 #include "host/base/counters.hpp"
 #include "host/base/crash_marker.hpp"
@@ -56,6 +57,7 @@ class Server {
   [[nodiscard]] bool is_left_out(const BroadcasterPlan::Ready& ready);
   [[nodiscard]] bool have_all_started();
   void arm_tick();
+  void give_back_memory_of_those_who_left();
   [[nodiscard]] bool stop();
 
   void arm_hangup();
@@ -78,6 +80,7 @@ class Server {
   std::unique_ptr<Ingest> ingest_;  // null: no Redis
   Broadcasters broadcasters_;
   std::size_t refused_ = 0;  // that are not among them
+  MemoryKeeper memory_;
   Operations operations_;
   std::unique_ptr<AdminServer> admin_;
 };

@@ -75,6 +75,20 @@ void YamlReader::size(std::string_view key, std::size_t& value, YamlRange<std::s
   });
 }
 
+void YamlReader::size_or_auto(std::string_view key, std::size_t& value,
+                              YamlRange<std::size_t> range) {
+  const std::string pattern = "^auto$|" + std::string(kSizePattern);
+  const std::string sizes = size_text(range.least) + " to " + size_text(range.most);
+  describe(key, {{"type", {"string", "integer"}}, {"pattern", pattern}, {"description", sizes}});
+  take(key, [&](const std::string& text) -> std::string {
+    if (text == "auto") return value = 0, std::string();
+    const std::optional<std::size_t> size = parse_size(text);
+    if (!within(size, range)) return "auto or a size from " + sizes;
+    value = *size;
+    return {};
+  });
+}
+
 void YamlReader::duration(std::string_view key, std::chrono::nanoseconds& value,
                           YamlRange<std::chrono::nanoseconds> range) {
   describe(key, {{"type", "string"},

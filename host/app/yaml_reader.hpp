@@ -45,6 +45,8 @@ class YamlReader {
   void flag(std::string_view key, bool& value);
   void text(std::string_view key, std::string& value);
   void size(std::string_view key, std::size_t& value, YamlRange<std::size_t> range);
+  /// The same, and `auto`, which is 0.
+  void size_or_auto(std::string_view key, std::size_t& value, YamlRange<std::size_t> range);
   void duration(std::string_view key, std::chrono::nanoseconds& value,
                 YamlRange<std::chrono::nanoseconds> range);
   template <std::unsigned_integral Number>

@@ -49,6 +49,7 @@ enum class Counter : std::size_t {
   kClosedHeartbeat,
   kClosedSlow,
   kClosedFlood,
+  kClosedMemory,
   kPluginExceptions,
   kPluginErrors,
   kPluginRestarts,
@@ -115,6 +116,7 @@ enum class Counter : std::size_t {
   kLimitAccepts,
   kLimitHandshakes,
   kLimitDescriptorsReserve,
+  kLimitMemory,
   kLimitAdminConnections,
   kCount
 };
@@ -185,6 +187,8 @@ enum class Counter : std::size_t {
       return "slow";
     case Counter::kClosedFlood:
       return "flood";
+    case Counter::kClosedMemory:
+      return "memory";
     default:
       return "";
   }

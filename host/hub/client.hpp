@@ -4,6 +4,7 @@
 // Outbox they were given, and end the connection with Outbox::close().
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ class Client {
   virtual void on_host_pause(std::chrono::nanoseconds /*pause*/, MonoTime /*now*/) {}
   /// What it is subscribed to, by name: topics, then patterns.
   [[nodiscard]] virtual std::vector<std::string> subscriptions() const = 0;
+  /// Memory that it holds beside the outbox.
+  [[nodiscard]] virtual std::size_t held_bytes() const { return 0; }
   /// The connection is over; nothing more is called.
   virtual void on_closed(MonoTime now) = 0;
 };

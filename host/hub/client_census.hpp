@@ -15,6 +15,7 @@ struct ClientView {
   std::string address;                     ///< address:port of the peer
   std::size_t pending_bytes = 0;           ///< wait in its Outbox, as they count against the limit
   std::size_t pending_messages = 0;        ///< snapshots too
+  std::size_t held_bytes = 0;              ///< memory for it alone
   std::chrono::milliseconds oldest{};      ///< how long the oldest of them has waited
   std::vector<std::string> subscriptions;  ///< topics and patterns, by name
 };
@@ -28,6 +29,8 @@ class ClientCensus {
   virtual void ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) = 0;
   /// [any] Bytes pending in all outboxes, as of at most half a second ago.
   [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
+  /// [any] What limits.memory bounds, as of then.
+  [[nodiscard]] virtual std::size_t held_bytes() const = 0;
 };
 
 }  // namespace broadcast

@@ -36,5 +36,7 @@ inline constexpr CloseReason kCloseSlow{4413, "reader too slow", Counter::kClose
 inline constexpr CloseReason kCloseFlood{4429, "too many errors", Counter::kClosedFlood};
 inline constexpr CloseReason kCloseControlFlood{4429, "too many control frames",
                                                 Counter::kClosedFlood};
+/// limits.memory: of all clients it holds most.
+inline constexpr CloseReason kCloseMemory{4413, "holds too much memory", Counter::kClosedMemory};
 
 }  // namespace broadcast

@@ -68,13 +68,14 @@ struct Message::Made {
 };
 
 Message::Made Message::make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
-                            std::uint64_t seq, Delivery delivery, std::string_view deflated) {
+                            std::uint64_t seq, Delivery delivery, std::string_view deflated,
+                            bool is_answer) {
   const std::size_t header_bytes = header_bytes_for(payload_bytes);
   const std::size_t frame_bytes = header_bytes + payload_bytes;
   const std::size_t deflated_bytes = deflated.empty() ? 0 : Message::frame_bytes(deflated.size());
   void* memory = ::operator new(sizeof(Message) + frame_bytes + deflated_bytes);
-  auto* message =
-      new (memory) Message(topic_id, seq, delivery, header_bytes, frame_bytes, deflated_bytes);
+  auto* message = new (memory)
+      Message(topic_id, seq, delivery, header_bytes, frame_bytes, deflated_bytes, is_answer);
   char* frame = static_cast<char*>(memory) + sizeof(Message);
   const unsigned first_byte = kFin | static_cast<unsigned>(opcode);
   write_header(frame, first_byte, payload_bytes, header_bytes);
@@ -142,9 +143,16 @@ bool Message::is_announcement() const {
 
 MessagePtr Message::bytes_of(std::string_view bytes) {
   void* memory = ::operator new(sizeof(Message) + bytes.size());
-  MessagePtr message(new (memory) Message(0, 0, Delivery::kAll, 0, bytes.size(), 0));
+  MessagePtr message(new (memory) Message(0, 0, Delivery::kAll, 0, bytes.size(), 0, false));
   append(static_cast<char*>(memory) + sizeof(Message), bytes);
   return message;
+}
+
+MessagePtr Message::answer(std::string_view text) {
+  constexpr bool kIsAnswer = true;
+  const Made made = make(Opcode::kText, text.size(), 0, 0, Delivery::kAll, {}, kIsAnswer);
+  append(made.payload, text);
+  return made.message;
 }
 
 MessagePtr Message::frame_of(Opcode opcode, std::string_view payload,

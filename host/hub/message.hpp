@@ -65,6 +65,8 @@ class Message {
   [[nodiscard]] static MessagePtr text_of(std::string_view text) {
     return frame_of(Opcode::kText, text);
   }
+  /// An answer to a client: of one shard, which counts the memory that it takes.
+  [[nodiscard]] static MessagePtr answer(std::string_view text);
 
   Message(const Message&) = delete;
   Message& operator=(const Message&) = delete;
@@ -86,6 +88,12 @@ class Message {
   [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
   [[nodiscard]] std::uint64_t seq() const { return seq_; }
   [[nodiscard]] bool is_announcement() const;
+  /// answer().
+  [[nodiscard]] bool is_answer() const { return is_answer_; }
+  /// Nobody but the caller has it. REQUIRES: it is only known on his thread.
+  [[nodiscard]] bool is_unshared() const {
+    return references_.load(std::memory_order_relaxed) == 1;
+  }
   [[nodiscard]] Delivery delivery() const { return delivery_; }
 
  private:
@@ -97,18 +105,20 @@ class Message {
   }
 
   Message(std::uint64_t topic_id, std::uint64_t seq, Delivery delivery, std::size_t header_bytes,
-          std::size_t frame_bytes, std::size_t deflated_bytes)
+          std::size_t frame_bytes, std::size_t deflated_bytes, bool is_answer)
       : topic_id_(topic_id),
         seq_(seq),
         frame_bytes_(static_cast<std::uint32_t>(frame_bytes)),
         deflated_bytes_(static_cast<std::uint32_t>(deflated_bytes)),
         header_bytes_(static_cast<std::uint8_t>(header_bytes)),
-        delivery_(delivery) {}
+        delivery_(delivery),
+        is_answer_(is_answer) {}
   ~Message() = default;
 
   struct Made;
   static Made make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
-                   std::uint64_t seq, Delivery delivery, std::string_view deflated = {});
+                   std::uint64_t seq, Delivery delivery, std::string_view deflated = {},
+                   bool is_answer = false);
   static void destroy(const Message* message) noexcept;
   [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
 
@@ -119,6 +129,7 @@ class Message {
   const std::uint32_t deflated_bytes_;  // of the second frame, behind the first; 0: none
   const std::uint8_t header_bytes_;
   const Delivery delivery_;
+  const bool is_answer_;
 };
 
 }  // namespace broadcast

@@ -15,13 +15,6 @@ constexpr std::size_t kKeptItems = 16;
 /// Written items at the front of a queue that never empties are cut off in lots of this size.
 constexpr std::size_t kCompactItems = 256;
 
-/// A reply is nobody else's: its header, its allocation, its place in the queue.
-constexpr std::size_t kReplyOverhead = 64;
-
-std::uint32_t cost_of_reply(const Message& message) {
-  return static_cast<std::uint32_t>(message.frame().size() + kReplyOverhead);
-}
-
 std::uint32_t milliseconds_of(MonoTime time) {
   using std::chrono::milliseconds;
   return static_cast<std::uint32_t>(
@@ -45,6 +38,7 @@ Outbox::Outbox(const Limits& limits, Counters& counters, TouchedList& touched, O
     : limits_(limits), counters_(counters), touched_(touched), writer_(writer), form_(form) {}
 
 Outbox::~Outbox() {
+  for (std::size_t i = head_; i < items_.size(); ++i) release(items_[i]);
   if (is_touched_) std::erase(touched_.writers, &writer_);
 }
 
@@ -112,9 +106,22 @@ void Outbox::push_reply(MessagePtr message) {
   push_pong(std::move(message), ignored);
 }
 
+void Outbox::push_answer(std::string_view text) {
+  if (closing_) return;
+  MessagePtr answer = touched_.answers.make(text);
+  const auto cost = static_cast<std::uint32_t>(cost_of_reply(*answer));
+  if (pending_bytes_ + cost > limits_.bytes) {
+    touched_.answers.let_go(answer);
+    overflow();
+    return;
+  }
+  answer_bytes_ += cost;
+  static_cast<void>(append(std::move(answer), cost));
+}
+
 void Outbox::push_pong(MessagePtr message, Ticket& ticket) {
   if (closing_) return;
-  const std::uint32_t cost = cost_of_reply(*message);
+  const auto cost = static_cast<std::uint32_t>(cost_of_reply(*message));
   if (Item* item = waiting(ticket)) {
     pending_bytes_ += cost - std::exchange(item->cost, cost);
     item->message = std::move(message);
@@ -134,9 +141,10 @@ void Outbox::overflow() {
 
 void Outbox::close(const CloseReason& reason) {
   if (closing_) return;
-  if (reason.counter == Counter::kClosedSlow) drop_unsent();
+  const bool is_to_free = reason.counter == Counter::kClosedMemory;
+  if (is_to_free || reason.counter == Counter::kClosedSlow) drop_unsent();
   MessagePtr frame = close_frame(reason);
-  const std::uint32_t cost = cost_of_reply(*frame);
+  const auto cost = static_cast<std::uint32_t>(cost_of_reply(*frame));
   static_cast<void>(append(std::move(frame), cost));
   closing_ = true;
   close_reason_ = reason;
@@ -189,7 +197,18 @@ void Outbox::drop_unsent() {
   const bool keeps_first = !empty() && (head_sent_ > 0 || !items_[head_].message->is_frame());
   while (items_.size() > head_ + (keeps_first ? 1 : 0)) {
     pending_bytes_ -= items_.back().cost;
+    release(items_.back());
     items_.pop_back();
+  }
+  items_.shrink_to_fit();
+}
+
+void Outbox::release(Item& item) {
+  if (item.message != nullptr && item.message->is_answer()) {
+    answer_bytes_ -= item.cost;
+    touched_.answers.let_go(item.message);
+  } else {
+    item.message.reset();
   }
 }
 
@@ -232,7 +251,7 @@ void Outbox::consume(std::size_t bytes) {
     const std::size_t size = frame_of(*item.message).size();
     head_sent_ -= size;
     pending_bytes_ -= item.cost;
-    item.message.reset();
+    release(item);
     skip_superseded();
   }
   if (head_ < items_.size() && head_ < kCompactItems) return;

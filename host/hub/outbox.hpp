@@ -14,6 +14,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
+#include "host/hub/answers.hpp"
 #include "host/hub/close_reason.hpp"
 #include "host/hub/message.hpp"
 
@@ -25,10 +26,12 @@ class OutboxWriter {
   ~OutboxWriter() = default;
 };
 
-/// Those whose outbox got something since the last flush; one list a shard.
+/// Those whose outbox got something since the last flush; one list a shard. And what else they
+/// share.
 struct TouchedList {
   std::vector<OutboxWriter*> writers;
   MonoTime now{};  ///< of the shard's turn
+  Answers answers{};
 };
 
 class Outbox {
@@ -65,6 +68,8 @@ class Outbox {
               Charge charge = Charge::kWhole);
   /// A reply or control frame: never dropped, but it counts, with what it costs beside its bytes.
   void push_reply(MessagePtr message);
+  /// The same for an answer in words; who gets the same at this time shares it.
+  void push_answer(std::string_view text);
   /// A reply that takes the place of the one before, while that waits.
   void push_pong(MessagePtr message, Ticket& ticket);
   /// Ends the connection: what waits goes out first, except for a slow reader, who gets only the
@@ -78,6 +83,10 @@ class Outbox {
   [[nodiscard]] std::size_t limit_bytes() const { return limits_.bytes; }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
   [[nodiscard]] std::size_t pending_messages() const { return items_.size() - head_; }
+  /// Memory that is held for this client alone: publications are others', too.
+  [[nodiscard]] std::size_t own_bytes() const { return answer_bytes_ + queue_bytes(); }
+  /// Of that, the queue itself.
+  [[nodiscard]] std::size_t queue_bytes() const { return items_.capacity() * sizeof(Item); }
   /// How long the oldest message has waited; zero: none does.
   [[nodiscard]] std::chrono::milliseconds oldest(MonoTime now) const;
 
@@ -113,6 +122,7 @@ class Outbox {
   }
   [[nodiscard]] Ticket append(MessagePtr message, std::uint32_t cost);
   void overflow();
+  void release(Item& item);
   /// The first that has not begun to be written.
   [[nodiscard]] std::size_t first_whole() const { return head_ + (head_sent_ > 0 ? 1 : 0); }
   /// What was put there and has not begun to be written; null: it has, or is gone.
@@ -134,6 +144,7 @@ class Outbox {
   std::size_t head_ = 0;
   std::size_t head_sent_ = 0;       // bytes of items_[head_] already written
   std::size_t pending_bytes_ = 0;   // cost of what waits
+  std::size_t answer_bytes_ = 0;    // of that, push_answer()'s
   std::uint64_t first_ticket_ = 1;  // ticket of items_[0]
   CloseReason close_reason_;
   bool closing_ = false;

@@ -355,7 +355,7 @@ bool Session::is_free(const Command* command) const {
          !index_.is_subscribed(subscriptions_, command->topics.front());
 }
 
-void Session::reply(std::string_view text) { outbox_.push_reply(Message::text_of(text)); }
+void Session::reply(std::string_view text) { outbox_.push_answer(text); }
 
 void Session::fail(const ErrorReply& error, MonoTime now) {
   counters_.add(Counter::kErrorReplies);

@@ -43,6 +43,7 @@ class Session final : public Client {
   void on_shutdown(std::chrono::milliseconds retry_after) override;
   void on_host_pause(std::chrono::nanoseconds pause, MonoTime now) override;
   [[nodiscard]] std::vector<std::string> subscriptions() const override;
+  [[nodiscard]] std::size_t held_bytes() const override { return subscriptions_.held_bytes(); }
   void on_closed(MonoTime now) override;
 
  private:

@@ -49,6 +49,20 @@ MessagePtr note_of(const Topic& topic, std::uint64_t seq, TopicReason reason) {
 /// What a pattern costs besides the topics that are looked at for it, in topics.
 constexpr std::size_t kPatternItself = 16;
 
+// What subscriptions take, with room to grow and what the allocator adds.
+
+constexpr std::size_t kEntryBytes = 2 * (sizeof(Subscriber) + 16);
+constexpr std::size_t kSlotBytes = sizeof(RateSlot) + 80;  // while a value waits
+/// Here and in the hub, each with the prefix, if nobody else has it.
+std::size_t bytes_of_pattern(std::string_view prefix) { return 288 + 2 * prefix.size(); }
+
+/// A crowd that has left needs no room any more.
+template <class T>
+void give_back_room(std::vector<T>& values) {
+  constexpr std::size_t kKept = 64;
+  if (values.capacity() > kKept && values.size() < values.capacity() / 4) values.shrink_to_fit();
+}
+
 /// What its subscription by name asks for.
 std::chrono::nanoseconds own_interval(const Subscriber& subscriber) {
   return subscriber.slot ? subscriber.slot->own_interval() : std::chrono::nanoseconds();
@@ -74,6 +88,12 @@ TopicIndex::TopicIndex(TopicHub& hub, std::size_t shard) : hub_(hub), shard_(sha
 
 TopicIndex::~TopicIndex() {
   BROADCAST_ASSERT(rows_.empty(), "a TopicIndex was destroyed while sessions still subscribe");
+}
+
+void TopicIndex::count(Subscriptions& who, std::size_t bytes, Held held) {
+  for (std::size_t* const sum : {&who.held_bytes_, &held_bytes_}) {
+    *sum = held == Held::kMore ? *sum + bytes : *sum - bytes;
+  }
 }
 
 Subscriber& TopicIndex::subscriber_of(const Subscriptions::Entry& entry) {
@@ -151,6 +171,7 @@ Subscriber& TopicIndex::add(Subscriptions& who, const TopicHub::Joined& joined,
   const auto back = static_cast<std::uint32_t>(who.entries_.size());
   if (slot > 0 && std::less<>{}(&who.outbox_, row.subscribers.back().outbox)) ++row.strays;
   who.entries_.push_back({.row = &row, .slot = slot});
+  count(who, kEntryBytes, Held::kMore);
   return row.subscribers.emplace_back(Subscriber{.outbox = &who.outbox_,
                                                  .who = &who,
                                                  .back = back,
@@ -229,8 +250,10 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_v
       mine != who.patterns_.end() && mine->prefix == prefix) {
     changes_rates = std::exchange(mine->interval, wish.interval) != wish.interval;
   } else {
-    patterns_[std::string(prefix)].push_back(&who);
-    who.patterns_.insert(mine, {std::string(prefix), wish.interval});
+    const auto here = patterns_.try_emplace(std::string(prefix)).first;
+    here->second.push_back(&who);
+    who.patterns_.insert(mine, {here->first, wish.interval});
+    count(who, bytes_of_pattern(prefix), Held::kMore);
   }
   std::unordered_map<const TopicRow*, std::size_t> entries;
   if (!branch.topics.empty()) {
@@ -296,10 +319,12 @@ void TopicIndex::set_interval(Subscriber& subscriber, std::chrono::nanoseconds o
     subscriber.slot->set_interval({}, now);
     subscriber.ticket = subscriber.slot->ticket();
     subscriber.slot.reset();
+    count(*subscriber.who, kSlotBytes, Held::kLess);
     return;
   }
   if (!subscriber.slot) {
     subscriber.slot = slots_.make(*subscriber.outbox);
+    count(*subscriber.who, kSlotBytes, Held::kMore);
     subscriber.slot->ticket() = subscriber.ticket;
     // Something was sent, nobody knows when: now is the latest that it can have been.
     if (subscriber.ticket != 0) subscriber.slot->begin(now);
@@ -375,9 +400,11 @@ std::size_t TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view p
   return looked_at;
 }
 
-void TopicIndex::leave_pattern(Subscriptions& who, const std::string& prefix) {
+void TopicIndex::leave_pattern(Subscriptions& who, std::string_view prefix) {
   const auto found = patterns_.find(prefix);
   std::erase(found->second, &who);
+  give_back_room(found->second);
+  count(who, bytes_of_pattern(prefix), Held::kLess);
   if (!found->second.empty()) return;
   hub_.unwatch(prefix, shard_);
   patterns_.erase(found);
@@ -396,6 +423,8 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
   const Leaver leaver{.form = who.outbox_.form(),
                       .by_name = subscribers[entry.slot].is_direct,
                       .account = who.account()};
+  if (subscribers[entry.slot].slot) count(who, kSlotBytes, Held::kLess);
+  count(who, kEntryBytes, Held::kLess);
   // The last one takes the leaver's place, on both sides.
   if (entry.slot + 1 != subscribers.size()) {
     subscribers[entry.slot] = std::move(subscribers.back());
@@ -410,6 +439,8 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
     moved.row->subscribers[moved.slot].back = static_cast<std::uint32_t>(index);
   }
   who.entries_.pop_back();
+  give_back_room(subscribers);
+  give_back_room(who.entries_);
   const TopicPtr topic = entry.row->topic;
   if (subscribers.empty()) {
     by_name_.erase(topic->name);
@@ -432,7 +463,7 @@ std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {
 std::vector<std::string> TopicIndex::list_patterns(const Subscriptions& who) const {
   std::vector<std::string> patterns;
   for (const Subscriptions::Pattern& pattern : who.patterns_) {
-    patterns.push_back(pattern.prefix + '*');
+    patterns.push_back(std::string(pattern.prefix) + '*');
   }
   return patterns;
 }

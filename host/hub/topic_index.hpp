@@ -54,6 +54,8 @@ class Subscriptions {
   /// Topics asked for by name, and patterns.
   [[nodiscard]] std::size_t size() const { return direct_ + patterns_.size(); }
   [[nodiscard]] Account* account() const { return account_.get(); }
+  /// Memory of the host that is held for them.
+  [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
 
  private:
   friend class TopicIndex;
@@ -62,7 +64,7 @@ class Subscriptions {
     std::uint32_t slot;  // where this session stands among the topic's subscribers
   };
   struct Pattern {
-    std::string prefix;
+    std::string_view prefix;            // the index's own
     std::chrono::nanoseconds interval;  // 0: every message
   };
   /// Where `prefix` stands in patterns_, or would.
@@ -75,6 +77,7 @@ class Subscriptions {
   std::vector<Entry> entries_;
   std::vector<Pattern> patterns_;  // by prefix
   std::size_t direct_ = 0;         // of entries_
+  std::size_t held_bytes_ = 0;
 };
 
 class TopicIndex {
@@ -157,6 +160,9 @@ class TopicIndex {
   /// When on_time() has something to do; nothing: nothing waits for its slot.
   [[nodiscard]] std::optional<MonoTime> next_due() const { return slots_.next_due(); }
 
+  /// Subscriptions::held_bytes() of all.
+  [[nodiscard]] std::size_t held_bytes() const { return held_bytes_; }
+
   /// The hub's number of this shard.
   [[nodiscard]] std::size_t shard() const { return shard_; }
 
@@ -179,7 +185,9 @@ class TopicIndex {
   void set_interval(Subscriber& subscriber, std::chrono::nanoseconds own, MonoTime now);
   static void send_snapshot(Subscriber& subscriber, const MessagePtr& value, MonoTime now);
   void remove(Subscriptions& who, std::size_t entry, MonoTime now);
-  void leave_pattern(Subscriptions& who, const std::string& prefix);
+  void leave_pattern(Subscriptions& who, std::string_view prefix);
+  enum class Held : std::uint8_t { kMore, kLess };
+  void count(Subscriptions& who, std::size_t bytes, Held held);
   void announce(const Message& announcement, MonoTime now);
   void answer_for(TopicRow& row);
   void drop_those_by_pattern(TopicRow& row, MonoTime now);
@@ -200,6 +208,7 @@ class TopicIndex {
   /// Who is subscribed to a pattern here, by prefix.
   std::unordered_map<std::string, std::vector<Subscriptions*>, TextHash, std::equal_to<>> patterns_;
   RateSlots slots_;
+  std::size_t held_bytes_ = 0;
 };
 
 /// How many of `drained`, from its front, deliver() may be given together: messages of one topic,

@@ -50,6 +50,21 @@ CloseReason reason_of(std::uint16_t code, std::string_view text) {
 
 }  // namespace
 
+/// Of what the frame reader keeps, also if its sink throws.
+class UnreadCount {
+ public:
+  UnreadCount(Shard& shard, const FrameReader& reader)
+      : shard_(shard), reader_(reader), before_(reader.heap_bytes()) {}
+  ~UnreadCount() { shard_.count_unread(before_, reader_.heap_bytes()); }
+  UnreadCount(const UnreadCount&) = delete;
+  UnreadCount& operator=(const UnreadCount&) = delete;
+
+ private:
+  Shard& shard_;
+  const FrameReader& reader_;
+  const std::size_t before_;
+};
+
 /// What the frame reader found, passed on.
 class FrameSink {
  public:
@@ -95,6 +110,7 @@ Connection::Connection(Shard& shard, int socket, Admission::Place place,
       place_(std::move(place)) {}
 
 Connection::~Connection() {
+  shard_.count_unread(reader_.heap_bytes(), 0);
   if (socket_ >= 0) ::close(socket_);
 }
 
@@ -134,6 +150,7 @@ void Connection::receive(std::span<char> bytes, MonoTime now) {
   if (peer_closed_ || reader_.done()) return;  // read on only to see the end
   FrameSink sink(*this, now);
   const std::uint32_t frames = reader_.frames();
+  const UnreadCount count(shard_, reader_);
   const FrameReader::Result result = reader_.feed(bytes, sink);
   if (reader_.frames() != frames) alive_ = now;
   switch (result.kind) {
@@ -180,7 +197,8 @@ bool Connection::begin_flush(MonoTime now) {
   outbox_.untouch();
   if (is_over() || outbox_.empty()) return false;
   if (outbox_.closing() && waiting(now).give_up_at == MonoTime{}) {
-    const bool is_slow = outbox_.close_reason().counter == Counter::kClosedSlow;
+    const bool is_slow = outbox_.close_reason().counter == Counter::kClosedSlow ||
+                         outbox_.close_reason().counter == Counter::kClosedMemory;
     waiting_->give_up_at = now + (is_shut_down_ ? limits_.drain
                                   : is_slow     ? std::chrono::nanoseconds(kCloseGrace)
                                                 : limits_.write_stall);
@@ -291,8 +309,14 @@ ClientView Connection::view(MonoTime now) const {
   return {.address = peer_of(socket_),
           .pending_bytes = outbox_.pending_bytes(),
           .pending_messages = outbox_.pending_messages(),
+          .held_bytes = held_bytes(),
           .oldest = outbox_.oldest(now),
           .subscriptions = client_->subscriptions()};
+}
+
+std::size_t Connection::held_bytes() const {
+  const std::size_t of_client = client_ ? client_->held_bytes() : 0;
+  return outbox_.own_bytes() + of_client + reader_.heap_bytes();
 }
 
 void Connection::reset(MonoTime now) {

@@ -77,6 +77,11 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// The host itself did not run for `pause`, which ends now: it counts against nobody.
   void forgive(std::chrono::nanoseconds pause, MonoTime now);
   [[nodiscard]] std::size_t pending_bytes() const { return outbox_.pending_bytes(); }
+  [[nodiscard]] std::size_t queue_bytes() const { return outbox_.queue_bytes(); }
+  /// Memory that would be free without it, but for what is the same for all.
+  [[nodiscard]] std::size_t held_bytes() const;
+  /// It ends already.
+  [[nodiscard]] bool is_closing() const { return outbox_.closing(); }
   [[nodiscard]] ClientView view(MonoTime now) const;
   /// Ends it at once, without another word.
   void reset(MonoTime now);

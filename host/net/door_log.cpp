@@ -39,6 +39,7 @@ DoorLog::Level DoorLog::level_of(Counter reason) {
     case Counter::kHandshakeDescriptors:
     case Counter::kHandshakeTls:
     case Counter::kClosedInternal:
+    case Counter::kClosedMemory:
       return Level::kWarning;
     default:
       return Level::kInfo;

@@ -64,10 +64,11 @@ std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
 }  // namespace
 
 Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-             Admission& admission, DoorLog& doors, const ClientFactory& factory,
-             std::unique_ptr<Flusher> flusher)
+             Admission& admission, ClientMemory& memory, DoorLog& doors,
+             const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
     : limits_(limits),
       listener_options_(listener),
+      memory_(memory),
       doors_(doors),
       factory_(factory),
       inbox_([this] {
@@ -281,6 +282,8 @@ void Shard::on_tick() {
   for (auto at = waiting_.begin(); at != waiting_.end();) (at++)->on_tick(now);
   ping_the_silent(now);
   close_the_idle(now);
+  touched_.answers.forget_the_old();
+  keep_within_memory();
   flush_touched(now);
   std::size_t pending = 0;
   for (const Connection& connection : waiting_) pending += connection.pending_bytes();
@@ -309,6 +312,46 @@ void Shard::close_the_idle(MonoTime now) {
     if (left > 0 && connection.close_if_idle(close_idle_->idle, close, now)) --left;
   });
   if (left > 0) close_idle_.reset();
+}
+
+void Shard::keep_within_memory() {
+  std::size_t held = index_.held_bytes() + touched_.answers.bytes() + unread_bytes_;
+  // Others have small queues.
+  for (const Connection& connection : waiting_) held += connection.queue_bytes();
+  memory_.note(number(), held);
+  if (!memory_.is_tight()) return memory_.calm(number());
+  std::size_t largest = 0;
+  std::size_t leaving = 0;  // will be free in a moment
+  for_each_connection([&](const Connection& connection) {
+    if (connection.is_closing()) {
+      leaving += connection.held_bytes();
+    } else {
+      largest = std::max(largest, connection.held_bytes());
+    }
+  });
+  memory_.note(number(), held - std::min(held, leaving));
+  memory_.note_largest(number(), largest);
+  const std::size_t closed = close_the_largest(memory_.duty_of(number()));
+  if (closed > 0) memory_.note(number(), held - std::min(held, leaving + closed));
+}
+
+/// How many bytes the closed ones hold.
+std::size_t Shard::close_the_largest(ClientMemory::Duty duty) {
+  if (duty.bytes == 0) return 0;
+  std::vector<Connection*> large;
+  for_each_connection([&](Connection& connection) {
+    const bool is_large = connection.held_bytes() >= duty.from_bytes;
+    if (is_large && !connection.is_closing()) large.push_back(&connection);
+  });
+  std::ranges::sort(large, std::greater(), &Connection::held_bytes);
+  std::size_t closed = 0;
+  for (Connection* const connection : large) {
+    if (closed >= duty.bytes) break;
+    closed += connection->held_bytes();
+    counters_.add(Counter::kLimitMemory);
+    connection->outbox().close(kCloseMemory);
+  }
+  return closed;
 }
 
 void Shard::set_heartbeat(const std::optional<Heartbeat>& heartbeat) {

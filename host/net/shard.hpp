@@ -23,6 +23,7 @@
 #include "host/hub/heartbeat.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
+#include "host/net/client_memory.hpp"
 #include "host/net/connection.hpp"
 #include "host/net/door_log.hpp"
 #include "host/net/flusher.hpp"
@@ -40,7 +41,7 @@ class Shard {
 
   /// [main] All references but the two of limits outlive the shard. Registers its inbox with `hub`.
   Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-        Admission& admission, DoorLog& doors, const ClientFactory& factory,
+        Admission& admission, ClientMemory& memory, DoorLog& doors, const ClientFactory& factory,
         std::unique_ptr<Flusher> flusher);
   /// [main]
   ~Shard();
@@ -110,6 +111,8 @@ class Shard {
   [[nodiscard]] SocketSet& sockets() { return sockets_; }
   [[nodiscard]] std::span<char> receive_buffer() { return receive_buffer_; }
   [[nodiscard]] Inflater& inflater() { return inflater_; }
+  /// What is kept of messages that have not come whole.
+  void count_unread(std::size_t before, std::size_t now) { unread_bytes_ += now - before; }
 
  private:
   using Connections =
@@ -128,6 +131,8 @@ class Shard {
   void forgive_pause(MonoTime now);
   void ping_the_silent(MonoTime now);
   void close_the_idle(MonoTime now);
+  void keep_within_memory();
+  [[nodiscard]] std::size_t close_the_largest(ClientMemory::Duty duty);
   void shut_down(MonoTime deadline);
   template <class F>
   void for_each_connection(F use);
@@ -137,6 +142,7 @@ class Shard {
   OwnerThread owner_;
   ConnectionLimits limits_;
   ListenerOptions listener_options_;
+  ClientMemory& memory_;
   DoorLog& doors_;
   const ClientFactory& factory_;
   boost::asio::io_context io_{1};
@@ -147,6 +153,7 @@ class Shard {
   std::vector<OutboxWriter*> flushing_;
   const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
+  std::size_t unread_bytes_ = 0;  // of all connections
   Inflater inflater_;
   std::atomic<bool> has_publications_{false};  // a drain() is on its way
   std::vector<MessagePtr> drained_;

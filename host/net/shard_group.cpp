@@ -30,11 +30,15 @@ void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
 }  // namespace
 
 ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory)
-    : options_(std::move(options)), factory_(std::move(factory)), admission_(options_.admission) {
+    : options_(std::move(options)),
+      factory_(std::move(factory)),
+      admission_(options_.admission),
+      memory_(options_.shards, options_.memory_bytes) {
   prepare_upgrades();
   for (auto& flusher : make_flushers(options_.flush, options_.shards)) {
     shards_.push_back(std::make_unique<Shard>(hub, options_.connection, options_.listener,
-                                              admission_, doors_, factory_, std::move(flusher)));
+                                              admission_, memory_, doors_, factory_,
+                                              std::move(flusher)));
   }
 }
 
@@ -55,6 +59,7 @@ void ShardGroup::start() {
 
 void ShardGroup::set_limits(const NetOptions& options) {
   admission_.set_limits(options.admission);
+  memory_.set_limit(options.memory_bytes);
   for (const auto& shard : shards_) shard->post_limits(options.connection, options.listener);
 }
 

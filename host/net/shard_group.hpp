@@ -3,6 +3,7 @@
 // every client goes through here. Owned by app/server.
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "host/hub/client_census.hpp"
 #include "host/hub/client_control.hpp"
 #include "host/net/admission.hpp"
+#include "host/net/client_memory.hpp"
 #include "host/net/door_log.hpp"
 #include "host/net/shard.hpp"
 
@@ -23,6 +25,7 @@ struct NetOptions {
   ListenerOptions listener;
   ConnectionLimits connection;
   Admission::Limits admission;
+  std::size_t memory_bytes = SIZE_MAX;  ///< that clients may make the host hold
 };
 
 class ShardGroup final : public ClientControl, public ClientCensus {
@@ -37,7 +40,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   /// [main] Where clients connect; the port is the real one if 0 was asked for.
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return options_.listen; }
   [[nodiscard]] std::size_t size() const { return shards_.size(); }
-  /// [main] From now on: what Shard::post_limits() takes over, and `admission`.
+  /// [main] From now on: what Shard::post_limits() takes over, `admission` and `memory_bytes`.
   void set_limits(const NetOptions& options);
   /// [any] Runs `use` on each shard's thread.
   void post(const std::function<void(Shard&)>& use);
@@ -54,6 +57,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   void end_heartbeat(const void* setter) override;
   void ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) override;
   [[nodiscard]] std::size_t pending_bytes() const override;
+  [[nodiscard]] std::size_t held_bytes() const override { return memory_.bytes(); }
   /// [any] The shards' counters, added up.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
 
@@ -65,6 +69,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   NetOptions options_;
   const Shard::ClientFactory factory_;
   Admission admission_;
+  ClientMemory memory_;
   DoorLog doors_;
   Guarded<Heartbeats> heartbeats_;  // by setter, the one that counts last
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -134,12 +134,14 @@ class FakeHost final : public BroadcasterControl,
     std::vector<ClientView> slowest{{.address = "10.0.0.7:5000",
                                      .pending_bytes = 700,
                                      .pending_messages = 3,
+                                     .held_bytes = 900,
                                      .oldest = std::chrono::milliseconds(40),
                                      .subscriptions = std::vector<std::string>(25, "price:*")}};
     slowest.resize(std::min(most, slowest.size()));
     done(std::move(slowest));
   }
   [[nodiscard]] std::size_t pending_bytes() const override { return 700; }
+  [[nodiscard]] std::size_t held_bytes() const override { return 900; }
 
  private:
   OwnedTopics& topics_;
