@@ -91,6 +91,12 @@ void MemoryKeeper::gave_back(std::size_t resident, std::size_t held) {
   last_resident_ = resident;
 }
 
+void give_back_ends() {
+  constexpr int kMiB = 1024 * 1024;
+  ::mallopt(M_TRIM_THRESHOLD, kMiB);
+  ::mallopt(M_MMAP_THRESHOLD, kMiB);  // which the line above fixes at 128 KiB
+}
+
 void give_back_memory() { ::malloc_trim(0); }
 
 }  // namespace broadcast

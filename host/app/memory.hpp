@@ -29,6 +29,9 @@ class MemoryKeeper {
   std::size_t last_held_ = 0;
 };
 
+/// At the start. What is free at the end of a thread's arena is out of reach for
+/// give_back_memory(), and by default up to 64 MiB stay there.
+void give_back_ends();
 /// Other threads that allocate meanwhile may wait for it: 0.1 ms for each MiB that is free.
 void give_back_memory();
 

@@ -302,6 +302,7 @@ Server::End Server::run() {
   if (config_.server.demo_page)
     spdlog::info("demo page on http://{}/", text_of(shards_.endpoint()));
   spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
+  give_back_ends();
   memory_.gave_back(resident_bytes(), 0);
   arm_tick();
   arm_hangup();

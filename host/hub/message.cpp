@@ -130,6 +130,12 @@ MessagePtr Message::announcement(std::uint64_t topic_id, std::uint64_t seq, std:
   return made.message;
 }
 
+MessagePtr Message::hand_over(std::uint64_t topic_id, std::string_view name) {
+  const Made made = make(Opcode::kContinuation, name.size(), topic_id, 0, Delivery::kLatest);
+  append(made.payload, name);
+  return made.message;
+}
+
 MessagePtr Message::note(std::uint64_t topic_id, std::string_view text) {
   const Made made = make(Opcode::kText, text.size(), topic_id, 0, Delivery::kAll);
   append(made.payload, text);

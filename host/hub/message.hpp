@@ -50,6 +50,9 @@ class Message {
   /// from now on: the number it had then, the name as payload. Never sent to a client.
   [[nodiscard]] static MessagePtr announcement(std::uint64_t topic_id, std::uint64_t seq,
                                                std::string_view name);
+  /// Tells shards that nobody answers for a topic that somebody there asks for by its name. The
+  /// same as an announcement but for that.
+  [[nodiscard]] static MessagePtr hand_over(std::uint64_t topic_id, std::string_view name);
   /// What a client is told of a topic, between its messages.
   [[nodiscard]] static MessagePtr note(std::uint64_t topic_id, std::string_view text);
   /// Bytes of the text that publication() would make.
@@ -87,7 +90,11 @@ class Message {
   /// 0: no topic.
   [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
   [[nodiscard]] std::uint64_t seq() const { return seq_; }
+  /// announcement() or hand_over().
   [[nodiscard]] bool is_announcement() const;
+  [[nodiscard]] bool is_hand_over() const {
+    return is_announcement() && delivery_ == Delivery::kLatest;
+  }
   /// answer().
   [[nodiscard]] bool is_answer() const { return is_answer_; }
   /// Nobody but the caller has it. REQUIRES: it is only known on his thread.

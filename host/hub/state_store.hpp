@@ -93,6 +93,10 @@ class StateStore {
   /// newest is kept.
   virtual void post_latest(std::vector<PendingMessage> messages) = 0;
 
+  /// [any] Of an `all` topic, that nobody has: its messages, with a later commit; its epoch and
+  /// number stay. Called under the table's lock: locks nothing but the queue.
+  virtual void post_forgotten(std::string_view topic) = 0;
+
   /// [any] Queues a position alone, for an entry that caused no message. False: as try_append().
   [[nodiscard]] virtual bool try_keep_position(StreamPosition position) = 0;
   /// [main] before start().

@@ -217,7 +217,7 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] Joined join_under(const TopicPtr& topic, std::size_t shard, FrameForm form,
                                   const Since* since);
   /// [shard] One subscriber less on `shard`. Where others still ask for the topic by its name, and
-  /// the leaver answered for it, the shards of the others get an announcement: answer_for() is to
+  /// the leaver answered for it, their shards get a Message::hand_over(): answer_for() is to
   /// follow.
   void leave(const TopicPtr& topic, std::size_t shard, MonoTime now, const Leaver& leaver = {});
   /// [shard] A subscriber by a pattern asks by name from now on; nothing: he does. `account` as in
@@ -356,7 +356,7 @@ class TopicHub final : private CommitListener {
   [[nodiscard]] std::size_t most_of(const Table& table, const TopicOwner& owner) const;
   [[nodiscard]] std::optional<JoinError> try_make_room(Table& table, const TopicOwner* owner);
   static void set_owner(Table& table, Topic& topic, TopicOwner* owner);
-  static void erase(Table& table, Topic& topic);
+  void erase(Table& table, Topic& topic);
   [[nodiscard]] std::string try_forget(Table& table, std::string_view name);
   void finish_forgetting(Table& table);
   [[nodiscard]] Joined add_subscriber(const TopicPtr& topic, Topic::State& state, std::size_t shard,
@@ -390,6 +390,7 @@ class TopicHub final : private CommitListener {
   void tell_ahead(const Topic& topic, const Since& since) const;
   [[nodiscard]] std::string derived_epoch(std::string_view topic) const;
   void announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state);
+  void push_to(const ShardSet& shards, const MessagePtr& announcement, Topic::State& state);
   void restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner);
   void restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const;
   void expire_demand(MonoTime now);

@@ -252,10 +252,14 @@ std::string TopicHub::try_forget(Table& table, std::string_view name) {
 void TopicHub::finish_forgetting(Table& table) {
   std::erase_if(table.forgotten, [&](const std::string& name) {
     const auto found = table.topics.find(name);
-    if (found == table.topics.end() || found->second->owner != nullptr) return true;
-    const bool is_wanted = found->second->state.with_lock(
-        [](const Topic::State& state) { return state.named > 0 || state.lingering; });
-    if (is_wanted) return true;
+    if (found == table.topics.end()) return true;
+    const bool is_owned = found->second->owner != nullptr;
+    const bool stays = found->second->state.with_lock([&](Topic::State& state) {
+      const bool is_wanted = state.named > 0 || state.lingering;
+      if (is_owned) state.offered = !state.was_named;  // as before it was forgotten
+      return is_owned || is_wanted;
+    });
+    if (stays) return true;
     if (is_held(table, *found->second)) return false;
     erase(table, *found->second);
     return true;
@@ -266,6 +270,7 @@ void TopicHub::finish_forgetting(Table& table) {
 void TopicHub::erase(Table& table, Topic& topic) {
   topic.state.with_lock([&](const Topic::State& state) {
     if (topic.delivery != Delivery::kAll || state.seq == 0) return;
+    if (store_ != nullptr) store_->post_forgotten(topic.name);
     table.restorable.insert_or_assign(topic.name, StoredTopic{.name = topic.name,
                                                               .epoch = topic.epoch(),
                                                               .delivery = Delivery::kAll,

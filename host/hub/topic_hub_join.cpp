@@ -58,8 +58,15 @@ TopicHub::Joined TopicHub::add_subscriber(const TopicPtr& topic, Topic::State& s
 /// publishes unasked is there in any case.
 std::optional<TopicHub::JoinError> TopicHub::try_want(Topic::State& state,
                                                       std::shared_ptr<Account>* account) {
-  if (!state.demanded && !state.offered && account != nullptr) {
-    if (const auto refused = Account::try_take_topic(*account)) return error_of(*refused);
+  const bool is_made = state.named == 0 && !state.offered;  // also where it lingers
+  if (is_made && account != nullptr && state.account != *account) {
+    const std::shared_ptr<Account> before = std::exchange(state.account, nullptr);
+    if (before) before->give_back_topic();
+    if (const auto refused = Account::try_take_topic(*account)) {
+      state.account = before;
+      if (before) Account::take_topic(state.account);
+      return error_of(*refused);
+    }
     state.account = *account;
   }
   ++state.named;
@@ -80,7 +87,7 @@ void TopicHub::forget_name(const Topic& topic, Topic::State& state, const Accoun
   --state.named;
   if (state.named == 0 || !state.account || state.account.get() != account) return;
   std::exchange(state.account, nullptr)->give_back_topic();
-  announce_to(shards_of(state), topic, state);
+  push_to(shards_of(state), Message::hand_over(topic.id, topic.name), state);
 }
 
 TopicHub::JoinError TopicHub::error_of(Account::Refusal refusal) {
@@ -237,7 +244,12 @@ void TopicHub::unwatch(std::string_view prefix, std::size_t shard) {
 
 void TopicHub::announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state) {
   if (shards.none()) return;
-  const MessagePtr announcement = Message::announcement(topic.id, state.delivered_seq, topic.name);
+  push_to(shards, Message::announcement(topic.id, state.delivered_seq, topic.name), state);
+}
+
+/// It counts as a subscriber on each of them until it is read.
+void TopicHub::push_to(const ShardSet& shards, const MessagePtr& announcement,
+                       Topic::State& state) {
   for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) {
     if (!shards.test(shard)) continue;
     ++state.shards[shard].subscribers;

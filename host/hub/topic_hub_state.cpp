@@ -87,8 +87,10 @@ void TopicHub::restore_claimed(Table& table, const TopicPattern& pattern, TopicO
   if (!pattern.has_placeholder()) return;
   std::vector<std::string> names;
   for (const auto& [name, stored] : table.restorable) {
+    // One that has numbers alone waits until somebody asks for it: an operator may have given it
+    // up.
     if (stored.delivery == pattern.delivery() && pattern.accepts(name) &&
-        !table.topics.contains(name)) {
+        !stored.messages.empty() && !table.topics.contains(name)) {
       names.push_back(name);
     }
   }

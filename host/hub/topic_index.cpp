@@ -527,9 +527,12 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
   if (!topic) return;
   const bool is_listed = topic->listed;  // another announcement follows when that changes
   const auto row = rows_.find(topic->id);
+  if (announcement.is_hand_over()) {
+    if (row != rows_.end()) answer_for(row->second);
+    return hub_.leave(topic, shard_, now, {.by_name = false});
+  }
   if (row != rows_.end()) {
     if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
-    answer_for(row->second);
     if (!is_listed) drop_those_by_pattern(row->second, now);
   }
   if (is_listed) add_those_by_pattern(topic, announcement.seq(), now);

@@ -12,6 +12,12 @@ std::size_t ClientMemory::bytes() const {
 
 void ClientMemory::note_largest(std::size_t shard, std::size_t bytes) {
   shards_[shard].largest = std::max<std::size_t>(bytes, 1);
+  ++shards_[shard].times;
+}
+
+void ClientMemory::calm(std::size_t shard) {
+  shards_[shard].largest = 0;
+  shards_[shard].times = 0;
 }
 
 ClientMemory::Duty ClientMemory::duty_of(std::size_t shard) const {
@@ -23,9 +29,11 @@ ClientMemory::Duty ClientMemory::duty_of(std::size_t shard) const {
   }
   const std::size_t all = bytes();
   if (all <= target()) return {};
+  constexpr unsigned kMostTimes = 30;
+  const unsigned times = std::min<unsigned>(shards_[shard].times, kMostTimes);
   const double share = static_cast<double>(shards_[shard].bytes) / static_cast<double>(all);
   const double too_much = static_cast<double>(all - target()) * share;
-  return {.bytes = static_cast<std::size_t>(too_much) + 1, .from_bytes = largest / 2 + 1};
+  return {.bytes = static_cast<std::size_t>(too_much) + 1, .from_bytes = (largest >> times) + 1};
 }
 
 }  // namespace broadcast

@@ -24,20 +24,22 @@ class ClientMemory {
   /// [shard] What the one of its connections that holds most holds, while it is tight; it counts
   /// until calm().
   void note_largest(std::size_t shard, std::size_t bytes);
-  void calm(std::size_t shard) { shards_[shard].largest = 0; }
+  void calm(std::size_t shard);
   /// What `shard` is to close.
   struct Duty {
     std::size_t bytes = 0;       ///< at least, as far as there are such connections
-    std::size_t from_bytes = 0;  ///< only connections that hold so much: half of the largest
+    std::size_t from_bytes = 0;  ///< only connections that hold so much
   };
   /// Nothing until every shard has said what its largest holds: then whoever holds less than half
-  /// of that stays, on whatever shard he is.
+  /// of that stays, on whatever shard he is. As long as it stays tight, that is halved again each
+  /// time the shard says so: nobody is safe behind one who comes back and back.
   [[nodiscard]] Duty duty_of(std::size_t shard) const;
 
  private:
   struct Shard {
     std::atomic<std::size_t> bytes{0};
     std::atomic<std::size_t> largest{0};  // 0: it has not said
+    std::atomic<unsigned> times{0};       // it has said so, in a row
   };
   [[nodiscard]] std::size_t target() const { return limit_ / 4 * 3; }
 

@@ -197,11 +197,9 @@ bool Connection::begin_flush(MonoTime now) {
   outbox_.untouch();
   if (is_over() || outbox_.empty()) return false;
   if (outbox_.closing() && waiting(now).give_up_at == MonoTime{}) {
-    const bool is_slow = outbox_.close_reason().counter == Counter::kClosedSlow ||
-                         outbox_.close_reason().counter == Counter::kClosedMemory;
-    waiting_->give_up_at = now + (is_shut_down_ ? limits_.drain
-                                  : is_slow     ? std::chrono::nanoseconds(kCloseGrace)
-                                                : limits_.write_stall);
+    waiting_->give_up_at = now + (is_shut_down_   ? limits_.drain
+                                  : was_emptied() ? std::chrono::nanoseconds(kCloseGrace)
+                                                  : limits_.write_stall);
     shard_.doors().closing(outbox_.close_reason(), socket_, now);
   }
   // The armed wait goes on from here, unless it comes too late for a burst.
@@ -317,6 +315,12 @@ ClientView Connection::view(MonoTime now) const {
 std::size_t Connection::held_bytes() const {
   const std::size_t of_client = client_ ? client_->held_bytes() : 0;
   return outbox_.own_bytes() + of_client + reader_.heap_bytes();
+}
+
+bool Connection::was_emptied() const {
+  if (!outbox_.closing()) return false;
+  const Counter why = outbox_.close_reason().counter;
+  return why == Counter::kClosedSlow || why == Counter::kClosedMemory;
 }
 
 void Connection::reset(MonoTime now) {

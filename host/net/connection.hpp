@@ -82,6 +82,8 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   [[nodiscard]] std::size_t held_bytes() const;
   /// It ends already.
   [[nodiscard]] bool is_closing() const { return outbox_.closing(); }
+  /// It does because of what it held, which is gone but for little.
+  [[nodiscard]] bool was_emptied() const;
   [[nodiscard]] ClientView view(MonoTime now) const;
   /// Ends it at once, without another word.
   void reset(MonoTime now);

@@ -283,7 +283,7 @@ void Shard::on_tick() {
   ping_the_silent(now);
   close_the_idle(now);
   touched_.answers.forget_the_old();
-  keep_within_memory();
+  keep_within_memory(now);
   flush_touched(now);
   std::size_t pending = 0;
   for (const Connection& connection : waiting_) pending += connection.pending_bytes();
@@ -314,7 +314,7 @@ void Shard::close_the_idle(MonoTime now) {
   if (left > 0) close_idle_.reset();
 }
 
-void Shard::keep_within_memory() {
+void Shard::keep_within_memory(MonoTime now) {
   std::size_t held = index_.held_bytes() + touched_.answers.bytes() + unread_bytes_;
   // Others have small queues.
   for (const Connection& connection : waiting_) held += connection.queue_bytes();
@@ -323,7 +323,7 @@ void Shard::keep_within_memory() {
   std::size_t largest = 0;
   std::size_t leaving = 0;  // will be free in a moment
   for_each_connection([&](const Connection& connection) {
-    if (connection.is_closing()) {
+    if (connection.was_emptied()) {
       leaving += connection.held_bytes();
     } else {
       largest = std::max(largest, connection.held_bytes());
@@ -331,17 +331,17 @@ void Shard::keep_within_memory() {
   });
   memory_.note(number(), held - std::min(held, leaving));
   memory_.note_largest(number(), largest);
-  const std::size_t closed = close_the_largest(memory_.duty_of(number()));
+  const std::size_t closed = close_the_largest(memory_.duty_of(number()), now);
   if (closed > 0) memory_.note(number(), held - std::min(held, leaving + closed));
 }
 
 /// How many bytes the closed ones hold.
-std::size_t Shard::close_the_largest(ClientMemory::Duty duty) {
+std::size_t Shard::close_the_largest(ClientMemory::Duty duty, MonoTime now) {
   if (duty.bytes == 0) return 0;
   std::vector<Connection*> large;
   for_each_connection([&](Connection& connection) {
     const bool is_large = connection.held_bytes() >= duty.from_bytes;
-    if (is_large && !connection.is_closing()) large.push_back(&connection);
+    if (is_large && !connection.was_emptied()) large.push_back(&connection);
   });
   std::ranges::sort(large, std::greater(), &Connection::held_bytes);
   std::size_t closed = 0;
@@ -349,7 +349,11 @@ std::size_t Shard::close_the_largest(ClientMemory::Duty duty) {
     if (closed >= duty.bytes) break;
     closed += connection->held_bytes();
     counters_.add(Counter::kLimitMemory);
-    connection->outbox().close(kCloseMemory);
+    if (connection->is_closing()) {
+      connection->reset(now);  // it does not take what waits before its close frame
+    } else {
+      connection->outbox().close(kCloseMemory);
+    }
   }
   return closed;
 }

@@ -131,8 +131,8 @@ class Shard {
   void forgive_pause(MonoTime now);
   void ping_the_silent(MonoTime now);
   void close_the_idle(MonoTime now);
-  void keep_within_memory();
-  [[nodiscard]] std::size_t close_the_largest(ClientMemory::Duty duty);
+  void keep_within_memory(MonoTime now);
+  [[nodiscard]] std::size_t close_the_largest(ClientMemory::Duty duty, MonoTime now);
   void shut_down(MonoTime deadline);
   template <class F>
   void for_each_connection(F use);

@@ -124,6 +124,15 @@ void SqliteStore::post_latest(std::vector<PendingMessage> messages) {
   if (is_first) wake_.set();
 }
 
+void SqliteStore::post_forgotten(std::string_view topic) {
+  const bool is_first = shared_.with_lock([&](Shared& shared) {
+    if (!shared.is_open) return false;
+    shared.gathered.forgotten.emplace(topic);
+    return begins_to_wait(shared);
+  });
+  if (is_first) wake_.set();
+}
+
 /// Something that can wait has come. True: nothing did.
 bool SqliteStore::begins_to_wait(Shared& shared) {
   if (shared.lazy_since) return false;
@@ -262,10 +271,10 @@ std::size_t SqliteStore::lose(Turn& turn, CommitOutcome outcome) {
     for (auto& [name, state] : since.plugin_states) {
       shared.gathered.plugin_states[name] = std::move(state);
     }
+    shared.gathered.forgotten = std::move(turn.batch->forgotten);
+    shared.gathered.forgotten.merge(since.forgotten);
     shared.lazy_since.reset();
-    if (shared.gathered.has_numbers() || !shared.gathered.plugin_states.empty()) {
-      shared.lazy_since = mono_now();
-    }
+    if (!shared.gathered.is_empty()) shared.lazy_since = mono_now();
   });
   counters_.add(Counter::kStoreLost, lost.size());
   if (!lost.empty()) listener_->on_lost(lost);

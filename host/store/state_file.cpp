@@ -225,9 +225,11 @@ void StateFile::read_topics() {
 }
 
 void StateFile::commit(const StateBatch& batch) {
-  if (!batch.has_numbers() && batch.plugin_states.empty()) return;
+  if (batch.is_empty()) return;
   if (wal_pages_ >= kMostWalPages) checkpoint();
   database_->execute("BEGIN IMMEDIATE");
+  bool has_forgotten = false;
+  for (const std::string& topic : batch.forgotten) has_forgotten |= try_forget(topic);
   for (const auto& [id, message] : batch.latest) put(message);
   for (const PendingMessage& message : batch.messages) put(message);
   write_touched();
@@ -246,7 +248,7 @@ void StateFile::commit(const StateBatch& batch) {
   for (const auto& [stream, id] : batch.positions) positions_[stream] = id;
   for (const auto& [name, state] : batch.plugin_states) plugin_states_[name] = state;
   // Without numbers, no row says that there was one more: the counter would be ahead of the file.
-  if (batch.has_numbers()) count_commit();
+  if (batch.has_numbers() || has_forgotten) count_commit();
 }
 
 void StateFile::recover() {
@@ -334,6 +336,16 @@ void StateFile::put(const PendingMessage& pending) {
   kept.seq = message.seq();
   kept.marks.push_back({message.seq(), pending.published_ns, message.payload().size()});
   kept.bytes += message.payload().size();
+}
+
+/// False: it has no messages.
+bool StateFile::try_forget(const std::string& topic) {
+  const auto found = kept_.find(topic);
+  if (found == kept_.end() || found->second.marks.empty()) return false;
+  forget(found->second);
+  if (!found->second.is_touched) touched_.push_back(&*found);
+  found->second.is_touched = true;
+  return true;
 }
 
 void StateFile::forget(Kept& kept) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -40,10 +41,14 @@ struct StateBatch {
   std::map<std::uint64_t, PendingMessage> latest;  ///< by topic id
   std::map<std::string, std::string> positions;    ///< stream -> id
   PluginStateMap plugin_states;                    ///< the newest; null: forgotten
+  std::set<std::string> forgotten;                 ///< topics that have no messages before these
 
   /// Something that clients' numbers, or streams' positions, go on from.
   [[nodiscard]] bool has_numbers() const {
     return !messages.empty() || !latest.empty() || !positions.empty();
+  }
+  [[nodiscard]] bool is_empty() const {
+    return !has_numbers() && plugin_states.empty() && forgotten.empty();
   }
 };
 
@@ -115,6 +120,7 @@ class StateFile {
   Kept& kept_of(const Topic& topic);
   void put(const PendingMessage& message);
   void forget(Kept& kept);
+  [[nodiscard]] bool try_forget(const std::string& topic);
   [[nodiscard]] bool is_over(const Kept& kept, std::int64_t now_ns) const;
   void prune(Kept& kept, std::int64_t now_ns);
   void drop_up_to(Kept& kept, std::uint64_t seq);

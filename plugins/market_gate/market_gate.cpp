@@ -90,8 +90,11 @@ class MarketGate : public Broadcaster {
       told_day_ = day;
       is_told_ = kept.at("stands");
       if (!kept.contains("row")) return;
-      const Json& row = kept["row"];
-      last_row_ = Row{{.text = row.at("date"), .indicator = soci::i_ok}, row.at("data")};
+      Row row;
+      row.date.text = kept["row"].at("date").get<std::string>();
+      row.date.indicator = soci::i_ok;
+      row.data = kept["row"].at("data");
+      last_row_ = std::move(row);
     } catch (const Json::exception& error) {
       log(LogLevel::kError,
           std::string("what a producer sent before is not known: ") + error.what());

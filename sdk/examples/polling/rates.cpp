@@ -26,7 +26,11 @@ class Rates : public broadcast::Broadcaster {
   void on_start() override {
     reads_ = define_metric(broadcast::MetricKind::kCounter, "reads", "Files that were read");
     const std::string kept = kept_state();
-    if (!kept.empty()) highs_ = nlohmann::json::parse(kept).get<std::map<std::string, double>>();
+    try {
+      if (!kept.empty()) highs_ = nlohmann::json::parse(kept).get<std::map<std::string, double>>();
+    } catch (const nlohmann::json::exception& error) {  // it may be another version's
+      log(broadcast::LogLevel::kWarn, std::string("cannot read what was kept: ") + error.what());
+    }
     every(interval_, [this] { poll(); });
   }
 

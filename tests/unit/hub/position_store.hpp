@@ -23,6 +23,7 @@ class PositionStore final : public StateStore {
     done(CommitOutcome::kCommitted);
   }
   void post_latest(std::vector<PendingMessage>) override {}
+  void post_forgotten(std::string_view) override {}
   bool try_keep_position(StreamPosition) override { return true; }
   std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
 

@@ -253,6 +253,23 @@ TEST_F(TopicDemandTest, WhatOthersStillWantIsChargedToThem) {
   EXPECT_EQ(play.hub.subscribers(ticker(1)), 0) << "what was announced is read";
 }
 
+TEST_F(TopicDemandTest, WhoeverComesToATopicThatLingersIsChargedForIt) {
+  accounts.set_limits({.topics_per_connection = 1, .topics_per_address = 1});
+  TestClient first(play.a, setup(account("1")));
+  TestClient second(play.a, setup(account("2")));
+  first.send(subscribe(ticker(1)));
+  first.send(unsubscribe(ticker(1)));
+  EXPECT_THAT(words_of(first.ask(subscribe(ticker(1)))), ElementsAre("subscribed")) << "its own";
+  first.send(unsubscribe(ticker(1)));
+  EXPECT_THAT(words_of(second.ask(subscribe(ticker(1)))), ElementsAre("subscribed"));
+  EXPECT_THAT(words_of(first.ask(subscribe(ticker(2)))), ElementsAre("subscribed"));
+  EXPECT_THAT(words_of(second.ask(subscribe(ticker(3)))), ElementsAre("error too_many_topics"));
+  first.send(unsubscribe(ticker(2)));
+  EXPECT_THAT(words_of(second.ask(subscribe(ticker(2)))), ElementsAre("error too_many_topics"));
+  EXPECT_THAT(words_of(first.ask(subscribe(ticker(3)))), ElementsAre("error too_many_topics"))
+      << "it still answers for the one that lingers";
+}
+
 TEST_F(TopicDemandTest, AConnectionThatEndsHandsItsChargeOver) {
   accounts.set_limits({.topics_per_connection = 1, .topics_per_address = 1});
   TestClient second(play.a, setup(account("2")));

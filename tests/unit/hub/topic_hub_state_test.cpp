@@ -48,6 +48,9 @@ class HandStore final : public StateStore {
       latest_positions.push_back(message.position.id);
     }
   }
+  void post_forgotten(std::string_view topic) override {
+    kept_.at(std::string(topic)).messages.clear();
+  }
   bool try_keep_position(StreamPosition) override { return false; }
   std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
 

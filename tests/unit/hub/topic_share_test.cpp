@@ -138,6 +138,7 @@ TEST_F(ForgetTest, NumbersAndEpochGoOnWhenAForgottenTopicComesBack) {
   play.hub.on_tick(at(31s), 0);
   ASSERT_EQ(play.hub.forget("note:*").topics, 10U);
   claim_again();
+  EXPECT_THAT(notes(), IsEmpty()) << "nobody has asked for one";
   const Published published = play.publish(note(0));
   EXPECT_EQ(published.seq, 2U);
   EXPECT_EQ(epoch_of(note(0)), epoch);

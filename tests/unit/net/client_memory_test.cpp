@@ -39,5 +39,20 @@ TEST(ClientMemoryTest, WhoHoldsLessThanHalfOfTheLargestStaysOnWhateverShard) {
   EXPECT_LE(memory.duty_of(0).bytes + memory.duty_of(1).bytes, 152U) << "900 - 750, shared out";
 }
 
+TEST(ClientMemoryTest, NobodyIsSafeForLongBehindWhoComesBackAndBack) {
+  ClientMemory memory(1, 1000);
+  memory.note(0, 900);
+  std::size_t from = 1000;
+  for (int tick = 0; tick < 12; ++tick) {
+    memory.note_largest(0, 400);
+    EXPECT_LT(memory.duty_of(0).from_bytes, from);
+    from = memory.duty_of(0).from_bytes + (tick > 7 ? 1 : 0);
+  }
+  EXPECT_EQ(memory.duty_of(0).from_bytes, 1U);
+  memory.calm(0);
+  memory.note_largest(0, 400);
+  EXPECT_EQ(memory.duty_of(0).from_bytes, 201U);
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -225,6 +225,25 @@ TEST_F(SqliteStoreTest, OfATopicOnlyTheNewestValueIsKept) {
   EXPECT_EQ(again.topic("price").delivery, Delivery::kLatest);
 }
 
+TEST_F(SqliteStoreTest, OfAForgottenTopicTheNumberIsKeptAndNoMessage) {
+  {
+    RunningStore store(file);
+    EXPECT_TRUE(store.commit(message_of(a, 1)));
+    store->post_forgotten(a->name);
+    store->post_forgotten("nobody:knows");
+    store->stop();
+  }
+  {
+    RunningStore again(file);
+    EXPECT_THAT(again.seqs(a->name), IsEmpty());
+    EXPECT_EQ(again.topic(a->name).seq, 1U);
+    EXPECT_EQ(again.topic(a->name).epoch, a->epoch()) << "it is no older state";
+    EXPECT_TRUE(again.commit(message_of(a, 2)));
+  }
+  RunningStore last(file);
+  EXPECT_THAT(last.seqs(a->name), ElementsAre(2));
+}
+
 TEST_F(SqliteStoreTest, AValueThatComesLateDoesNotReplaceANewerOne) {
   const TopicPtr price = topic_of("price", Delivery::kLatest);
   {
