@@ -1,7 +1,7 @@
 #pragma once
 // The sockets of one shard's connections: an epoll set of its own, itself watched by the shard's
 // io_context. A connection costs nothing here but its place in the kernel's set; what Asio keeps
-// for a socket that waits is 850 bytes (docs/architecture.md). Part of a Shard; [shard].
+// for a socket that waits is 850 bytes (docs/design/connections.md). Part of a Shard; [shard].
 
 #include <array>
 #include <cstddef>
