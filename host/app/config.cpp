@@ -14,6 +14,7 @@
 #include <arpa/inet.h>
 
 #include "host/app/yaml_reader.hpp"
+#include "host/base/crash_marker.hpp"
 #include "host/hub/relay.hpp"
 #include "host/hub/topic_pattern.hpp"
 #include "host/ingest/redis_url.hpp"
@@ -33,6 +34,8 @@ constexpr std::size_t kMaxFileBytes = kMiB;
 constexpr std::uint64_t kMillion = 1'000'000;
 
 constexpr std::string_view kPublishScope = "publish:";
+constexpr std::size_t kMostNameBytes = 64;  // of a broadcaster
+static_assert(kMostNameBytes < CrashFile::kNameBytes);
 constexpr std::size_t kMinTokenBytes = 16;  // shorter ones can be guessed
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -285,21 +288,21 @@ void read_redis_url(YamlReader& map, const Environment& environment, std::string
 }
 
 void read_redis(YamlReader& map, const Environment& environment, Config& config) {
-  constexpr std::size_t kMaxNameBytes = 255;
+  constexpr std::size_t kMaxRedisNameBytes = 255;
   RedisConfig& redis = config.redis;
   read_redis_url(map, environment, redis.url, config.passed_over);
   map.text("cache", redis.cache);
   check_redis_url(map, "cache", redis.cache, "");
   map.scalar("channels", [&](const std::string& text) -> std::string {
     const bool is_pattern =
-        text.size() > 1 && text.ends_with('*') && text.size() <= kMaxNameBytes &&
+        text.size() > 1 && text.ends_with('*') && text.size() <= kMaxRedisNameBytes &&
         text.find_first_of("*?[\\") == text.size() - 1 && std::ranges::all_of(text, is_visible);
     if (!is_pattern && !text.empty()) return "a prefix and a star such as ws:broadcast:*";
     redis.channels = text;
     return {};
   });
   map.scalar("stream", [&](const std::string& text) -> std::string {
-    const bool is_key = text.size() <= kMaxNameBytes && std::ranges::all_of(text, is_visible);
+    const bool is_key = text.size() <= kMaxRedisNameBytes && std::ranges::all_of(text, is_visible);
     if (!is_key) return "a key such as ws:stream, without spaces";
     redis.stream = text;
     return {};
@@ -361,7 +364,7 @@ void read_plugins(YamlReader& map, PluginsConfig& plugins) {
 
 std::string expected_name(const std::string& name) {
   const bool fits =
-      name.size() <= 64 && !name.empty() && is_lower(name[0]) &&
+      name.size() <= kMostNameBytes && !name.empty() && is_lower(name[0]) &&
       std::ranges::all_of(name, [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
   if (!fits) return "a name of a-z, 0-9 and _ that begins with a letter, at most 64 long";
   const bool is_ours = name == Relay::kName || name == "redis" || name == "stream";

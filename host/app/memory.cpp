@@ -92,9 +92,10 @@ void MemoryKeeper::gave_back(std::size_t resident, std::size_t held) {
 }
 
 void give_back_ends() {
-  constexpr int kMiB = 1024 * 1024;
-  ::mallopt(M_TRIM_THRESHOLD, kMiB);
-  ::mallopt(M_MMAP_THRESHOLD, kMiB);  // which the line above fixes at 128 KiB
+  constexpr int kEnd = 1024 * 1024;
+  ::mallopt(M_TRIM_THRESHOLD, kEnd);  // NOLINT(concurrency-mt-unsafe): glibc's has a lock
+  // NOLINTNEXTLINE(concurrency-mt-unsafe)
+  ::mallopt(M_MMAP_THRESHOLD, kEnd);  // which the line above fixes at 128 KiB
 }
 
 void give_back_memory() { ::malloc_trim(0); }

@@ -40,15 +40,13 @@ void Operations::note_started(const BroadcasterPlan::Ready& ready) {
 
 void Operations::leave_out(const BroadcasterPlan::Ready& ready, const std::string& why) {
   broadcasters_.leave_out(ready.name, why);
-  left_out_.insert_or_assign(ready.name, LeftOut{ready, why});
+  left_out_.insert_or_assign(ready.name, ready);
 }
 
 /// A reload that brings nothing new of it does not try it again: it would end the host.
-bool Operations::stays_left_out(const BroadcasterPlan::Ready& ready) {
+bool Operations::stays_left_out(const BroadcasterPlan::Ready& ready) const {
   const auto left_out = left_out_.find(ready.name);
-  if (left_out == left_out_.end() || !is_same(left_out->second.ready, ready)) return false;
-  broadcasters_.leave_out(ready.name, left_out->second.why);
-  return true;
+  return left_out != left_out_.end() && is_same(left_out->second, ready);
 }
 
 void Operations::stop() {
@@ -170,7 +168,11 @@ void Operations::take(Config next, BroadcasterPlan plan) {
   if (!warning.empty()) spdlog::warn(warning);
   config_.broadcasters = std::move(next.broadcasters);
   relay_ = std::move(plan.relay);
-  broadcasters_.set_absent(plan.disabled);
+  std::vector<std::string> left_out;
+  for (const BroadcasterPlan::Ready& ready : plan.ready) {
+    if (stays_left_out(ready)) left_out.push_back(ready.name);
+  }
+  broadcasters_.set_absent(plan.disabled, left_out);
   // Who goes, gives topics away first: the relay, and broadcasters that are off now. What the relay
   // wants of theirs it gets at the end.
   std::erase_if(relay_on_, [&](const TopicPattern& pattern) {

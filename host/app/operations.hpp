@@ -70,7 +70,7 @@ class Operations final : public OperatorControl {
   [[nodiscard]] std::vector<std::string> taken_topics(const BroadcasterPlan& plan,
                                                       const Config* next) const;
   void take(Config next, BroadcasterPlan plan);
-  [[nodiscard]] bool stays_left_out(const BroadcasterPlan::Ready& ready);
+  [[nodiscard]] bool stays_left_out(const BroadcasterPlan::Ready& ready) const;
   void plan_one(const std::string& name);
   void on_one_planned(const std::string& name, Found found);
   void next_step();
@@ -83,13 +83,9 @@ class Operations final : public OperatorControl {
   Broadcasters& broadcasters_;
   const Apply apply_;
   Counters& counters_;
-  struct LeftOut {
-    BroadcasterPlan::Ready ready;
-    std::string why;
-  };
-  std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
-  std::map<std::string, LeftOut> left_out_;           // what is not, because it crashes
-  std::vector<TopicPattern> relay_on_;                // what is relayed
+  std::map<std::string, BroadcasterPlan::Ready> on_;        // what is meant to run
+  std::map<std::string, BroadcasterPlan::Ready> left_out_;  // what is not, because it crashes
+  std::vector<TopicPattern> relay_on_;                      // what is relayed
   bool is_stopped_ = false;
   // Of the operation under way.
   bool is_busy_ = false;

@@ -28,6 +28,8 @@ constexpr std::uint64_t kInNoSlot = 0;
 
 /// Of the marker that lives, for signal handlers. One a process; tests have several, one at a time.
 std::atomic<CrashFile*> mapped{nullptr};
+/// The process whose marker that is. What a plugin forks has the mapping too, and is no host.
+std::atomic<pid_t> mapped_by{0};
 
 thread_local constinit const CallbackPlace* here = nullptr;
 
@@ -102,7 +104,7 @@ bool is_start(Callback callback) {
 /// The place of what ran, made if need be; the oldest gives way. Null: it is nothing that counts.
 Count* place_of(std::vector<Count>& counts, const Slot& slot) {
   const auto callback = static_cast<Callback>(slot.callback);
-  const bool is_entry = callback == Callback::kMessage && slot.entry != 0;
+  const bool is_entry = slot.entry != 0 && !is_start(callback);
   if (!is_entry && !is_start(callback)) return nullptr;
   const std::uint32_t wants_start = is_entry ? 0 : 1;
   const std::uint64_t of = is_entry ? slot.entry : slot.build;
@@ -111,8 +113,11 @@ Count* place_of(std::vector<Count>& counts, const Slot& slot) {
     return !is_entry && count.is_start != 0 && count.of != of &&
            text_in(count.broadcaster) == text_in(slot.broadcaster);
   });
-  const auto found = std::ranges::find_if(
-      counts, [&](const Count& count) { return count.is_start == wants_start && count.of == of; });
+  // Two broadcasters may have one library and config.
+  const auto found = std::ranges::find_if(counts, [&](const Count& count) {
+    return count.is_start == wants_start && count.of == of &&
+           (is_entry || text_in(count.broadcaster) == text_in(slot.broadcaster));
+  });
   if (found != counts.end()) return &*found;
   if (counts.size() == std::tuple_size_v<decltype(CrashFile::counts)>) counts.erase(counts.begin());
   Count& count = counts.emplace_back();
@@ -124,11 +129,12 @@ Count* place_of(std::vector<Count>& counts, const Slot& slot) {
 
 /// Counts an end in it; says so.
 std::string count_end(std::vector<Count>& counts, const Slot& slot, const std::string& by) {
-  const std::string callback(to_string(static_cast<Callback>(slot.callback)));
+  const auto called = static_cast<Callback>(slot.callback);
+  const std::string callback(to_string(called));
   std::string text = by + " in " + callback + " of " + std::string(text_in(slot.broadcaster)) +
                      " (generation " + std::to_string(slot.generation) + ")";
-  if (slot.callback == static_cast<std::uint32_t>(Callback::kMessage) && slot.entry != 0) {
-    text += ", stream entry " + std::string(text_in(slot.entry_id));
+  if (slot.entry != 0 && !is_start(called)) {
+    text.append(words_before_entry(called)).append(text_in(slot.entry_id));
   }
   Count* const count = place_of(counts, slot);
   if (count == nullptr) return text;
@@ -146,6 +152,10 @@ std::string_view to_string(Callback callback) {
       "nothing", "load",  "create", "CONFIG", "START",   "MESSAGE",
       "DEMAND",  "TIMER", "POST",   "STOP",   "destroy", "unload"};
   return kNames[static_cast<std::size_t>(callback)];
+}
+
+std::string_view words_before_entry(Callback callback) {
+  return callback == Callback::kMessage ? ", stream entry " : ", after stream entry ";
 }
 
 CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
@@ -193,6 +203,7 @@ CrashMarker::CrashMarker(const std::string& path) {
     if (own == MAP_FAILED) throw std::bad_alloc();
     file_ = static_cast<CrashFile*>(own);
   }
+  mapped_by.store(::getpid());
   mapped.store(file_);
 }
 
@@ -282,9 +293,12 @@ void CrashMarker::forget_starts(std::string_view broadcaster) {
 }
 
 void CrashMarker::forget_entry(std::string_view stream, std::string_view id) {
-  forget([of = key_of(stream, id)](const Count& count) {
-    return count.is_start == 0 && count.of == of;
-  });
+  const std::uint64_t of = key_of(stream, id);
+  for (Slot& slot : file_->slots) {
+    std::uint64_t entry = of;
+    std::atomic_ref(slot.entry).compare_exchange_strong(entry, 0);
+  }
+  forget([of](const Count& count) { return count.is_start == 0 && count.of == of; });
 }
 
 void CrashMarker::note(const MemoryKills& kills) { file_->kills = kills; }
@@ -293,7 +307,7 @@ void CrashMarker::end_in_order() { record_end(-1, CrashFile::kInOrder); }
 
 void CrashMarker::record_end(int slot, std::uint32_t how) {
   CrashFile* const file = mapped.load();
-  if (file == nullptr) return;
+  if (file == nullptr || mapped_by.load() != ::getpid()) return;
   std::uint64_t running = 0;
   std::atomic_ref(file->end).compare_exchange_strong(
       running, static_cast<std::uint64_t>(slot + 1) << 32 | how);
@@ -330,6 +344,7 @@ CallbackPlace::CallbackPlace(CrashMarker* marker, std::string broadcaster, std::
   slot_->generation = static_cast<std::uint32_t>(generation);
   slot_->build = build;
   put_text(slot_->broadcaster, broadcaster_);
+  set_entry("", "");
 }
 
 CallbackPlace::~CallbackPlace() {
@@ -337,8 +352,12 @@ CallbackPlace::~CallbackPlace() {
 }
 
 void CallbackPlace::set_entry(std::string_view stream, std::string_view id) {
-  slot_->entry = stream.empty() ? 0 : key_of(stream, id);
   put_text(slot_->entry_id, stream.empty() ? "" : id);
+  std::atomic_ref(slot_->entry).store(stream.empty() ? 0 : key_of(stream, id));
+}
+
+const char* CallbackPlace::entry_id() const {
+  return std::atomic_ref(slot_->entry).load() != 0 ? slot_->entry_id.data() : "";
 }
 
 void CallbackPlace::record_giving_up() const {

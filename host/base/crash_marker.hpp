@@ -8,8 +8,11 @@
 // Only ends that the callback itself brought about count: a signal raised in it, which the handler
 // of base/last_words records, or the kernel's want of memory (base/memory_kills). An operator's
 // kill, a power cut and the end of another's code do not, whatever ran at that moment. Two things
-// are counted, and not more often than once a life: a stream entry, and a start of a broadcaster
-// (load, create, CONFIG, START) with this library and config.
+// are counted, and not more often than once a life: a start of a broadcaster (load, create, CONFIG,
+// START) with this library and config, and a stream entry. That comes again in the next life until
+// its position is kept, and so it counts in whatever callback of the same generation the process
+// ends until then: its MESSAGE, a timer that it has set, or the destroy of the instance that it
+// broke.
 
 #include <array>
 #include <cstddef>
@@ -40,29 +43,32 @@ enum class Callback : std::uint32_t {
 };
 /// "load", "START": as texts and lines name it.
 [[nodiscard]] std::string_view to_string(Callback callback);
+/// Before the id of the stream entry that such an end counts for. Async-signal-safe.
+[[nodiscard]] std::string_view words_before_entry(Callback callback);
 
 /// How the marker lies in its file. Numbers are this machine's; texts end with a NUL.
 struct CrashFile {
-  static constexpr std::array<char, 8> kMagic = {'b', 'c', 'm', 'a', 'r', 'k', '0', '1'};
+  static constexpr std::array<char, 8> kMagic = {'b', 'c', 'm', 'a', 'r', 'k', '0', '2'};
   /// How the process ended: 0 while it runs, the number of a signal, or
   static constexpr std::uint32_t kGivenUp =
       0x10000;  ///< by itself, as a callback left it no choice
   static constexpr std::uint32_t kInOrder = 0x20000;  ///< nothing to tell
+  static constexpr std::size_t kNameBytes = 72;       ///< of a broadcaster, with the NUL
 
   /// One generation of a broadcaster.
   struct Slot {
     std::uint32_t callback;
     std::uint32_t generation;
     std::uint64_t build;  ///< of its library and config
-    std::uint64_t entry;  ///< the stream entry in MESSAGE; 0: none
-    std::array<char, 64> broadcaster;
+    std::uint64_t entry;  ///< the stream entry that it had last and that is not settled; 0: none
+    std::array<char, kNameBytes> broadcaster;
     std::array<char, 48> entry_id;
   };
   struct Count {
     std::uint64_t of;        ///< the entry, or the build
     std::uint32_t is_start;  ///< 1: of a build
     std::uint32_t ends;      ///< 0: this place is free
-    std::array<char, 64> broadcaster;
+    std::array<char, kNameBytes> broadcaster;
     std::array<char, 64> how;  ///< the last one: "SIGSEGV in START"
   };
 
@@ -112,7 +118,7 @@ class CrashMarker {
   [[nodiscard]] Ends ends_in_entry(std::string_view stream, std::string_view id) const;
   /// It has started.
   void forget_starts(std::string_view broadcaster);
-  /// It is handled, or refused for good.
+  /// It is handled, or refused for good, and does not come again.
   void forget_entry(std::string_view stream, std::string_view id);
   /// About once a second.
   void note(const MemoryKills& kills);
@@ -122,7 +128,8 @@ class CrashMarker {
   // Async-signal-safe, without a lock.
 
   /// The process ends in what stands in slot number `slot`, or in nothing (-1). The first one
-  /// counts. `how`: a signal, or CrashFile::kGivenUp.
+  /// counts, and none of a process that was forked from the marker's. `how`: a signal, or
+  /// CrashFile::kGivenUp.
   static void record_end(int slot, std::uint32_t how);
   /// Of SIGBUS: the file was cut under the marker. From now on this life has none. False: the
   /// address is another's.
@@ -157,7 +164,8 @@ class CallbackPlace {
   CallbackPlace(const CallbackPlace&) = delete;
   CallbackPlace& operator=(const CallbackPlace&) = delete;
 
-  /// The next MESSAGE is this entry; an empty stream: none.
+  /// The next MESSAGE is this entry, which counts until forget_entry() or the next MESSAGE; an
+  /// empty stream: none.
   void set_entry(std::string_view stream, std::string_view id);
   /// The process is about to end itself because of what is marked.
   void record_giving_up() const;
@@ -167,8 +175,8 @@ class CallbackPlace {
   [[nodiscard]] const char* broadcaster() const { return broadcaster_.c_str(); }
   [[nodiscard]] std::uint64_t generation() const { return generation_; }
   [[nodiscard]] Callback callback() const { return callback_; }
-  /// "" where it is no stream entry.
-  [[nodiscard]] const char* entry_id() const { return slot_->entry_id.data(); }
+  /// "" where no stream entry counts.
+  [[nodiscard]] const char* entry_id() const;
   [[nodiscard]] int slot_number() const { return number_; }
 
  private:

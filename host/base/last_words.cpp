@@ -13,17 +13,19 @@
 #include <unistd.h>
 
 #include "host/base/crash_marker.hpp"
+#include "host/base/standard_files.hpp"
 
 namespace broadcast {
 
 namespace {
 
-constexpr std::array<int, 5> kFatal = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+constexpr std::array<int, 7> kFatal = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 constexpr std::size_t kStackBytes = 64 * 1024;
 
 // Written before the first signal can come.
 std::array<struct sigaction, kFatal.size()> handlers_before;
 bool is_json = false;
+pid_t told_by = 0;  // what a plugin forks inherits the handler, and its end is not the host's
 
 /// A line that needs no memory: what does not fit is left out.
 class FixedLine {
@@ -57,7 +59,7 @@ void name_callback(FixedLine& line, const CallbackPlace& place) {
   line << " in " << to_string(place.callback()) << " of " << std::string_view(place.broadcaster())
        << " (generation " << place.generation() << ")";
   const std::string_view entry = place.entry_id();
-  if (place.callback() == Callback::kMessage && !entry.empty()) line << ", stream entry " << entry;
+  if (!entry.empty()) line << words_before_entry(place.callback()) << entry;
 }
 
 /// A plugin's own thread is called as the one that made it, "bc:price", unless it names itself.
@@ -86,18 +88,20 @@ void tell_end(int signal, const siginfo_t& info) {
     name_thread(line);
   }
   line << (is_json ? "\"}\n" : "\n");
-  line.write_to(STDERR_FILENO);
+  line.write_to(standard_error());
 }
 
 void on_fatal_signal(int signal, siginfo_t* info, void*) {
   const int error = errno;
   const bool was_marker = signal == SIGBUS && CrashMarker::try_let_go(info->si_addr);
   if (!was_marker) {
-    tell_end(signal, *info);
+    if (told_by == ::getpid()) tell_end(signal, *info);
     const auto index = std::ranges::find(kFatal, signal) - kFatal.begin();
     ::sigaction(signal, &handlers_before[static_cast<std::size_t>(index)], nullptr);
-    // A fault comes again by itself, with all that there is to know of it.
-    if (info->si_code <= 0) static_cast<void>(::raise(signal));
+    // A fault comes again by itself, with all that there is to know of it; a trap and a system call
+    // that is not allowed are behind us.
+    const bool comes_again = info->si_code > 0 && signal != SIGTRAP && signal != SIGSYS;
+    if (!comes_again) static_cast<void>(::raise(signal));
   }
   errno = error;
 }
@@ -106,6 +110,7 @@ void on_fatal_signal(int signal, siginfo_t* info, void*) {
 
 void tell_last_words(LogFormat format) {
   is_json = format == LogFormat::kJson;
+  told_by = ::getpid();
   static const SignalStack of_main;
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;

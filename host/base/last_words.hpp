@@ -9,9 +9,10 @@
 
 namespace broadcast {
 
-/// [main] From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT are told on standard error, in
-/// the log's format, and recorded by the crash marker. Then they go to whoever had them before: a
-/// sanitizer, or the default action with its core dump and exit status.
+/// [main] From now on SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP and SIGSYS are told on
+/// standard_error(), in the log's format, and recorded by the crash marker. Then they go to whoever
+/// had them before: a sanitizer, or the default action with its core dump and exit status. In a
+/// process that is forked from this one the latter alone holds.
 void tell_last_words(LogFormat format);
 
 /// A stack for the signal handlers of the thread that makes and destroys it, so that a stack that

@@ -181,7 +181,9 @@ void Session::on_text(std::string_view text, MonoTime now) {
   const auto* error = std::get_if<ErrorReply>(&parsed);
   if (error != nullptr && !is_offence(*error) && !is_large) return refuse(*error, now);
   const bool has_paid = is_large || is_free(command);
-  if (!has_paid && !has_token(command != nullptr ? command->id : error->id, now)) return;
+  if (!has_paid && !has_token(error != nullptr ? error->id : std::get<Command>(parsed).id, now)) {
+    return;
+  }
   if (error != nullptr) {
     fail(*error, now);
   } else {

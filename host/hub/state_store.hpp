@@ -97,8 +97,9 @@ class StateStore {
   /// number stay. Called under the table's lock: locks nothing but the queue.
   virtual void post_forgotten(std::string_view topic) = 0;
 
-  /// [any] Queues a position alone, for an entry that caused no message. False: as try_append().
-  [[nodiscard]] virtual bool try_keep_position(StreamPosition position) = 0;
+  /// [any] Queues a position alone, for an entry that caused no message, and returns its ticket; 0:
+  /// as try_append().
+  [[nodiscard]] virtual std::uint64_t try_keep_position(StreamPosition position) = 0;
   /// [main] before start().
   [[nodiscard]] virtual std::optional<std::string> position_of(std::string_view stream) = 0;
 };

@@ -111,8 +111,8 @@ class TopicHub final : private CommitListener {
   /// [main] Commits what waits; afterwards `all` topics are busy. False: it hangs, as
   /// StateStore::stop() has it, and nothing here may be destroyed. REQUIRES: open_store().
   bool close_store(MonoTime until = MonoTime::max());
-  /// Calls `done` once the message that got `commit` is committed and delivered, or is not. At once
-  /// if there is nothing to wait for.
+  /// Calls `done` once the message or position that got `commit` is committed and delivered, or is
+  /// not. At once if there is nothing to wait for.
   void when_committed(std::uint64_t commit, std::function<void(CommitOutcome)> done);
 
   /// What stands against a claim.
@@ -140,9 +140,9 @@ class TopicHub final : private CommitListener {
   /// the store keeps that.
   [[nodiscard]] Published publish(const TopicOwner& owner, std::string_view topic,
                                   std::string_view payload, StreamPosition position = {});
-  /// [any] Keeps a position alone, for an entry that caused no message; without a store, or if that
-  /// is full or failing, it is not kept.
-  void keep_position(StreamPosition position);
+  /// [any] Keeps a position alone, for an entry that caused no message, and returns the commit to
+  /// ask when_committed() for; 0 without a store, or if that is full or failing: it is not kept.
+  std::uint64_t keep_position(StreamPosition position);
   /// How many of these messages, in the order of their publication, are committed. REQUIRES:
   /// when_committed() has answered for the last of them.
   [[nodiscard]] std::size_t count_committed(std::span<const std::uint64_t> commits);

@@ -60,9 +60,9 @@ void TopicHub::when_committed(std::uint64_t commit, std::function<void(CommitOut
   store_->when_committed(commit, std::move(done));
 }
 
-void TopicHub::keep_position(StreamPosition position) {
+std::uint64_t TopicHub::keep_position(StreamPosition position) {
   // One that is not kept comes again with the next entry; after a crash its entry is handled again.
-  if (store_ != nullptr) static_cast<void>(store_->try_keep_position(std::move(position)));
+  return store_ != nullptr ? store_->try_keep_position(std::move(position)) : 0;
 }
 
 std::size_t TopicHub::count_committed(std::span<const std::uint64_t> commits) {

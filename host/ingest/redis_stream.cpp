@@ -219,6 +219,7 @@ void RedisStream::handle_next() {
   const StreamEntry& entry = entries_.front();
   if (aside_.has(entry.id)) return done();
   if (entry.wrong) return give_to_refused();
+  if (is_refused_for_crashes()) return;  // before it is parked, and nobody knows its new id
   if (aside_.parked().has(entry.topic)) return park("it follows parked ones");
   TopicOwner* const owner = hub_.owner_of(entry.topic);
   if (owner == nullptr) return on_no_owner();
@@ -245,7 +246,6 @@ bool RedisStream::is_refused_for_crashes() {
 }
 
 void RedisStream::post(TopicOwner& owner) {
-  if (is_refused_for_crashes()) return;
   const StreamEntry& entry = in_hand();
   StreamPosition position;
   if (fetched_) {
@@ -334,22 +334,28 @@ void RedisStream::refuse(Refusal refusal, std::string_view why) {
 
 /// The entry in hand is handled, one way or the other.
 void RedisStream::done() {
-  if (options_.marker != nullptr) {
-    const Place place = place_in_hand();
-    options_.marker->forget_entry(place.stream, place.id);
-  }
   if (fetched_) {
     fetched_->is_done = true;
     return handle_next();
   }
+  const Place place = place_in_hand();
   handled_.id = entries_.front().id;
   if (handled_.ordinal) ++*handled_.ordinal;
   entries_.pop_front();
   partly_messages_ = 0;
   attempt_ = {};
   is_owner_absent_ = false;
-  hub_.keep_position({options_.key, to_string(handled_)});
+  const std::uint64_t commit = hub_.keep_position({options_.key, to_string(handled_)});
+  // Until then it comes again after a crash, and what it does then is to be counted.
+  hub_.when_committed(commit, [marker = options_.marker, place](CommitOutcome outcome) {
+    if (outcome == CommitOutcome::kCommitted) forget(marker, place);
+  });
   post_next();
+}
+
+/// [any]
+void RedisStream::forget(CrashMarker* marker, const Place& place) {
+  if (marker != nullptr) marker->forget_entry(place.stream, place.id);
 }
 
 /// Not at once: an owner that answers at once would make it as deep as there are entries.

@@ -111,6 +111,7 @@ class RedisStream final : public RedisConnection::User {
     std::string id;
   };
   [[nodiscard]] Place place_in_hand() const;
+  static void forget(CrashMarker* marker, const Place& place);
   [[nodiscard]] std::size_t published() const;
   void note_published(std::size_t messages);
 

@@ -97,6 +97,7 @@ void RedisStream::fetch(const ParkedIndex::Place& place) {
 void RedisStream::handle_fetched() {
   if (fetched_->is_done) return remove_fetched();
   if (fetched_->entry.wrong) return give_to_refused();
+  if (is_refused_for_crashes()) return;
   TopicOwner* const owner = hub_.owner_of(fetched_->entry.topic);
   if (owner == nullptr) return put_off({});
   // Before what this causes is committed: that it was parked may not be kept yet.
@@ -109,6 +110,7 @@ void RedisStream::remove_fetched() {
   aside_.remove(fetched_->place, [this](const std::string& error) {
     on_aside(error);
     if (!error.empty()) return;
+    forget(options_.marker, place_in_hand());
     const auto [topic, id] = std::exchange(fetched_, std::nullopt)->place;
     partly_parked_.erase(id);
     if (!aside_.parked().has(topic)) {

@@ -36,8 +36,13 @@ void Broadcasters::leave_out(const std::string& name, const std::string& why) {
   add_absent(name, why);
 }
 
-void Broadcasters::set_absent(const std::vector<std::string>& disabled) {
-  for (const BroadcasterView& before : std::exchange(absent_, {})) {
+void Broadcasters::set_absent(const std::vector<std::string>& disabled,
+                              const std::vector<std::string>& left_out) {
+  for (BroadcasterView& before : std::exchange(absent_, {})) {
+    if (std::ranges::find(left_out, before.name) != left_out.end()) {
+      absent_.push_back(std::move(before));
+      continue;
+    }
     surroundings_.hub.report_status(before.name, BroadcasterState::kDisabled,
                                     "not in the configuration");
   }

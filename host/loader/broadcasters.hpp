@@ -38,9 +38,10 @@ class Broadcasters final : public BroadcasterControl {
   void add_absent(const std::string& name, const std::string& refusal);
   /// Names one that could be taken in, and is not: status:{name} says why.
   void leave_out(const std::string& name, const std::string& why);
-  /// Names those that are off instead of the ones named before; one that was there comes into none
-  /// of this.
-  void set_absent(const std::vector<std::string>& disabled);
+  /// Names those that are off instead of the ones named before, of which `left_out` stay as they
+  /// are; one that was there comes into none of this.
+  void set_absent(const std::vector<std::string>& disabled,
+                  const std::vector<std::string>& left_out);
   void start();
   /// As PluginRunner::post_change(): another library, config or permissions for `options.name`,
   /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.

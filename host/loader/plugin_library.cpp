@@ -27,16 +27,6 @@ namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024 * 1024;
 
-/// The dynamic linker's own words, which know the copy by its path.
-std::string linker_reason(const std::string& path, const std::string& file_name) {
-  const char* const said = ::dlerror();
-  std::string reason = said != nullptr ? said : "the dynamic linker refuses it";
-  for (std::size_t at = 0; (at = reason.find(path, at)) != reason.npos; at += file_name.size()) {
-    reason.replace(at, path.size(), file_name);
-  }
-  return reason.starts_with(file_name + ": ") ? reason : file_name + ": " + reason;
-}
-
 [[noreturn]] void linker_locked(const PluginFile& file, const std::string& what) {
   throw LinkerLocked(file.file_name() + ": a static constructor of it throws: " + what +
                      ". Make what can fail in create");
@@ -100,17 +90,21 @@ std::uint64_t build_of(const PluginFile& file, std::string_view config) {
 }
 
 struct PluginLibrary::Loaded {
-  /// Throws PluginRefused, and what a static constructor throws. False: the linker refused it, see
-  /// dlerror().
-  [[nodiscard]] bool try_load(const std::string& path, const PluginFile& file) {
-    const OwnLibraries own(file.path(), read_elf_needs(file.file_name(), file.bytes()));
+  /// Opens what the file brings along. Throws PluginRefused, and what a static constructor throws.
+  Loaded(const PluginFile& file, const std::string& label, const CopyPlace& place)
+      : own(file.path(), read_elf_needs(file.file_name(), file.bytes()), label, place) {}
+
+  /// Throws what a static constructor throws. False: the linker refused it, see dlerror().
+  [[nodiscard]] bool try_load(const std::string& path) {
     auto mode = boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local;
     if (own_first() != 0) mode |= boost::dll::load_mode::rtld_deepbind;
     std::error_code error;
     library.load(boost::dll::fs::path(path), mode, error);
     return !error;
   }
-  boost::dll::shared_library library;
+
+  const OwnLibraries own;
+  boost::dll::shared_library library;  // last: it uses them
 };
 
 PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
@@ -119,7 +113,7 @@ PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
   const std::string label = "bc:" + name + "#" + std::to_string(++serial);
   descriptor_ = private_copy(label, file.bytes(), place).take();
   path_ = "/proc/self/fd/" + std::to_string(descriptor_);
-  load(file);
+  load(file, label, place);
   try {
     take_entry(file);
   } catch (const std::exception& error) {
@@ -129,10 +123,10 @@ PluginLibrary::PluginLibrary(const PluginFile& file, const std::string& name,
   }
 }
 
-void PluginLibrary::load(const PluginFile& file) {
-  loaded_ = std::make_unique<Loaded>();
+void PluginLibrary::load(const PluginFile& file, const std::string& label, const CopyPlace& place) {
   try {
-    if (loaded_->try_load(path_, file)) return;
+    loaded_ = std::make_unique<Loaded>(file, label, place);
+    if (loaded_->try_load(path_)) return;
   } catch (const PluginRefused&) {
     unload();
     static_cast<void>(release());
@@ -194,6 +188,7 @@ bool PluginLibrary::release() {
   // While it is mapped the descriptor stays: its number is the name the linker knows the copy by.
   if (is_mapped()) return false;
   ::close(std::exchange(descriptor_, -1));
+  OwnLibraries::close_unmapped();  // what it alone has held
   return true;
 }
 

@@ -92,7 +92,7 @@ class PluginLibrary {
  private:
   struct Loaded;  // Boost.DLL stays out of this header
 
-  void load(const PluginFile& file);
+  void load(const PluginFile& file, const std::string& label, const CopyPlace& place);
   void take_entry(const PluginFile& file);
   [[nodiscard]] bool is_mapped() const;
 

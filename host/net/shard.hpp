@@ -139,6 +139,7 @@ class Shard {
   [[nodiscard]] std::vector<ClientView> slowest(std::size_t most);
   void free_the_gone();
 
+  Counters counters_;
   OwnerThread owner_;
   ConnectionLimits limits_;
   ListenerOptions listener_options_;
@@ -148,14 +149,12 @@ class Shard {
   boost::asio::io_context io_{1};
   Inbox inbox_;
   TopicIndex index_;
-  Counters counters_;
   TouchedList touched_;
   std::vector<OutboxWriter*> flushing_;
   const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
   std::size_t unread_bytes_ = 0;  // of all connections
   Inflater inflater_;
-  std::atomic<bool> has_publications_{false};  // a drain() is on its way
   std::vector<MessagePtr> drained_;
   std::size_t delivered_ = 0;  // of them
   SocketSet sockets_;
@@ -184,6 +183,7 @@ class Shard {
   std::atomic<std::size_t> open_{0};
   std::atomic<std::size_t> pending_bytes_{0};
   std::atomic<bool> close_idle_waits_{false};
+  std::atomic<bool> has_publications_{false};  // a drain() is on its way
 };
 
 }  // namespace broadcast

@@ -149,19 +149,19 @@ void SqliteStore::post_plugin_state(const std::string& broadcaster, PluginState 
   if (is_first) wake_.set();
 }
 
-bool SqliteStore::try_keep_position(StreamPosition position) {
+std::uint64_t SqliteStore::try_keep_position(StreamPosition position) {
   bool is_first = false;
   Counter refused = Counter::kStoreUnavailable;
-  const bool is_kept = shared_.with_lock([&](Shared& shared) {
-    if (!shared.is_open || shared.is_failing) return false;
+  const std::uint64_t ticket = shared_.with_lock([&](Shared& shared) -> std::uint64_t {
+    if (!shared.is_open || shared.is_failing) return 0;
     refused = Counter::kStoreFull;
-    if (!keep_position(shared.gathered.positions, std::move(position))) return false;
+    if (!keep_position(shared.gathered.positions, std::move(position))) return 0;
     is_first = begins_to_wait(shared);
-    return true;
+    return ++shared.issued;
   });
-  if (!is_kept) counters_.add(refused);
+  if (ticket == 0) counters_.add(refused);
   if (is_first) wake_.set();
-  return is_kept;
+  return ticket;
 }
 
 void SqliteStore::run() {

@@ -59,7 +59,7 @@ class SqliteStore final : public StateStore, public PluginStateStore {
   void when_committed(std::uint64_t ticket, std::function<void(CommitOutcome)> done) override;
   void post_latest(std::vector<PendingMessage> messages) override;
   void post_forgotten(std::string_view topic) override;
-  [[nodiscard]] bool try_keep_position(StreamPosition position) override;
+  [[nodiscard]] std::uint64_t try_keep_position(StreamPosition position) override;
   [[nodiscard]] std::optional<std::string> position_of(std::string_view stream) override {
     return file_.position_of(stream);
   }

@@ -186,7 +186,10 @@ SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
 bool is_damage(const std::exception& error) {
   if (dynamic_cast<const StateUnreadable*>(&error) != nullptr) return true;
   const auto* const sqlite = dynamic_cast<const SqliteError*>(&error);
-  return sqlite != nullptr && (sqlite->code() == SQLITE_CORRUPT || sqlite->code() == SQLITE_NOTADB);
+  if (sqlite == nullptr) return false;
+  // An error: a table or a column is not called any more what it was made as.
+  return sqlite->code() == SQLITE_CORRUPT || sqlite->code() == SQLITE_NOTADB ||
+         sqlite->code() == SQLITE_ERROR;
 }
 
 SqliteDatabase open_state(const std::string& path, Synchronous synchronous) {

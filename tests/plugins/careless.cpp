@@ -209,6 +209,8 @@ bc_status start() {
   static_cast<void>(the_host->post(the_host, 1, nullptr));
 #elif defined(CARELESS_TIMER)
   static_cast<void>(the_host->timer(the_host, 1, 0, 1));
+#elif defined(CARELESS_TIMER_SETTING)
+  static_cast<void>(the_host->timer(the_host, 1, 100'000'000, 0));
 #elif defined(CARELESS_FORK)
   for (int i = 0; i < 4; ++i) leave_orphan();
 #elif defined(CARELESS_OUTPUT)
@@ -229,8 +231,13 @@ bc_status start() {
   return BC_OK;
 }
 
+[[maybe_unused]] bool is_broken = false;
+
 bc_status message([[maybe_unused]] std::string_view payload) {
-#if defined(CARELESS_THROW)
+#if defined(CARELESS_FAIL_CRASH)
+  is_broken = payload.starts_with('[');
+  if (is_broken) throw std::runtime_error("half of it is done");
+#elif defined(CARELESS_THROW)
   throw std::runtime_error("nobody has caught this");
 #elif defined(CARELESS_MESSAGE_CRASH)
   if (payload.starts_with('[')) ::raise(SIGSEGV);
@@ -274,7 +281,10 @@ bc_status handle(void*, const bc_event* event) {
 #if defined(CARELESS_STOP)
     case BC_EV_STOP:
       sleep_for_ever();
-#elif defined(CARELESS_SETTING)
+#elif defined(CARELESS_SETTING) || defined(CARELESS_TIMER_SETTING)
+    case BC_EV_TIMER:
+      set_for_everybody(false);
+      return BC_OK;
     case BC_EV_STOP:
       set_for_everybody(true);
       return BC_OK;
@@ -287,7 +297,9 @@ bc_status handle(void*, const bc_event* event) {
   }
 }
 void destroy(void*) {
-#if defined(CARELESS_DESTROY_CRASH)
+#if defined(CARELESS_FAIL_CRASH)
+  if (is_broken) ::raise(SIGSEGV);
+#elif defined(CARELESS_DESTROY_CRASH)
   ::raise(SIGSEGV);
 #elif defined(CARELESS_DESTROY_HANG)
   sleep_for_ever();

@@ -81,6 +81,11 @@ class RunTest(unittest.TestCase):
             self.assertEqual(ended.returncode, 1, ended.stderr)
             self.assertRegex(ended.stderr, why)
 
+    def test_a_crash_names_the_callback(self):
+        ended = run("plugin", "run", BAD / "careless_start_crash.so")
+        self.assertEqual(ended.returncode, -signal.SIGSEGV, ended.stderr)
+        self.assertIn("critical the host ends: SIGSEGV in START of careless (generation 1)", ended.stderr)
+
     def test_what_the_tool_cannot_do_is_2(self):
         for arguments in (("/nowhere/x.so",), (BAD / "careful.so", "--listen", "here"),
                           (BAD / "careful.so", "--config", "/nowhere.yaml")):
@@ -144,6 +149,16 @@ class DevTest(unittest.TestCase):
             before = shown.line_count()
             self.link("too_new")
             shown.wait_for_line("plugin ABI 2", before)
+            before = shown.line_count()
+            self.link("libmirror")
+            shown.wait_for_line(TIME + r'status:mirror #\d+ .*"state":"ok"', before)
+
+    def test_a_build_that_exits_is_told_and_the_next_one_is_started(self):
+        self.link("careless_message_exit")
+        with Shown("dev", self.library) as shown:
+            with self.assertRaises(OSError):  # nobody is left to answer
+                shown.publish("careless:log", '{"type":"x"}')
+            shown.wait_for_line(r"^crashed: the host ended by itself with exit code 0\. .* plugin run \S+mine\.so\.")
             before = shown.line_count()
             self.link("libmirror")
             shown.wait_for_line(TIME + r'status:mirror #\d+ .*"state":"ok"', before)

@@ -4,8 +4,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <string.h>
 #include <system_error>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
@@ -22,6 +24,9 @@ namespace broadcast {
 
 namespace {
 
+/// In the host's process: not 0 while it serves.
+constexpr int kServingDescriptor = 3;
+
 sigset_t signals_of_interest() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -36,14 +41,22 @@ class DevHost {
         library_(library.string()),
         signals_(signals_descriptor()),
         built_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        serving_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
         watch_(library, [this] { static_cast<void>(::eventfd_write(built_.get(), 1)); }) {}
 
   int run() {
     for (;;) {
       const int status = run_once();
-      if (WIFEXITED(status) && !has_crashed_) return WEXITSTATUS(status);
+      const bool was_serving = take(serving_);
       if (is_ending_) return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-      if (WIFSIGNALED(status)) tell_crash(WTERMSIG(status));
+      if (WIFSIGNALED(status)) {
+        const char* const name = ::sigabbrev_np(WTERMSIG(status));
+        tell_crash("was killed by SIG" + std::string(name != nullptr ? name : "?"));
+      } else if (was_serving) {
+        tell_crash("ended by itself with exit code " + std::to_string(WEXITSTATUS(status)));
+      } else if (!has_crashed_) {
+        return WEXITSTATUS(status);
+      }
       if (!await_build()) return 1;
     }
   }
@@ -51,7 +64,7 @@ class DevHost {
  private:
   static Descriptor signals_descriptor() {
     const sigset_t signals = signals_of_interest();
-    ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
     return Descriptor(::signalfd(-1, &signals, SFD_CLOEXEC));
   }
 
@@ -81,22 +94,30 @@ class DevHost {
     sigset_t none;
     sigemptyset(&none);
     posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, serving_.get(), kServingDescriptor);
     pid_t child = -1;
     const int error =
-        ::posix_spawn(&child, "/proc/self/exe", nullptr, &attributes, argv.data(), environ);
+        ::posix_spawn(&child, "/proc/self/exe", &files, &attributes, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     if (error != 0) throw std::system_error(error, std::generic_category(), "no process");
     return child;
   }
 
-  void tell_crash(int number) {
+  void tell_crash(const std::string& how) {
     has_crashed_ = true;
-    const char* const name = ::sigabbrev_np(number);
-    print_line("crashed: the host was killed by SIG" + std::string(name != nullptr ? name : "?") +
+    print_line("crashed: the host " + how +
                ". Look at it with: gdb --args broadcastctl plugin run " + library_ +
                ". The next build is started");
-    std::uint64_t builds = 0;  // the one that crashed is no news
-    static_cast<void>(::eventfd_read(built_.get(), &builds));
+    static_cast<void>(take(built_));  // the one that crashed is no news
+  }
+
+  /// True if there was something; nothing is left.
+  [[nodiscard]] static bool take(const Descriptor& event) {
+    std::uint64_t count = 0;
+    return ::eventfd_read(event.get(), &count) == 0;
   }
 
   /// False: it is to end.
@@ -105,8 +126,7 @@ class DevHost {
                                  pollfd{built_.get(), POLLIN, 0}};
     for (;;) {
       if (::poll(either.data(), either.size(), -1) < 0 && errno != EINTR) return false;
-      std::uint64_t builds = 0;
-      if (::eventfd_read(built_.get(), &builds) == 0) return true;
+      if (take(built_)) return true;
       if (either[0].revents != 0 && next_signal() != SIGCHLD) return false;
     }
   }
@@ -121,6 +141,7 @@ class DevHost {
   const std::string library_;
   const Descriptor signals_;  // first: the watch's thread has them blocked as well
   const Descriptor built_;
+  const Descriptor serving_;
   const LibraryWatch watch_;
   bool has_crashed_ = false;
   bool is_ending_ = false;
@@ -132,6 +153,16 @@ int run_dev_host(const std::vector<std::string>& arguments, const std::filesyste
   return DevHost(arguments, library).run();
 }
 
-void end_with_dev_host() { ::prctl(PR_SET_PDEATHSIG, SIGTERM); }
+void end_with_dev_host() {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  ::fcntl(kServingDescriptor, F_SETFD, FD_CLOEXEC);
+}
+
+DevHostServing::DevHostServing() { static_cast<void>(::eventfd_write(kServingDescriptor, 1)); }
+
+DevHostServing::~DevHostServing() {
+  eventfd_t count = 0;
+  static_cast<void>(::eventfd_read(kServingDescriptor, &count));
+}
 
 }  // namespace broadcast

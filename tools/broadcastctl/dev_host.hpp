@@ -14,7 +14,18 @@ namespace broadcast {
 [[nodiscard]] int run_dev_host(const std::vector<std::string>& arguments,
                                const std::filesystem::path& library);
 
-/// In that process: it ends in order when the other one is gone.
+/// In that process: it ends in order when the other one is gone. REQUIRES: the other one has
+/// started it.
 void end_with_dev_host();
+
+/// In that process: while this lives, its end is a crash, also by exit() or of a sanitizer. Before,
+/// it has said what is wrong; after, it ends in order.
+class DevHostServing {
+ public:
+  DevHostServing();
+  ~DevHostServing();
+  DevHostServing(const DevHostServing&) = delete;
+  DevHostServing& operator=(const DevHostServing&) = delete;
+};
 
 }  // namespace broadcast

@@ -17,8 +17,10 @@
 #include "host/app/config.hpp"
 #include "host/app/server.hpp"
 #include "host/base/clock.hpp"
+#include "host/base/last_words.hpp"
 #include "host/base/log.hpp"
 #include "tools/broadcastctl/admin_client.hpp"
+#include "tools/broadcastctl/dev_host.hpp"
 #include "tools/broadcastctl/library_watch.hpp"
 #include "tools/broadcastctl/operate.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
@@ -136,6 +138,7 @@ int run_plugin_host(const PluginHostOptions& options) {
   for (const auto& refused : plan.refused) std::fprintf(stderr, "%s\n", refused.why.c_str());
   if (!plan.refused.empty()) return 1;
   set_up_log(config.log.level, config.log.format);
+  tell_last_words(config.log.format);
   auto server = std::make_unique<Server>(std::move(config), std::move(plan), options.trial);
   std::vector<std::string> topics = shown_topics(manifest);
   topics.insert(topics.end(), options.topics.begin(), options.topics.end());
@@ -143,7 +146,10 @@ int run_plugin_host(const PluginHostOptions& options) {
   introduce(manifest, *server);
   std::optional<Replacements> replacements;
   if (options.replaces) replacements.emplace(manifest, *server, options.library);
+  std::optional<DevHostServing> serving;
+  if (options.replaces) serving.emplace();
   const Server::End end = server->run();
+  serving.reset();
   if (end.is_stuck) {
     spdlog::default_logger()->flush();
     static_cast<void>(server.release());  // somebody still uses it

@@ -69,6 +69,7 @@ void StepRun::live(const std::string& check, const std::string& where,
 }
 
 void StepRun::load() {
+  const ProcessState first = ProcessState::now();
   telling_.about_to("load, create, CONFIG, START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
@@ -78,6 +79,7 @@ void StepRun::load() {
   for (const std::string& topic : topics()) stage->demand(topic);
   telling_.about_to("its first " + seconds_text(kFirstLife) + ": DEMAND, TIMER, POST");
   std::this_thread::sleep_for(kFirstLife);
+  const ProcessState during = ProcessState::now();
   const std::string error = stage->last_error();
   const Stage::Publishes publishes = stage->publishes();
   const std::uint64_t timers = stage->timers();
@@ -93,6 +95,7 @@ void StepRun::load() {
                                                      "and again. Handle it in the callback."));
   judge_publishes(publishes);
   judge_pace(timers, posts);
+  judge_changes(first, during, Told::kFailures);  // the step cycles tells that they are good
 }
 
 void StepRun::judge_publishes(const Stage::Publishes& publishes) const {
@@ -131,28 +134,33 @@ void StepRun::cycles() {
          i == 0 ? Messages::kAwaited : Messages::kPosted);
     if (i + 1 >= kWarmUpCycles) heap_sizes_.push_back(heap_bytes());
     if (i > 0) continue;
-    judge_changes(first);
+    judge_changes(first, during_, Told::kAll);
     judge_threads(first);
   }
   result(pass("cycles", std::to_string(options_.cycles) + " lives, from load to unload"));
   judge(first, warm, ProcessState::now());
 }
 
-/// Of the first life and after it. At once, because what it has changed may be the end of this
-/// process: an alarm, a limit.
-void StepRun::judge_changes(const ProcessState& first) const {
+// At once after the first life, because what it has changed may be the end of this process: an
+// alarm, a limit.
+void StepRun::judge_changes(const ProcessState& first, const ProcessState& during,
+                            Told told) const {
   const ProcessState after = ProcessState::now();
-  std::string settings = changed_settings(first, during_);
+  std::string settings = changed_settings(first, during);
   if (settings.empty()) settings = changed_settings(first, after);
-  std::string signals = changed_handlers(first, during_);
+  std::string signals = changed_handlers(first, during);
   if (signals.empty()) signals = changed_handlers(first, after);
-  tell_found("settings", settings.empty() ? "" : "changes for the whole process: " + settings,
-             "locale, directory, umask, limits, descriptors 0 to 2, alarms and environment as "
-             "before, during a life and after",
-             "They are everybody's, and read at the same moment by threads that it does not know.");
-  tell_found("signals", signals.empty() ? "" : "handles signals: " + signals,
-             "no handler changed, during a life and after",
-             "Signals are the host's: do not install handlers.");
+  const auto tell = [&](const char* check, const std::string& found, const char* good,
+                        const char* remedy) {
+    if (told == Told::kAll || !found.empty()) tell_found(check, found, good, remedy);
+  };
+  tell("settings", settings.empty() ? "" : "changes for the whole process: " + settings,
+       "locale, directory, umask, limits, descriptors 0 to 2, alarms and environment as before, "
+       "during a life and after",
+       "They are everybody's, and read at the same moment by threads that it does not know.");
+  tell("signals", signals.empty() ? "" : "handles signals: " + signals,
+       "no handler changed, during a life and after",
+       "Signals are the host's: do not install handlers.");
 }
 
 void StepRun::judge_threads(const ProcessState& first) const {

@@ -102,10 +102,11 @@ void StepRun::symbols() {
     const auto own = own_library(options_.library, needs, library);
     void* const loaded = ::dlopen(own ? own->c_str() : library.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (loaded == nullptr) {
-      // dlerror() names who it is and why.
-      return result(
-          broadcast::fail("symbols", file() + ": needs a library that is not here: " + ::dlerror() +
-                                         ". Install it, or link the plugin without it."));
+      // Who it is and why. NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is a thread's own
+      const std::string why = ::dlerror();
+      return result(broadcast::fail("symbols", file() +
+                                                   ": needs a library that is not here: " + why +
+                                                   ". Install it, or link the plugin without it."));
     }
     providers.push_back(loaded);
   }

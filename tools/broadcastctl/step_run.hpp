@@ -69,7 +69,9 @@ class StepRun {
   void live(const std::string& check, const std::string& where,
             const std::vector<std::string>& topics, Messages messages);
   [[noreturn]] void give_up_stuck(const std::string& check, const std::string& where) const;
-  void judge_changes(const ProcessState& first) const;
+  enum class Told : std::uint8_t { kAll, kFailures };
+  /// What a life has changed for the whole process while it lived, and until now, after it.
+  void judge_changes(const ProcessState& first, const ProcessState& during, Told told) const;
   void judge_threads(const ProcessState& first) const;
   void judge(const ProcessState& first, const ProcessState& warm, const ProcessState& last) const;
   void judge_heap() const;

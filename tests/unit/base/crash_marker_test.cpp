@@ -91,6 +91,35 @@ TEST_F(CrashMarkerTest, AStartThatWentWellOrAnotherBuildBeginsAnew) {
   EXPECT_EQ(starts(), 1u);
 }
 
+TEST_F(CrashMarkerTest, CountsTheStartsOfEachNameByItself) {
+  const std::string longest(64, 'n');
+  for (const std::string& name : {std::string("price"), longest, std::string("price")}) {
+    live([&](CrashMarker& marker) {
+      CallbackPlace place(&marker, name, 3, kBuild);
+      const CallbackMark mark(place, Callback::kStart);
+      std::raise(SIGABRT);
+    });
+  }
+  const CrashMarker marker(path_);
+  EXPECT_EQ(marker.ends_in_start("price", kBuild).count, 2u);
+  EXPECT_EQ(marker.ends_in_start(longest, kBuild).count, 1u);
+}
+
+TEST_F(CrashMarkerTest, CountsNoEndOfAProcessThatWasForkedFromTheHost) {
+  live([](CrashMarker& marker) {
+    CallbackPlace place(&marker, "price", 3, kBuild);
+    const CallbackMark mark(place, Callback::kStart);
+    const pid_t child = ::fork();
+    if (child == 0) std::abort();
+    int status = 0;
+    if (::waitpid(child, &status, 0) != child || !WIFSIGNALED(status)) return;
+    std::raise(SIGILL);
+  });
+  const CrashMarker marker(path_);
+  EXPECT_EQ(marker.ends_in_start("price", kBuild).count, 1u);
+  EXPECT_EQ(marker.ends_in_start("price", kBuild).how, "SIGILL in START");
+}
+
 TEST_F(CrashMarkerTest, CountsEachStreamEntryByItself) {
   for (const char* entry : {"5-0", "5-1", "5-0"}) crash_in(Callback::kMessage, entry);
   EXPECT_EQ(entries("5-0"), 2u);
@@ -99,6 +128,50 @@ TEST_F(CrashMarkerTest, CountsEachStreamEntryByItself) {
   EXPECT_EQ(entries("5-0"), 0u);
   EXPECT_EQ(entries("5-1"), 1u);
   EXPECT_EQ(CrashMarker(path_).ends_in_entry("other", "5-1").count, 0u);
+}
+
+TEST_F(CrashMarkerTest, AnEntryCountsInEveryCallbackUntilItIsSettled) {
+  const auto crash_after = [&](Callback callback,
+                               const std::function<void(CrashMarker&)>& between) {
+    live([&](CrashMarker& marker) {
+      CallbackPlace place(&marker, "price", 3, kBuild);
+      place.set_entry("s", "5-0");
+      { const CallbackMark mark(place, Callback::kMessage); }
+      between(marker);
+      const CallbackMark mark(place, callback);
+      std::raise(SIGABRT);
+    });
+  };
+  const auto nothing = [](CrashMarker&) {};
+  for (const Callback callback : {Callback::kTimer, Callback::kStop, Callback::kDestroy}) {
+    crash_after(callback, nothing);
+  }
+  const test::CapturedLog log;
+  EXPECT_EQ(CrashMarker(path_).ends_in_entry("s", "5-0").how, "SIGABRT in destroy");
+  EXPECT_THAT(log.text(),
+              HasSubstr("SIGABRT in destroy of price (generation 3), after stream entry "
+                        "5-0: 3 of 3, then it is refused"));
+  crash_after(Callback::kDestroy, [](CrashMarker& marker) { marker.forget_entry("s", "5-0"); });
+  EXPECT_EQ(entries("5-0"), 0u);
+  crash_after(Callback::kDestroy, [](CrashMarker& marker) { marker.forget_entry("s", "5-1"); });
+  EXPECT_EQ(entries("5-0"), 1u);
+}
+
+TEST_F(CrashMarkerTest, AnEntryIsNotThatOfTheNextMessageOrGeneration) {
+  live([](CrashMarker& marker) {
+    CallbackPlace place(&marker, "price", 3, kBuild);
+    place.set_entry("s", "5-0");
+    place.set_entry("", "");
+    const CallbackMark mark(place, Callback::kMessage);
+    std::raise(SIGABRT);
+  });
+  live([](CrashMarker& marker) {
+    CallbackPlace(&marker, "price", 3, kBuild).set_entry("s", "5-0");
+    CallbackPlace place(&marker, "price", 4, kBuild);
+    const CallbackMark mark(place, Callback::kStop);
+    std::raise(SIGABRT);
+  });
+  EXPECT_TRUE(read_crash_file(bytes(), "", {}).counts.empty());
 }
 
 TEST_F(CrashMarkerTest, ForgetsTheOldestWhereThereIsNoRoom) {
@@ -159,7 +232,8 @@ TEST_F(CrashMarkerTest, RefusesWhatIsTornOrNoMarker) {
   flipped[offsetof(CrashFile, counts) + offsetof(CrashFile::Count, ends)] ^= 4;
   EXPECT_EQ(read_crash_file(flipped, "", {}).refusal, "it is damaged");
   std::string endless = good;
-  endless.replace(offsetof(CrashFile, slots) + offsetof(CrashFile::Slot, broadcaster), 64, 64, 'x');
+  endless.replace(offsetof(CrashFile, slots) + offsetof(CrashFile::Slot, broadcaster),
+                  CrashFile::kNameBytes, CrashFile::kNameBytes, 'x');
   EXPECT_EQ(read_crash_file(endless, "", {}).refusal, "it is damaged");
   EXPECT_EQ(read_crash_file("", "", {}).refusal, "");
   for (const std::string& bad : {flipped, endless, std::string("nonsense")}) {

@@ -8,7 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "host/base/assert.hpp"
 #include "host/base/crash_marker.hpp"
+#include "host/base/standard_files.hpp"
 #include "host/base/terminate.hpp"
 
 namespace broadcast {
@@ -23,7 +25,7 @@ template <class End>
   std::thread([&] {
     const SignalStack signal_stack;
     CallbackPlace place(nullptr, "price", 2, 0);
-    place.set_entry("s", "5-1");
+    if (callback >= Callback::kMessage) place.set_entry("s", "5-1");
     const CallbackMark mark(place, callback);
     end();
   }).join();
@@ -54,11 +56,55 @@ TEST(LastWordsDeathTest, NameTheStreamEntry) {
               "SIGABRT in MESSAGE of price .generation 2., stream entry 5-1\n");
 }
 
+TEST(LastWordsDeathTest, NameTheStreamEntryBefore) {
+  EXPECT_EXIT(end_in(Callback::kDestroy, [] { std::abort(); }), testing::KilledBySignal(SIGABRT),
+              "SIGABRT in destroy of price .generation 2., after stream entry 5-1\n");
+}
+
 TEST(LastWordsDeathTest, LeaveTheSignalAndItsDefaultToWhoeverHadIt) {
   EXPECT_EXIT(end_in(Callback::kTimer, [] { std::raise(SIGILL); }), is_crash,
               "SIGILL in TIMER of price");
   EXPECT_EXIT(end_in(Callback::kTimer, [] { std::raise(SIGABRT); }),
               testing::KilledBySignal(SIGABRT), "SIGABRT in TIMER of price");
+}
+
+TEST(LastWordsDeathTest, AreToldOfTrapsToo) {
+  EXPECT_EXIT(end_in(Callback::kTimer, [] { std::raise(SIGSYS); }), testing::KilledBySignal(SIGSYS),
+              "SIGSYS in TIMER of price");
+#if defined(__x86_64__)
+  EXPECT_EXIT(end_in(Callback::kTimer, [] { asm volatile("int3"); }),
+              testing::KilledBySignal(SIGTRAP), "SIGTRAP in TIMER of price");
+#endif
+}
+
+TEST(LastWordsDeathTest, GoToTheLogWhateverBecameOfDescriptor2) {
+  const auto end = [] {
+    const auto kept = keep_standard_error();
+    ::close(STDERR_FILENO);
+    std::abort();
+  };
+  EXPECT_EXIT(end_in(Callback::kTimer, end), testing::KilledBySignal(SIGABRT),
+              "SIGABRT in TIMER of price");
+}
+
+TEST(LastWordsDeathTest, AssertionsGoThereToo) {
+  const auto end = [] {
+    const auto kept = keep_standard_error();
+    ::close(STDERR_FILENO);
+    BROADCAST_ASSERT(kept == nullptr, "the caller is wrong");
+  };
+  EXPECT_EXIT(end_in(Callback::kTimer, end), testing::KilledBySignal(SIGABRT),
+              "the caller is wrong .kept == nullptr.\n.*SIGABRT in TIMER of price");
+}
+
+TEST(LastWordsDeathTest, AreNotSaidByAForkedChild) {
+  const auto end = [] {
+    const pid_t child = ::fork();
+    if (child == 0) std::raise(SIGABRT);
+    int status = 0;
+    if (::waitpid(child, &status, 0) == child && WIFSIGNALED(status)) std::raise(SIGILL);
+  };
+  EXPECT_EXIT(end_in(Callback::kTimer, end), is_crash, "^critical the host ends: SIGILL in TIMER");
 }
 
 TEST(LastWordsDeathTest, ComeFromAStackThatHasOverflowed) {

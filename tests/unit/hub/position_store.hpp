@@ -24,7 +24,7 @@ class PositionStore final : public StateStore {
   }
   void post_latest(std::vector<PendingMessage>) override {}
   void post_forgotten(std::string_view) override {}
-  bool try_keep_position(StreamPosition) override { return true; }
+  std::uint64_t try_keep_position(StreamPosition) override { return 1; }
   std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
 
   std::vector<std::string> positions;

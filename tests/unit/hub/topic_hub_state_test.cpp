@@ -51,7 +51,7 @@ class HandStore final : public StateStore {
   void post_forgotten(std::string_view topic) override {
     kept_.at(std::string(topic)).messages.clear();
   }
-  bool try_keep_position(StreamPosition) override { return false; }
+  std::uint64_t try_keep_position(StreamPosition) override { return 0; }
   std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
 
   void commit() {

@@ -49,6 +49,21 @@ TEST(RedisStreamTest, AnEntryThatHasEndedTheHostThreeTimesIsRefusedAndTheNextOne
   for (const char* id : {"1-1", "1-2"}) EXPECT_EQ(marker.ends_in_entry("s", id).count, 0U);
 }
 
+TEST(RedisStreamTest, SoIsOneWhoseOwnerIsAbsent) {
+  const test::MarkerPath path;
+  test::end_life(path.get(), {.stream = "s", .id = "1-1"}, 3);
+  CrashMarker marker(path.get());
+  StreamPlay play;
+  play.options.marker = &marker;
+  play.options.park_after = {};
+  play.release(play.owner);
+  play.add("1-1", "probe");
+  play.begin("");
+  ASSERT_TRUE(play.run_until_count(Counter::kStreamRefused, 1));
+  EXPECT_THAT(play.beside("s:refused", "id"), ElementsAre("1-1"));
+  EXPECT_TRUE(play.streams["s:parked"].empty());
+}
+
 TEST(RedisStreamTest, SoIsAParkedOne) {
   const test::MarkerPath path;
   test::end_life(path.get(), {.stream = "s:parked", .id = "900-0"}, 3);
@@ -63,6 +78,47 @@ TEST(RedisStreamTest, SoIsAParkedOne) {
   EXPECT_THAT(play.owner.payloads(), ElementsAre(R"({"n":2})"));
   EXPECT_THAT(play.beside("s:refused", "id"), ElementsAre("1-1"));
   EXPECT_TRUE(play.streams["s:parked"].empty());
+}
+
+/// Commits when it is told.
+class SlowStore final : public StateStore {
+ public:
+  std::vector<StoredTopic> load() override { return {}; }
+  SipKey epoch_key() override { return {}; }
+  void start(CommitListener&) override {}
+  bool stop(MonoTime) override { return true; }
+  std::uint64_t try_append(PendingMessage) override { return 0; }
+  void when_committed(std::uint64_t, std::function<void(CommitOutcome)> done) override {
+    waiting.push_back(std::move(done));
+  }
+  void post_latest(std::vector<PendingMessage>) override {}
+  void post_forgotten(std::string_view) override {}
+  std::uint64_t try_keep_position(StreamPosition) override { return 1; }
+  std::optional<std::string> position_of(std::string_view) override { return std::nullopt; }
+
+  std::vector<std::function<void(CommitOutcome)>> waiting;
+};
+
+TEST(RedisStreamTest, WhatAnEntryHasEndedIsForgottenOnceItsPositionIsKept) {
+  const test::MarkerPath path;
+  test::end_life(path.get(), {.stream = "s", .id = "1-1"}, 2);
+  CrashMarker marker(path.get());
+  SlowStore store;
+  StreamPlay play;
+  play.release(play.owner);
+  play.release(play.other);
+  play.hub.open_store(store);  // before there are claims
+  play.claim(play.owner, "probe");
+  play.options.marker = &marker;
+  play.add("1-1", "probe");
+  play.begin("");
+  ASSERT_TRUE(play.run_until([&] { return !store.waiting.empty(); }));
+  EXPECT_EQ(marker.ends_in_entry("s", "1-1").count, 2U);
+  store.waiting[0](CommitOutcome::kLost);
+  EXPECT_EQ(marker.ends_in_entry("s", "1-1").count, 2U);
+  store.waiting[0](CommitOutcome::kCommitted);
+  EXPECT_EQ(marker.ends_in_entry("s", "1-1").count, 0U);
+  play.hub.close_store();
 }
 
 TEST(RedisStreamTest, ARedisThatDoesNotWaitForEntriesIsAskedOnceASecond) {

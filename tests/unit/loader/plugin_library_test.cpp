@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/base/captured_log.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {
@@ -21,6 +22,11 @@ std::string copies_mapped() {
     if (line.find("bc:test#") != std::string::npos) found += line + "\n";
   }
   return found;
+}
+
+std::size_t descriptors_open() {
+  const std::filesystem::directory_iterator all("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
 }
 
 std::string refusal_to_load(const std::string& name) {
@@ -112,14 +118,103 @@ TEST(PluginLibraryTest, SaysOnceWhoLacksALibrary) {
             "directory");
 }
 
-TEST(PluginLibraryTest, FindsWhatLiesBesideThePluginItself) {
-  const auto file = read_plugin("own_library");
-  PluginLibrary library(*file, "test", {});
-  bc_event start{};
-  start.kind = BC_EV_START;
-  EXPECT_EQ(library.entry().handle(nullptr, &start), BC_OK);
+/// A plugin and its own libraries in a directory that a test may write to.
+class OwnLibrariesTest : public testing::Test {
+ protected:
+  OwnLibrariesTest() { std::filesystem::create_directory(directory_); }
+  ~OwnLibrariesTest() override { std::filesystem::remove_all(directory_); }
+
+  [[nodiscard]] std::filesystem::path own(const std::string& soname) const {
+    return directory_ / "own_libraries" / soname;
+  }
+  [[nodiscard]] std::shared_ptr<const PluginFile> installed(const std::string& plugin) const {
+    const auto file = directory_ / (plugin + ".so");
+    std::filesystem::copy_file(plugin_path(plugin), file);
+    std::filesystem::copy(plugin_path(plugin).parent_path() / "own_libraries",
+                          directory_ / "own_libraries", std::filesystem::copy_options::recursive);
+    return PluginFile::read(file, Broadcasters::offer("1.3.2"));
+  }
+
+ private:
+  const std::filesystem::path directory_ =
+      std::filesystem::path(testing::TempDir()) / ("own." + std::to_string(::getpid()));
+};
+
+/// Writes into the file that is there, as `cp` does.
+void overwrite(const std::filesystem::path& file, const std::string& bytes) {
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << bytes;
+}
+
+/// BC_OK: it is bound to its own library.
+bc_status start(const PluginLibrary& library) {
+  bc_event event{};
+  event.kind = BC_EV_START;
+  return library.entry().handle(nullptr, &event);
+}
+
+TEST_F(OwnLibrariesTest, AreFoundBesideThePluginItself) {
+  PluginLibrary library(*installed("own_library"), "test", {});
+  EXPECT_EQ(start(library), BC_OK);
+  EXPECT_NE(copies_mapped().find(":libhiredis.so.99"), std::string::npos);
   library.unload();
   EXPECT_TRUE(library.release());
+  EXPECT_EQ(copies_mapped(), "");
+}
+
+TEST_F(OwnLibrariesTest, MayBeOverwrittenWhileTheyAreLoaded) {
+  PluginLibrary library(*installed("own_chain"), "test", {});
+  overwrite(own("libouter.so.1"), "");
+  overwrite(own("inner/libinner.so.1"), "");
+  EXPECT_EQ(start(library), BC_OK);
+  library.unload();
+  EXPECT_TRUE(library.release());
+  EXPECT_EQ(copies_mapped(), "");
+}
+
+TEST_F(OwnLibrariesTest, AreSharedUntilNobodyHasThem) {
+  const std::size_t before = descriptors_open();
+  const auto file = installed("own_chain");
+  const test::CapturedLog log;
+  PluginLibrary first(*file, "test", {});
+  PluginLibrary second(*file, "test", {});
+  first.unload();
+  EXPECT_TRUE(first.release());
+  EXPECT_EQ(start(second), BC_OK);
+  second.unload();
+  EXPECT_TRUE(second.release());
+  EXPECT_EQ(log.text(), "");
+  EXPECT_EQ(copies_mapped(), "");
+  EXPECT_EQ(descriptors_open(), before);
+}
+
+TEST_F(OwnLibrariesTest, OfAnotherOwnerAreToldWhereTheyAreOtherOnes) {
+  const auto file = installed("own_library");
+  PluginLibrary first(*file, "first", {});
+  const std::string newer = test::read_bytes(own("libhiredis.so.99")) + "newer";
+  overwrite(own("libhiredis.so.99"), newer);
+  const test::CapturedLog log;
+  PluginLibrary second(*file, "second", {});
+  EXPECT_NE(log.text().find("second: gets the libhiredis.so.99 of \"first\", and not its own"),
+            std::string::npos)
+      << log.text();
+  EXPECT_EQ(start(second), BC_OK);
+  first.unload();
+  second.unload();
+  EXPECT_TRUE(first.release());
+  EXPECT_TRUE(second.release());
+}
+
+TEST_F(OwnLibrariesTest, LeaveNothingOpenWhenALaterOneIsRefused) {
+  const std::size_t before = descriptors_open();
+  const auto file = installed("own_chain");
+  std::string bytes = test::read_bytes(own("libouter.so.1"));
+  constexpr std::string_view kNeeded = "inner_reader";
+  for (std::size_t at = 0; (at = bytes.find(kNeeded, at)) != bytes.npos;) bytes[at] = 'w';
+  overwrite(own("libouter.so.1"), bytes);
+  EXPECT_EQ(refusal_of([&] { const PluginLibrary library(*file, "test", {}); }),
+            "test: its own libouter.so.1: undefined symbol: wnner_reader");
+  EXPECT_EQ(copies_mapped(), "");
+  EXPECT_EQ(descriptors_open(), before);
 }
 
 TEST(PluginLibraryTest, LeavesNothingMappedThoughThreadLocalsPinIt) {
