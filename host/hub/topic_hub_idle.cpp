@@ -256,7 +256,7 @@ void TopicHub::finish_forgetting(Table& table) {
     const bool is_owned = found->second->owner != nullptr;
     const bool stays = found->second->state.with_lock([&](Topic::State& state) {
       const bool is_wanted = state.named > 0 || state.lingering;
-      if (is_owned) state.offered = !state.was_named;  // as before it was forgotten
+      if (is_owned && !state.was_named) state.offered = true;  // as before it was forgotten
       return is_owned || is_wanted;
     });
     if (stays) return true;

@@ -131,12 +131,16 @@ class TriedRunnerTest : public testing::Test {
     listening.subscribe_status("tried");
     runner->start();
   }
-  std::string change(const std::string& plugin) {
+  /// Why it was refused, once that is known.
+  std::future<std::string> begin_change(const std::string& plugin) {
     auto answer = std::make_shared<std::promise<std::string>>();
-    auto refusal = answer->get_future();
     runner->post_change(
         PluginSpec{.file = read_plugin(plugin)},
         [answer](const PluginRunner::Changed& changed) { answer->set_value(changed.refusal); });
+    return answer->get_future();
+  }
+  std::string change(const std::string& plugin) {
+    auto refusal = begin_change(plugin);
     if (refusal.wait_for(kPatience) != std::future_status::ready) return "no answer in time";
     return refusal.get();
   }
@@ -196,25 +200,19 @@ TEST_F(TriedRunnerTest, AStopDoesNotWaitForATrialThatHangs) {
 TEST_F(TriedRunnerTest, AStopDoesNotWaitForTheTrialOfAReplacement) {
   start("careful");
   ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
-  auto refused = std::make_shared<std::promise<std::string>>();
-  runner->post_change(
-      PluginSpec{.file = read_plugin("careless_load_hang")},
-      [refused](const PluginRunner::Changed& changed) { refused->set_value(changed.refusal); });
+  std::future<std::string> refusal = begin_change("careless_load_hang");
   ASSERT_TRUE(wait_for_child());
   const MonoTime begun = mono_now();
   EXPECT_TRUE(runner->stop_within(std::chrono::hours(1)));
   EXPECT_LT(mono_now() - begun, kPatience / 2);  // a trial may hang for longer
-  EXPECT_EQ(refused->get_future().get(), "tried: the host is stopping");
+  EXPECT_EQ(refusal.get(), "tried: the host is stopping");
   EXPECT_EQ(children(), "");  // killed, and reaped
 }
 
 TEST_F(TriedRunnerTest, WhoFailsDuringTheTrialOfItsReplacementIsTriedAgainMeanwhile) {
   start("probe", here(), {.first = 1ms, .longest = 1ms});
   ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
-  auto refused = std::make_shared<std::promise<std::string>>();
-  runner->post_change(
-      PluginSpec{.file = read_plugin("careless_load_hang")},
-      [refused](const PluginRunner::Changed& changed) { refused->set_value(changed.refusal); });
+  static_cast<void>(begin_change("careless_load_hang"));
   ASSERT_TRUE(wait_for_child());
   EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Verdict::Outcome::kUnavailable);
   EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE"}));
@@ -229,15 +227,12 @@ TEST_F(TriedRunnerTest, AReplacementOfOneThatHasFailedMeanwhileServes) {
   const test::Hold hold;
   start("probe", here(), {.first = 1h, .longest = 1h});
   ASSERT_EQ(runner->wait_first_start(mono_now() + kPatience), "");
-  auto refused = std::make_shared<std::promise<std::string>>();
-  runner->post_change(
-      PluginSpec{.file = read_plugin("careless_load_held")},
-      [refused](const PluginRunner::Changed& changed) { refused->set_value(changed.refusal); });
+  std::future<std::string> refusal = begin_change("careless_load_held");
   ASSERT_TRUE(wait_for_child());
   EXPECT_EQ(ask(*runner, R"({"do":"throw"})").outcome, Verdict::Outcome::kUnavailable);
   EXPECT_TRUE(listening.wait_for({R"("state":"down")", "exception in MESSAGE"}));
   hold.let_go();
-  EXPECT_EQ(refused->get_future().get(), "");
+  EXPECT_EQ(refusal.get(), "");
   EXPECT_EQ(ask(*runner, "{}").outcome, Verdict::Outcome::kAccepted);
 }
 

@@ -25,14 +25,7 @@ class PluginStateTest : public testing::Test {
   [[nodiscard]] SqliteStore::Options every(std::chrono::nanoseconds latest_every) const {
     return {.path = file, .latest_every = latest_every};
   }
-  /// As another program would.
-  void execute(const std::string& sql) const {
-    sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(database);
-    sqlite3_close(database);
-  }
+  void execute(const std::string& sql) const { execute_in(file, sql); }
   static bool wait_for_commit(RunningStore& store) {
     const MonoTime deadline = mono_now() + kDeadline;
     while (store.count(Counter::kStoreCommits) == 0 && mono_now() < deadline) {

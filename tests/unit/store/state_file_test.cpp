@@ -46,14 +46,7 @@ class StateFileTest : public testing::Test {
       }
     }
   }
-  /// As another program would.
-  void execute(const std::string& sql) const {
-    sqlite3* database = nullptr;
-    ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(database);
-    sqlite3_close(database);
-  }
+  void execute(const std::string& sql) const { execute_in(file, sql); }
   /// As hosts wrote it before there were checksums.
   void as_format_1() const {
     for (const char* table : {"topics", "messages", "positions"}) {
