@@ -17,11 +17,12 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Outcome = Operation::Outcome;
 
-constexpr std::array<std::pair<std::string_view, OperatorControl::Action>, 4> kActions = {
+constexpr std::array<std::pair<std::string_view, OperatorControl::Action>, 5> kActions = {
     {{"enable", OperatorControl::Action::kEnable},
      {"disable", OperatorControl::Action::kDisable},
      {"restart", OperatorControl::Action::kRestart},
-     {"replace", OperatorControl::Action::kReplace}}};
+     {"replace", OperatorControl::Action::kReplace},
+     {"forget-state", OperatorControl::Action::kForgetState}}};
 
 constexpr std::size_t kMaxNameBytes = 255;
 constexpr std::size_t kReasonsShown = 100;
@@ -60,7 +61,8 @@ std::optional<OperatorControl::Action> action_named(std::string_view word) {
 AdminReply reply_of(const Operation& operation) {
   const auto [status, word] = answer_of(operation.outcome);
   if (operation.outcome == Outcome::kUnknown) {
-    return admin_error(status, word, "The configuration names no such broadcaster");
+    return admin_error(status, word,
+                       "The configuration names no such broadcaster, and nothing is kept of one");
   }
   if (operation.outcome == Outcome::kBusy) {
     return admin_error(status, word, "Another change is under way; try again when it is done");

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -478,6 +479,14 @@ Config read_config(const YamlNode& root, const Environment& environment, YamlFin
     });
   });
   return config;
+}
+
+std::string crash_marker_path(const Config& config) {
+  if (!config.state.path.empty()) return config.state.path + ".running";
+  if (config.plugins.runtime_directory.empty() || config.file.empty()) return "";
+  std::string yaml = std::filesystem::absolute(config.file).lexically_normal();
+  std::ranges::replace(yaml, '/', '-');
+  return config.plugins.runtime_directory + "/broadcast-host" + yaml + ".running";
 }
 
 Environment process_environment() {

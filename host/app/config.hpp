@@ -182,6 +182,11 @@ struct Config {
 [[nodiscard]] Config read_config(const YamlNode& root, const Environment& environment,
                                  YamlFindings& findings);
 
+/// Where CrashMarker has its file; empty: nowhere. Without a state file nothing of the host's
+/// outlives it, but a broadcaster that crashes in START would still take all of them down: then it
+/// is in the broadcasters' runtime directory, under the name of the YAML.
+[[nodiscard]] std::string crash_marker_path(const Config& config);
+
 /// This process's environment.
 [[nodiscard]] Environment process_environment();
 

@@ -37,9 +37,15 @@ void warn_of_url(const std::string& path, const std::string& text, const std::st
   }
 }
 
-void warn_of_redis(const RedisConfig& redis, const Warn& warn) {
+void warn_of_redis(const Config& config, const Warn& warn) {
+  const RedisConfig& redis = config.redis;
   if (!redis.stream.empty() && redis.url.empty()) {
     warn("redis.stream", std::string("not read: ") + kNoUrl);
+  } else if (!redis.stream.empty() && config.state.path.empty()) {
+    warn(
+        "redis.stream",
+        "without state.path nothing is kept of how far it was handled: a start begins with what is "
+        "added from then on, and what is added while the host is down is not read");
   }
   bool has_tls = false;
   for (const auto& [path, text] :
@@ -61,7 +67,7 @@ std::vector<std::string> warnings_of(const Config& config) {
     warnings.push_back(config.file + ": " + path + ": " + what);
   };
   for (const std::string& line : config.passed_over) warnings.push_back(config.file + ": " + line);
-  warn_of_redis(config.redis, warn);
+  warn_of_redis(config, warn);
   const bool has_cache = !config.redis.cache_url().empty();
   for (const auto& [name, broadcaster] : config.broadcasters) {
     const bool may_drop =

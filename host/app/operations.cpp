@@ -199,10 +199,12 @@ void Operations::act(std::string_view broadcaster, Action action, Done done) {
   const std::string name(broadcaster);
   const auto running = on_.find(name);
   const bool is_on = running != on_.end();
-  if (!config_.broadcasters.contains(name)) {
+  if (action == Action::kForgetState) {
+    forget_state(name);
+  } else if (!config_.broadcasters.contains(name)) {
     result_.outcome = Operation::Outcome::kUnknown;
   } else if (action == Action::kDisable) {
-    if (is_on) steps_.push_back({name, std::nullopt, "stopped"});
+    if (is_on || left_out_.contains(name)) steps_.push_back({name, std::nullopt, "stopped"});
   } else if (action == Action::kRestart && is_on) {
     steps_.push_back({name, running->second, "restarted"});
   } else if (action == Action::kEnable && is_on) {  // as it is wanted
@@ -210,6 +212,18 @@ void Operations::act(std::string_view broadcaster, Action action, Done done) {
     return plan_one(name);
   }
   next_step();
+}
+
+void Operations::forget_state(const std::string& name) {
+  if (broadcasters_.is_on(name)) {
+    result_.errors.push_back(name + ": it is on and may keep another state; disable it first");
+    result_.outcome = Operation::Outcome::kInvalid;
+  } else if (const PluginState kept = broadcasters_.forget_state(name)) {
+    const std::string did = "forgot its state of " + std::to_string(kept->size()) + " bytes";
+    result_.broadcasters.push_back({.broadcaster = name, .did = did});
+  } else if (!config_.broadcasters.contains(name)) {
+    result_.outcome = Operation::Outcome::kUnknown;
+  }
 }
 
 /// As the configuration that runs has it, with the library as it is now.

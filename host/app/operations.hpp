@@ -71,6 +71,7 @@ class Operations final : public OperatorControl {
                                                       const Config* next) const;
   void take(Config next, BroadcasterPlan plan);
   [[nodiscard]] bool stays_left_out(const BroadcasterPlan::Ready& ready) const;
+  void forget_state(const std::string& name);
   void plan_one(const std::string& name);
   void on_one_planned(const std::string& name, Found found);
   void next_step();

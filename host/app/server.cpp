@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <filesystem>
 #include <sstream>
 #include <utility>
 
@@ -72,17 +71,6 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
                                        .age = config.history.age,
                                        .bytes = config.history.bytes}},
       counters);
-}
-
-/// Empty: nowhere. Without a state file nothing of the host's outlives it, but a broadcaster that
-/// crashes in START would still take all of them down: then it is in the broadcasters' runtime
-/// directory, under the name of the YAML.
-std::string marker_path(const Config& config) {
-  if (!config.state.path.empty()) return config.state.path + ".running";
-  if (config.plugins.runtime_directory.empty() || config.file.empty()) return "";
-  std::string yaml = std::filesystem::absolute(config.file).lexically_normal();
-  std::ranges::replace(yaml, '/', '-');
-  return config.plugins.runtime_directory + "/broadcast-host" + yaml + ".running";
 }
 
 /// REQUIRES: the store is not started yet.
@@ -190,7 +178,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       hangup_(io_),
       tick_(io_),
       store_(open_state(config_, counters_)),
-      marker_(marker_path(config_)),
+      marker_(crash_marker_path(config_)),
       plugin_states_(store_.get()),
       accounts_(account_limits(config_)),
       hub_(hub_options(config_), counters_),
@@ -240,12 +228,9 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
 
 /// One start too many has ended the host: the others are to serve, and so it waits for an operator.
 bool Server::is_left_out(const BroadcasterPlan::Ready& ready) {
-  const CrashMarker::Ends ends =
-      marker_.ends_in_start(ready.name, build_of(*ready.file, ready.config));
-  if (ends.count < CrashMarker::kMostEnds) return false;
-  const std::string why = "left out: the host has ended in its start " +
-                          std::to_string(ends.count) + " times in a row, the last time by " +
-                          ends.how;
+  const std::string why =
+      why_left_out(marker_.ends_in_start(ready.name, build_of(*ready.file, ready.config)));
+  if (why.empty()) return false;
   spdlog::error(
       "{}: {}; `broadcastctl broadcaster enable {}`, another library or another config "
       "tries again ({})",

@@ -18,6 +18,7 @@
 #include "host/app/config_warnings.hpp"
 #include "host/app/descriptors.hpp"
 #include "host/app/holder.hpp"
+#include "host/base/crash_marker.hpp"
 #include "host/base/log.hpp"
 #include "host/ingest/redis_socket.hpp"
 #include "host/store/file_lock.hpp"
@@ -179,7 +180,13 @@ class StartCheck {
   }
 
   void try_broadcasters() {
+    const CrashHistory crashes = look_at_crash_file(crash_marker_path(config_));
     for (const BroadcasterPlan::Ready& ready : plan_.ready) {
+      const CrashEnds ends =
+          ends_in_start(crashes.counts, ready.name, build_of(*ready.file, ready.config));
+      if (const std::string why = why_left_out(ends); !why.empty()) {
+        warn("broadcasters." + ready.name + ": " + why);
+      }
       const PluginRunner::Options options = options_of(ready, config_);
       const std::string why = try_library(trial_,
                                           {.file = *ready.file,

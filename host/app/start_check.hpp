@@ -18,9 +18,10 @@ struct StartFindings {
 };
 
 /// Ports, state file and certificates, and whether each of `plan.ready` takes its `config:`, for
-/// which `trial` loads, creates, configures and destroys it in a process of its own. What one
-/// broadcast-host holds of it, be it one listener or the state file, is told once, as a warning: it
-/// is taken for the one that is about to be reloaded or restarted.
+/// which `trial` loads, creates, configures and destroys it in a process of its own; which of them
+/// a start would leave out for its crashes is a warning. What one broadcast-host holds of it, be it
+/// one listener or the state file, is told once, as a warning: it is taken for the one that is
+/// about to be reloaded or restarted.
 [[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan,
                                         const TrialProgram& trial);
 

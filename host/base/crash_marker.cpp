@@ -93,8 +93,16 @@ std::string why_unusable(const CrashFile& file) {
 
 std::string name_of_end(std::uint32_t how) {
   if (how == CrashFile::kGivenUp) return "giving up";
+  if (how == CrashFile::kExit) return "exit()";
   const char* const name = ::sigabbrev_np(static_cast<int>(how));
   return "SIG" + std::string(name != nullptr ? name : "?");
+}
+
+template <class Is>
+CrashEnds find(const std::vector<Count>& counts, Is is) {
+  const auto found = std::ranges::find_if(counts, is);
+  if (found == counts.end()) return {};
+  return {.count = found->ends, .how = std::string(text_in(found->how))};
 }
 
 bool is_start(Callback callback) {
@@ -195,6 +203,28 @@ CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
   return history;
 }
 
+CrashHistory look_at_crash_file(const std::string& path) {
+  const auto size = static_cast<std::streamsize>(sizeof(CrashFile) + 1);  // to see one too many
+  std::string bytes(static_cast<std::size_t>(size), '\0');
+  std::ifstream file(path, std::ios::binary);
+  file.read(bytes.data(), size);
+  bytes.resize(static_cast<std::size_t>(file.gcount()));
+  return read_crash_file(bytes, boot_id(), look_for_memory_kills());
+}
+
+CrashEnds ends_in_start(const std::vector<Count>& counts, std::string_view broadcaster,
+                        std::uint64_t build) {
+  return find(counts, [&](const Count& count) {
+    return count.is_start != 0 && count.of == build && text_in(count.broadcaster) == broadcaster;
+  });
+}
+
+std::string why_left_out(const CrashEnds& ends) {
+  if (ends.count < CrashMarker::kMostEnds) return {};
+  return "left out: the host has ended in its start " + std::to_string(ends.count) +
+         " times in a row, the last time by " + ends.how;
+}
+
 CrashMarker::CrashMarker(const std::string& path) {
   if (path.empty() || !try_open(path)) {
     if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
@@ -258,31 +288,20 @@ bool CrashMarker::try_open(const std::string& path) {
 }
 
 template <class Is>
-CrashMarker::Ends CrashMarker::find(Is is) const {
-  return counts_.with_lock([&](const Counts& counts) -> Ends {
-    const auto found = std::ranges::find_if(counts, is);
-    if (found == counts.end()) return {};
-    return {.count = found->ends, .how = std::string(text_in(found->how))};
-  });
-}
-
-template <class Is>
 void CrashMarker::forget(Is is) {
   counts_.with_lock([&](Counts& counts) {
     if (std::erase_if(counts, is) > 0) set_counts(*file_, counts);
   });
 }
 
-CrashMarker::Ends CrashMarker::ends_in_start(std::string_view broadcaster,
-                                             std::uint64_t build) const {
-  return find([&](const Count& count) {
-    return count.is_start != 0 && count.of == build && text_in(count.broadcaster) == broadcaster;
-  });
+CrashEnds CrashMarker::ends_in_start(std::string_view broadcaster, std::uint64_t build) const {
+  return counts_.with_lock(
+      [&](const Counts& counts) { return broadcast::ends_in_start(counts, broadcaster, build); });
 }
 
-CrashMarker::Ends CrashMarker::ends_in_entry(std::string_view stream, std::string_view id) const {
-  return find([of = key_of(stream, id)](const Count& count) {
-    return count.is_start == 0 && count.of == of;
+CrashEnds CrashMarker::ends_in_entry(std::string_view stream, std::string_view id) const {
+  return counts_.with_lock([of = key_of(stream, id)](const Counts& counts) {
+    return find(counts, [of](const Count& count) { return count.is_start == 0 && count.of == of; });
   });
 }
 

@@ -5,14 +5,14 @@
 // mapped and never synced: marking a callback costs a few stores, and the page cache keeps them
 // when the process dies.
 //
-// Only ends that the callback itself brought about count: a signal raised in it, which the handler
-// of base/last_words records, or the kernel's want of memory (base/memory_kills). An operator's
-// kill, a power cut and the end of another's code do not, whatever ran at that moment. Two things
-// are counted, and not more often than once a life: a start of a broadcaster (load, create, CONFIG,
-// START) with this library and config, and a stream entry. That comes again in the next life until
-// its position is kept, and so it counts in whatever callback of the same generation the process
-// ends until then: its MESSAGE, a timer that it has set, or the destroy of the instance that it
-// broke.
+// Only ends that the callback itself brought about count: a signal raised in it or its call of
+// exit(), which base/last_words records, or the kernel's want of memory (base/memory_kills). An
+// operator's kill, a power cut and the end of another's code do not, whatever ran at that moment.
+// Two things are counted, and not more often than once a life: a start of a broadcaster (load,
+// create, CONFIG, START) with this library and config, and a stream entry. That comes again in the
+// next life until its position is kept, and so it counts in whatever callback of the same
+// generation the process ends until then: its MESSAGE, a timer that it has set, or the destroy of
+// the instance that it broke.
 
 #include <array>
 #include <cstddef>
@@ -53,6 +53,7 @@ struct CrashFile {
   static constexpr std::uint32_t kGivenUp =
       0x10000;  ///< by itself, as a callback left it no choice
   static constexpr std::uint32_t kInOrder = 0x20000;  ///< nothing to tell
+  static constexpr std::uint32_t kExit = 0x30000;     ///< a callback called exit()
   static constexpr std::size_t kNameBytes = 72;       ///< of a broadcaster, with the NUL
 
   /// One generation of a broadcaster.
@@ -93,9 +94,21 @@ struct CrashHistory {
 [[nodiscard]] CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
                                            const MemoryKills& kills);
 
+/// What the file at `path` would say to a host that starts now. One that runs does not notice.
+[[nodiscard]] CrashHistory look_at_crash_file(const std::string& path);
+struct CrashEnds {
+  std::uint32_t count = 0;
+  std::string how;  ///< of the last one: "SIGSEGV in START"
+};
+/// Of starts of `broadcaster` with that library and config, in a row.
+[[nodiscard]] CrashEnds ends_in_start(const std::vector<CrashFile::Count>& counts,
+                                      std::string_view broadcaster, std::uint64_t build);
+/// After such ends in its start; empty: it is not.
+[[nodiscard]] std::string why_left_out(const CrashEnds& ends);
+
 class CrashMarker {
  public:
-  /// After so many ends an entry is refused, a broadcaster left out.
+  /// After so many ends an entry is refused, and after so many in a row a broadcaster left out.
   static constexpr std::uint32_t kMostEnds = 3;
 
   /// [main] Counts how the life before ended, which it logs, and begins this one. Without a path,
@@ -108,14 +121,10 @@ class CrashMarker {
 
   // [any]
 
-  struct Ends {
-    std::uint32_t count = 0;
-    std::string how;  ///< of the last one: "SIGSEGV in START"
-  };
-  /// Of starts of `broadcaster` with that library and config, in a row.
-  [[nodiscard]] Ends ends_in_start(std::string_view broadcaster, std::uint64_t build) const;
+  /// As the function of that name.
+  [[nodiscard]] CrashEnds ends_in_start(std::string_view broadcaster, std::uint64_t build) const;
   /// In that entry of that stream.
-  [[nodiscard]] Ends ends_in_entry(std::string_view stream, std::string_view id) const;
+  [[nodiscard]] CrashEnds ends_in_entry(std::string_view stream, std::string_view id) const;
   /// It has started.
   void forget_starts(std::string_view broadcaster);
   /// It is handled, or refused for good, and does not come again.
@@ -128,8 +137,8 @@ class CrashMarker {
   // Async-signal-safe, without a lock.
 
   /// The process ends in what stands in slot number `slot`, or in nothing (-1). The first one
-  /// counts, and none of a process that was forked from the marker's. `how`: a signal, or
-  /// CrashFile::kGivenUp.
+  /// counts, and none of a process that was forked from the marker's. `how`: a signal,
+  /// CrashFile::kGivenUp or CrashFile::kExit.
   static void record_end(int slot, std::uint32_t how);
   /// Of SIGBUS: the file was cut under the marker. From now on this life has none. False: the
   /// address is another's.
@@ -142,8 +151,6 @@ class CrashMarker {
   [[nodiscard]] bool try_open(const std::string& path);
   [[nodiscard]] int take_slot();
   void give_back(int slot);
-  template <class Is>
-  [[nodiscard]] Ends find(Is is) const;
   template <class Is>
   void forget(Is is);
 

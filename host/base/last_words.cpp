@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <string.h>
 #include <string_view>
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr std::array<int, 7> kFatal = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 constexpr std::size_t kStackBytes = 64 * 1024;
+/// EX_SOFTWARE: whatever restarts a program that has failed, restarts the host.
+constexpr int kExitStatus = 70;
 
 // Written before the first signal can come.
 std::array<struct sigaction, kFatal.size()> handlers_before;
@@ -69,26 +72,58 @@ void name_thread(FixedLine& line) {
   line << " in no callback, thread " << std::string_view(name);
 }
 
+/// `how` as the marker has it; `place`: what the calling thread ran.
+void record_end(const CallbackPlace* place, std::uint32_t how) {
+  CrashMarker::record_end(place != nullptr ? place->slot_number() : -1, how);
+}
+
+void begin_line(FixedLine& line) {
+  line << (is_json ? R"({"level":"critical","message":")" : "critical ") << "the host ends: ";
+}
+
+void name_place(FixedLine& line, const CallbackPlace* place) {
+  if (place != nullptr) {
+    name_callback(line, *place);
+  } else {
+    name_thread(line);
+  }
+}
+
+void end_line(FixedLine& line) {
+  line << (is_json ? "\"}\n" : "\n");
+  line.write_to(standard_error());
+}
+
 void tell_end(int signal, const siginfo_t& info) {
   const bool is_sent =
       info.si_code == SI_USER || info.si_code == SI_QUEUE || info.si_code == SI_TKILL;
   const bool is_foreign = is_sent && info.si_pid != ::getpid();
   const CallbackPlace* const place = is_foreign ? nullptr : CallbackPlace::current();
-  CrashMarker::record_end(place != nullptr ? place->slot_number() : -1,
-                          static_cast<std::uint32_t>(signal));
+  record_end(place, static_cast<std::uint32_t>(signal));
   const char* const abbreviation = ::sigabbrev_np(signal);
   FixedLine line;
-  line << (is_json ? R"({"level":"critical","message":")" : "critical ") << "the host ends: SIG"
-       << std::string_view(abbreviation != nullptr ? abbreviation : "?");
+  begin_line(line);
+  line << "SIG" << std::string_view(abbreviation != nullptr ? abbreviation : "?");
   if (is_foreign) {
     line << ", sent by process " << static_cast<std::uint64_t>(info.si_pid);
-  } else if (place != nullptr) {
-    name_callback(line, *place);
   } else {
-    name_thread(line);
+    name_place(line, place);
   }
-  line << (is_json ? "\"}\n" : "\n");
-  line.write_to(standard_error());
+  end_line(line);
+}
+
+/// The host's own comes on [main] and in no callback.
+void tell_exit() {
+  const CallbackPlace* const place = CallbackPlace::current();
+  const bool is_plugins = place != nullptr || ::gettid() != ::getpid();
+  if (told_by != ::getpid() || !is_plugins) return;
+  record_end(place, CrashFile::kExit);
+  FixedLine line;
+  begin_line(line);
+  line << "exit()";
+  name_place(line, place);
+  end_line(line);
+  ::_exit(kExitStatus);
 }
 
 void on_fatal_signal(int signal, siginfo_t* info, void*) {
@@ -111,6 +146,8 @@ void on_fatal_signal(int signal, siginfo_t* info, void*) {
 void tell_last_words(LogFormat format) {
   is_json = format == LogFormat::kJson;
   told_by = ::getpid();
+  std::atexit(tell_exit);
+  std::at_quick_exit(tell_exit);
   static const SignalStack of_main;
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;

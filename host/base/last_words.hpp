@@ -13,6 +13,8 @@ namespace broadcast {
 /// standard_error(), in the log's format, and recorded by the crash marker. Then they go to whoever
 /// had them before: a sanitizer, or the default action with its core dump and exit status. In a
 /// process that is forked from this one the latter alone holds.
+/// exit() and quick_exit() of a plugin are told and recorded alike, and end the process at once
+/// with 70: static objects that other threads still use are not destroyed. [main] may call both.
 void tell_last_words(LogFormat format);
 
 /// A stack for the signal handlers of the thread that makes and destroys it, so that a stack that

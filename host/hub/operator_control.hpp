@@ -43,10 +43,11 @@ class OperatorControl {
   virtual void reload(Done done) = 0;
 
   enum class Action : std::uint8_t {
-    kEnable,   ///< as the configuration has it
-    kDisable,  ///< until it is enabled, or the next reload
-    kRestart,  ///< another instance of the same library
-    kReplace   ///< the library is read again
+    kEnable,      ///< as the configuration has it
+    kDisable,     ///< until it is enabled, or the next reload
+    kRestart,     ///< another instance of the same library
+    kReplace,     ///< the library is read again
+    kForgetState  ///< what one that is off has kept for its next generation
   };
   virtual void act(std::string_view broadcaster, Action action, Done done) = 0;
 };

@@ -15,6 +15,9 @@ constexpr std::size_t kKeptItems = 16;
 /// Written items at the front of a queue that never empties are cut off in lots of this size.
 constexpr std::size_t kCompactItems = 256;
 
+/// In a close frame, before its text.
+constexpr std::size_t kCloseCodeBytes = 2;
+
 std::uint32_t milliseconds_of(MonoTime time) {
   using std::chrono::milliseconds;
   return static_cast<std::uint32_t>(
@@ -149,6 +152,14 @@ void Outbox::close(const CloseReason& reason) {
   closing_ = true;
   close_reason_ = reason;
   close_reason_.text = {};  // the caller's text may not live as long as the outbox
+}
+
+CloseReason Outbox::close_reason() const {
+  CloseReason reason = close_reason_;
+  if (closing_ && !empty() && reason.code != kCloseNoCode) {
+    reason.text = items_.back().message->payload().substr(kCloseCodeBytes);
+  }
+  return reason;
 }
 
 std::chrono::milliseconds Outbox::oldest(MonoTime now) const {

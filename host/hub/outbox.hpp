@@ -73,12 +73,13 @@ class Outbox {
   /// A reply that takes the place of the one before, while that waits.
   void push_pong(MessagePtr message, Ticket& ticket);
   /// Ends the connection: what waits goes out first, except for a slow reader, who gets only the
-  /// close frame. `reason.text` is copied. The first call wins.
+  /// close frame. `reason.text` is copied into that. The first call wins.
   void close(const CloseReason& reason);
 
   [[nodiscard]] FrameForm form() const { return form_; }
   [[nodiscard]] bool closing() const { return closing_; }
-  [[nodiscard]] const CloseReason& close_reason() const { return close_reason_; }
+  /// What close() was given. The text stands in the close frame, and is empty once that is written.
+  [[nodiscard]] CloseReason close_reason() const;
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
   [[nodiscard]] std::size_t limit_bytes() const { return limits_.bytes; }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }

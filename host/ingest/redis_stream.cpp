@@ -85,12 +85,6 @@ void RedisStream::begin_from(std::string_view handled) {
 
 void RedisStream::start() {
   started_ = mono_now();
-  if (options_.start == Start::kNow) {
-    spdlog::warn(
-        "redis: stream {}: without state.path nothing is kept of how far it was handled; what is "
-        "added from now on is read, and what is added while the host is down is not",
-        options_.key);
-  }
   connection_.start();
 }
 
@@ -236,7 +230,7 @@ RedisStream::Place RedisStream::place_in_hand() const {
 bool RedisStream::is_refused_for_crashes() {
   if (options_.marker == nullptr) return false;
   const Place place = place_in_hand();
-  const CrashMarker::Ends ends = options_.marker->ends_in_entry(place.stream, place.id);
+  const CrashEnds ends = options_.marker->ends_in_entry(place.stream, place.id);
   if (ends.count < CrashMarker::kMostEnds) return false;
   const std::string why = "the host has ended in it " + std::to_string(ends.count) +
                           " times, the last time by " + ends.how;

@@ -87,6 +87,10 @@ void Broadcasters::post_change(std::shared_ptr<const PluginFile> file,
   runner->post_change(std::move(spec), std::move(done));
 }
 
+PluginState Broadcasters::forget_state(const std::string& name) {
+  return surroundings_.states == nullptr ? nullptr : surroundings_.states->forget(name);
+}
+
 bool Broadcasters::is_on(std::string_view name) const {
   const PluginRunner* const runner = find(name);
   return runner != nullptr && runner->file() != nullptr;

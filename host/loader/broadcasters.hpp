@@ -47,6 +47,9 @@ class Broadcasters final : public BroadcasterControl {
   /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.
   void post_change(std::shared_ptr<const PluginFile> file, PluginRunner::Options options,
                    std::function<void(PluginRunner::Changed)> done);
+  /// What `name` has kept for its next generation is gone; null: it has kept nothing. REQUIRES: not
+  /// is_on().
+  PluginState forget_state(const std::string& name);
   /// It runs, or is tried again and again.
   [[nodiscard]] bool is_on(std::string_view name) const;
   struct NotStarted {

@@ -21,4 +21,13 @@ void PluginStates::set(const std::string& broadcaster, PluginState state) {
   if (store_ != nullptr) store_->post_plugin_state(broadcaster, std::move(state));
 }
 
+PluginState PluginStates::forget(const std::string& broadcaster) {
+  PluginState kept = states_.with_lock([&](PluginStateMap& states) -> PluginState {
+    const auto found = states.find(broadcaster);
+    return found == states.end() ? nullptr : std::move(states.extract(found).mapped());
+  });
+  if (kept != nullptr && store_ != nullptr) store_->post_plugin_state(broadcaster, nullptr);
+  return kept;
+}
+
 }  // namespace broadcast

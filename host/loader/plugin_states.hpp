@@ -19,6 +19,8 @@ class PluginStates {
   [[nodiscard]] PluginState get(std::string_view broadcaster) const;
   /// REQUIRES: for one broadcaster, one call after the other.
   void set(const std::string& broadcaster, PluginState state);
+  /// What was kept; null: nothing was. REQUIRES: as set(), and no generation of it is alive.
+  PluginState forget(const std::string& broadcaster);
 
  private:
   PluginStateStore* const store_;

@@ -115,9 +115,9 @@ class StartTest(CrashCase):
     def config(self, fault="start_crash", **more):
         return {"broadcasters": {**mirror(), **careless(fault)}, **self.state, **more}
 
-    async def assert_left_out(self, host):
+    async def assert_left_out(self, host, by="SIGSEGV in START"):
         host.wait_for_line(r"error careless: left out: the host has ended in its start \d times in a row, the last time by "
-                           "SIGSEGV in START; `broadcastctl broadcaster enable careless`")
+                           f"{by}; `broadcastctl broadcaster enable careless`")
         host.wait_until_started("mirror")
         await self.assert_mirror_serves(host)
         reader = await Subscriber.connect(host, "status:careless")
@@ -140,6 +140,9 @@ class StartTest(CrashCase):
 
     async def test_one_that_crashes_in_three_starts_is_left_out_until_it_is_enabled(self):
         self.crash_out(self.config())
+        checked = run_host(self.config(), "--check")
+        self.assertEqual(checked.returncode, 0, checked.stdout)
+        self.assertIn("broadcasters.careless: left out: the host has ended in its start 3 times in a row", checked.stdout)
         with Host(self.config()) as host:
             await self.assert_left_out(host)
             status, answer = host.post("/v1/reload")  # brings nothing new of it
@@ -169,6 +172,27 @@ class StartTest(CrashCase):
         del os.environ["CARELESS_CALM"]
         self.expect_crash(self.config(), "START of careless (generation 1)")
         self.assertIn(": 1 of 3 in a row", self.expect_crash(self.config(), "START of careless (generation 1)"))
+
+    async def test_one_that_calls_exit_in_three_starts_is_left_out(self):
+        for _ in range(3):
+            ended = run_host(self.config("start_exit"))
+            self.assertIn("critical the host ends: exit() in START of careless (generation 1)", ended.stdout)
+            self.assertEqual(ended.returncode, 70, ended.stdout)
+        with Host(self.config("start_exit")) as host:
+            await self.assert_left_out(host, "exit[(][)] in START")
+
+    async def test_one_that_was_left_out_can_be_disabled_and_is_tried_when_it_is_enabled(self):
+        self.crash_out(self.config())
+        os.environ["CARELESS_CALM"] = "1"
+        with Host(self.config()) as host:
+            await self.assert_left_out(host)
+            status, answer = host.post("/v1/broadcasters/careless/disable")
+            self.assertEqual((status, [step["did"] for step in answer["broadcasters"]]), (200, ["stopped"]), answer)
+            reader = await Subscriber.connect(host, "status:careless")
+            self.assertEqual((await reader.next_of("status"))["state"], "disabled")
+            self.assertEqual(host.post("/v1/broadcasters/careless/enable")[0], 200)
+            self.assertEqual((await reader.next_of("status"))["state"], "ok")
+            await reader.leave()
 
     async def test_another_library_in_its_place_is_tried(self):
         self.crash_out(self.config())

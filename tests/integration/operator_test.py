@@ -215,7 +215,7 @@ class OperatorTest(unittest.TestCase):
                 r"info.* handshake refused \(no_upgrade\): " + at + "426 ",
                 r"warn.* handshake refused \(tls\): " + at + "400 Not an HTTP request: ",
                 r"info.* handshake refused \(timeout\): " + at + "no HTTP request in time",
-                r"info.* connection closed \(too_large\): " + at + "1009 "):
+                r"info.* connection closed \(too_large\): " + at + "1009 message too large$"):
             self.assertEqual(len(re.findall(pattern, host.log(), re.MULTILINE)), 1, pattern + "\n" + host.log())
         self.assertNotIn("hidden", host.log())
 

@@ -67,6 +67,32 @@ class PluginStateTest(unittest.TestCase):
                 self.assertEqual(status, 200, answer)
             self.expect_found(host, f"{MOST} bytes of {fill}", since)
 
+    def test_an_operator_can_have_it_forgotten_once_the_broadcaster_is_off(self):
+        def expect(action, status, **answers):
+            got, answer = host.post(f"/v1/broadcasters/keeper/{action}")
+            self.assertEqual((got, {key: answer.get(key) for key in answers}), (status, answers))
+            return answer
+
+        with Host(self.durable) as host:
+            host.wait_until_started("keeper")
+            self.keep(host, "a", 7)
+            expect("forget-state", 422, errors=["keeper: it is on and may keep another state; disable it first"])
+            expect("disable", 200)
+            answer = expect("forget-state", 200, outcome="done")
+            self.assertEqual([step["did"] for step in answer["broadcasters"]], ["forgot its state of 7 bytes"])
+            expect("forget-state", 200, broadcasters=[])
+            since = host.line_count()
+            expect("enable", 200)
+            self.expect_found(host, "0 bytes of ", since)
+            self.keep(host, "b", 5)
+            host.stop()
+        with Host({**self.durable, "broadcasters": {}}) as host:
+            self.assertEqual(host.post("/v1/broadcasters/nobody/forget-state")[0], 404)
+            expect("forget-state", 200, outcome="done")  # of one that is in the YAML no more
+            host.stop()
+        with Host(self.durable) as host:
+            self.expect_found(host, "0 bytes of ")
+
     def test_survives_a_restart_of_the_host_where_there_is_a_state_path(self):
         for config, found in ((self.durable, "7 bytes of x"), (self.config, "0 bytes of ")):
             with Host(config) as host:

@@ -223,6 +223,8 @@ bc_status start() {
   for (;;) std::fill_n(new char[kLump], kLump, 'x');
 #elif defined(CARELESS_START_CRASH)
   if (std::getenv("CARELESS_CALM") == nullptr) ::raise(SIGSEGV);
+#elif defined(CARELESS_START_EXIT)
+  std::exit(0);
 #elif defined(CARELESS_TOLD_HANG)
   if (std::getenv("CARELESS_HANG") != nullptr) hang_in("START");
 #elif defined(CARELESS_START_HANG)

@@ -27,6 +27,15 @@ TEST(ConfigWarningsTest, NameWhatIsNotUsedWithoutRedis) {
                   "f.yaml: broadcasters.a.permissions: cache: not used: " + why));
 }
 
+TEST(ConfigWarningsTest, NameAStreamWhosePositionIsNotKept) {
+  const std::string redis = "redis: {url: \"redis://h\", stream: s}\n";
+  EXPECT_THAT(warnings_of(configured(redis)),
+              ElementsAre("f.yaml: redis.stream: without state.path nothing is kept of how far it "
+                          "was handled: a start begins with what is added from then on, and what "
+                          "is added while the host is down is not read"));
+  EXPECT_THAT(warnings_of(configured(redis + "state: {path: /var/lib/x/state.db}")), IsEmpty());
+}
+
 TEST(ConfigWarningsTest, NameACaThatEncryptsNothing) {
   for (const char* url : {"redis://u:s3cret@h", "unix:///x"}) {
     EXPECT_THAT(warnings_of(configured("redis: {ca: /x.pem, url: \"" + std::string(url) + "\"}")),
@@ -79,6 +88,7 @@ TEST(ConfigWarningsTest, ACacheOfItsOwnIsEnoughForWhatOnlyTheCacheNeeds) {
 TEST(ConfigWarningsTest, AreNoneWhereAllIsUsed) {
   EXPECT_THAT(warnings_of(configured("")), IsEmpty());
   EXPECT_THAT(warnings_of(configured("redis: {url: \"rediss://h\", stream: s, ca: /x.pem}\n"
+                                     "state: {path: /var/lib/x/state.db}\n"
                                      "broadcasters: {a: {permissions: [cache]}}")),
               IsEmpty());
 }

@@ -1,6 +1,7 @@
 #include "host/base/last_words.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
@@ -133,6 +134,28 @@ TEST(LastWordsDeathTest, SayWhoHasSentTheSignal) {
                      }),
               testing::KilledBySignal(SIGABRT),
               "critical the host ends: SIGABRT, sent by process [0-9]+\n");
+}
+
+TEST(LastWordsDeathTest, NameTheCallbackThatCallsExit) {
+  EXPECT_EXIT(end_in(Callback::kMessage, [] { std::exit(0); }), testing::ExitedWithCode(70),
+              "^critical the host ends: exit.. in MESSAGE of price .generation 2., stream entry "
+              "5-1\n$");
+  EXPECT_EXIT(end_in(Callback::kStart, [] { std::quick_exit(3); }), testing::ExitedWithCode(70),
+              "^critical the host ends: exit.. in START of price .generation 2.\n$");
+}
+
+TEST(LastWordsDeathTest, NameTheThreadThatCallsExit) {
+  const auto end = [] { std::thread([] { std::exit(0); }).join(); };
+  EXPECT_EXIT(end_in(Callback::kStart, end), testing::ExitedWithCode(70),
+              "^critical the host ends: exit.. in no callback, thread ");
+}
+
+TEST(LastWordsDeathTest, AreNotSaidWhereTheHostItselfEnds) {
+  const auto end = [] {
+    tell_last_words(LogFormat::kText);
+    std::exit(3);
+  };
+  EXPECT_EXIT(end(), testing::ExitedWithCode(3), "^$");
 }
 
 TEST(LastWordsDeathTest, AreJsonWhereTheLogIs) {

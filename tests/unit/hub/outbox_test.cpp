@@ -453,6 +453,7 @@ TEST_F(OutboxTest, ACloseFrameCarriesCodeAndWordsAndKeepsThemItself) {
   std::string words = "no frame for 90 s";
   outbox_.close({4408, words, Counter::kClosedHeartbeat});
   words.assign(words.size(), 'x');
+  EXPECT_EQ(outbox_.close_reason().text, "no frame for 90 s") << "for the log, while it waits";
   const std::vector<Frame> frames = frames_of(write_all(outbox_));
   ASSERT_EQ(frames.size(), 1U);
   EXPECT_EQ(close_code_of(frames[0]), 4408U);

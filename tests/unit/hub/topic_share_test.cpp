@@ -174,6 +174,26 @@ TEST_F(ForgetTest, WhoHasAForgottenTopicByAPatternLeavesItAndIsToldWhenItComesBa
   EXPECT_THAT(words_of(watcher.read()), Contains(note(4) + "#2"));
 }
 
+TEST_F(ForgetTest, WhatAManifestNamesBeforeItIsGoneIsInDemandByAPattern) {
+  const auto ask_in_passing = [&] {
+    TestClient passing(play.a);
+    static_cast<void>(passing.ask(subscribe(note(0))));
+  };
+  ask_in_passing();
+  TestClient watcher(play.a);
+  static_cast<void>(watcher.ask(subscribe("note:*")));
+  abandon();
+  play.hub.on_tick(at(31s), 0);
+  ASSERT_EQ(play.hub.forget(note(0)).topics, 1U);
+  FakeOwner next{"next"};
+  ASSERT_FALSE(play.hub.try_claim(next, "libnext.so", {{note(0), "", Delivery::kAll}}));
+  play.hub.on_tick(at(32s), 0);
+  play.a.drain();
+  ask_in_passing();
+  play.hub.on_tick(at(64s), 0);
+  EXPECT_THAT(play.hub.demand_of(next), ElementsAre(testing::Pair(note(0), 1)));
+}
+
 TEST_F(ForgetTest, WhoAsksForAForgottenTopicBeforeItIsGoneKeepsIt) {
   TestClient watcher(play.a);
   static_cast<void>(watcher.ask(subscribe("note:*")));
