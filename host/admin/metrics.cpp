@@ -266,6 +266,8 @@ void add_host(Families& all, const HostView& host) {
   gauge("broadcast_pending_bytes", "Frames that wait for clients.", host.census.pending_bytes());
   gauge("broadcast_client_memory_bytes", "Memory that clients make the host hold (limits.memory).",
         host.census.held_bytes());
+  gauge("broadcast_client_memory_limit_bytes", "How much that may be (limits.memory).",
+        host.census.memory_limit());
   gauge("broadcast_topics", "Topics that there are.", topics.size());
   gauge("broadcast_subscriptions", "Subscriptions of all clients.", subscriptions);
   gauge("broadcast_active_tickers", "Tickers that somebody is subscribed to.", tickers);

@@ -61,8 +61,7 @@ std::optional<OperatorControl::Action> action_named(std::string_view word) {
 AdminReply reply_of(const Operation& operation) {
   const auto [status, word] = answer_of(operation.outcome);
   if (operation.outcome == Outcome::kUnknown) {
-    return admin_error(status, word,
-                       "The configuration names no such broadcaster, and nothing is kept of one");
+    return admin_error(status, word, "The configuration names no such broadcaster");
   }
   if (operation.outcome == Outcome::kBusy) {
     return admin_error(status, word, "Another change is under way; try again when it is done");

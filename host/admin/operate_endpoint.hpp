@@ -13,7 +13,7 @@
 
 namespace broadcast {
 
-/// "enable", "disable", "restart", "replace".
+/// "enable", "disable", "restart", "replace", "forget-state".
 [[nodiscard]] std::optional<OperatorControl::Action> action_named(std::string_view word);
 
 /// 200; 404, 409 and 422 where nothing was changed; 500 where some of it was not:

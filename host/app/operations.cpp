@@ -40,13 +40,13 @@ void Operations::note_started(const BroadcasterPlan::Ready& ready) {
 
 void Operations::leave_out(const BroadcasterPlan::Ready& ready, const std::string& why) {
   broadcasters_.leave_out(ready.name, why);
-  left_out_.insert_or_assign(ready.name, ready);
+  left_out_.insert_or_assign(ready.name, LeftOut{ready, why});
 }
 
 /// A reload that brings nothing new of it does not try it again: it would end the host.
 bool Operations::stays_left_out(const BroadcasterPlan::Ready& ready) const {
   const auto left_out = left_out_.find(ready.name);
-  return left_out != left_out_.end() && is_same(left_out->second, ready);
+  return left_out != left_out_.end() && is_same(left_out->second.ready, ready);
 }
 
 void Operations::stop() {
@@ -168,11 +168,19 @@ void Operations::take(Config next, BroadcasterPlan plan) {
   if (!warning.empty()) spdlog::warn(warning);
   config_.broadcasters = std::move(next.broadcasters);
   relay_ = std::move(plan.relay);
-  std::vector<std::string> left_out;
+  std::map<std::string, LeftOut> left_out;
+  Broadcasters::Absent absent{
+      .disabled = plan.disabled, .left_out = {}, .is_configured = [this](const std::string& name) {
+        return config_.broadcasters.contains(name);
+      }};
   for (const BroadcasterPlan::Ready& ready : plan.ready) {
-    if (stays_left_out(ready)) left_out.push_back(ready.name);
+    if (!stays_left_out(ready)) continue;
+    auto stays = left_out_.extract(ready.name);
+    absent.left_out.emplace(ready.name, stays.mapped().why);
+    left_out.insert(std::move(stays));
   }
-  broadcasters_.set_absent(plan.disabled, left_out);
+  left_out_ = std::move(left_out);
+  broadcasters_.set_absent(absent);
   // Who goes, gives topics away first: the relay, and broadcasters that are off now. What the relay
   // wants of theirs it gets at the end.
   std::erase_if(relay_on_, [&](const TopicPattern& pattern) {
@@ -204,7 +212,11 @@ void Operations::act(std::string_view broadcaster, Action action, Done done) {
   } else if (!config_.broadcasters.contains(name)) {
     result_.outcome = Operation::Outcome::kUnknown;
   } else if (action == Action::kDisable) {
-    if (is_on || left_out_.contains(name)) steps_.push_back({name, std::nullopt, "stopped"});
+    if (is_on) {
+      steps_.push_back({name, std::nullopt, "stopped"});
+    } else if (broadcasters_.try_switch_off(name)) {
+      result_.broadcasters.push_back({.broadcaster = name, .did = "switched off"});
+    }
   } else if (action == Action::kRestart && is_on) {
     steps_.push_back({name, running->second, "restarted"});
   } else if (action == Action::kEnable && is_on) {  // as it is wanted
@@ -258,7 +270,7 @@ void Operations::next_step() {
   if (steps_.empty()) return finish();
   Step step = std::move(steps_.front());
   steps_.pop_front();
-  left_out_.erase(step.name);
+  if (step.to) left_out_.erase(step.name);
   const BroadcasterPlan::Ready off{.name = step.name};
   const BroadcasterPlan::Ready& to = step.to ? *step.to : off;
   auto file = to.file;
@@ -308,6 +320,9 @@ void Operations::finish() {
 }
 
 void Operations::tell_log() const {
+  const bool is_nothing = result_.errors.empty() && result_.settings.empty() &&
+                          result_.needs_restart.empty() && result_.broadcasters.empty();
+  if (is_nothing && result_.outcome == Operation::Outcome::kDone) spdlog::info("nothing to change");
   for (const std::string& error : result_.errors) spdlog::error("not changed: {}", error);
   for (const std::string& key : result_.settings) spdlog::info("changed: {}", key);
   for (const std::string& key : result_.needs_restart) {

@@ -1,6 +1,7 @@
 #pragma once
 // What operators change while the host runs: a reload of the whole YAML, or one broadcaster
-// enabled, disabled, restarted, replaced. Everything is read and checked before anything is
+// enabled, disabled, restarted, replaced, or what it
+// has kept forgotten. Everything is read and checked before anything is
 // touched, on a thread of its own, so that nobody waits for a disk; then broadcasters change one
 // after the other. Owned by Server; [main].
 
@@ -84,9 +85,13 @@ class Operations final : public OperatorControl {
   Broadcasters& broadcasters_;
   const Apply apply_;
   Counters& counters_;
-  std::map<std::string, BroadcasterPlan::Ready> on_;        // what is meant to run
-  std::map<std::string, BroadcasterPlan::Ready> left_out_;  // what is not, because it crashes
-  std::vector<TopicPattern> relay_on_;                      // what is relayed
+  std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
+  struct LeftOut {
+    BroadcasterPlan::Ready ready;
+    std::string why;
+  };
+  std::map<std::string, LeftOut> left_out_;  // what is not, because it crashes
+  std::vector<TopicPattern> relay_on_;       // what is relayed
   bool is_stopped_ = false;
   // Of the operation under way.
   bool is_busy_ = false;

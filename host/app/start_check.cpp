@@ -64,6 +64,7 @@ class StartCheck {
     check_redis();
     check_descriptors();
     judge_taken();
+    look_for_left_out();
     try_broadcasters();
     return std::move(findings_);
   }
@@ -179,14 +180,28 @@ class StartCheck {
     }
   }
 
-  void try_broadcasters() {
-    const CrashHistory crashes = look_at_crash_file(crash_marker_path(config_));
+  void look_for_left_out() {
+    const std::string path = crash_marker_path(config_);
+    if (path.empty()) return;
+    const CrashHistory crashes = look_at_crash_file(path);
+    if (!crashes.refusal.empty()) {
+      warn(path + ": " + crashes.refusal + "; what it has counted of crashes is lost");
+    }
     for (const BroadcasterPlan::Ready& ready : plan_.ready) {
-      const CrashEnds ends =
-          ends_in_start(crashes.counts, ready.name, build_of(*ready.file, ready.config));
-      if (const std::string why = why_left_out(ends); !why.empty()) {
-        warn("broadcasters." + ready.name + ": " + why);
-      }
+      const std::string why = why_left_out(
+          ends_in_start(crashes.counts, ready.name, build_of(*ready.file, ready.config)));
+      if (why.empty()) continue;
+      ++findings_.left_out;
+      const std::string what = "broadcasters." + ready.name + ": " + why +
+                               ". Another library or another config is tried, and this one by "
+                               "`broadcastctl broadcaster enable " +
+                               ready.name + "` once the host runs";
+      config_.plugins.strict ? fail(what + ", which plugins.strict prevents") : warn(what);
+    }
+  }
+
+  void try_broadcasters() {
+    for (const BroadcasterPlan::Ready& ready : plan_.ready) {
       const PluginRunner::Options options = options_of(ready, config_);
       const std::string why = try_library(trial_,
                                           {.file = *ready.file,
@@ -227,11 +242,11 @@ void run_check(const std::string& file, const TrialProgram& trial) {
   for (const std::string& error : findings.errors) tell(error);
   const bool is_good = plan.refused.empty() && findings.errors.empty();
   if (is_good) {
-    std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(), plan.ready.size(),
-                plan.disabled.size());
+    std::printf("%s: good, %zu broadcasters on, %zu off\n", file.c_str(),
+                plan.ready.size() - findings.left_out, plan.disabled.size());
   }
   std::fflush(stdout);
-  std::exit(is_good ? 0 : 1);
+  std::exit(is_good ? 0 : 1);  // NOLINT(concurrency-mt-unsafe): there is one thread
 }
 
 }  // namespace broadcast

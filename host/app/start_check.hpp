@@ -3,6 +3,7 @@
 // wrong, found without one. What it opens it closes again, a host that runs does not notice, and no
 // broadcaster is started. [main]
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -15,13 +16,14 @@ namespace broadcast {
 struct StartFindings {
   std::vector<std::string> errors;    ///< a start would end with it, or lack a broadcaster
   std::vector<std::string> warnings;  ///< worth a look
+  std::size_t left_out = 0;           ///< of the broadcasters that are on
 };
 
-/// Ports, state file and certificates, and whether each of `plan.ready` takes its `config:`, for
-/// which `trial` loads, creates, configures and destroys it in a process of its own; which of them
-/// a start would leave out for its crashes is a warning. What one broadcast-host holds of it, be it
-/// one listener or the state file, is told once, as a warning: it is taken for the one that is
-/// about to be reloaded or restarted.
+/// Ports, state file and certificates; which of `plan.ready` a start would leave out, because the
+/// host has crashed in their starts; and whether each takes its `config:`, for which `trial` loads,
+/// creates, configures and destroys it in a process of its own. What one broadcast-host holds of
+/// it, be it one listener or the state file, is told once, as a warning: it is taken for the one
+/// that is about to be reloaded or restarted.
 [[nodiscard]] StartFindings check_start(const Config& config, const BroadcasterPlan& plan,
                                         const TrialProgram& trial);
 

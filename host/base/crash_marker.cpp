@@ -98,6 +98,25 @@ std::string name_of_end(std::uint32_t how) {
   return "SIG" + std::string(name != nullptr ? name : "?");
 }
 
+std::string because() { return std::generic_category().message(errno); }
+
+/// A link or a pipe in its place is not followed or waited for.
+int open_marker(const std::string& path, int flags) {
+  return ::open(path.c_str(), flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+}
+
+/// Empty: `bytes` is what it holds.
+std::string why_not_read(int descriptor, std::string& bytes) {
+  struct stat status {};
+  if (descriptor < 0 || ::fstat(descriptor, &status) != 0) return because();
+  if (!S_ISREG(status.st_mode)) return "not a regular file";
+  bytes.resize(sizeof(CrashFile) + 1);  // a byte more than it should have, to see that
+  const ssize_t count = ::pread(descriptor, bytes.data(), bytes.size(), 0);
+  if (count < 0) return because();
+  bytes.resize(static_cast<std::size_t>(count));
+  return {};
+}
+
 template <class Is>
 CrashEnds find(const std::vector<Count>& counts, Is is) {
   const auto found = std::ranges::find_if(counts, is);
@@ -148,9 +167,10 @@ std::string count_end(std::vector<Count>& counts, const Slot& slot, const std::s
   if (count == nullptr) return text;
   ++count->ends;
   put_text(count->how, by + " in " + callback);
-  return text + ": " + std::to_string(count->ends) + " of " +
-         std::to_string(CrashMarker::kMostEnds) +
-         (count->is_start != 0 ? " in a row, then it is left out" : ", then it is refused");
+  text += ": " + std::to_string(count->ends);
+  if (count->ends <= CrashMarker::kMostEnds)
+    text += " of " + std::to_string(CrashMarker::kMostEnds);
+  return text + (count->is_start != 0 ? " in a row, then it is left out" : ", then it is refused");
 }
 
 }  // namespace
@@ -204,12 +224,13 @@ CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
 }
 
 CrashHistory look_at_crash_file(const std::string& path) {
-  const auto size = static_cast<std::streamsize>(sizeof(CrashFile) + 1);  // to see one too many
-  std::string bytes(static_cast<std::size_t>(size), '\0');
-  std::ifstream file(path, std::ios::binary);
-  file.read(bytes.data(), size);
-  bytes.resize(static_cast<std::size_t>(file.gcount()));
-  return read_crash_file(bytes, boot_id(), look_for_memory_kills());
+  const int descriptor = open_marker(path, O_RDONLY);
+  if (descriptor < 0 && errno == ENOENT) return {};
+  std::string bytes;
+  std::string why = why_not_read(descriptor, bytes);
+  if (descriptor >= 0) ::close(descriptor);
+  if (!why.empty()) return {.refusal = std::move(why)};
+  return read_crash_file(bytes, boot_id(), MemoryKills{});
 }
 
 CrashEnds ends_in_start(const std::vector<Count>& counts, std::string_view broadcaster,
@@ -250,17 +271,10 @@ bool CrashMarker::try_open(const std::string& path) {
     spdlog::warn("{}: {}; the host will not know what ran when it crashes", path, why);
     return false;
   };
-  const auto because = [] { return std::generic_category().message(errno); };
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
-  struct stat status {};
-  if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) return refuse(because());
-  if (!S_ISREG(status.st_mode)) return refuse("not a regular file");
+  descriptor_ = open_marker(path, O_RDWR | O_CREAT);
+  std::string bytes;
+  if (const std::string why = why_not_read(descriptor_, bytes); !why.empty()) return refuse(why);
   if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) return refuse("another host has it");
-  // A byte more than it should have, to see that.
-  std::string bytes(sizeof(CrashFile) + 1, '\0');
-  const ssize_t count = ::pread(descriptor_, bytes.data(), bytes.size(), 0);
-  if (count < 0) return refuse(because());
-  bytes.resize(static_cast<std::size_t>(count));
   CrashFile file{};
   const std::string boot = boot_id();
   file.kills = look_for_memory_kills();

@@ -53,7 +53,7 @@ struct CrashFile {
   static constexpr std::uint32_t kGivenUp =
       0x10000;  ///< by itself, as a callback left it no choice
   static constexpr std::uint32_t kInOrder = 0x20000;  ///< nothing to tell
-  static constexpr std::uint32_t kExit = 0x30000;     ///< a callback called exit()
+  static constexpr std::uint32_t kExit = 0x30000;     ///< a plugin called exit()
   static constexpr std::size_t kNameBytes = 72;       ///< of a broadcaster, with the NUL
 
   /// One generation of a broadcaster.
@@ -94,7 +94,9 @@ struct CrashHistory {
 [[nodiscard]] CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
                                            const MemoryKills& kills);
 
-/// What the file at `path` would say to a host that starts now. One that runs does not notice.
+/// What is written down in the file at `path`, which may be a running host's; kills for want of
+/// memory are not looked for. Where it cannot be read, `refusal` says why; where there is none, it
+/// is empty.
 [[nodiscard]] CrashHistory look_at_crash_file(const std::string& path);
 struct CrashEnds {
   std::uint32_t count = 0;
@@ -103,7 +105,7 @@ struct CrashEnds {
 /// Of starts of `broadcaster` with that library and config, in a row.
 [[nodiscard]] CrashEnds ends_in_start(const std::vector<CrashFile::Count>& counts,
                                       std::string_view broadcaster, std::uint64_t build);
-/// After such ends in its start; empty: it is not.
+/// Why a broadcaster with these ends is left out; empty: it is not.
 [[nodiscard]] std::string why_left_out(const CrashEnds& ends);
 
 class CrashMarker {

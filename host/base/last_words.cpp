@@ -112,7 +112,7 @@ void tell_end(int signal, const siginfo_t& info) {
   end_line(line);
 }
 
-/// The host's own comes on [main] and in no callback.
+/// Of exit(). The host's own comes on [main] and in no callback.
 void tell_exit() {
   const CallbackPlace* const place = CallbackPlace::current();
   const bool is_plugins = place != nullptr || ::gettid() != ::getpid();
@@ -125,6 +125,18 @@ void tell_exit() {
   end_line(line);
   ::_exit(kExitStatus);
 }
+
+/// exit() destroys what is thread_local on its thread before anything else; a thread that ends does
+/// so in no callback.
+struct ExitTeller {
+  ExitTeller() = default;
+  ~ExitTeller() {
+    if (CallbackPlace::current() != nullptr) tell_exit();
+  }
+  ExitTeller(const ExitTeller&) = delete;
+  ExitTeller& operator=(const ExitTeller&) = delete;
+};
+thread_local const ExitTeller exit_teller;
 
 void on_fatal_signal(int signal, siginfo_t* info, void*) {
   const int error = errno;
@@ -146,9 +158,9 @@ void on_fatal_signal(int signal, siginfo_t* info, void*) {
 void tell_last_words(LogFormat format) {
   is_json = format == LogFormat::kJson;
   told_by = ::getpid();
+  static const SignalStack of_main;
   std::atexit(tell_exit);
   std::at_quick_exit(tell_exit);
-  static const SignalStack of_main;
   struct sigaction action {};
   action.sa_sigaction = on_fatal_signal;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
@@ -159,6 +171,7 @@ void tell_last_words(LogFormat format) {
 }
 
 SignalStack::SignalStack() {
+  static_cast<void>(&exit_teller);  // made now
   stack_t present{};
   ::sigaltstack(nullptr, &present);
   if ((present.ss_flags & SS_DISABLE) == 0) return;

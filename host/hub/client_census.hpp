@@ -31,6 +31,8 @@ class ClientCensus {
   [[nodiscard]] virtual std::size_t pending_bytes() const = 0;
   /// [any] What limits.memory bounds, as of then.
   [[nodiscard]] virtual std::size_t held_bytes() const = 0;
+  /// [any] limits.memory, in bytes, also where it is `auto`.
+  [[nodiscard]] virtual std::size_t memory_limit() const = 0;
 };
 
 }  // namespace broadcast

@@ -15,7 +15,7 @@ namespace broadcast {
 struct Operation {
   enum class Outcome : std::uint8_t {
     kDone,
-    kInvalid,   ///< `errors` say what is wrong with the configuration; nothing was changed
+    kInvalid,   ///< `errors` say what is in the way; nothing was changed
     kUnknown,   ///< the configuration names no such broadcaster
     kBusy,      ///< another one is under way
     kStopping,  ///< the host ends; nothing was changed
@@ -47,7 +47,7 @@ class OperatorControl {
     kDisable,     ///< until it is enabled, or the next reload
     kRestart,     ///< another instance of the same library
     kReplace,     ///< the library is read again
-    kForgetState  ///< what one that is off has kept for its next generation
+    kForgetState  ///< takes away what it has kept for its next start; it must be off
   };
   virtual void act(std::string_view broadcaster, Action action, Done done) = 0;
 };

@@ -14,6 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::minutes;
+using std::chrono::seconds;
 
 constexpr std::string_view kEntries = "16";    // at once: what is read and not done is in memory
 constexpr std::string_view kBlockMs = "5000";  // shorter than a connection may be quiet

@@ -176,9 +176,10 @@ void RedisStream::give_to_refused() {
     if (entry.wrong != Refusal::kRefused) counters_.add(Counter::kProducerRefused);
     counters_.add(Counter::kStreamRefused);
     if (const auto line = seldom_.line(entry.topic, mono_now())) {
-      spdlog::warn("redis: stream {}: entry {} for \"{}\" goes to nobody ({}): {}{}", options_.key,
-                   to_string(entry.id), printable(line->name, kTopicBytes), to_string(*entry.wrong),
-                   printable(entry.why, kTopicBytes), line->more());
+      spdlog::warn("redis: stream {}: entry {} for \"{}\" goes to nobody ({}) and is in {}: {}{}",
+                   options_.key, to_string(entry.id), printable(line->name, kTopicBytes),
+                   to_string(*entry.wrong), aside_.refused_key(), printable(entry.why, kTopicBytes),
+                   line->more());
     }
     done();
   });

@@ -61,7 +61,7 @@ void StreamAside::on_down() {
   is_open_ = false;
 }
 
-void StreamAside::open(const StreamId& handled, Done done) {
+void StreamAside::open(const StreamId& handled, const Done& done) {
   parked_.clear();
   known_.clear();
   refused_last_.reset();

@@ -57,7 +57,7 @@ class StreamAside {
 
   /// Each REQUIRES a connection that is ready, and that it is not busy; all but open() that it is
   /// open. Reads what is there; `handled`: up to where it is known what became of the entries.
-  void open(const StreamId& handled, Done done);
+  void open(const StreamId& handled, const Done& done);
   void park(const StreamEntry& entry, std::size_t published, Done done);
   void refuse(const StreamEntry& entry, Done done);
   /// Nothing without an error: it is not there any more.

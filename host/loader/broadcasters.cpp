@@ -36,22 +36,29 @@ void Broadcasters::leave_out(const std::string& name, const std::string& why) {
   add_absent(name, why);
 }
 
-void Broadcasters::set_absent(const std::vector<std::string>& disabled,
-                              const std::vector<std::string>& left_out) {
-  for (BroadcasterView& before : std::exchange(absent_, {})) {
-    if (std::ranges::find(left_out, before.name) != left_out.end()) {
-      absent_.push_back(std::move(before));
-      continue;
-    }
+void Broadcasters::set_absent(const Absent& absent) {
+  for (const BroadcasterView& before : std::exchange(absent_, {})) {
+    if (absent.is_configured(before.name)) continue;
     surroundings_.hub.report_status(before.name, BroadcasterState::kDisabled,
                                     "not in the configuration");
   }
-  for (const std::string& name : disabled) {
+  for (const auto& [name, why] : absent.left_out) leave_out(name, why);
+  for (const std::string& name : absent.disabled) {
     if (find(name) != nullptr) continue;
     surroundings_.hub.report_status(name, BroadcasterState::kDisabled,
                                     "switched off in the configuration");
     add_absent(name, "");
   }
+}
+
+bool Broadcasters::try_switch_off(const std::string& name) {
+  const auto found = std::ranges::find(absent_, name, &BroadcasterView::name);
+  if (found == absent_.end() || !found->enabled) return false;
+  *found = {.name = name, .enabled = false};
+  surroundings_.hub.report_status(name, BroadcasterState::kDisabled,
+                                  "switched off by the operator");
+  spdlog::info("{}: switched off", name);
+  return true;
 }
 
 std::vector<BroadcasterView> Broadcasters::broadcasters() const {

@@ -4,6 +4,7 @@
 // [main].
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,17 +39,25 @@ class Broadcasters final : public BroadcasterControl {
   void add_absent(const std::string& name, const std::string& refusal);
   /// Names one that could be taken in, and is not: status:{name} says why.
   void leave_out(const std::string& name, const std::string& why);
-  /// Names those that are off instead of the ones named before, of which `left_out` stay as they
-  /// are; one that was there comes into none of this.
-  void set_absent(const std::vector<std::string>& disabled,
-                  const std::vector<std::string>& left_out);
+  /// Of a configuration that holds from now on: names those that are off, and those that are still
+  /// left out with the reason, instead of the ones named before. Broadcasters that have run are not
+  /// among them.
+  struct Absent {
+    std::vector<std::string> disabled;
+    std::map<std::string, std::string> left_out;
+    std::function<bool(const std::string& name)> is_configured;
+  };
+  void set_absent(const Absent& absent);
+  /// One that is switched on and could not be taken in, or was left out, is off from now on. False:
+  /// there is none of that name.
+  [[nodiscard]] bool try_switch_off(const std::string& name);
   void start();
   /// As PluginRunner::post_change(): another library, config or permissions for `options.name`,
   /// which may be new; null: switched off. REQUIRES: start() was called; its permissions suffice.
   void post_change(std::shared_ptr<const PluginFile> file, PluginRunner::Options options,
                    std::function<void(PluginRunner::Changed)> done);
   /// What `name` has kept for its next generation is gone; null: it has kept nothing. REQUIRES: not
-  /// is_on().
+  /// is_on(), so that no generation may keep another.
   PluginState forget_state(const std::string& name);
   /// It runs, or is tried again and again.
   [[nodiscard]] bool is_on(std::string_view name) const;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <dlfcn.h>
 #include <link.h>
@@ -32,6 +33,24 @@ std::optional<fs::path> with_origin(std::string directory, const fs::path& origi
     }
   }
   return is_relative ? std::optional<fs::path>(directory) : std::nullopt;
+}
+
+struct RunPathFile {
+  fs::path path;
+  bool is_beside;  ///< found by $ORIGIN
+};
+std::optional<RunPathFile> find_in_run_path(const fs::path& plugin, const ElfNeeds& needs,
+                                            const std::string& library) {
+  if (library.find('/') != library.npos) return std::nullopt;
+  std::error_code error;
+  const fs::path origin = fs::absolute(plugin, error).parent_path();
+  for (const std::string& directory : needs.run_path) {
+    const auto own = with_origin(directory, origin);
+    fs::path candidate = (own ? *own : fs::path(directory)) / library;
+    if (fs::is_regular_file(candidate, error))
+      return RunPathFile{std::move(candidate), own.has_value()};
+  }
+  return std::nullopt;
 }
 
 /// What `function` lies in.
@@ -84,16 +103,15 @@ std::string owner_of(void* handle) {
 
 std::optional<fs::path> own_library(const fs::path& plugin, const ElfNeeds& needs,
                                     const std::string& library) {
-  if (library.find('/') != library.npos) return std::nullopt;
-  std::error_code error;
-  const fs::path origin = fs::absolute(plugin, error).parent_path();
-  for (const std::string& directory : needs.run_path) {
-    const auto own = with_origin(directory, origin);
-    const fs::path candidate = (own ? *own : fs::path(directory)) / library;
-    if (!fs::is_regular_file(candidate, error)) continue;
-    return own ? std::optional(candidate) : std::nullopt;  // the linker finds the others itself
-  }
-  return std::nullopt;
+  const auto found = find_in_run_path(plugin, needs, library);
+  // The linker finds the others itself.
+  return found && found->is_beside ? std::optional(found->path) : std::nullopt;
+}
+
+std::optional<fs::path> in_run_path(const fs::path& plugin, const ElfNeeds& needs,
+                                    const std::string& library) {
+  const auto found = find_in_run_path(plugin, needs, library);
+  return found ? std::optional(found->path) : std::nullopt;
 }
 
 int own_first() {

@@ -21,6 +21,12 @@ namespace broadcast {
                                                                const ElfNeeds& needs,
                                                                const std::string& library);
 
+/// The file that the linker takes for `library` by the RUNPATH of `plugin`; nothing: it looks where
+/// the system has its libraries.
+[[nodiscard]] std::optional<std::filesystem::path> in_run_path(const std::filesystem::path& plugin,
+                                                               const ElfNeeds& needs,
+                                                               const std::string& library);
+
 /// dlopen()'s flag for a library and those that it needs to be bound to each other first, and only
 /// then to what the host has: RTLD_DEEPBIND. 0 where memory is not the C library's, as under a
 /// sanitizer or with an allocator that is preloaded: they would get two allocators.

@@ -136,10 +136,10 @@ void PluginLibrary::load(const PluginFile& file, const std::string& label, const
   } catch (...) {
     linker_locked(file, "unknown exception");
   }
-  std::string why = linker_reason(path_, file.file_name());
+  const std::string why = linker_reason(path_, file.file_name());
   unload();
   static_cast<void>(release());
-  throw PluginRefused(std::move(why));
+  throw PluginRefused(why);
 }
 
 PluginLibrary::~PluginLibrary() {

@@ -155,8 +155,9 @@ std::string PluginRunner::start_over(PluginSpec spec) {
     next->request_stop(stop_deadline());
     return options_.name + ": the host is stopping";
   }
-  adopt(std::move(next)).launch();
-  std::string refusal = await_start(*active_);
+  Generation& successor = adopt(std::move(next));
+  successor.launch();
+  std::string refusal = await_start(successor);
   pause_ = mono_now() - begun;
   if (refusal.empty() || !before) return refusal;  // what was off is on now, and tried again
   spec_ = before;

@@ -19,7 +19,7 @@ class PluginStates {
   [[nodiscard]] PluginState get(std::string_view broadcaster) const;
   /// REQUIRES: for one broadcaster, one call after the other.
   void set(const std::string& broadcaster, PluginState state);
-  /// What was kept; null: nothing was. REQUIRES: as set(), and no generation of it is alive.
+  /// What was kept; null: nothing was. REQUIRES: as set(), and no generation may set another.
   PluginState forget(const std::string& broadcaster);
 
  private:

@@ -15,6 +15,7 @@ class ClientMemory {
 
   /// From now on.
   void set_limit(std::size_t bytes) { limit_ = bytes; }
+  [[nodiscard]] std::size_t limit() const { return limit_; }
   /// [shard] What its connections hold.
   void note(std::size_t shard, std::size_t bytes) { shards_[shard].bytes = bytes; }
   [[nodiscard]] std::size_t bytes() const;

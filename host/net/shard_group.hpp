@@ -58,6 +58,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   void ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) override;
   [[nodiscard]] std::size_t pending_bytes() const override;
   [[nodiscard]] std::size_t held_bytes() const override { return memory_.bytes(); }
+  [[nodiscard]] std::size_t memory_limit() const override { return memory_.limit(); }
   /// [any] The shards' counters, added up.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
 

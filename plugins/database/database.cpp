@@ -155,8 +155,12 @@ std::string libpq_query(std::string_view text) {
   return query;
 }
 
-/// SQLite does not say which file it is, and a relative one begins where the host was started.
-std::unique_ptr<soci::session> open_file(const DatabaseUrl& url) {
+/// The factories themselves: by name SOCI would dlopen them, and they would stay mapped. SQLite
+/// does not say which file it is, and a relative one begins where the host was started.
+std::unique_ptr<soci::session> open_session(const DatabaseUrl& url) {
+  if (url.kind == DatabaseUrl::Kind::kPostgresql) {
+    return std::make_unique<soci::session>(soci::postgresql, url.parameters);
+  }
   try {
     return std::make_unique<soci::session>(soci::sqlite3, url.parameters);
   } catch (const std::exception& error) {
@@ -304,10 +308,7 @@ void Database::try_server() {
 
 void Database::connect() {
   if (url_.kind == DatabaseUrl::Kind::kPostgresql) try_server();
-  // The factories themselves: by name SOCI would dlopen them, and they would stay mapped.
-  auto session = url_.kind == DatabaseUrl::Kind::kSqlite
-                     ? open_file(url_)
-                     : std::make_unique<soci::session>(soci::postgresql, url_.parameters);
+  auto session = open_session(url_);
   {
     const std::lock_guard lock(mutex_);
     session_ = std::move(session);

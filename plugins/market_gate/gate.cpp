@@ -100,7 +100,7 @@ void leave_out_sectors(Json& sectors, std::vector<std::string>& left_out) {
 }
 
 /// `middle`: what stands between type and data.
-std::string written(Json middle, Json data) {
+std::string written(const Json& middle, Json data) {
   Json update{{"type", "market_gate_update"}};
   update.update(middle);
   update["data"] = std::move(data);

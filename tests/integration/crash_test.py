@@ -112,8 +112,8 @@ class StartTest(CrashCase):
         self.addCleanup(os.environ.pop, "CARELESS_CALM", None)
         self.addCleanup(os.environ.pop, "CARELESS_HANG", None)
 
-    def config(self, fault="start_crash", **more):
-        return {"broadcasters": {**mirror(), **careless(fault)}, **self.state, **more}
+    def config(self, fault="start_crash", enabled=True, **more):
+        return {"broadcasters": {**mirror(), **careless(fault, enabled=enabled)}, **self.state, **more}
 
     async def assert_left_out(self, host, by="SIGSEGV in START"):
         host.wait_for_line(r"error careless: left out: the host has ended in its start \d times in a row, the last time by "
@@ -143,6 +143,7 @@ class StartTest(CrashCase):
         checked = run_host(self.config(), "--check")
         self.assertEqual(checked.returncode, 0, checked.stdout)
         self.assertIn("broadcasters.careless: left out: the host has ended in its start 3 times in a row", checked.stdout)
+        self.assertIn("good, 1 broadcasters on, 0 off", checked.stdout)
         with Host(self.config()) as host:
             await self.assert_left_out(host)
             status, answer = host.post("/v1/reload")  # brings nothing new of it
@@ -181,18 +182,34 @@ class StartTest(CrashCase):
         with Host(self.config("start_exit")) as host:
             await self.assert_left_out(host, "exit[(][)] in START")
 
-    async def test_one_that_was_left_out_can_be_disabled_and_is_tried_when_it_is_enabled(self):
+    async def test_one_that_was_left_out_can_be_switched_off_and_is_tried_when_it_is_switched_on(self):
         self.crash_out(self.config())
         os.environ["CARELESS_CALM"] = "1"
         with Host(self.config()) as host:
             await self.assert_left_out(host)
             status, answer = host.post("/v1/broadcasters/careless/disable")
-            self.assertEqual((status, [step["did"] for step in answer["broadcasters"]]), (200, ["stopped"]), answer)
+            self.assertEqual((status, [step["did"] for step in answer["broadcasters"]]), (200, ["switched off"]), answer)
+            self.assertEqual(host.get("/readyz")[0], 200)
             reader = await Subscriber.connect(host, "status:careless")
             self.assertEqual((await reader.next_of("status"))["state"], "disabled")
-            self.assertEqual(host.post("/v1/broadcasters/careless/enable")[0], 200)
+            self.assertEqual(host.post("/v1/reload")[1]["broadcasters"], [])  # ends what the operator wanted; it is left out as before
+            self.assertEqual((await reader.next_of("status"))["state"], "down")
+            self.assertEqual(host.get("/readyz")[0], 503)
+            host.rewrite(self.config(enabled=False))
+            self.assertEqual(host.post("/v1/reload")[1]["outcome"], "done")
+            self.assertEqual((await reader.next_of("status"))["state"], "disabled")
+            host.rewrite(self.config())  # off and on again: that is to be tried
+            self.assertEqual([step["did"] for step in host.post("/v1/reload")[1]["broadcasters"]], ["started"])
             self.assertEqual((await reader.next_of("status"))["state"], "ok")
             await reader.leave()
+
+    async def test_plugins_strict_and_the_check_refuse_a_start_that_leaves_one_out(self):
+        self.crash_out(self.config())
+        strict = self.config(plugins={"strict": True})
+        for arguments in ((), ("--check",)):
+            ended = run_host(strict, *arguments)
+            self.assertEqual(ended.returncode, 1, ended.stdout)
+            self.assertIn("careless: left out: the host has ended in its start 3 times in a row", ended.stdout)
 
     async def test_another_library_in_its_place_is_tried(self):
         self.crash_out(self.config())

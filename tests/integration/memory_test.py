@@ -84,6 +84,7 @@ class MemoryTest(unittest.TestCase):
         self.wait_for("closed", lambda: self.metric(host, 'broadcast_connections_closed_total{reason="memory"}'), lambda n: n >= 10)
         self.assertGreaterEqual(self.metric(host, 'broadcast_limit_reached_total{limit="memory"}'), 10)
         self.wait_for("held", lambda: self.metric(host, HELD), lambda n: n <= 12 * MIB)
+        self.assertEqual(self.metric(host, "broadcast_client_memory_limit_bytes"), 16 * MIB)
         host.wait_for_line(r"warning.* connection closed \(memory\): .*4413 holds too much memory")
         for client in modest:
             self.assertEqual(json.loads(client.receive()[1])["type"], "subscribed")

@@ -128,10 +128,10 @@ class PluginStateTest(unittest.TestCase):
             self.assertEqual((status, answer["error"]), (422, "refused"))
             self.assertIn("a state of 1048577 bytes refused by the host: too large", answer["message"])
         self.assertIn('broadcast_broadcaster_state_refused_total{broadcaster="keeper"} 3', host.metrics())
-        self.assertEqual(host.log().count("a state of 1048577 bytes refused: at most 1048576 are kept"), 1)
         since = host.line_count()
         host.post("/v1/broadcasters/keeper/restart")
         self.expect_found(host, "3 bytes of a", since)
+        self.assertEqual(host.log().count("a state of 1048577 bytes refused: at most 1048576 are kept"), 1)
 
 
 if __name__ == "__main__":

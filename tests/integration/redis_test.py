@@ -224,7 +224,9 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         status = await reader.next_of("status", state="degraded")
         self.assertIn("not_json", status["detail"])
         # Once a minute a channel.
-        self.assertEqual(host.log().count("a message on ws:broadcast:signal:daytrading goes to nobody"), 1)
+        told = "a message on ws:broadcast:signal:daytrading goes to nobody"
+        host.wait_for_line(told)
+        self.assertEqual(host.log().count(told), 1)
 
     def test_hostile_lengths_cost_no_memory(self):
         with HostileServer() as hostile:
@@ -233,7 +235,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
             before = metric(host, "process_resident_memory_bytes")
             hostile.wait_for_connections(len(hostile.SAYS))
             self.assertLess(metric(host, "process_resident_memory_bytes") - before, 64 * 1024 * 1024)
-            self.assertIn("sends what is not understood: a string longer than Redis allows", host.log())
+            host.wait_for_line("sends what is not understood: a string longer than Redis allows")
 
     async def test_relayed_topics_are_passed_through_as_they_came(self):
         server = self.start_redis()

@@ -249,6 +249,8 @@ bc_status message([[maybe_unused]] std::string_view payload) {
   sleep_for_ever();
 #elif defined(CARELESS_MESSAGE_EXIT)
   ::_exit(0);
+#elif defined(CARELESS_MESSAGE_REFUSED)
+  return publish(R"({"type":"x","seq":1})");
 #elif defined(CARELESS_MESSAGE_PUBLISH)
   static_cast<void>(publish(R"({"type":"x","a":})"));
 #endif

@@ -96,6 +96,13 @@ class FaultTest(Checks):
     def test_a_message_that_is_never_answered(self):
         self.expect_careless("message_hang", "fuzz-messages", "fuzz-messages", r"message 1 on careless:log: .*no answer in 2\.0 s")
 
+    def test_a_plugin_whose_every_publish_is_refused(self):
+        self.expect_careless("message_refused", "fuzz-messages", "fuzz-messages",
+                             r'all of the \d+ messages that it published were refused: .*"topic" or "seq" at the top level')
+        self.expect_failure(BAD / "careless_message_refused.so", "fuzz-messages",
+                            r'message 1 on careless:log: {"a":1}: --message says that it is good, but what the plugin published of it was '
+                            r'refused: .*"topic" or "seq"', "--only", "fuzz-messages", "--message", '{"a":1}')
+
     def test_an_exception_across_the_border(self):
         self.expect_careless("throw", "fence", "fence",
                              r"MESSAGE on careless:log with .*: an exception left the plugin: nobody has caught this")
@@ -162,6 +169,10 @@ class FileTest(Checks):
     def test_a_library_that_is_nowhere(self):
         checks = self.expect_failure(BAD / "needs_gone.so", "symbols", "needs a library that is not here: libgone.so.1: cannot open")
         self.assertEqual(checks["load"]["result"], "skip")
+
+    def test_a_library_that_an_absolute_path_finds(self):
+        code, checks = check(BAD / "own_absolute.so", "--only", "symbols")
+        self.assertEqual((code, checks["symbols"]["result"]), (0, "pass"), checks)
 
     def test_members_that_nobody_knows(self):
         self.expect_failure(BAD / "misspelt.so", "members", r"nobody knows exclusiv, topics\[0\]\.matsch", "--only", "symbols")

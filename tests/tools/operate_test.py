@@ -47,8 +47,10 @@ class OperateTest(unittest.TestCase):
         admin = ("--admin", f"127.0.0.1:{host.admin_port}")
         self.expect(0, r"^probe +ok +\S+ generation 1\n$", "^$", "broadcaster", "list", *admin)
         for action, did in (("restart", "restarted"), ("replace", "replaced"), ("disable", "stopped"),
-                            ("disable", "nothing to change"), ("enable", "started")):
+                            ("disable", "nothing to change"), ("forget-state", "nothing to change"), ("enable", "started")):
             self.expect(0, f"^(probe: )?{did}\n$", "^$", "broadcaster", action, "probe", *admin)
+        self.expect(1, "^$", "^probe: it is on and may keep another state; disable it first\nNothing was changed.\n$",
+                    "broadcaster", "forget-state", "probe", *admin)
         with open(library, "wb") as file:
             file.write(b"not a library")
         self.expect(1, "^$", r"^probe\.so: .*ELF.*\nNothing was changed\.\n$", "broadcaster", "replace", "probe", *admin)

@@ -48,6 +48,12 @@ class StreamTest(unittest.TestCase):
         self.expect(0, "^nothing to put back\n$", "^$", "refused", "--put-back", "all")
         self.expect(2, "^$", f"no entry {second}", "refused", "--put-back", second)
 
+    def test_puts_one_back_by_the_id_that_logs_name(self):
+        _, second = self.refuse("[1]", "[2]")
+        self.expect(0, rf"^{second}: put back as \d+-\d+\n$", "^$", "refused", "--put-back", "7-1")
+        self.assertEqual((self.payloads(), self.client.xlen(KEY + ":refused")), (["[2]"], 1))
+        self.expect(2, "^$", "no entry 7-1, and none that was 7-1", "refused", "--put-back", "7-1")
+
     def test_puts_many_back_in_order(self):
         payloads = [f"[{n}]" for n in range(50)]
         self.refuse(*payloads)

@@ -269,7 +269,8 @@ class CommandLine {
     add_action(group, "disable", "stop it, until it is enabled or the next reload");
     add_action(group, "restart", "another instance of the same library");
     add_action(group, "replace", "its library is read again");
-    add_action(group, "forget-state", "what one that is off has kept for its next start");
+    add_action(group, "forget-state",
+               "take away what it has kept for its next start; it must be off");
   }
 
   void add_stream() {

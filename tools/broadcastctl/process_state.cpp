@@ -19,7 +19,8 @@
 #include "host/loader/child.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-extern "C" std::size_t __sanitizer_get_current_allocated_bytes();  // no header of it in GCC 12
+// GCC 12 has no header of it. NOLINTNEXTLINE(bugprone-reserved-identifier)
+extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #else
 #include <malloc.h>
 #endif
@@ -128,6 +129,7 @@ std::map<std::string, std::string> read_settings() {
       "CPU",     "FSIZE", "DATA",  "STACK",      "CORE",     "RSS",  "NPROC",  "NOFILE",
       "MEMLOCK", "AS",    "LOCKS", "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME"};
   std::map<std::string, std::string> settings;
+  // Asked, and not set. NOLINTNEXTLINE(concurrency-mt-unsafe)
   const char* const locale = std::setlocale(LC_ALL, nullptr);
   settings["locale"] = locale != nullptr ? locale : "unknown";
   std::error_code error;

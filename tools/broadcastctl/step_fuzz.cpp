@@ -20,6 +20,23 @@ constexpr std::size_t kMessages = 300;
 constexpr std::size_t kFenceMessages = 50;
 constexpr std::size_t kMaxPayloadBytes = std::size_t{256} * 1024;  // limits.publish
 
+std::string because(const Stage::Publishes& publishes) {
+  return publishes.why.empty() ? "" : ": " + short_text(publishes.why);
+}
+
+/// Of a message whose plugin published what the host refused. Empty: it is the message that was
+/// bad.
+std::string what_is_wrong(const Stage::Publishes& publishes, const Verdict& verdict,
+                          bool is_given) {
+  if (verdict.outcome == Verdict::Outcome::kAccepted) {
+    return "taken, but what it published of it was refused" + because(publishes) +
+           ". Its producer is told that it went out. Throw Refused, or publish what a host takes.";
+  }
+  if (!is_given) return {};
+  return "--message says that it is good, but what the plugin published of it was refused" +
+         because(publishes) + ". Publish what a host takes.";
+}
+
 }  // namespace
 
 void StepRun::check_thrown(const char* check, const RawCall& call, const std::string& with) const {
@@ -129,41 +146,43 @@ void StepRun::fuzz_messages() {
     telling_.about_to(where);
     const std::uint64_t refused_before = stage->publishes().refused;
     const auto verdict = stage->send(topic, payload, soon());
-    if (!verdict || verdict->has_failed_on_it) {
-      const std::string why =
-          verdict ? verdict->text : "no answer in " + seconds_text(options_.deadline);
-      static_cast<void>(stage.release());
-      give_up(broadcast::fail("fuzz-messages",
-                              file() + ": " + where + ": " + why +
-                                  ". Any producer could do this. Refuse what is wrong with "
-                                  "Refused; the require_ functions of fields.hpp do." +
-                                  repeat()));
-    }
     const Stage::Publishes publishes = stage->publishes();
-    if (verdict->outcome == Verdict::Outcome::kAccepted && publishes.refused > refused_before) {
+    const bool is_given = i < options_.messages.size();
+    const std::string wrong =
+        !verdict || verdict->has_failed_on_it
+            ? (verdict ? verdict->text : "no answer in " + seconds_text(options_.deadline)) +
+                  ". Any producer could do this. Refuse what is wrong with Refused; the require_ "
+                  "functions of fields.hpp do."
+        : publishes.refused > refused_before ? what_is_wrong(publishes, *verdict, is_given)
+                                             : "";
+    if (!wrong.empty()) {
       static_cast<void>(stage.release());
-      give_up(broadcast::fail(
-          "fuzz-messages",
-          file() + ": " + where + ": taken, but what it published of it was refused" +
-              (publishes.why.empty() ? "" : ": " + short_text(publishes.why)) +
-              ". Its producer is told that it went out. Throw Refused, or publish what a host "
-              "takes." +
-              repeat()));
+      give_up(broadcast::fail("fuzz-messages", file() + ": " + where + ": " + wrong + repeat()));
     }
     ++outcomes[verdict->outcome];
   }
+  const Stage::Publishes publishes = stage->publishes();
   telling_.about_to("STOP after " + std::to_string(kMessages) + " messages");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck("fuzz-messages", "STOP");
   }
-  result(pass("fuzz-messages",
-              std::to_string(kMessages) + " messages: " + std::to_string(refused) +
-                  " refused by the host (not JSON, not UTF-8, too deep), " +
-                  std::to_string(outcomes[Verdict::Outcome::kAccepted]) + " taken, " +
-                  std::to_string(outcomes[Verdict::Outcome::kRefused]) +
-                  " refused by the plugin, " +
-                  std::to_string(outcomes[Verdict::Outcome::kUnavailable]) + " put off"));
+  if (publishes.taken == 0 && publishes.refused > 0) {
+    return result(broadcast::fail(
+        "fuzz-messages", file() + ": all of the " + std::to_string(publishes.refused) +
+                             " messages that it published were refused" + because(publishes) +
+                             ". Publish what a host takes." + repeat()));
+  }
+  std::string text = std::to_string(kMessages) + " messages: " + std::to_string(refused) +
+                     " refused by the host (not JSON, not UTF-8, too deep), " +
+                     std::to_string(outcomes[Verdict::Outcome::kAccepted]) + " taken, " +
+                     std::to_string(outcomes[Verdict::Outcome::kRefused]) +
+                     " refused by the plugin, " +
+                     std::to_string(outcomes[Verdict::Outcome::kUnavailable]) + " put off";
+  if (publishes.taken == 0) {
+    text += "; nothing was published: give a message that is good with --message";
+  }
+  result(pass("fuzz-messages", text));
 }
 
 }  // namespace broadcast

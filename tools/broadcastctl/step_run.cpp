@@ -99,8 +99,8 @@ void StepRun::symbols() {
   std::vector<void*> providers = {RTLD_DEFAULT};
   for (const std::string& library : needs.libraries) {
     telling_.about_to("load " + library + ", which it needs");
-    const auto own = own_library(options_.library, needs, library);
-    void* const loaded = ::dlopen(own ? own->c_str() : library.c_str(), RTLD_LAZY | RTLD_LOCAL);
+    const auto path = in_run_path(options_.library, needs, library);
+    void* const loaded = ::dlopen(path ? path->c_str() : library.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (loaded == nullptr) {
       // Who it is and why. NOLINTNEXTLINE(concurrency-mt-unsafe): glibc's is a thread's own
       const std::string why = ::dlerror();

@@ -58,20 +58,28 @@ std::string next_after(const SetAside& entry) {
   return to_string(after(*parse_stream_id(entry.id)));
 }
 
+/// Calls `use` with each entry of `key` from `from` up to `to`, as they were when it came to them.
+template <class F>
+void for_each(RedisTalk& redis, const std::string& key, std::string from, const std::string& to,
+              F use) {
+  for (;;) {
+    const auto page = read_page(redis, key, from, to);
+    if (page.empty()) return;
+    for (const SetAside& entry : page) use(entry);
+    from = next_after(page.back());
+  }
+}
+
 std::string list(const Config& config, const std::string& key) {
   RedisTalk redis(config);
   std::string lines;
-  for (std::string from = "-";;) {
-    const auto page = read_page(redis, key, from, "+");
-    if (page.empty()) return lines;
-    for (const SetAside& entry : page) {
-      lines += fmt::format("{} {} (was {})", entry.id, printable(entry.topic, kShownBytes),
-                           printable(entry.origin, kShownBytes));
-      if (!entry.reason.empty()) lines += ": " + printable(entry.reason);
-      lines += "\n  " + printable(entry.payload, kShownBytes) + "\n";
-    }
-    from = next_after(page.back());
-  }
+  for_each(redis, key, "-", "+", [&](const SetAside& entry) {
+    lines += fmt::format("{} {} (was {})", entry.id, printable(entry.topic, kShownBytes),
+                         printable(entry.origin, kShownBytes));
+    if (!entry.reason.empty()) lines += ": " + printable(entry.reason);
+    lines += "\n  " + printable(entry.payload, kShownBytes) + "\n";
+  });
+  return lines;
 }
 
 /// Added first: should this end in between, it is there twice, and not lost.
@@ -116,13 +124,17 @@ std::string put_back(const Config& config, const std::string& id) {
     if (to.empty()) return "nothing to put back\n";
   }
   std::string lines;
-  for (std::string from = is_all ? "-" : id;;) {
-    const auto page = read_page(redis, key, from, to);
-    for (const SetAside& entry : page) lines += move_back(redis, stream, entry);
-    if (page.empty()) break;
-    from = next_after(page.back());
+  for_each(redis, key, is_all ? "-" : id, to,
+           [&](const SetAside& entry) { lines += move_back(redis, stream, entry); });
+  // Logs and status:stream name it by the id that it had in the stream.
+  if (lines.empty()) {
+    for_each(redis, key, "-", "+", [&](const SetAside& entry) {
+      if (entry.origin == id) lines += move_back(redis, stream, entry);
+    });
   }
-  if (lines.empty()) throw CannotRun(key + ": there is no entry " + id + ".");
+  if (lines.empty()) {
+    throw CannotRun(key + ": there is no entry " + id + ", and none that was " + id + ".");
+  }
   return lines;
 }
 

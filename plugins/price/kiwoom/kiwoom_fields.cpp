@@ -159,8 +159,9 @@ template <class T>
 std::optional<T> KiwoomFields::read_spare(const char* key,
                                           std::optional<T> (*parse)(std::string_view)) {
   const auto found = object_.is_object() ? object_.find(key) : object_.end();
-  if (found == object_.end() || *found == "") return std::nullopt;
+  if (found == object_.end()) return std::nullopt;
   const auto* const text = found->get_ptr<const std::string*>();
+  if (text != nullptr && text->empty()) return std::nullopt;
   const std::optional<T> parsed = text == nullptr ? std::nullopt : parse(*text);
   if (!parsed) ++left_out_;
   return parsed;

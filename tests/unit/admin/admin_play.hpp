@@ -142,6 +142,7 @@ class FakeHost final : public BroadcasterControl,
   }
   [[nodiscard]] std::size_t pending_bytes() const override { return 700; }
   [[nodiscard]] std::size_t held_bytes() const override { return 900; }
+  [[nodiscard]] std::size_t memory_limit() const override { return 1200; }
 
  private:
   OwnedTopics& topics_;

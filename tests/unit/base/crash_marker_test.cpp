@@ -1,6 +1,7 @@
 #include "host/base/crash_marker.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +11,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,6 +120,48 @@ TEST_F(CrashMarkerTest, CountsNoEndOfAProcessThatWasForkedFromTheHost) {
   const CrashMarker marker(path_);
   EXPECT_EQ(marker.ends_in_start("price", kBuild).count, 1u);
   EXPECT_EQ(marker.ends_in_start("price", kBuild).how, "SIGILL in START");
+}
+
+TEST_F(CrashMarkerTest, CountsExitAndNamesIt) {
+  live([](CrashMarker& marker) {
+    std::thread([&] {
+      const SignalStack signal_stack;
+      CallbackPlace place(&marker, "price", 3, kBuild);
+      const CallbackMark mark(place, Callback::kStart);
+      std::exit(0);
+    }).join();
+  });
+  const CrashMarker marker(path_);
+  EXPECT_EQ(marker.ends_in_start("price", kBuild).count, 1u);
+  EXPECT_EQ(marker.ends_in_start("price", kBuild).how, "exit() in START");
+}
+
+TEST_F(CrashMarkerTest, IsLookedAtWithoutBeingTouched) {
+  EXPECT_EQ(look_at_crash_file(path_).refusal, "");
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  const auto why = [&] {
+    const CrashHistory history = look_at_crash_file(path_);
+    EXPECT_EQ(history.refusal, "");
+    return why_left_out(ends_in_start(history.counts, "price", kBuild));
+  };
+  for (int i = 0; i < 2; ++i) crash_in(Callback::kStart);
+  EXPECT_EQ(why(), "");
+  crash_in(Callback::kStart);
+  const std::string before = bytes();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(why(),
+              "left out: the host has ended in its start 3 times in a row, the last time by "
+              "SIGABRT in START");
+  }
+  EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(CrashMarkerTest, SaysWhyItCannotBeLookedAt) {
+  write("nonsense");
+  EXPECT_EQ(look_at_crash_file(path_).refusal, "it is no marker of this version");
+  std::filesystem::remove(path_);
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_EQ(look_at_crash_file(path_).refusal, "not a regular file");
 }
 
 TEST_F(CrashMarkerTest, CountsEachStreamEntryByItself) {

@@ -1,10 +1,12 @@
 #include "host/base/last_words.hpp"
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <thread>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,6 +18,10 @@
 
 namespace broadcast {
 namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 
 /// A sanitizer ends the process itself.
 bool is_crash(int status) { return WIFSIGNALED(status) || WEXITSTATUS(status) != 0; }
@@ -151,11 +157,34 @@ TEST(LastWordsDeathTest, NameTheThreadThatCallsExit) {
 }
 
 TEST(LastWordsDeathTest, AreNotSaidWhereTheHostItselfEnds) {
+  tell_last_words(LogFormat::kText);
+  EXPECT_EXIT(std::exit(3), testing::ExitedWithCode(3), "^$");
+  EXPECT_EXIT(std::quick_exit(4), testing::ExitedWithCode(4), "^$");
+}
+
+struct Late {
+  ~Late() { std::fputs("gone\n", stderr); }
+};
+
+TEST(LastWordsDeathTest, ComeBeforeStaticObjectsAreDestroyed) {
   const auto end = [] {
-    tell_last_words(LogFormat::kText);
-    std::exit(3);
+    static const Late late;
+    std::exit(0);
   };
-  EXPECT_EXIT(end(), testing::ExitedWithCode(3), "^$");
+  EXPECT_EXIT(end_in(Callback::kStart, end), testing::ExitedWithCode(70),
+              "^critical the host ends: exit.. in START of price .generation 2.\n$");
+}
+
+TEST(LastWordsDeathTest, AreNotSaidByAForkedChildThatCallsExit) {
+  const auto end = [] {
+    const pid_t child = ::fork();
+    if (child == 0) std::exit(3);
+    int status = 0;  // a sanitizer may make another of it
+    if (::waitpid(child, &status, 0) == child && WIFEXITED(status)) std::raise(SIGILL);
+  };
+  EXPECT_EXIT(
+      end_in(Callback::kTimer, end), is_crash,
+      AllOf(HasSubstr("critical the host ends: SIGILL in TIMER"), Not(HasSubstr("exit()"))));
 }
 
 TEST(LastWordsDeathTest, AreJsonWhereTheLogIs) {
