@@ -124,6 +124,7 @@ class StreamTest(StreamCase):
             self.server.start()
             self.add("f")
             self.assertEqual(await self.published(host, 6), ["a", "b", "c", "d", "e", "f"])
+            wait_for_metric(host, 'broadcast_stream_entries_total{result="handled"}', 3)
             self.assertEqual(metric(host, 'broadcast_stream_entries_total{result="handled"}'), 3)
             self.assertEqual(metric(host, "broadcast_stream_gaps_total"), 0)
 
