@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include <broadcast/schema.hpp>
+
 namespace broadcast {
 
 namespace {
@@ -61,6 +63,10 @@ TopicPattern::TopicPattern(std::string pattern, std::string_view match, Delivery
     throw std::invalid_argument("topic pattern \"" + text_ + "\": \"match\" has " +
                                 std::to_string(match.size()) + " bytes, at most " +
                                 std::to_string(kMaxMatchBytes) + " are allowed");
+  }
+  if (has_large_repeat(match)) {
+    throw std::invalid_argument("topic pattern \"" + text_ +
+                                "\": \"match\" repeats something more than 999 times");
   }
   try {
     match_ = std::make_shared<const std::regex>(match.begin(), match.end(), kLinear);

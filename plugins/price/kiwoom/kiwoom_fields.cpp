@@ -86,7 +86,11 @@ std::int64_t last_time_of_day(std::chrono::seconds time, std::int64_t wall_ns) {
 
 AsOf as_of_row(std::optional<KoreanDay> day, std::optional<std::chrono::seconds> time,
                std::int64_t wall_ns) {
-  if (day && time) return {.ns = (KoreanTime(*day + *time).time_since_epoch() - kSeoul).count()};
+  if (day && time) {
+    const KoreanTime at(*day + *time);
+    const bool is_past = at <= in_korea(wall_ns) + kClockSkew;
+    return is_past ? AsOf{.ns = (at.time_since_epoch() - kSeoul).count()} : AsOf{};
+  }
   if (time) {
     const std::int64_t at = last_time_of_day(*time, wall_ns);
     return at <= wall_ns ? AsOf{.ns = at} : AsOf{};

@@ -28,6 +28,19 @@ struct SchemaError {
   std::string text;     ///< "20ms is below the minimum 100ms"
 };
 
+/// std::regex makes a copy for each time, and a number beyond its own overflows: "a{99999}".
+[[nodiscard]] inline bool has_large_repeat(std::string_view pattern) {
+  std::size_t digits = 0;
+  bool is_count = false;  // behind a brace
+  for (const char c : pattern) {
+    const bool is_digit = c >= '0' && c <= '9';
+    is_count = c == '{' || (is_count && (is_digit || c == ','));
+    digits = is_count && is_digit ? digits + 1 : 0;
+    if (digits > 3) return true;
+  }
+  return false;
+}
+
 namespace schema_detail {
 using nlohmann::json;
 
@@ -300,6 +313,9 @@ class SchemaCheck {
     if (!value.is_string()) return add(pointer, "expected a regular expression");
     if (value.get_ref<const std::string&>().size() > kMaxPattern) {
       return add(pointer, "longer than " + std::to_string(kMaxPattern) + " bytes");
+    }
+    if (has_large_repeat(value.get_ref<const std::string&>())) {
+      return add(pointer, "repeats something more than 999 times");
     }
     try {
       const std::regex compiled(value.get_ref<const std::string&>(), std::regex::ECMAScript);

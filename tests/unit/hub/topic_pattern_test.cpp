@@ -111,6 +111,9 @@ TEST(TopicPatternTest, SaysWhatIsWrongWithItsMatch) {
   EXPECT_THAT(why_not("pair:{name}", "(a)\\1"), HasSubstr("back-reference"));
   EXPECT_THAT(why_not("price:{ticker}", std::string(256, '(')),
               HasSubstr("\"match\" has 256 bytes, at most 255 are allowed"));
+  EXPECT_THAT(why_not("price:{ticker}", "[0-9]{1,1000}"),
+              HasSubstr("\"match\" repeats something more than 999 times"));
+  EXPECT_EQ(why_not("price:{ticker}", "[0-9]{1,999}"), "accepted");
 }
 
 TEST(TopicPatternTest, NoTopicTakesLongToMatch) {

@@ -137,6 +137,8 @@ TEST(SchemaTest, RefusesASchemaThatItCannotCheck) {
        "/minimum: expected a duration such as 250ms, 30s, 5m or 24h"},
       {R"({"format":"email"})", "/format: expected duration or size"},
       {R"({"pattern":"["})", "/pattern: not a regular expression: "},
+      {R"({"pattern":"a{0,4222222222222222222}"})",
+       "/pattern: repeats something more than 999 times"},
       {R"({"minLength":-1})", "/minLength: expected a whole number from 0"},
       {R"({"type":"integer","default":"x"})", "/default: expected integer, got \"x\""},
       {R"([])", ": expected a schema (an object)"},
