@@ -1,9 +1,8 @@
 #pragma once
-// What operators change while the host runs: a reload of the whole YAML, or one broadcaster
-// enabled, disabled, restarted, replaced, or what it
-// has kept forgotten. Everything is read and checked before anything is
-// touched, on a thread of its own, so that nobody waits for a disk; then broadcasters change one
-// after the other. Owned by Server; [main].
+// What operators change while the host runs: a reload of the whole YAML, or one broadcaster that is
+// enabled, disabled, restarted or replaced, or whose kept state is forgotten. Everything is read
+// and checked before anything is touched, on a thread of its own, so that nobody waits for a disk;
+// then broadcasters change one after the other. Owned by Server; [main].
 
 #include <deque>
 #include <functional>
@@ -60,6 +59,11 @@ class Operations final : public OperatorControl {
     BroadcasterPlan plan;
     std::vector<std::string> errors;
   };
+  /// Why it does not run, though it is switched on.
+  struct LeftOut {
+    BroadcasterPlan::Ready ready;
+    std::string why;
+  };
 
   [[nodiscard]] bool try_begin(Done& done);
   /// `read` runs on the reader, `then` with what it found on [main], unless the host stops
@@ -86,12 +90,8 @@ class Operations final : public OperatorControl {
   const Apply apply_;
   Counters& counters_;
   std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
-  struct LeftOut {
-    BroadcasterPlan::Ready ready;
-    std::string why;
-  };
-  std::map<std::string, LeftOut> left_out_;  // what is not, because it crashes
-  std::vector<TopicPattern> relay_on_;       // what is relayed
+  std::map<std::string, LeftOut> left_out_;           // what is not, because it crashes
+  std::vector<TopicPattern> relay_on_;                // what is relayed
   bool is_stopped_ = false;
   // Of the operation under way.
   bool is_busy_ = false;
