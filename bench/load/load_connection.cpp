@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "host/net/frame.hpp"
+#include "host/wire/frame.hpp"
 
 namespace broadcast {
 

@@ -11,8 +11,8 @@
 #include "host/admin/operate_endpoint.hpp"
 #include "host/base/printable.hpp"
 #include "host/net/door_log.hpp"
-#include "host/net/http_rules.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/wire/http_rules.hpp"
+#include "host/wire/upgrade.hpp"
 
 namespace broadcast {
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <spdlog/spdlog.h>
 
-#include "host/hub/topic_pattern.hpp"
+#include "host/hub/topic_name.hpp"
 
 namespace broadcast {
 
@@ -85,8 +85,7 @@ AdminReply reply_of(const Operation& operation) {
 }
 
 AdminReply forget_topics(TopicHub& hub, const std::string& topic) {
-  const bool is_name = is_topic_name(topic, kMaxNameBytes);
-  if (!is_name && prefix_of_pattern(topic, kMaxNameBytes).empty()) {
+  if (std::holds_alternative<NotATopic>(parse_topic(topic, kMaxNameBytes))) {
     return admin_error(400, "bad_request",
                        "Expected a topic such as note:a, or a pattern such as note:*");
   }

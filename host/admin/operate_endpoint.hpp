@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "host/admin/admin_reply.hpp"
-#include "host/hub/operator_control.hpp"
 #include "host/hub/topic_hub.hpp"
+#include "host/seams/operator_control.hpp"
 
 namespace broadcast {
 

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "host/net/upgrade.hpp"
+#include "host/wire/upgrade.hpp"
 
 namespace broadcast {
 

@@ -12,11 +12,11 @@
 
 #include "host/admin/admin_reply.hpp"
 #include "host/base/counters.hpp"
-#include "host/hub/broadcaster_control.hpp"
-#include "host/hub/client_census.hpp"
-#include "host/hub/client_control.hpp"
-#include "host/hub/operator_control.hpp"
 #include "host/hub/topic_hub.hpp"
+#include "host/seams/broadcaster_control.hpp"
+#include "host/seams/client_census.hpp"
+#include "host/seams/client_control.hpp"
+#include "host/seams/operator_control.hpp"
 
 namespace broadcast {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/base/utf8.hpp"
 #include "host/hub/json_text.hpp"
 
 namespace broadcast {
@@ -28,7 +29,7 @@ AdminReply reply_of(const Verdict& verdict) {
   if (verdict.published == 0) return {.status = 202, .body = R"({"published":0})"};
   const Published& last = verdict.last;
   std::string body = R"({"topic":)";
-  append_quoted(body, last.topic);
+  append_quoted(body, verdict.topic);
   body += ",\"seq\":" + std::to_string(last.seq);
   body += ",\"subscribers\":" + std::to_string(last.subscribers);
   body += last.durable ? ",\"durable\":true}" : ",\"durable\":false}";

@@ -6,7 +6,7 @@
 
 #include "host/admin/metrics.hpp"
 #include "host/admin/operate_endpoint.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/wire/upgrade.hpp"
 
 namespace broadcast {
 

@@ -11,7 +11,7 @@
 
 #include "host/admin/admin_reply.hpp"
 #include "host/admin/operator_view.hpp"
-#include "host/hub/operator_control.hpp"
+#include "host/seams/operator_control.hpp"
 
 namespace broadcast {
 

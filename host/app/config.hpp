@@ -1,6 +1,8 @@
 #pragma once
 // The configuration: what the YAML says, checked, in the units the parts want. Read at start and
-// at each reload; config/reference.yaml has every key. A value of our own and nothing else; [any].
+// at each reload. Below each struct stand the rows of its settings, which are all there is to say
+// about them: reading, reloading and the JSON Schema follow them, config/reference.yaml is held to
+// them by a test. A value of our own and nothing else; [any].
 
 #include <chrono>
 #include <cstddef>
@@ -12,42 +14,54 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/app/config_values.hpp"
+#include "host/app/setting.hpp"
 #include "host/app/yaml_json.hpp"
 #include "host/base/log.hpp"
 #include "host/hub/topic_owner.hpp"
-#include "host/net/deflate.hpp"
 #include "host/net/flush_mode.hpp"
 #include "host/store/synchronous.hpp"
+#include "host/wire/deflate.hpp"
+#include "host/wire/origin.hpp"
 
 namespace broadcast {
-
-/// Where to listen: a numeric address, and 0 for any free port.
-struct ListenAddress {
-  std::string host;
-  std::uint16_t port = 0;
-
-  /// Only this machine can reach it.
-  [[nodiscard]] bool is_loopback() const;
-  bool operator==(const ListenAddress&) const = default;
-};
 
 struct ServerConfig {
   ListenAddress listen{"0.0.0.0", 5111};
   std::string path = "/ws";
   std::size_t threads = 0;  ///< 0: auto
   FlushMode flush = FlushMode::kAuto;
-  std::vector<std::string> origins;  ///< that may connect besides the host's own
-  std::vector<std::string> hosts;    ///< what this host is called; empty: net/origin decides
-  bool demo_page = false;            ///< a page that shows the topics, at `/`
+  std::vector<std::string> origins;
+  std::vector<std::string> hosts;  ///< empty: wire/origin decides
+  bool demo_page = false;
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
   bool operator==(const ServerConfig&) const = default;
 };
-
-struct TokenConfig {
-  std::string token;
-  std::vector<std::string> scopes;  ///< admin, read, publish, publish:<topic>, publish:<prefix>*
-  bool operator==(const TokenConfig&) const = default;
-};
+template <class Row>
+void for_each_setting(Of<ServerConfig>, Row row) {
+  using enum Effect;
+  using namespace std::chrono_literals;
+  using C = ServerConfig;
+  row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
+      "where clients connect: address:port, [ipv6]:port; port 0 is any free one");
+  row("path", &C::path, Parsed<std::string>{take_url_path, same_text}, kRestart,
+      "of the WebSocket endpoint");
+  row("threads", &C::threads, Parsed<std::size_t>{take_threads, threads_text}, kRestart,
+      "shards, 1 to 256; auto: one per core");
+  row("flush", &C::flush,
+      OneOf<FlushMode>{{"auto", FlushMode::kAuto},
+                       {"sendmsg", FlushMode::kSendmsg},
+                       {"io_uring", FlushMode::kIoUring}},
+      kRestart, "how sockets are written: auto (io_uring where allowed), sendmsg, io_uring");
+  row("origins", &C::origins, ListOf{expected_origin}, kLive,
+      R"(of pages that may connect besides the host's own: "https://*.example.com", "http://localhost:*", "*")");
+  row("hosts", &C::hosts, ListOf{expected_host}, kLive,
+      R"(what this host is called, where its own pages are asked for by a name: ["dashboard.example.com"])");
+  row("demo_page", &C::demo_page, Flag{}, kRestart,
+      "true: a page at / that shows the dashboard's topics");
+  row("drain", &C::drain, DurationIn{0ms, 1h}, kLive,
+      "at SIGTERM: how long clients get to take what waits for them");
+}
 
 struct AdminConfig {
   ListenAddress listen{"127.0.0.1", 5112};
@@ -55,44 +69,128 @@ struct AdminConfig {
   std::size_t connections = 256;
   bool operator==(const AdminConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<AdminConfig>, Row row) {
+  using enum Effect;
+  using C = AdminConfig;
+  row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
+      "where producers post; beyond loopback at least one token is required");
+  row("tokens", &C::tokens, ReadBy<C>{read_tokens, nlohmann::json::array()}, kLive,
+      R"(of 16 characters at least: [{token: "${SCANNER_TOKEN}", scopes: [admin, read, publish, "publish:signal:*"]}])");
+  row("connections", &C::connections, CountIn{1, 10'000}, kLive,
+      "at once; beyond them whoever only waits for its next request is ended, then only probes are "
+      "answered");
+}
 
 struct LimitsConfig {
-  std::size_t message_bytes = 64 * 1024;
-  std::size_t outbox_bytes = 1024 * 1024;
-  std::size_t publish_bytes = 256 * 1024;
+  std::size_t message_bytes = 64_KiB;
+  std::size_t outbox_bytes = 1_MiB;
+  std::size_t publish_bytes = 256_KiB;
   std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
   std::chrono::nanoseconds handshake = std::chrono::seconds(4);
   std::size_t topics = 20'000;
-  std::size_t topics_per_broadcaster =
-      0;  ///< 0: half of them, all where nobody else claims patterns
+  std::size_t topics_per_broadcaster = 0;  ///< 0: auto
   std::size_t topics_per_connection = 1'024;
-  std::size_t topics_per_address = 2'048;  ///< in demand because of it; 0: off
+  std::size_t topics_per_address = 2'048;
   std::size_t topics_per_request = 128;
   std::size_t topic_name_bytes = 255;
-  std::uint32_t commands_per_second = 100;        ///< 0: off
-  std::size_t work_per_address = 200'000;         ///< topics a second; 0: off
-  std::uint32_t control_frames_per_second = 100;  ///< 0: off
-  std::size_t connections = 0;                    ///< 0: off
-  std::size_t connections_per_address = 0;        ///< 0: off
-  std::uint32_t accepts_per_second = 0;           ///< 0: off
-  std::size_t handshakes = 4096;                  ///< in progress
+  std::uint32_t commands_per_second = 100;
+  std::size_t work_per_address = 200'000;
+  std::uint32_t control_frames_per_second = 100;
+  std::size_t connections = 0;
+  std::size_t connections_per_address = 0;
+  std::uint32_t accepts_per_second = 0;
+  std::size_t handshakes = 4096;
   std::size_t descriptors_reserve = 128;
-  std::size_t memory_bytes = 0;  ///< that clients make the host hold; 0: half of what there is
+  std::size_t memory_bytes = 0;  ///< 0: auto
   bool operator==(const LimitsConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<LimitsConfig>, Row row) {
+  using enum Effect;
+  using namespace std::chrono_literals;
+  using C = LimitsConfig;
+  row("message", &C::message_bytes, SizeIn{1_KiB, 64_MiB}, kLive,
+      "what a client may send in one message; inflated to more it is refused, to ten times that "
+      "closed");
+  row("outbox", &C::outbox_bytes, SizeIn{16_KiB, 1024_MiB}, kLive,
+      "what may wait for one client; beyond it a slow reader is closed with 4413");
+  row("publish", &C::publish_bytes, SizeIn{1_KiB, 64_MiB}, kLive,
+      "largest message, envelope included; at most a quarter of outbox");
+  row("write_stall", &C::write_stall, DurationIn{100ms, 1h}, kLive,
+      "a client that takes nothing for so long is closed with 4413");
+  row("handshake", &C::handshake, DurationIn{100ms, 1h}, kLive,
+      "from the connection to the end of its HTTP request");
+  row("topics", &C::topics, CountIn{1, 10'000'000}, kLive, "alive at once");
+  row("topics_per_broadcaster", &C::topics_per_broadcaster, OrAuto<CountIn>{{1, 10'000'000}}, kLive,
+      "of these, one broadcaster, or the relay; auto: half of them, or all where no other claims a "
+      "pattern");
+  row("topics_per_connection", &C::topics_per_connection, CountIn{1, 1'000'000}, kLive,
+      "at most topics");
+  row("topics_per_address", &C::topics_per_address, CountIn{0, 10'000'000}, kLive,
+      "in demand only because of one address, lately or now; behind a proxy that is all clients'; "
+      "0: no limit");
+  row("topics_per_request", &C::topics_per_request, CountIn{1, 1'000'000}, kLive,
+      "in one subscribe, or in the query string; at most topics_per_connection");
+  row("topic_name", &C::topic_name_bytes, CountIn{1, 255}, kLive, "bytes");
+  row("commands_per_second", &C::commands_per_second, CountIn{0, 1'000'000}, kLive,
+      "of one client, and of what its patterns cost; 0: no limit");
+  row("work_per_address", &C::work_per_address, CountIn{0, 1'000'000'000}, kLive,
+      "topics a second that the patterns of one address may stand for; 0: no limit");
+  row("control_frames_per_second", &C::control_frames_per_second, CountIn{0, 1'000'000}, kLive,
+      "pings, pongs and empty fragments of one client, ten times that at once; 0: no limit");
+  row("connections", &C::connections, CountIn{0, 10'000'000}, kLive,
+      "in all; 0: as many as the descriptors of the process allow");
+  row("connections_per_address", &C::connections_per_address, CountIn{0, 10'000'000}, kLive,
+      "0: no limit");
+  row("accepts_per_second", &C::accepts_per_second, CountIn{0, 1'000'000}, kLive,
+      "new connections; the rest waits in the kernel's backlog; 0: no limit");
+  row("handshakes", &C::handshakes, CountIn{1, 1'000'000}, kLive,
+      "in progress at once; the rest waits in the kernel's backlog");
+  row("descriptors_reserve", &C::descriptors_reserve, CountIn{16, 1'000'000}, kLive,
+      "never for clients: for broadcasters, state and Redis; those of shards and admin come on "
+      "top");
+  row("memory", &C::memory_bytes, OrAuto<SizeIn>{{1_MiB, 1'000'000_MiB}}, kLive,
+      "that clients make the host hold; auto: half of what the cgroup or the machine has; at three "
+      "quarters whoever holds most goes");
+}
 
 struct TopicsConfig {
   bool accept_unknown = false;
   bool operator==(const TopicsConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<TopicsConfig>, Row row) {
+  row("unknown", &TopicsConfig::accept_unknown, OneOf<bool>{{"reject", false}, {"accept", true}},
+      Effect::kLive, "a topic that no broadcaster serves: reject, or accept in silence");
+}
+
+template <class Row>
+void for_each_setting(Of<DeflateOptions>, Row row) {
+  using enum Effect;
+  using C = DeflateOptions;
+  row("enabled", &C::enabled, Flag{}, kRestart,
+      "for clients that offer it; a message is deflated once for all of them");
+  row("min_bytes", &C::min_bytes, SizeIn{16, 64_MiB}, kRestart, "shorter messages go plain");
+  row("level", &C::level, CountIn{1, 9}, kRestart, "1 fast to 9 small");
+}
 
 /// What of an `all` topic is kept for those who ask `since`.
 struct HistoryConfig {
-  std::size_t messages = 256;  ///< 0: none
+  std::size_t messages = 256;
   std::chrono::nanoseconds age = std::chrono::hours(24);
-  std::size_t bytes = 8 * 1024 * 1024;
+  std::size_t bytes = 8_MiB;
   bool operator==(const HistoryConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<HistoryConfig>, Row row) {
+  using enum Effect;
+  using namespace std::chrono_literals;
+  using C = HistoryConfig;
+  row("messages", &C::messages, CountIn{0, 1'000'000}, kRestart, "0: none");
+  row("age", &C::age, DurationIn{1s, 24h * 365}, kRestart, "");
+  row("bytes", &C::bytes, SizeIn{1_KiB, 1024_MiB}, kRestart, "");
+}
 
 /// Where numbers, history and last values survive a restart.
 struct StateConfig {
@@ -101,32 +199,78 @@ struct StateConfig {
   std::chrono::nanoseconds latest_every = std::chrono::seconds(1);
   bool operator==(const StateConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<StateConfig>, Row row) {
+  using enum Effect;
+  using namespace std::chrono_literals;
+  using C = StateConfig;
+  row("path", &C::path, Parsed<std::string>{take_state_file, same_text}, kRestart,
+      "file in which numbers, history and last values survive a restart; empty: nowhere");
+  row("synchronous", &C::synchronous,
+      OneOf<Synchronous>{{"full", Synchronous::kFull},
+                         {"normal", Synchronous::kNormal},
+                         {"off", Synchronous::kOff}},
+      kRestart,
+      "a commit waits for the disk: full; normal: a power failure may lose the last ones; off: and "
+      "the file");
+  row("latest_every", &C::latest_every, DurationIn{10ms, 1h}, kRestart,
+      "last values of the other topics, and what broadcasters keep, are written at least so often");
+}
 
 /// Where producers publish besides HTTP, and where they cache.
 struct RedisConfig {
-  std::string url;                                                 ///< checked; empty: nowhere
-  std::string channels = "ws:broadcast:*";                         ///< of Pub/Sub; empty: none
-  std::string stream;                                              ///< its key; empty: none
-  std::chrono::nanoseconds park_after = std::chrono::seconds(30);  ///< of a broadcaster's absence
-  std::string ca;     ///< file with the certificates to trust with rediss://; empty: the system's
+  std::string url;                          ///< checked; empty: nowhere
+  std::string channels = "ws:broadcast:*";  ///< of Pub/Sub; empty: none
+  std::string stream;                       ///< its key; empty: none
+  std::chrono::nanoseconds park_after = std::chrono::seconds(30);
+  std::string ca;     ///< empty: the system's
   std::string cache;  ///< checked; URL of where broadcasters drop keys; empty: url
   /// Empty: nowhere.
   [[nodiscard]] const std::string& cache_url() const { return cache.empty() ? url : cache; }
   bool operator==(const RedisConfig&) const = default;
 };
-
-/// Topics that are passed through from producers as they come.
-struct RelayConfig {
-  std::string topic;  ///< "news:krx" or "news:*"
-  Delivery delivery = Delivery::kLatest;
-  bool operator==(const RelayConfig&) const = default;
-};
+template <class Row>
+void for_each_setting(Of<RedisConfig>, Row row) {
+  using enum Effect;
+  using namespace std::chrono_literals;
+  using C = RedisConfig;
+  row("url", &C::url, Parsed<std::string>{AnyText::take, redis_url_text}, kRestart,
+      "redis://user:password@host:port/0, rediss:// (TLS), unix:///path?db=0; auto: "
+      "CELERY_BROKER_URL, else REDIS_URL; empty: off");
+  row("cache", &C::cache, AnyText{}, kRestart,
+      "URL of the Redis, and of the database in it, whose keys broadcasters drop; empty: url");
+  row("channels", &C::channels, Parsed<std::string>{take_channels, same_text}, kRestart,
+      "Pub/Sub; what stands for the star is the topic; empty: none");
+  row("stream", &C::stream, Parsed<std::string>{take_stream_key, same_text}, kRestart,
+      "key of a Redis stream such as ws:stream, read on from where it was; wants state.path; "
+      "empty: none");
+  row("park_after", &C::park_after, DurationIn{0ms, 1h}, kRestart,
+      "an entry of the stream waits so long for a broadcaster that is absent, then in "
+      "<stream>:parked");
+  row("ca", &C::ca, Parsed<std::string>{take_file, same_text}, kRestart,
+      "file with the certificates to trust with rediss://; empty: the system's");
+}
 
 struct LogConfig {
   std::string level = "info";
   LogFormat format = LogFormat::kText;
   bool operator==(const LogConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<LogConfig>, Row row) {
+  using enum Effect;
+  using C = LogConfig;
+  row("level", &C::level,
+      OneOf<std::string>{{"trace", "trace"},
+                         {"debug", "debug"},
+                         {"info", "info"},
+                         {"warn", "warn"},
+                         {"error", "error"}},
+      kLive, "trace, debug, info, warn, error");
+  row("format", &C::format,
+      OneOf<LogFormat>{{"text", LogFormat::kText}, {"json", LogFormat::kJson}}, kRestart,
+      "text, json");
+}
 
 struct PluginsConfig {
   std::string directory;          ///< empty: plugins/ beside the binary's bin/
@@ -134,6 +278,18 @@ struct PluginsConfig {
   bool strict = false;
   bool operator==(const PluginsConfig&) const = default;
 };
+template <class Row>
+void for_each_setting(Of<PluginsConfig>, Row row) {
+  using enum Effect;
+  using C = PluginsConfig;
+  row("directory", &C::directory, AnyText{}, kLive,
+      "where the libraries are; empty: plugins/ beside the host's bin/");
+  row("runtime_directory", &C::runtime_directory, AnyText{}, kRestart,
+      "for their private copies where memory files may not be run, and without state.path for what "
+      "crashes the host; empty: the host's choice");
+  row("strict", &C::strict, Flag{}, kRestart,
+      R"(true: a broadcaster that cannot be loaded stops the start, and what they publish without "type" is refused)");
+}
 
 struct BroadcasterConfig {
   std::size_t place = 0;  ///< among the broadcasters of the file: of two that claim a topic, the
@@ -141,10 +297,24 @@ struct BroadcasterConfig {
   bool enabled = true;
   std::string library;  ///< file name in plugins.directory, or a path
   std::vector<std::string> permissions;
-  std::size_t topics = 0;  ///< of limits.topics; 0: as limits.topics_per_broadcaster
+  std::size_t topics = 0;  ///< 0: as limits.topics_per_broadcaster
   nlohmann::json config = nlohmann::json::object();
   std::map<std::string, YamlPlace> places;  ///< of what is in `config`, by JSON pointer; "" always
 };
+template <class Row>
+void for_each_setting(Of<BroadcasterConfig>, Row row) {
+  using enum Effect;
+  using C = BroadcasterConfig;
+  row("enabled", &C::enabled, Flag{}, kReplaces, "false: not loaded");
+  row("library", &C::library, Parsed<std::string>{take_library, nullptr}, kReplaces,
+      "default lib<name>.so, in plugins.directory; or a path");
+  row("permissions", &C::permissions, ListOf{expected_permission}, kReplaces,
+      "clients: count, message and close them; cache: drop what producers cached");
+  row("topics", &C::topics, OrAuto<CountIn>{{1, 10'000'000}}, kLive,
+      "of limits.topics, what this one may have; auto: limits.topics_per_broadcaster");
+  row("config", &C::config, ReadBy<C>{read_plugin_config, nullptr}, kReplaces,
+      "the plugin's own, checked against the schema in its manifest");
+}
 
 struct Config {
   ServerConfig server;
@@ -168,6 +338,26 @@ struct Config {
   /// `broadcaster`. What the file does not have is placed where the nearest value around it stands.
   [[nodiscard]] std::string locate(std::string_view broadcaster, std::string_view pointer) const;
 };
+/// Of `broadcasters` each entry has rows of its own.
+template <class Row>
+void for_each_setting(Of<Config>, Row row) {
+  using enum Effect;
+  using C = Config;
+  row("server", &C::server, Section{}, kByKey, "");
+  row("admin", &C::admin, Section{}, kByKey, "");
+  row("limits", &C::limits, Section{}, kByKey, "");
+  row("topics", &C::topics, Section{}, kByKey, "");
+  row("deflate", &C::deflate, Section{}, kByKey, "permessage-deflate");
+  row("history", &C::history, Section{}, kRestart,
+      R"(of each topic whose every message counts; for clients that come back and ask "since")");
+  row("state", &C::state, Section{}, kRestart, "");
+  row("redis", &C::redis, Section{}, kRestart,
+      "a second way in for producers; status:redis and status:stream tell how it is");
+  row("relay", &C::relay, ReadBy<C>{read_relay, nlohmann::json::array()}, kLive,
+      R"(topics passed through from producers as they come: ["news:*", {topic: "log:all", delivery: all}])");
+  row("log", &C::log, Section{}, kByKey, "");
+  row("plugins", &C::plugins, Section{}, kByKey, "");
+}
 
 /// Reads `file`. Throws ConfigError with everything that is wrong, each as
 /// `file:line:column: dotted.path: what was expected, what was found`.

@@ -17,8 +17,8 @@
 
 #include "host/app/broadcaster_plan.hpp"
 #include "host/app/config.hpp"
-#include "host/hub/operator_control.hpp"
 #include "host/loader/broadcasters.hpp"
+#include "host/seams/operator_control.hpp"
 
 namespace broadcast {
 

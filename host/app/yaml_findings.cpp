@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "host/base/utf8.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -39,11 +41,8 @@ void YamlFindings::throw_if_any(const std::string& file) const {
 }
 
 std::string shown(std::string_view text) {
-  std::string result(text.substr(0, kMaxShownBytes));
-  if (result.size() < text.size()) {
-    while (!result.empty() && (text[result.size()] & 0xC0) == 0x80) result.pop_back();
-    result += "...";
-  }
+  std::string result(cut_utf8(text, kMaxShownBytes));
+  if (result.size() < text.size()) result += "...";
   std::ranges::replace_if(
       result, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
   return result;

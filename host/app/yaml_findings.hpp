@@ -33,6 +33,12 @@ class ConfigError : public std::runtime_error {
   std::vector<std::string> problems_;
 };
 
+struct DescribedKey {
+  nlohmann::json schema;
+  std::string text;
+  nlohmann::json default_value;  ///< null: none
+};
+
 class YamlFindings {
  public:
   /// With kDescribe, readers also say what each key may be, whether it is there or not.
@@ -50,11 +56,14 @@ class YamlFindings {
   /// `schema`: JSON Schema of the value alone. What stands in a list is under "tokens[].token",
   /// what stands under any name under "broadcasters.*.enabled".
   void describe(const std::string& path, nlohmann::json schema) {
-    if (describes()) described_[path] = std::move(schema);
+    if (describes()) described_[path].schema = std::move(schema);
   }
-  [[nodiscard]] const std::map<std::string, nlohmann::json>& described() const {
-    return described_;
+  /// What the key `path` is for, and its default. REQUIRES: describes().
+  void explain(const std::string& path, std::string text, nlohmann::json default_value) {
+    described_[path].text = std::move(text);
+    described_[path].default_value = std::move(default_value);
   }
+  [[nodiscard]] const std::map<std::string, DescribedKey>& described() const { return described_; }
   /// Throws ConfigError if anything was added, in the order of the file.
   void throw_if_any(const std::string& file) const;
 
@@ -67,7 +76,7 @@ class YamlFindings {
   const Mode mode_;
   std::vector<Problem> problems_;
   std::set<std::string> known_;
-  std::map<std::string, nlohmann::json> described_;
+  std::map<std::string, DescribedKey> described_;
 };
 
 /// `text` fit for a line of the terminal: no control characters, cut when long.

@@ -1,12 +1,10 @@
 #include "host/app/yaml_reader.hpp"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <optional>
 
-#include <broadcast/units.hpp>
 #include <broadcast/words.hpp>
+
+#include "host/app/setting.hpp"
 
 namespace broadcast {
 
@@ -28,17 +26,6 @@ std::string found_text(const YamlNode& node) {
   return node.text.empty() ? "nothing" : shown(node.text);
 }
 
-// What parse_size() and parse_duration() take.
-constexpr const char* kSizePattern = "^[0-9]+(B|KiB|MiB|GiB)?$";
-constexpr const char* kDurationPattern = "^[0-9]+(ms|s|m|h)$";
-/// A single value is read as its text.
-const nlohmann::json kScalar = {{"type", {"string", "number", "boolean", "null"}}};
-
-template <class Value>
-bool within(const std::optional<Value>& value, const YamlRange<Value>& range) {
-  return value && *value >= range.least && *value <= range.most;
-}
-
 }  // namespace
 
 void YamlReader::read(const YamlNode& node, const std::string& path, YamlFindings& findings,
@@ -48,84 +35,12 @@ void YamlReader::read(const YamlNode& node, const std::string& path, YamlFinding
   reader.report_unknown();
 }
 
-void YamlReader::flag(std::string_view key, bool& value) {
-  describe(key, {{"enum", {true, false, "true", "false"}}});
-  take(key, [&](const std::string& text) -> std::string {
-    if (text != "true" && text != "false") return "true or false";
-    value = text == "true";
-    return {};
-  });
-}
-
-void YamlReader::text(std::string_view key, std::string& value) {
-  scalar(key, [&](const std::string& text) { return value = text, std::string(); });
-}
-
-void YamlReader::size(std::string_view key, std::size_t& value, YamlRange<std::size_t> range) {
-  describe(key, {{"type", {"string", "integer"}},
-                 {"pattern", kSizePattern},
-                 {"description", size_text(range.least) + " to " + size_text(range.most)}});
-  take(key, [&](const std::string& text) -> std::string {
-    const std::optional<std::size_t> size = parse_size(text);
-    if (!within(size, range)) {
-      return "a size from " + size_text(range.least) + " to " + size_text(range.most);
-    }
-    value = *size;
-    return {};
-  });
-}
-
-void YamlReader::size_or_auto(std::string_view key, std::size_t& value,
-                              YamlRange<std::size_t> range) {
-  const std::string pattern = "^auto$|" + std::string(kSizePattern);
-  const std::string sizes = size_text(range.least) + " to " + size_text(range.most);
-  describe(key, {{"type", {"string", "integer"}}, {"pattern", pattern}, {"description", sizes}});
-  take(key, [&](const std::string& text) -> std::string {
-    if (text == "auto") return value = 0, std::string();
-    const std::optional<std::size_t> size = parse_size(text);
-    if (!within(size, range)) return "auto or a size from " + sizes;
-    value = *size;
-    return {};
-  });
-}
-
-void YamlReader::duration(std::string_view key, std::chrono::nanoseconds& value,
-                          YamlRange<std::chrono::nanoseconds> range) {
-  describe(key, {{"type", "string"},
-                 {"pattern", kDurationPattern},
-                 {"description", duration_text(range.least) + " to " + duration_text(range.most)}});
-  take(key, [&](const std::string& text) -> std::string {
-    const std::optional<std::chrono::nanoseconds> duration = parse_duration(text);
-    if (!within(duration, range)) {
-      return "a duration from " + duration_text(range.least) + " to " + duration_text(range.most);
-    }
-    value = *duration;
-    return {};
-  });
-}
-
-void YamlReader::count_or_auto(std::string_view key, std::size_t& value,
-                               YamlRange<std::uint64_t> range) {
-  describe(key, {{"type", {"integer", "string"}},
-                 {"minimum", range.least},
-                 {"maximum", range.most},
-                 {"pattern", "^(auto|[0-9]+)$"}});
-  take(key, [&](const std::string& text) -> std::string {
-    if (text == "auto") return value = 0, std::string();
-    std::uint64_t number = value;
-    const std::string expected = take_count(text, number, range);
-    value = static_cast<std::size_t>(number);
-    return expected.empty() ? "" : "auto or " + expected;
-  });
-}
-
-void YamlReader::scalar(std::string_view key, const Take& take) {
-  describe(key, kScalar);
-  this->take(key, take);
-}
-
 void YamlReader::describe(std::string_view key, nlohmann::json schema) {
   findings_.describe(key_path(path_, key), std::move(schema));
+}
+
+void YamlReader::explain(std::string_view key, std::string text, nlohmann::json default_value) {
+  findings_.explain(key_path(path_, key), std::move(text), std::move(default_value));
 }
 
 void YamlReader::describe_below(std::string_view key, std::string_view which,
@@ -139,7 +54,7 @@ void YamlReader::take(std::string_view key, const Take& take) {
 }
 
 void YamlReader::scalars(std::string_view key, const Take& take) {
-  describe(key, {{"type", {"array", "null"}}, {"items", kScalar}});
+  describe(key, {{"type", {"array", "null"}}, {"items", any_scalar()}});
   const YamlNode* list = given(key, YamlNode::Kind::kList, "a list");
   if (list == nullptr) return;
   const std::string path = key_path(path_, key);
@@ -173,7 +88,7 @@ void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
 }
 
 void YamlReader::scalars_or_maps(std::string_view key, const Take& take, const ReadMap& read_map) {
-  nlohmann::json types = kScalar["type"];
+  nlohmann::json types = any_scalar()["type"];
   types.push_back("object");
   describe(key, {{"type", {"array", "null"}}, {"items", {{"type", std::move(types)}}}});
   describe_below(key, "[]", read_map);
@@ -229,19 +144,6 @@ void YamlReader::fail(std::initializer_list<std::string_view> keys, const std::s
   findings_.add(map_.at, key_path(path_, *keys.begin()), problem);
 }
 
-std::string YamlReader::take_count(const std::string& text, std::uint64_t& value,
-                                   YamlRange<std::uint64_t> range) {
-  std::uint64_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc{} || stopped != end || number < range.least || number > range.most) {
-    return "a whole number from " + std::to_string(range.least) + " to " +
-           std::to_string(range.most);
-  }
-  value = number;
-  return {};
-}
-
 const YamlNode* YamlReader::given(std::string_view key) const {
   const auto found = std::ranges::find(map_.children, key, &YamlNode::key);
   return found == map_.children.end() ? nullptr : &*found;
@@ -276,29 +178,6 @@ void YamlReader::report_unknown() {
                   near.empty() ? "unknown key; known here: " + listed(known_)
                                : "unknown key; did you mean \"" + near + "\"?");
   }
-}
-
-std::string size_text(std::size_t bytes) {
-  struct Unit {
-    std::size_t bytes;
-    const char* name;
-  };
-  constexpr std::array<Unit, 3> kUnits = {{{std::size_t{1} << 30, "GiB"},
-                                           {std::size_t{1} << 20, "MiB"},
-                                           {std::size_t{1} << 10, "KiB"}}};
-  for (const Unit& unit : kUnits) {
-    if (bytes > 0 && bytes % unit.bytes == 0) return std::to_string(bytes / unit.bytes) + unit.name;
-  }
-  return std::to_string(bytes);
-}
-
-std::string duration_text(std::chrono::nanoseconds duration) {
-  using std::chrono::milliseconds;
-  const auto ms = std::chrono::duration_cast<milliseconds>(duration).count();
-  if (ms == 0 || ms % 1'000 != 0) return std::to_string(ms) + (ms == 0 ? "s" : "ms");
-  if (ms % 3'600'000 == 0) return std::to_string(ms / 3'600'000) + "h";
-  if (ms % 60'000 == 0) return std::to_string(ms / 60'000) + "m";
-  return std::to_string(ms / 1'000) + "s";
 }
 
 }  // namespace broadcast

@@ -4,14 +4,8 @@
 // number is a number here: values with ${...} have to be quoted in flow maps. Keys that nobody
 // asked for are problems, too. On the stack of whoever reads.
 
-#include <algorithm>
-#include <chrono>
-#include <concepts>
-#include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,13 +16,6 @@
 #include "host/app/yaml_document.hpp"
 
 namespace broadcast {
-
-/// Both ends included.
-template <class T>
-struct YamlRange {
-  T least;
-  T most;
-};
 
 class YamlReader {
  public:
@@ -42,44 +29,13 @@ class YamlReader {
   static void read(const YamlNode& node, const std::string& path, YamlFindings& findings,
                    const ReadMap& read_map);
 
-  void flag(std::string_view key, bool& value);
-  void text(std::string_view key, std::string& value);
-  void size(std::string_view key, std::size_t& value, YamlRange<std::size_t> range);
-  /// The same, and `auto`, which is 0.
-  void size_or_auto(std::string_view key, std::size_t& value, YamlRange<std::size_t> range);
-  void duration(std::string_view key, std::chrono::nanoseconds& value,
-                YamlRange<std::chrono::nanoseconds> range);
-  template <std::unsigned_integral Number>
-  void count(std::string_view key, Number& value, YamlRange<std::uint64_t> range) {
-    std::uint64_t number = value;
-    range.most = std::min<std::uint64_t>(range.most, std::numeric_limits<Number>::max());
-    take(key, [&](const std::string& text) { return take_count(text, number, range); });
-    describe(key, {{"type", {"integer", "string"}},
-                   {"minimum", range.least},
-                   {"maximum", range.most},
-                   {"pattern", "^[0-9]+$"}});
-    value = static_cast<Number>(number);
+  /// A single value; what it may be is one of the kinds in setting.hpp.
+  template <class Value, class Kind>
+  void value(std::string_view key, Value& value, const Kind& kind) {
+    if (describes()) describe(key, kind.schema());
+    take(key, [&](const std::string& text) { return kind.take(text, value); });
   }
-  /// The same, and `auto`, which is 0.
-  void count_or_auto(std::string_view key, std::size_t& value, YamlRange<std::uint64_t> range);
-  template <class Value>
-  void choice(std::string_view key, Value& value,
-              std::initializer_list<std::pair<std::string_view, Value>> choices) {
-    nlohmann::json words = nlohmann::json::array();
-    for (const auto& [word, meaning] : choices) words.push_back(word);
-    describe(key, {{"enum", std::move(words)}});
-    take(key, [&](const std::string& text) {
-      std::string expected;
-      for (const auto& [word, meaning] : choices) {
-        if (word == text) return value = meaning, std::string();
-        expected += (expected.empty() ? "one of " : ", ") + std::string(word);
-      }
-      return expected;
-    });
-  }
-  /// Any other value written as one text.
-  void scalar(std::string_view key, const Take& take);
-  /// A list of such values; `take` is called once for each.
+  /// A list of single values; `take` is called once for each.
   void scalars(std::string_view key, const Take& take);
 
   void section(std::string_view key, const ReadMap& read_map);
@@ -89,10 +45,16 @@ class YamlReader {
   /// Keys are names, values maps; `take` refuses or accepts a name.
   void named_maps(std::string_view key, const Take& take, const ReadNamedMap& read_map);
 
-  /// The value as it stands, or null. The reader then checks nothing but that the key is known.
-  [[nodiscard]] const YamlNode* node(std::string_view key);
-  /// The same, if it is a map; null without a problem if it is absent or empty.
+  /// The map as it stands; null without a problem if it is absent or empty.
   [[nodiscard]] const YamlNode* map(std::string_view key);
+  /// The value as it stands, or null; of a key that another call reads.
+  [[nodiscard]] const YamlNode* given(std::string_view key) const;
+
+  /// Whether what each key may be is wanted, too.
+  [[nodiscard]] bool describes() const { return findings_.describes(); }
+  /// Adds what a key is for, and its default, to what it may be; null: none that could be written.
+  /// REQUIRES: the key was read.
+  void explain(std::string_view key, std::string text, nlohmann::json default_value);
 
   /// Adds a problem to the first of `keys` that is given, or to the first one, where the map
   /// stands.
@@ -105,12 +67,10 @@ class YamlReader {
   YamlReader(const YamlNode& map, std::string path, YamlFindings& findings)
       : map_(map), path_(std::move(path)), findings_(findings) {}
 
-  static std::string take_count(const std::string& text, std::uint64_t& value,
-                                YamlRange<std::uint64_t> range);
-  [[nodiscard]] const YamlNode* given(std::string_view key) const;
+  /// As given(), and the key is known.
+  [[nodiscard]] const YamlNode* node(std::string_view key);
   [[nodiscard]] const YamlNode* given(std::string_view key, YamlNode::Kind kind,
                                       std::string_view expected);
-  /// As scalar(), which describes it as any single value.
   void take(std::string_view key, const Take& take);
   void describe(std::string_view key, nlohmann::json schema);
   /// Reads an entry that is not there, so that its keys are described.
@@ -124,9 +84,5 @@ class YamlReader {
   YamlFindings& findings_;
   std::vector<std::string> known_;
 };
-
-/// `64KiB`, `30s`: as YAML has it, in the largest unit that fits.
-[[nodiscard]] std::string size_text(std::size_t bytes);
-[[nodiscard]] std::string duration_text(std::chrono::nanoseconds duration);
 
 }  // namespace broadcast

@@ -13,9 +13,9 @@ class OwnerThread {
   OwnerThread() : id_(std::this_thread::get_id()) {}
   /// The calling thread becomes the owner. REQUIRES: nobody else uses the object meanwhile.
   void adopt() { id_ = std::this_thread::get_id(); }
+  [[nodiscard]] bool is_current() const { return std::this_thread::get_id() == id_; }
   void check() const {
-    BROADCAST_ASSERT(std::this_thread::get_id() == id_,
-                     "an object was used from a thread that does not own it");
+    BROADCAST_ASSERT(is_current(), "an object was used from a thread that does not own it");
   }
 
  private:

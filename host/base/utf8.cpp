@@ -1,6 +1,5 @@
 #include "host/base/utf8.hpp"
 
-#include <cstddef>
 #include <cstring>
 
 namespace broadcast {
@@ -51,6 +50,14 @@ bool Utf8Check::begin(unsigned char lead) {
 bool is_utf8(std::string_view text) {
   Utf8Check check;
   return check.feed(text) && check.complete();
+}
+
+std::string_view cut_utf8(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  constexpr std::size_t kMostContinuations = 3;
+  std::size_t end = max_bytes;
+  while (end > 0 && end + kMostContinuations > max_bytes && continues_a_character(text[end])) --end;
+  return text.substr(0, end);
 }
 
 }  // namespace broadcast

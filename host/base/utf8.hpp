@@ -1,7 +1,9 @@
 #pragma once
 // Is it UTF-8 (RFC 3629)? Asked byte by byte, so that text which arrives in pieces is refused at
-// its first bad byte: no overlong forms, no surrogates, nothing above U+10FFFF. Pure; [any].
+// its first bad byte: no overlong forms, no surrogates, nothing above U+10FFFF. And where a
+// character ends, so that text is cut between two of them. Pure; [any].
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -23,5 +25,14 @@ class Utf8Check {
 };
 
 [[nodiscard]] bool is_utf8(std::string_view text);
+
+/// `byte` is no character's first.
+[[nodiscard]] inline bool continues_a_character(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U;
+}
+
+/// `text`, cut between two characters to at most `max_bytes`. Of what is not UTF-8 it takes away up
+/// to three bytes more, and what is left is none either.
+[[nodiscard]] std::string_view cut_utf8(std::string_view text, std::size_t max_bytes);
 
 }  // namespace broadcast

@@ -1,9 +1,10 @@
 #pragma once
 // Why a connection ends: the code the peer sees, the words, and the row it is counted in. [any]
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include <broadcast/host_rules.hpp>
 
 #include "host/base/counters.hpp"
 
@@ -14,19 +15,6 @@ struct CloseReason {
   std::string_view text;
   Counter counter = Counter::kClosedNormal;
 };
-
-/// A control frame holds 125 bytes, two of them the code.
-inline constexpr std::size_t kMaxCloseTextBytes = 123;
-
-/// The codes that a broadcaster may close clients with: what a server has to say by RFC 6455, or
-/// what only those who agreed on it understand.
-[[nodiscard]] constexpr bool is_sendable_close_code(std::uint16_t code) {
-  return code == 1000 || code == 1001 || code == 1008 || code == 1011 ||
-         (code >= 3000 && code <= 4999);
-}
-
-/// RFC 6455: stands for a close frame without a code.
-inline constexpr std::uint16_t kCloseNoCode = 1005;
 
 /// Never sent: the peer went away without a close frame.
 inline constexpr CloseReason kCloseAbnormal{1006, "", Counter::kClosedAbnormal};

@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include <broadcast/host_rules.hpp>
+
 #include "host/base/guarded.hpp"
 
 namespace simdjson::dom {
@@ -21,10 +23,6 @@ class parser;
 }
 
 namespace broadcast {
-
-/// How deep objects and lists may stand in each other in what goes to clients; an empty one at the
-/// bottom does not count.
-inline constexpr std::size_t kMaxMessageNesting = 1024;
 
 enum class JsonFault : std::uint8_t {
   kNotJson,      ///< or not UTF-8

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "host/base/printable.hpp"
+#include "host/base/utf8.hpp"
 
 namespace broadcast {
 
@@ -14,8 +15,6 @@ namespace {
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 constexpr std::size_t kNearBefore = 24;  // bytes that are shown of a text, up to what is wrong
 constexpr std::size_t kNearBehind = 8;
-
-bool continues_a_character(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 /// Keeps nothing of a text but how far it could be read.
 class FirstError final : public nlohmann::json_sax<nlohmann::json> {
@@ -112,14 +111,6 @@ bool is_nested_deeper(std::string_view text, std::size_t most) {
     }
   }
   return false;
-}
-
-std::string_view cut_utf8(std::string_view text, std::size_t max_bytes) {
-  if (text.size() <= max_bytes) return text;
-  while (max_bytes > 0 && (static_cast<unsigned char>(text[max_bytes]) & 0xC0U) == 0x80U) {
-    --max_bytes;
-  }
-  return text.substr(0, max_bytes);
 }
 
 }  // namespace broadcast

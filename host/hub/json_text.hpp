@@ -34,7 +34,4 @@ inline constexpr std::size_t kMaxNesting = 64;
 /// be asked before a text is parsed; of what is not JSON it counts the brackets.
 [[nodiscard]] bool is_nested_deeper(std::string_view text, std::size_t most);
 
-/// `text`, cut at a character boundary to at most `max_bytes`. REQUIRES: UTF-8.
-[[nodiscard]] std::string_view cut_utf8(std::string_view text, std::size_t max_bytes);
-
 }  // namespace broadcast

@@ -10,28 +10,6 @@ namespace broadcast {
 
 namespace {
 
-std::size_t header_bytes_for(std::size_t payload_bytes) {
-  if (payload_bytes < 126) return 2;
-  return payload_bytes <= 0xFFFF ? 4 : 10;
-}
-
-constexpr unsigned kFin = 0x80;
-constexpr unsigned kRsv1 = 0x40;  // deflated (RFC 7692)
-
-/// A server never masks.
-void write_header(char* to, unsigned first_byte, std::size_t payload_bytes,
-                  std::size_t header_bytes) {
-  to[0] = static_cast<char>(first_byte);
-  if (header_bytes == 2) {
-    to[1] = static_cast<char>(payload_bytes);
-    return;
-  }
-  to[1] = static_cast<char>(header_bytes == 4 ? 126 : 127);
-  for (std::size_t i = header_bytes; i-- > 2; payload_bytes >>= 8U) {
-    to[i] = static_cast<char>(payload_bytes & 0xFFU);
-  }
-}
-
 struct Digits {
   char text[20];
   std::size_t count;
@@ -67,24 +45,34 @@ struct Message::Made {
   char* payload;
 };
 
-Message::Made Message::make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
-                            std::uint64_t seq, Delivery delivery, std::string_view deflated,
-                            bool is_answer) {
-  const std::size_t header_bytes = header_bytes_for(payload_bytes);
+Message::Made Message::make(const About& about, Opcode opcode, std::size_t payload_bytes,
+                            std::string_view deflated) {
+  const std::size_t header_bytes = server_header_bytes(payload_bytes);
   const std::size_t frame_bytes = header_bytes + payload_bytes;
   const std::size_t deflated_bytes = deflated.empty() ? 0 : Message::frame_bytes(deflated.size());
   void* memory = ::operator new(sizeof(Message) + frame_bytes + deflated_bytes);
-  auto* message = new (memory)
-      Message(topic_id, seq, delivery, header_bytes, frame_bytes, deflated_bytes, is_answer);
+  auto* message = new (memory) Message(about, header_bytes, frame_bytes, deflated_bytes);
   char* frame = static_cast<char*>(memory) + sizeof(Message);
-  const unsigned first_byte = kFin | static_cast<unsigned>(opcode);
-  write_header(frame, first_byte, payload_bytes, header_bytes);
+  write_server_header(frame, opcode, FrameForm::kPlain, payload_bytes);
   if (!deflated.empty()) {
-    const std::size_t header = header_bytes_for(deflated.size());
-    write_header(frame + frame_bytes, first_byte | kRsv1, deflated.size(), header);
-    append(frame + frame_bytes + header, deflated);
+    write_server_header(frame + frame_bytes, opcode, FrameForm::kDeflated, deflated.size());
+    append(frame + frame_bytes + server_header_bytes(deflated.size()), deflated);
   }
   return {MessagePtr(message), frame + header_bytes};
+}
+
+MessagePtr Message::make_frame(const About& about, Opcode opcode, std::string_view payload,
+                               std::string_view deflated) {
+  const Made made = make(about, opcode, payload.size(), deflated);
+  append(made.payload, payload);
+  return made.message;
+}
+
+MessagePtr Message::make_bytes(const About& about, std::string_view bytes) {
+  void* memory = ::operator new(sizeof(Message) + bytes.size());
+  MessagePtr message(new (memory) Message(about, 0, bytes.size(), 0));
+  append(static_cast<char*>(memory) + sizeof(Message), bytes);
+  return message;
 }
 
 void Message::destroy(const Message* message) noexcept {
@@ -93,7 +81,7 @@ void Message::destroy(const Message* message) noexcept {
 }
 
 std::size_t Message::frame_bytes(std::size_t payload_bytes) {
-  return header_bytes_for(payload_bytes) + payload_bytes;
+  return server_header_bytes(payload_bytes) + payload_bytes;
 }
 
 std::size_t Message::publication_bytes(std::uint64_t seq, std::string_view head,
@@ -119,54 +107,33 @@ MessagePtr Message::publication(std::uint64_t topic_id, Delivery delivery, std::
     write(text.data());
     deflated = deflated_by(compressor, text);
   }
-  const Made made = make(Opcode::kText, bytes, topic_id, seq, delivery, deflated);
+  const Made made = make({.topic_id = topic_id, .seq = seq, .delivery = delivery}, Opcode::kText,
+                         bytes, deflated);
   write(made.payload);
   return made.message;
 }
 
 MessagePtr Message::announcement(std::uint64_t topic_id, std::uint64_t seq, std::string_view name) {
-  const Made made = make(Opcode::kContinuation, name.size(), topic_id, seq, Delivery::kAll);
-  append(made.payload, name);
-  return made.message;
+  return make_bytes({.topic_id = topic_id, .seq = seq, .kind = Kind::kAnnouncement}, name);
 }
 
 MessagePtr Message::hand_over(std::uint64_t topic_id, std::string_view name) {
-  const Made made = make(Opcode::kContinuation, name.size(), topic_id, 0, Delivery::kLatest);
-  append(made.payload, name);
-  return made.message;
+  return make_bytes({.topic_id = topic_id, .kind = Kind::kHandOver}, name);
 }
 
 MessagePtr Message::note(std::uint64_t topic_id, std::string_view text) {
-  const Made made = make(Opcode::kText, text.size(), topic_id, 0, Delivery::kAll);
-  append(made.payload, text);
-  return made.message;
+  return make_frame({.topic_id = topic_id}, Opcode::kText, text);
 }
 
-bool Message::is_announcement() const {
-  return static_cast<unsigned char>(*bytes()) ==
-         (kFin | static_cast<unsigned>(Opcode::kContinuation));
-}
-
-MessagePtr Message::bytes_of(std::string_view bytes) {
-  void* memory = ::operator new(sizeof(Message) + bytes.size());
-  MessagePtr message(new (memory) Message(0, 0, Delivery::kAll, 0, bytes.size(), 0, false));
-  append(static_cast<char*>(memory) + sizeof(Message), bytes);
-  return message;
-}
+MessagePtr Message::bytes_of(std::string_view bytes) { return make_bytes({}, bytes); }
 
 MessagePtr Message::answer(std::string_view text) {
-  constexpr bool kIsAnswer = true;
-  const Made made = make(Opcode::kText, text.size(), 0, 0, Delivery::kAll, {}, kIsAnswer);
-  append(made.payload, text);
-  return made.message;
+  return make_frame({.kind = Kind::kAnswer}, Opcode::kText, text);
 }
 
 MessagePtr Message::frame_of(Opcode opcode, std::string_view payload,
                              const Compressor& compressor) {
-  const Made made =
-      make(opcode, payload.size(), 0, 0, Delivery::kAll, deflated_by(compressor, payload));
-  append(made.payload, payload);
-  return made.message;
+  return make_frame({}, opcode, payload, deflated_by(compressor, payload));
 }
 
 }  // namespace broadcast

@@ -1,42 +1,24 @@
 #pragma once
-// One published event or reply: immutable, encoded once as a complete WebSocket frame, and at most
-// once more deflated, in one allocation, shared by every Outbox it waits in. Made by TopicHub (any
-// thread) or a Session (its shard); [any].
+// One published event or reply: an immutable text, shared by every Outbox it waits in, and the
+// forms that connections take it in. The plain WebSocket frame is the text with its header right in
+// front of it; a deflated one stands behind, if whoever makes the message knows of somebody who
+// takes it. All in one allocation. Made by TopicHub (any thread) or a Session (its shard); [any].
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 
 #include "host/hub/topic_owner.hpp"
+#include "host/wire/frame.hpp"
 
 namespace broadcast {
 
 class Message;
 using MessagePtr = boost::intrusive_ptr<const Message>;
-
-/// RFC 6455 opcodes of what a server sends.
-enum class Opcode : std::uint8_t {
-  kContinuation = 0x0,
-  kText = 0x1,
-  kBinary = 0x2,
-  kClose = 0x8,
-  kPing = 0x9,
-  kPong = 0xA
-};
-
-/// How a connection takes its frames.
-enum class FrameForm : std::uint8_t {
-  kPlain,
-  kDeflated,  ///< permessage-deflate was negotiated; what is not worth it comes plain
-};
-
-/// [any] Deflates one message's text as RFC 7692 wants it in a frame. False: not worth it.
-using Compressor = std::function<bool(std::string_view text, std::string& deflated)>;
 
 class Message {
  public:
@@ -83,25 +65,25 @@ class Message {
   }
   /// Of all that it carries.
   [[nodiscard]] std::size_t bytes_in_all() const { return frame_bytes_ + deflated_bytes_; }
-  /// The plain frame's payload.
+  /// The text.
   [[nodiscard]] std::string_view payload() const { return frame().substr(header_bytes_); }
-  /// False: bytes_of().
+  /// False: bytes_of(), and what is for shards alone.
   [[nodiscard]] bool is_frame() const { return header_bytes_ > 0; }
   /// 0: no topic.
-  [[nodiscard]] std::uint64_t topic_id() const { return topic_id_; }
-  [[nodiscard]] std::uint64_t seq() const { return seq_; }
+  [[nodiscard]] std::uint64_t topic_id() const { return about_.topic_id; }
+  [[nodiscard]] std::uint64_t seq() const { return about_.seq; }
   /// announcement() or hand_over().
-  [[nodiscard]] bool is_announcement() const;
-  [[nodiscard]] bool is_hand_over() const {
-    return is_announcement() && delivery_ == Delivery::kLatest;
+  [[nodiscard]] bool is_announcement() const {
+    return about_.kind == Kind::kAnnouncement || is_hand_over();
   }
+  [[nodiscard]] bool is_hand_over() const { return about_.kind == Kind::kHandOver; }
   /// answer().
-  [[nodiscard]] bool is_answer() const { return is_answer_; }
+  [[nodiscard]] bool is_answer() const { return about_.kind == Kind::kAnswer; }
   /// Nobody but the caller has it. REQUIRES: it is only known on his thread.
   [[nodiscard]] bool is_unshared() const {
     return references_.load(std::memory_order_relaxed) == 1;
   }
-  [[nodiscard]] Delivery delivery() const { return delivery_; }
+  [[nodiscard]] Delivery delivery() const { return about_.delivery; }
 
  private:
   friend void intrusive_ptr_add_ref(const Message* message) noexcept {
@@ -111,32 +93,37 @@ class Message {
     if (message->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy(message);
   }
 
-  Message(std::uint64_t topic_id, std::uint64_t seq, Delivery delivery, std::size_t header_bytes,
-          std::size_t frame_bytes, std::size_t deflated_bytes, bool is_answer)
-      : topic_id_(topic_id),
-        seq_(seq),
-        frame_bytes_(static_cast<std::uint32_t>(frame_bytes)),
+  enum class Kind : std::uint8_t { kForClients, kAnswer, kAnnouncement, kHandOver };
+  struct About {
+    std::uint64_t topic_id = 0;
+    std::uint64_t seq = 0;
+    Delivery delivery = Delivery::kAll;
+    Kind kind = Kind::kForClients;
+  };
+
+  Message(const About& about, std::size_t header_bytes, std::size_t frame_bytes,
+          std::size_t deflated_bytes)
+      : frame_bytes_(static_cast<std::uint32_t>(frame_bytes)),
+        about_(about),
         deflated_bytes_(static_cast<std::uint32_t>(deflated_bytes)),
-        header_bytes_(static_cast<std::uint8_t>(header_bytes)),
-        delivery_(delivery),
-        is_answer_(is_answer) {}
+        header_bytes_(static_cast<std::uint8_t>(header_bytes)) {}
   ~Message() = default;
 
   struct Made;
-  static Made make(Opcode opcode, std::size_t payload_bytes, std::uint64_t topic_id,
-                   std::uint64_t seq, Delivery delivery, std::string_view deflated = {},
-                   bool is_answer = false);
+  static Made make(const About& about, Opcode opcode, std::size_t payload_bytes,
+                   std::string_view deflated = {});
+  [[nodiscard]] static MessagePtr make_frame(const About& about, Opcode opcode,
+                                             std::string_view payload,
+                                             std::string_view deflated = {});
+  [[nodiscard]] static MessagePtr make_bytes(const About& about, std::string_view bytes);
   static void destroy(const Message* message) noexcept;
   [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
 
   mutable std::atomic<std::uint32_t> references_{0};
-  const std::uint64_t topic_id_;
-  const std::uint64_t seq_;
   const std::uint32_t frame_bytes_;
+  const About about_;
   const std::uint32_t deflated_bytes_;  // of the second frame, behind the first; 0: none
   const std::uint8_t header_bytes_;
-  const Delivery delivery_;
-  const bool is_answer_;
 };
 
 }  // namespace broadcast

@@ -1,9 +1,10 @@
 #include "host/hub/outbox.hpp"
 
 #include <algorithm>
-#include <string>
 #include <unordered_set>
 #include <utility>
+
+#include "host/base/assert.hpp"
 
 namespace broadcast {
 
@@ -15,23 +16,10 @@ constexpr std::size_t kKeptItems = 16;
 /// Written items at the front of a queue that never empties are cut off in lots of this size.
 constexpr std::size_t kCompactItems = 256;
 
-/// In a close frame, before its text.
-constexpr std::size_t kCloseCodeBytes = 2;
-
 std::uint32_t milliseconds_of(MonoTime time) {
   using std::chrono::milliseconds;
   return static_cast<std::uint32_t>(
       std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count());
-}
-
-MessagePtr close_frame(const CloseReason& reason) {
-  std::string payload;
-  if (reason.code != kCloseNoCode) {
-    payload += static_cast<char>(reason.code >> 8U);
-    payload += static_cast<char>(reason.code & 0xFFU);
-    payload += reason.text;
-  }
-  return Message::frame_of(Opcode::kClose, payload);
 }
 
 }  // namespace
@@ -46,7 +34,7 @@ Outbox::~Outbox() {
 }
 
 void Outbox::push(const MessagePtr& message, Ticket& ticket) {
-  if (closing_) return;
+  if (closing()) return;
   const bool latest = message->delivery() == Delivery::kLatest;
   if (latest && blocked_ && try_replace(message, ticket)) {
     counters_.add_alone(Counter::kConflated);
@@ -64,7 +52,7 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
 void Outbox::push(std::span<const MessagePtr> messages, Ticket& ticket) {
   std::size_t cost = 0;
   for (const MessagePtr& message : messages) cost += cost_of(*message);
-  if (messages.size() == 1 || closing_ || blocked_ || pending_bytes_ + cost > limits_.bytes) {
+  if (messages.size() == 1 || closing() || blocked_ || pending_bytes_ + cost > limits_.bytes) {
     for (const MessagePtr& message : messages) push(message, ticket);
     return;
   }
@@ -80,7 +68,7 @@ void Outbox::push(std::span<const MessagePtr> messages, Ticket& ticket) {
 }
 
 void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
-  if (closing_) return;
+  if (closing()) return;
   if (Item* item = waiting(ticket); item != nullptr && is_value_before(*item, *message)) {
     supersede(*item);
   }
@@ -89,11 +77,11 @@ void Outbox::push_snapshot(const MessagePtr& message, Ticket& ticket) {
 }
 
 void Outbox::push_recovered(const MessagePtr& message, Ticket& ticket) {
-  if (!closing_) ticket = append(message, 0);
+  if (!closing()) ticket = append(message, 0);
 }
 
 void Outbox::charge(const std::function<bool(std::uint64_t)>& is_one, Charge charge) {
-  if (closing_) return;
+  if (closing()) return;
   for (std::size_t i = first_whole(); i < items_.size(); ++i) {
     Item& item = items_[i];
     if (is_superseded(item) || !is_one(item.message->topic_id())) continue;
@@ -110,7 +98,7 @@ void Outbox::push_reply(MessagePtr message) {
 }
 
 void Outbox::push_answer(std::string_view text) {
-  if (closing_) return;
+  if (closing()) return;
   MessagePtr answer = touched_.answers.make(text);
   const auto cost = static_cast<std::uint32_t>(cost_of_reply(*answer));
   if (pending_bytes_ + cost > limits_.bytes) {
@@ -123,7 +111,7 @@ void Outbox::push_answer(std::string_view text) {
 }
 
 void Outbox::push_pong(MessagePtr message, Ticket& ticket) {
-  if (closing_) return;
+  if (closing()) return;
   const auto cost = static_cast<std::uint32_t>(cost_of_reply(*message));
   if (Item* item = waiting(ticket)) {
     pending_bytes_ += cost - std::exchange(item->cost, cost);
@@ -143,23 +131,19 @@ void Outbox::overflow() {
 }
 
 void Outbox::close(const CloseReason& reason) {
-  if (closing_) return;
+  if (closing()) return;
   const bool is_to_free = reason.counter == Counter::kClosedMemory;
   if (is_to_free || reason.counter == Counter::kClosedSlow) drop_unsent();
-  MessagePtr frame = close_frame(reason);
+  auto closing = std::make_unique<const Closing>(reason);
+  MessagePtr frame = writer_.closing_message(reason);
   const auto cost = static_cast<std::uint32_t>(cost_of_reply(*frame));
   static_cast<void>(append(std::move(frame), cost));
-  closing_ = true;
-  close_reason_ = reason;
-  close_reason_.text = {};  // the caller's text may not live as long as the outbox
+  closing_ = std::move(closing);
 }
 
-CloseReason Outbox::close_reason() const {
-  CloseReason reason = close_reason_;
-  if (closing_ && !empty() && reason.code != kCloseNoCode) {
-    reason.text = items_.back().message->payload().substr(kCloseCodeBytes);
-  }
-  return reason;
+const CloseReason& Outbox::close_reason() const {
+  BROADCAST_ASSERT(closing(), "an outbox that is not closing has no reason for it");
+  return closing_->reason;
 }
 
 std::chrono::milliseconds Outbox::oldest(MonoTime now) const {

@@ -8,7 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,8 +22,12 @@
 
 namespace broadcast {
 
-/// Whoever writes an outbox to its socket, as what the list below names it by.
+/// Whoever writes an outbox to its socket, and knows its protocol. TouchedList names it by this.
 class OutboxWriter {
+ public:
+  /// What the protocol says at the end, as the last frame: called by Outbox::close(), once.
+  [[nodiscard]] virtual MessagePtr closing_message(const CloseReason& reason) const = 0;
+
  protected:
   ~OutboxWriter() = default;
 };
@@ -73,13 +79,13 @@ class Outbox {
   /// A reply that takes the place of the one before, while that waits.
   void push_pong(MessagePtr message, Ticket& ticket);
   /// Ends the connection: what waits goes out first, except for a slow reader, who gets only the
-  /// close frame. `reason.text` is copied into that. The first call wins.
+  /// writer's closing message. `reason.text` is copied. The first call wins.
   void close(const CloseReason& reason);
 
   [[nodiscard]] FrameForm form() const { return form_; }
-  [[nodiscard]] bool closing() const { return closing_; }
-  /// What close() was given. The text stands in the close frame, and is empty once that is written.
-  [[nodiscard]] CloseReason close_reason() const;
+  [[nodiscard]] bool closing() const { return closing_ != nullptr; }
+  /// REQUIRES: closing().
+  [[nodiscard]] const CloseReason& close_reason() const;
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
   [[nodiscard]] std::size_t limit_bytes() const { return limits_.bytes; }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
@@ -112,6 +118,16 @@ class Outbox {
   };
   static_assert(sizeof(Item) == 16, "thousands of them wait for a slow reader");
 
+  /// What close() was given; on the heap, because few outboxes are closing.
+  struct Closing {
+    explicit Closing(const CloseReason& why) : text(why.text), reason(why) { reason.text = text; }
+    Closing(const Closing&) = delete;
+    Closing& operator=(const Closing&) = delete;
+
+    const std::string text;
+    CloseReason reason;
+  };
+
   /// Of a `latest` topic whose newer value waits further back: takes its place, is not written.
   [[nodiscard]] static bool is_superseded(const Item& item) { return item.message == nullptr; }
 
@@ -143,12 +159,11 @@ class Outbox {
   OutboxWriter& writer_;
   std::vector<Item> items_;  // items_[head_..] wait, the first of them not superseded
   std::size_t head_ = 0;
-  std::size_t head_sent_ = 0;       // bytes of items_[head_] already written
-  std::size_t pending_bytes_ = 0;   // cost of what waits
-  std::size_t answer_bytes_ = 0;    // of that, push_answer()'s
-  std::uint64_t first_ticket_ = 1;  // ticket of items_[0]
-  CloseReason close_reason_;
-  bool closing_ = false;
+  std::size_t head_sent_ = 0;               // bytes of items_[head_] already written
+  std::size_t pending_bytes_ = 0;           // cost of what waits
+  std::size_t answer_bytes_ = 0;            // of that, push_answer()'s
+  std::uint64_t first_ticket_ = 1;          // ticket of items_[0]
+  std::unique_ptr<const Closing> closing_;  // null: it is not
   const FrameForm form_;
   bool blocked_ = false;
   bool may_conflate_ = false;  // a `latest` message was queued behind others

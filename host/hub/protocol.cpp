@@ -7,7 +7,6 @@
 
 #include "host/base/utf8.hpp"
 #include "host/hub/json_text.hpp"
-#include "host/hub/topic_pattern.hpp"
 
 namespace broadcast {
 
@@ -44,7 +43,7 @@ std::optional<ErrorReply> read_id(const Json& json, std::string& id) {
 }
 
 std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits& limits,
-                                          std::vector<std::string>& topics) {
+                                          std::vector<AskedTopic>& topics) {
   if (!list.is_array() || list.empty()) {
     return bad_message("\"topics\" must be a list of at least one topic");
   }
@@ -59,7 +58,7 @@ std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits
     if (!topic.is_string()) {
       return bad_message("\"topics[" + std::to_string(topics.size()) + "]\" must be a string");
     }
-    topics.push_back(topic.get<std::string>());
+    topics.push_back(parse_topic(topic.get<std::string>(), limits.topic_name_bytes));
   }
   return std::nullopt;
 }
@@ -77,8 +76,10 @@ std::optional<ErrorReply> read_topics(const Json& json, const ProtocolLimits& li
     return read_topic_list(*many, limits, command.topics);
   }
   if (!one->is_string()) return bad_message("\"topic\" must be a string");
-  command.topics.push_back(one->get<std::string>());
-  return check_topic_name(command.topics.front(), limits);
+  command.topics.push_back(parse_topic(one->get<std::string>(), limits.topic_name_bytes));
+  const auto* const neither = std::get_if<NotATopic>(&command.topics.front());
+  if (neither == nullptr) return std::nullopt;
+  return not_a_topic(*neither, limits);
 }
 
 ErrorReply bad_since(const std::string& where) {
@@ -105,10 +106,10 @@ std::optional<ErrorReply> read_since(const Json& json, Command& command) {
   if (epoch != since->end() && !epoch->is_object()) {
     auto one = since_of(*since);
     if (!one) return bad_since("\"since\"");
-    if (command.topics.size() != 1 || command.topics.front().ends_with('*')) {
+    if (command.topics.size() != 1 || asks_for_pattern(command.topics.front())) {
       return bad_message("\"since\" of several topics must be {topic: {epoch, seq}}");
     }
-    command.since.emplace(command.topics.front(), *std::move(one));
+    command.since.emplace(text_of(command.topics.front()), *std::move(one));
     return std::nullopt;
   }
   for (const auto& [topic, value] : since->items()) {
@@ -244,19 +245,16 @@ std::string_view to_string(ErrorCode code) {
   return kNames[static_cast<std::size_t>(code)];
 }
 
-std::optional<ErrorReply> check_topic_name(std::string_view topic, const ProtocolLimits& limits) {
-  if (is_topic_name(topic, limits.topic_name_bytes) ||
-      !prefix_of_pattern(topic, limits.topic_name_bytes).empty()) {
-    return std::nullopt;
-  }
-  if (!is_utf8(topic)) {  // a query string may hold any bytes
+ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits) {
+  const std::string& text = topic.text();
+  if (!is_utf8(text)) {  // a query string may hold any bytes
     return ErrorReply{.code = ErrorCode::kInvalidTopic, .message = "A topic is not UTF-8"};
   }
-  const std::string shown(cut_utf8(topic, kMaxQuotedBytes));
-  if (topic.size() > limits.topic_name_bytes) {
+  const std::string shown(cut_utf8(text, kMaxQuotedBytes));
+  if (text.size() > limits.topic_name_bytes) {
     return ErrorReply{.code = ErrorCode::kInvalidTopic,
-                      .message = "The topic \"" + shown + "…\" has " +
-                                 std::to_string(topic.size()) + " bytes, a topic may have " +
+                      .message = "The topic \"" + shown + "…\" has " + std::to_string(text.size()) +
+                                 " bytes, a topic may have " +
                                  std::to_string(limits.topic_name_bytes),
                       .topic = shown,
                       .limit = Counter::kLimitTopicName};
@@ -357,11 +355,11 @@ std::string write_unsubscribed(std::string_view topic, std::string_view id) {
   return out += '}';
 }
 
-std::string write_unsubscribed(const std::vector<std::string>& topics, std::string_view id) {
+std::string write_unsubscribed(const std::vector<AskedTopic>& topics, std::string_view id) {
   std::string out = R"({"type":"unsubscribed")";
   append_member(out, "message", "Unsubscribed from " + count_of_topics(topics.size()));
   out += R"(,"topics":)";
-  append_list(out, topics, [&](const std::string& topic) { append_quoted(out, topic); });
+  append_list(out, topics, [&](const AskedTopic& topic) { append_quoted(out, text_of(topic)); });
   append_id(out, id);
   return out += '}';
 }

@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "host/base/counters.hpp"
-#include "host/hub/heartbeat.hpp"
 #include "host/hub/history.hpp"
+#include "host/hub/topic_name.hpp"
 #include "host/hub/topic_owner.hpp"
+#include "host/seams/heartbeat.hpp"
 
 namespace broadcast {
 
@@ -33,7 +34,7 @@ struct Command {
   enum class Kind : std::uint8_t { kSubscribe, kUnsubscribe, kPing, kPong, kList };
   Kind kind = Kind::kPong;
   bool many = false;                    ///< `topics` was sent, so one reply answers all
-  std::vector<std::string> topics;      ///< or patterns such as price:*
+  std::vector<AskedTopic> topics;       ///< of a list also what is no topic: each is answered
   SinceByTopic since;                   ///< how far the client had come
   std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
   std::optional<bool> snapshot;         ///< whether last values are wanted, if it was said
@@ -55,13 +56,12 @@ struct ProtocolLimits {
   std::size_t topic_name_bytes = 255;
 };
 
-/// `text` is UTF-8. The names of topics are checked, not whether anybody serves them.
+/// `text` is UTF-8. The names of topics are parsed; whether anybody serves them is not asked here.
 [[nodiscard]] std::variant<Command, ErrorReply> parse_command(std::string_view text,
                                                               const ProtocolLimits& limits);
 
-/// Nothing if `topic` is the name of a topic or a pattern; otherwise what is wrong with it.
-[[nodiscard]] std::optional<ErrorReply> check_topic_name(std::string_view topic,
-                                                         const ProtocolLimits& limits);
+/// What is wrong with it.
+[[nodiscard]] ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits);
 
 /// One subscription as `subscribed` and `subscriptions` show it.
 struct SubscriptionText {
@@ -86,7 +86,7 @@ struct SubscribedText {
                                            const std::vector<ErrorReply>& rejected,
                                            std::string_view id);
 [[nodiscard]] std::string write_unsubscribed(std::string_view topic, std::string_view id);
-[[nodiscard]] std::string write_unsubscribed(const std::vector<std::string>& topics,
+[[nodiscard]] std::string write_unsubscribed(const std::vector<AskedTopic>& topics,
                                              std::string_view id);
 [[nodiscard]] std::string write_subscriptions(const std::vector<SubscriptionText>& all,
                                               const std::vector<std::string>& patterns,

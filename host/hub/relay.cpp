@@ -2,10 +2,12 @@
 
 #include <stdexcept>
 #include <utility>
+#include <variant>
 
 #include <nlohmann/json.hpp>
 
 #include "host/hub/json_text.hpp"
+#include "host/hub/topic_name.hpp"
 
 namespace broadcast {
 
@@ -79,13 +81,14 @@ class MemberCutter {
   bool has_type_ = false;
 };
 
-Verdict verdict_of(Published published) {
+Verdict verdict_of(const Published& published, std::string topic) {
   Verdict verdict;
   switch (published.status) {
     case PublishStatus::kOk:
       verdict.outcome = Verdict::Outcome::kAccepted;
       verdict.published = 1;
-      verdict.last = std::move(published);
+      verdict.topic = std::move(topic);
+      verdict.last = published;
       return verdict;
     case PublishStatus::kBusy:
       verdict.text = "the host is busy; try again later";
@@ -108,13 +111,13 @@ Verdict verdict_of(Published published) {
 }  // namespace
 
 TopicPattern relay_pattern(std::string_view text, Delivery delivery) {
-  constexpr std::size_t kMaxBytes = 255;
-  if (is_topic_name(text, kMaxBytes)) return {std::string(text), "", delivery};
-  const std::string_view prefix = prefix_of_pattern(text, kMaxBytes);
-  if (prefix.empty() || prefix.starts_with(kStatusPrefix)) {
+  const AskedTopic topic = parse_topic(std::string(text), kMaxTopicNameBytes);
+  if (std::holds_alternative<TopicName>(topic)) return {std::string(text), "", delivery};
+  const auto* const pattern = std::get_if<Pattern>(&topic);
+  if (pattern == nullptr || pattern->prefix().starts_with(kStatusPrefix)) {
     throw std::invalid_argument("a topic such as news:krx, or a branch such as news:*");
   }
-  return {std::string(prefix) + "{name}", "", delivery};
+  return {std::string(pattern->prefix()) + "{name}", "", delivery};
 }
 
 std::string relayed(std::string_view json) {
@@ -135,14 +138,13 @@ void Relay::post_message(ProducerMessage message, std::function<void(Verdict)> d
   if (message.published_before > 0) {
     return done({.outcome = Verdict::Outcome::kAccepted, .text = {}, .last = {}});
   }
-  Published published =
+  const Published published =
       hub_.publish(*this, message.topic, payload, position_after(message.position, 1));
-  const std::uint64_t commit = published.commit;
-  Verdict verdict = verdict_of(std::move(published));
-  hub_.when_committed(
-      commit, [done = std::move(done), verdict = std::move(verdict)](CommitOutcome outcome) {
-        done(outcome == CommitOutcome::kCommitted ? verdict : not_kept(outcome, 0));
-      });
+  Verdict verdict = verdict_of(published, std::move(message.topic));
+  hub_.when_committed(published.commit, [done = std::move(done),
+                                         verdict = std::move(verdict)](CommitOutcome outcome) {
+    done(outcome == CommitOutcome::kCommitted ? verdict : not_kept(outcome, 0));
+  });
 }
 
 }  // namespace broadcast

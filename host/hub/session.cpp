@@ -60,8 +60,11 @@ std::vector<SubscriptionText> texts_of(const std::vector<TopicIndex::View>& view
   return texts;
 }
 
-SubscribedText subscribed_text(std::string_view name, const std::vector<TopicIndex::View>& views) {
-  return {.name = name, .is_pattern = name.ends_with('*'), .topics = texts_of(views)};
+SubscribedText subscribed_text(const AskedTopic& topic,
+                               const std::vector<TopicIndex::View>& views) {
+  return {.name = text_of(topic),
+          .is_pattern = std::holds_alternative<Pattern>(topic),
+          .topics = texts_of(views)};
 }
 
 /// A page that asks for one topic wants to show it; one that names many says so.
@@ -72,9 +75,9 @@ TopicIndex::LastValues last_values_of(const Command& command) {
 }
 
 /// A pattern is answered with all that is under it: named again in the same request, not again.
-bool is_pattern_again(const std::vector<std::string>& topics, std::size_t at) {
+bool is_pattern_again(const std::vector<AskedTopic>& topics, std::size_t at) {
   const auto end = topics.begin() + static_cast<std::ptrdiff_t>(at);
-  return topics[at].ends_with('*') && std::find(topics.begin(), end, topics[at]) != end;
+  return asks_for_pattern(topics[at]) && std::find(topics.begin(), end, topics[at]) != end;
 }
 
 /// What a client made or wanted is there for nobody else.
@@ -153,8 +156,10 @@ void Session::on_open(MonoTime now) {
   request.many = true;  // though each is answered by itself
   Room room{.names_bytes = names_room()};
   for (std::size_t i = 0; i < std::min(most, opening->topics.size()) && !outbox_.closing(); ++i) {
-    if (is_pattern_again(opening->topics, i)) continue;
-    const std::string& topic = opening->topics[i];
+    request.topics.push_back(
+        parse_topic(std::move(opening->topics[i]), limits_.protocol.topic_name_bytes));
+    if (is_pattern_again(request.topics, i)) continue;
+    const AskedTopic& topic = request.topics[i];
     const auto result = try_subscribe(topic, request, room, now);
     if (const auto* error = std::get_if<ErrorReply>(&result)) {
       charge_refusal(*error, now);
@@ -234,16 +239,18 @@ void Session::handle(const Command& command, MonoTime now) {
   }
 }
 
-std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::string& topic,
+std::variant<Session::Views, ErrorReply> Session::try_subscribe(const AskedTopic& topic,
                                                                 const Command& command, Room& room,
                                                                 MonoTime now) {
-  if (auto error = check_topic_name(topic, limits_.protocol)) return *std::move(error);
+  if (const auto* const neither = std::get_if<NotATopic>(&topic)) {
+    return not_a_topic(*neither, limits_.protocol);
+  }
   if (subscriptions_.size() >= limits_.topics_per_connection &&
       !index_.is_subscribed(subscriptions_, topic)) {
     return ErrorReply{.code = ErrorCode::kTooManyTopics,
                       .message = "A connection may subscribe to " +
                                  std::to_string(limits_.topics_per_connection) + " topics",
-                      .topic = topic,
+                      .topic = text_of(topic),
                       .limit = Counter::kLimitTopicsPerConnection};
   }
   const TopicIndex::Wish wish{.since = &command.since,
@@ -251,23 +258,23 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const std::strin
                               .last_values = last_values_of(command),
                               .most_names = room.names_bytes,
                               .now = now};
-  const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
-  if (!prefix.empty()) {
-    if (auto error = too_much_work(topic, now)) return *std::move(error);
+  const auto* const pattern = std::get_if<Pattern>(&topic);
+  if (pattern != nullptr) {
+    if (auto error = too_much_work(*pattern, now)) return *std::move(error);
   }
-  TopicIndex::Answer answer = prefix.empty() ? index_.subscribe(subscriptions_, topic, wish)
-                                             : index_.subscribe_under(subscriptions_, prefix, wish);
+  TopicIndex::Answer answer =
+      pattern != nullptr ? index_.subscribe_under(subscriptions_, *pattern, wish)
+                         : index_.subscribe(subscriptions_, std::get<TopicName>(topic), wish);
   charge_work(answer.looked_at, room.looked_at, now);
-  if (Account* const account = subscriptions_.account(); account != nullptr && !prefix.empty()) {
-    account->charge_work(answer.looked_at, now);
-  }
-  if (answer.error) return subscribe_error(answer, topic, subscriptions_.account());
+  Account* const account = subscriptions_.account();
+  if (account != nullptr && pattern != nullptr) account->charge_work(answer.looked_at, now);
+  if (answer.error) return subscribe_error(answer, text_of(topic), account);
   room.names_bytes -= answer.names_bytes;
   return std::move(answer.views);
 }
 
 void Session::subscribe_one(const Command& command, MonoTime now) {
-  const std::string& topic = command.topics.front();
+  const AskedTopic& topic = command.topics.front();
   Room room{.names_bytes = names_room()};
   auto result = try_subscribe(topic, command, room, now);
   if (auto* error = std::get_if<ErrorReply>(&result)) {
@@ -278,7 +285,7 @@ void Session::subscribe_one(const Command& command, MonoTime now) {
   answer_one(topic, std::get<Views>(result), command.id, now);
 }
 
-void Session::answer_one(const std::string& topic, const Views& views, std::string_view id,
+void Session::answer_one(const AskedTopic& topic, const Views& views, std::string_view id,
                          MonoTime now) {
   reply(write_subscribed(subscribed_text(topic, views), id));
   for (const TopicIndex::View& view : views) index_.send(subscriptions_, view, now);
@@ -286,26 +293,26 @@ void Session::answer_one(const std::string& topic, const Views& views, std::stri
 
 void Session::subscribe_many(const Command& command, MonoTime now) {
   std::vector<Views> answers;
-  std::vector<std::string_view> names;
+  std::vector<const AskedTopic*> taken;
   std::vector<ErrorReply> rejected;
   Room room{.names_bytes = names_room()};
   for (std::size_t i = 0; i < command.topics.size(); ++i) {
     if (is_pattern_again(command.topics, i)) continue;
-    const std::string& topic = command.topics[i];
+    const AskedTopic& topic = command.topics[i];
     auto result = try_subscribe(topic, command, room, now);
     if (auto* error = std::get_if<ErrorReply>(&result)) {
       if (error->limit) counters_.add(*error->limit);
       charge_refusal(*error, now);
       rejected.push_back(std::move(*error));
     } else {
-      names.push_back(topic);
+      taken.push_back(&topic);
       answers.push_back(std::move(std::get<Views>(result)));
     }
   }
   std::vector<SubscribedText> texts;
   texts.reserve(answers.size());
   for (std::size_t i = 0; i < answers.size(); ++i) {
-    texts.push_back(subscribed_text(names[i], answers[i]));
+    texts.push_back(subscribed_text(*taken[i], answers[i]));
   }
   reply(write_subscribed(texts, rejected, command.id));
   send_once(answers, now);
@@ -332,17 +339,20 @@ void Session::send_once(const std::vector<Views>& answers, MonoTime now) {
 
 void Session::unsubscribe(const Command& command, MonoTime now) {
   std::size_t looked_at = 0;
-  for (const std::string& topic : command.topics) {
-    // Not subscribed: what was asked for holds already.
-    const std::string_view prefix = prefix_of_pattern(topic, limits_.protocol.topic_name_bytes);
-    if (prefix.empty()) {
-      index_.unsubscribe(subscriptions_, topic, now);
-    } else {
-      charge_work(index_.unsubscribe_under(subscriptions_, prefix, now), looked_at, now);
+  for (const AskedTopic& asked : command.topics) {
+    // Subscribed to before limits.topic_name was lowered.
+    const bool may_be_long = std::holds_alternative<NotATopic>(asked);
+    const AskedTopic topic =
+        may_be_long ? parse_topic(broadcast::text_of(asked), kMaxTopicNameBytes) : asked;
+    // Not subscribed, or no topic at all: what was asked for holds already.
+    if (const auto* const name = std::get_if<TopicName>(&topic)) {
+      index_.unsubscribe(subscriptions_, *name, now);
+    } else if (const auto* const pattern = std::get_if<Pattern>(&topic)) {
+      charge_work(index_.unsubscribe_under(subscriptions_, *pattern, now), looked_at, now);
     }
   }
   reply(command.many ? write_unsubscribed(command.topics, command.id)
-                     : write_unsubscribed(command.topics.front(), command.id));
+                     : write_unsubscribed(text_of(command.topics.front()), command.id));
 }
 
 void Session::list(const std::string& id, MonoTime now) {
@@ -410,7 +420,7 @@ void Session::charge_work(std::size_t topics, std::size_t& before, MonoTime now)
   charge(tokens_of(before) - paid, now);
 }
 
-std::optional<ErrorReply> Session::too_much_work(const std::string& pattern, MonoTime now) {
+std::optional<ErrorReply> Session::too_much_work(const Pattern& pattern, MonoTime now) {
   constexpr std::chrono::nanoseconds none{0};
   const double rate = limits_.commands_per_second;
   const auto own = rate > 0 ? tokens_.debt(rate, rate, now) : none;
@@ -421,7 +431,7 @@ std::optional<ErrorReply> Session::too_much_work(const std::string& pattern, Mon
       .code = ErrorCode::kRateLimited,
       .message = "More than " + std::to_string(limits_.commands_per_second) +
                  " commands a second, by what they cost",
-      .topic = pattern,
+      .topic = pattern.text(),
       .retry_after = std::chrono::ceil<std::chrono::milliseconds>(std::max(own, of_address)),
       .limit = Counter::kLimitCommands};
   if (of_address > own) {

@@ -58,7 +58,7 @@ class Session final : public Client {
   void subscribe_one(const Command& command, MonoTime now);
   void subscribe_many(const Command& command, MonoTime now);
   using Views = std::vector<TopicIndex::View>;
-  void answer_one(const std::string& topic, const Views& views, std::string_view id, MonoTime now);
+  void answer_one(const AskedTopic& topic, const Views& views, std::string_view id, MonoTime now);
   void send_once(const std::vector<Views>& answers, MonoTime now);
   void unsubscribe(const Command& command, MonoTime now);
   void list(const std::string& id, MonoTime now);
@@ -67,7 +67,7 @@ class Session final : public Client {
     std::size_t names_bytes;    // that its answer may still have
     std::size_t looked_at = 0;  // topics, which are paid for
   };
-  [[nodiscard]] std::variant<Views, ErrorReply> try_subscribe(const std::string& topic,
+  [[nodiscard]] std::variant<Views, ErrorReply> try_subscribe(const AskedTopic& topic,
                                                               const Command& command, Room& room,
                                                               MonoTime now);
   [[nodiscard]] std::size_t names_room() const { return outbox_.limit_bytes() / 2; }
@@ -88,7 +88,7 @@ class Session final : public Client {
   /// For `topics` that were looked at, when it was `before` in the same request.
   void charge_work(std::size_t topics, std::size_t& before, MonoTime now);
   /// What was done for it, or for its address, is not paid off: no pattern until then.
-  [[nodiscard]] std::optional<ErrorReply> too_much_work(const std::string& pattern, MonoTime now);
+  [[nodiscard]] std::optional<ErrorReply> too_much_work(const Pattern& pattern, MonoTime now);
   /// False: the command with this id was answered with rate_limited.
   [[nodiscard]] bool has_token(const std::string& id, MonoTime now);
 

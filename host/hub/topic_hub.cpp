@@ -4,6 +4,8 @@
 #include <random>
 #include <utility>
 
+#include <broadcast/topic_matcher.hpp>
+
 #include "host/base/assert.hpp"
 #include "host/hub/json_text.hpp"
 
@@ -111,12 +113,15 @@ std::optional<TopicHub::Conflict> TopicHub::try_claim(TopicOwner& owner, std::st
                                                       const std::vector<TopicPattern>& patterns) {
   return table_.with_lock([&](Table& table) -> std::optional<Conflict> {
     std::vector<TopicPattern> had;
-    for (Claim& claim : table.claims) {
-      if (claim.owner != &owner) continue;
-      had.push_back(claim.pattern);
-      claim.library = library;
+    for (const Claim& claim : table.claims) {
+      if (claim.owner == &owner) had.push_back(claim.pattern);
     }
-    if (!had.empty() && had == patterns) return std::nullopt;
+    if (!had.empty() && had == patterns) {
+      for (Claim& claim : table.claims) {
+        if (claim.owner == &owner) claim.library = library;
+      }
+      return std::nullopt;
+    }
     if (auto conflict = conflict_of(table, owner, patterns)) return conflict;
     std::erase_if(table.claims, [&](const Claim& claim) { return claim.owner == &owner; });
     for (const TopicPattern& pattern : patterns) {
@@ -276,7 +281,7 @@ TopicPtr TopicHub::find_or_create(std::string_view name, JoinError& error, const
 
 Published TopicHub::publish(const TopicOwner& owner, std::string_view topic,
                             std::string_view payload, StreamPosition position) {
-  Published result{.topic = std::string(topic)};
+  Published result;
   result.problem = problem_of(payload);
   if (!result.problem.empty()) {
     result.is_too_large = payload.size() > limits_.publish_bytes;

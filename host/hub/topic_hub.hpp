@@ -43,7 +43,6 @@ namespace broadcast {
 /// A broadcaster's condition as its subscribers see it on status:{broadcaster}.
 enum class BroadcasterState : std::uint8_t { kOk, kDegraded, kStale, kDown, kDisabled };
 [[nodiscard]] std::string_view to_string(BroadcasterState state);
-inline constexpr std::string_view kStatusPrefix = "status:";
 
 /// Who asks for a topic by its name. Outlives the call.
 struct Asker {

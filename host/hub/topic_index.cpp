@@ -10,9 +10,9 @@ namespace broadcast {
 
 namespace {
 
-const Since* since_of(const TopicIndex::Wish& wish, std::string_view topic) {
+const Since* since_of(const TopicIndex::Wish& wish, const std::string& topic) {
   if (wish.since == nullptr || wish.since->empty()) return nullptr;
-  const auto found = wish.since->find(std::string(topic));
+  const auto found = wish.since->find(topic);
   return found == wish.since->end() ? nullptr : &found->second;
 }
 
@@ -194,10 +194,10 @@ TopicIndex::View TopicIndex::view_of_new(Subscriptions& who, TopicHub::Joined jo
           .entry = subscriber.back};
 }
 
-TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view topic,
+TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, const TopicName& topic,
                                          const Wish& wish) {
   Answer answer;
-  if (const auto index = find(who, topic)) {
+  if (const auto index = find(who, topic.text())) {
     const Subscriptions::Entry entry = who.entries_[*index];
     Subscriber& subscriber = subscriber_of(entry);
     if (wish.interval.count() > 0 && entry.row->topic->delivery == Delivery::kAll) {
@@ -216,9 +216,10 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
     charge_again(who, answer);
     return answer;
   }
-  TopicHub::JoinResult result = hub_.join(topic, shard_, who.outbox_.form(), since_of(wish, topic),
-                                          {.account = who.account_ ? &who.account_ : nullptr,
-                                           .wants_latest = wish.interval.count() > 0});
+  TopicHub::JoinResult result =
+      hub_.join(topic.text(), shard_, who.outbox_.form(), since_of(wish, topic.text()),
+                {.account = who.account_ ? &who.account_ : nullptr,
+                 .wants_latest = wish.interval.count() > 0});
   if (!result.joined) {
     answer.error = error_of(result.error);
     return answer;
@@ -228,8 +229,9 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, std::string_view to
   return answer;
 }
 
-TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, std::string_view prefix,
+TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern& pattern,
                                                const Wish& wish) {
+  const std::string_view prefix = pattern.prefix();
   Answer answer{.looked_at = kPatternItself};
   const bool is_watched = patterns_.contains(prefix);
   if (!is_watched && !hub_.try_watch(prefix, shard_)) {
@@ -347,24 +349,23 @@ void TopicIndex::send_snapshot(Subscriber& subscriber, const MessagePtr& value, 
                                    subscriber.slot ? subscriber.slot->ticket() : subscriber.ticket);
 }
 
-bool TopicIndex::is_subscribed(const Subscriptions& who, std::string_view topic) const {
-  if (topic.ends_with('*')) {
-    topic.remove_suffix(1);
-    return who.pattern(topic) != nullptr;
+bool TopicIndex::is_subscribed(const Subscriptions& who, const AskedTopic& topic) const {
+  if (const auto* const pattern = std::get_if<Pattern>(&topic)) {
+    return who.pattern(pattern->prefix()) != nullptr;
   }
-  const auto index = find(who, topic);
-  if (!index) return false;
-  return subscriber_of(who.entries_[*index]).is_direct;
+  const auto* const name = std::get_if<TopicName>(&topic);
+  const auto index = name == nullptr ? std::nullopt : find(who, name->text());
+  return index && subscriber_of(who.entries_[*index]).is_direct;
 }
 
-bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTime now) {
-  const auto index = find(who, topic);
+bool TopicIndex::unsubscribe(Subscriptions& who, const TopicName& topic, MonoTime now) {
+  const auto index = find(who, topic.text());
   if (!index) return false;
   const Subscriptions::Entry entry = who.entries_[*index];
   Subscriber& subscriber = subscriber_of(entry);
   if (!subscriber.is_direct) return false;
   --who.direct_;
-  if (entry.row->topic->listed && who.is_under_pattern(topic)) {
+  if (entry.row->topic->listed && who.is_under_pattern(topic.text())) {
     subscriber.is_direct = false;
     hub_.unname(entry.row->topic, who.account(), now);
     set_interval(subscriber, {}, now);
@@ -376,8 +377,9 @@ bool TopicIndex::unsubscribe(Subscriptions& who, std::string_view topic, MonoTim
   return true;
 }
 
-std::size_t TopicIndex::unsubscribe_under(Subscriptions& who, std::string_view prefix,
+std::size_t TopicIndex::unsubscribe_under(Subscriptions& who, const Pattern& pattern,
                                           MonoTime now) {
+  const std::string_view prefix = pattern.prefix();
   const auto mine = who.place_of(prefix);
   if (mine == who.patterns_.end() || mine->prefix != prefix) return 0;
   const std::size_t looked_at = kPatternItself + who.entries_.size();

@@ -17,6 +17,7 @@
 #include "host/hub/outbox.hpp"
 #include "host/hub/rate_slots.hpp"
 #include "host/hub/topic_hub.hpp"
+#include "host/hub/topic_name.hpp"
 
 namespace broadcast {
 
@@ -132,18 +133,18 @@ class TopicIndex {
 
   /// Joins, or answers again if subscribed already: of an `all` topic with the number reached, and
   /// what `since` asks for up to it. Live messages follow the returned number without a gap.
-  [[nodiscard]] Answer subscribe(Subscriptions& who, std::string_view topic, const Wish& wish);
-  /// The same for all topics under `prefix`, those that come later too.
-  [[nodiscard]] Answer subscribe_under(Subscriptions& who, std::string_view prefix,
+  [[nodiscard]] Answer subscribe(Subscriptions& who, const TopicName& topic, const Wish& wish);
+  /// The same for all topics under the pattern, those that come later too.
+  [[nodiscard]] Answer subscribe_under(Subscriptions& who, const Pattern& pattern,
                                        const Wish& wish);
   /// Sends a view's messages through the subscriber's outbox, behind what waits there already.
   void send(Subscriptions& who, const View& view, MonoTime now);
-  /// By its name; `topic` may be a pattern.
-  [[nodiscard]] bool is_subscribed(const Subscriptions& who, std::string_view topic) const;
+  /// By that very name or pattern.
+  [[nodiscard]] bool is_subscribed(const Subscriptions& who, const AskedTopic& topic) const;
   /// False: was not subscribed by that name.
-  bool unsubscribe(Subscriptions& who, std::string_view topic, MonoTime now);
+  bool unsubscribe(Subscriptions& who, const TopicName& topic, MonoTime now);
   /// How many topics it looked at; 0: was not subscribed by that name.
-  std::size_t unsubscribe_under(Subscriptions& who, std::string_view prefix, MonoTime now);
+  std::size_t unsubscribe_under(Subscriptions& who, const Pattern& pattern, MonoTime now);
   void unsubscribe_all(Subscriptions& who, MonoTime now);
   /// What was asked for by name, sorted.
   [[nodiscard]] std::vector<View> list(const Subscriptions& who) const;

@@ -34,7 +34,6 @@ enum class PublishStatus : std::uint8_t {
 /// What publishing one message came to.
 struct Published {
   PublishStatus status = PublishStatus::kInvalid;
-  std::string topic;
   std::uint64_t seq = 0;        ///< 0 unless kOk
   std::size_t subscribers = 0;  ///< on all shards, at the moment of numbering
   bool durable = false;         ///< committed to a store before it is delivered
@@ -76,7 +75,8 @@ struct Verdict {
   /// How many messages the owner published while handling it, whatever the outcome; of those that
   /// are kept in a store, the ones that were committed.
   std::size_t published = 0;
-  Published last;                            ///< the last of them
+  std::string topic;                         ///< of the last of them
+  Published last;                            ///< what that came to
   std::chrono::milliseconds retry_after{0};  ///< with kUnavailable, if known
   bool has_failed_on_it = false;  ///< with kUnavailable: this very message made the owner fail
   bool is_in_doubt = false;       ///< with kUnavailable: it may be published after a crash

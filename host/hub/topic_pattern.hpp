@@ -1,23 +1,17 @@
 #pragma once
-// Which topics a broadcaster owns: a literal, or a literal prefix that ends in one {placeholder}
-// whose text must match a regular expression. Immutable values; pure functions; [any].
+// Which topics a broadcaster owns, and how they are delivered. Immutable values; pure functions;
+// [any].
 
-#include <memory>
-#include <optional>
-#include <regex>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include <broadcast/topic_matcher.hpp>
 
 #include "host/hub/topic_owner.hpp"
 
 namespace broadcast {
-
-/// Letters, digits and _ - . : / ; 1 to `max_bytes` bytes. What a topic may be called.
-[[nodiscard]] bool is_topic_name(std::string_view name, std::size_t max_bytes);
-
-/// What a client subscribes to a whole branch with: "price:*" gives "price:"; empty for anything
-/// that does not end in ":*" behind a topic's characters.
-[[nodiscard]] std::string_view prefix_of_pattern(std::string_view name, std::size_t max_bytes);
 
 /// Calls `use(prefix)` for every branch that `name` is under, the widest first: "a:" and "a:b:" for
 /// "a:b:c". True: `use` said so of one, and the rest was left out.
@@ -32,34 +26,27 @@ bool any_branch(std::string_view name, F use) {
 
 class TopicPattern {
  public:
-  /// `pattern` as in a manifest ("price:{ticker}"), `match` an ECMAScript regex without
-  /// back-references, at most 255 bytes, for the placeholder's whole text (empty: any). Throws
-  /// std::invalid_argument that says what is wrong.
-  TopicPattern(std::string pattern, std::string_view match, Delivery delivery);
+  /// `pattern` and `match` as in a manifest. Throws what TopicMatcher does.
+  TopicPattern(std::string pattern, std::string_view match, Delivery delivery)
+      : matcher_(std::move(pattern), match), delivery_(delivery) {}
 
-  [[nodiscard]] const std::string& text() const { return text_; }
+  [[nodiscard]] const std::string& text() const { return matcher_.text(); }
   [[nodiscard]] Delivery delivery() const { return delivery_; }
-  [[nodiscard]] bool has_placeholder() const { return has_placeholder_; }
+  [[nodiscard]] bool has_placeholder() const { return matcher_.has_placeholder(); }
   /// Is `topic` one of mine?
-  [[nodiscard]] bool accepts(std::string_view topic) const;
+  [[nodiscard]] bool accepts(std::string_view topic) const { return matcher_.accepts(topic); }
   /// Could one of mine begin with `prefix`?
   [[nodiscard]] bool may_begin_with(std::string_view prefix) const;
   /// Could a topic belong to both?
   [[nodiscard]] bool overlaps(const TopicPattern& other) const;
-  /// Of two that accept a topic, whose it is: the larger one's. A literal has the largest.
-  [[nodiscard]] std::size_t rank() const {
-    return has_placeholder_ ? prefix_.size() : std::string::npos;
-  }
+  /// Of several that accept a topic, the one with the highest rank owns it.
+  [[nodiscard]] std::size_t rank() const { return matcher_.rank(); }
   /// The same text, match and delivery.
-  bool operator==(const TopicPattern& other) const;
+  bool operator==(const TopicPattern& other) const = default;
 
  private:
-  std::string text_;
-  std::string prefix_;
-  std::string match_text_;
-  std::shared_ptr<const std::regex> match_;
+  TopicMatcher matcher_;
   Delivery delivery_;
-  bool has_placeholder_ = false;
 };
 
 }  // namespace broadcast

@@ -18,12 +18,12 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
-#include "host/hub/cache_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/redis_cache.hpp"
 #include "host/ingest/redis_stream.hpp"
 #include "host/ingest/redis_subscriber.hpp"
 #include "host/ingest/redis_url.hpp"
+#include "host/seams/cache_control.hpp"
 
 namespace broadcast {
 

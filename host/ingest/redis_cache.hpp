@@ -17,8 +17,8 @@
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
 #include "host/base/seldom.hpp"
-#include "host/hub/cache_control.hpp"
 #include "host/ingest/redis_connection.hpp"
+#include "host/seams/cache_control.hpp"
 
 namespace broadcast {
 

@@ -197,9 +197,10 @@ void RedisConnection::fail(const std::string& why, const std::string& words) {
 void RedisConnection::retry() {
   if (is_stopped_) return;
   parts_.counters.add(Counter::kRedisReconnects);
+  const MonoTime now = mono_now();
+  const auto held = now - std::exchange(ready_since_, std::nullopt).value_or(now);
   std::uniform_real_distribution<double> chance(0, 1);
-  timer_.expires_after(
-      delay_.next(std::exchange(ready_since_, std::nullopt), mono_now(), chance(random_)));
+  timer_.expires_after(jittered(backoff_.after(held), chance(random_)));
   timer_.async_wait([this, turn = try_](error_code error) {
     if (!error && turn == try_) connect();
   });

@@ -19,17 +19,24 @@
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <broadcast/backoff.hpp>
+
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/ingest/redis_reply.hpp"
 #include "host/ingest/redis_socket.hpp"
 #include "host/ingest/redis_url.hpp"
-#include "host/ingest/retry_delay.hpp"
 
 namespace broadcast {
 
 class RedisConnection {
  public:
+  /// Between tries to connect; each wait is jittered, so that hosts do not come back together. A
+  /// connection that held for ten seconds was a success.
+  static constexpr Backoff::Times kRetry = {.first = std::chrono::milliseconds(400),
+                                            .longest = std::chrono::seconds(10),
+                                            .healthy = std::chrono::seconds(10)};
+
   /// Outlives the connection; may be destroyed with it while none of these runs.
   class User {
    public:
@@ -101,7 +108,7 @@ class RedisConnection {
   MonoTime heard_{};        // until it is ready: when it began
   bool has_asked_ = false;  // PING, since it was heard
   std::optional<MonoTime> ready_since_;
-  RetryDelay delay_;
+  Backoff backoff_{kRetry};
   std::minstd_rand random_{std::random_device{}()};
   boost::asio::steady_timer timer_;
   bool is_stopped_ = false;

@@ -14,6 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::minutes;
+using std::chrono::nanoseconds;
 using std::chrono::seconds;
 
 constexpr std::string_view kEntries = "16";    // at once: what is read and not done is in memory
@@ -22,8 +23,6 @@ constexpr std::string_view kBlockParkedMs = "1000";
 constexpr milliseconds kAtLeastBlocked{
     500};                         // less: Redis, or a proxy before it, that does not wait
 constexpr seconds kUnblocked{1};  // is then waited here
-constexpr milliseconds kFirstWait{50};
-constexpr milliseconds kLongestWait{5'000};
 constexpr std::size_t kMostFailures = 3;
 constexpr std::size_t kMostServed = 10'000;
 constexpr minutes kLostShown{10};
@@ -303,11 +302,10 @@ void RedisStream::try_again(const Verdict& verdict) {
                   "its broadcaster has failed on it " + std::to_string(tried.failures) + " times");
   }
   counters_.add(Counter::kStreamRetried);
-  const milliseconds least = retry_wait(tried.tries++);
-  wait(std::clamp<milliseconds>(verdict.retry_after, least, std::max(least, kLongestWait)));
+  wait(std::clamp<nanoseconds>(verdict.retry_after, tried.backoff.next(), kRetry.longest));
 }
 
-void RedisStream::wait(milliseconds duration) {
+void RedisStream::wait(nanoseconds duration) {
   is_waiting_ = true;
   again_.expires_after(duration);
   again_.async_wait([this](boost::system::error_code error) {
@@ -315,10 +313,6 @@ void RedisStream::wait(milliseconds duration) {
     is_waiting_ = false;
     handle_next();
   });
-}
-
-milliseconds RedisStream::retry_wait(std::size_t tries) {
-  return std::min(kFirstWait * (1 << std::min<std::size_t>(tries, 10)), kLongestWait);
 }
 
 void RedisStream::refuse(Refusal refusal, std::string_view why) {

@@ -19,6 +19,8 @@
 
 #include <boost/asio/steady_timer.hpp>
 
+#include <broadcast/backoff.hpp>
+
 #include "host/base/counters.hpp"
 #include "host/base/crash_marker.hpp"
 #include "host/base/seldom.hpp"
@@ -63,9 +65,11 @@ class RedisStream final : public RedisConnection::User {
   [[nodiscard]] const RedisConnection& connection() const { return connection_; }
 
  private:
+  static constexpr Backoff::Times kRetry = {.first = std::chrono::milliseconds(50),
+                                            .longest = std::chrono::seconds(5)};
   /// What became of an entry so far.
   struct Attempt {
-    std::size_t tries = 0;
+    Backoff backoff{kRetry};
     std::size_t failures = 0;       ///< of its owner, on it
     std::optional<MonoTime> since;  ///< it waits
   };
@@ -100,8 +104,7 @@ class RedisStream final : public RedisConnection::User {
   void refuse(Refusal refusal, std::string_view why);
   void done();
   void post_next();
-  void wait(std::chrono::milliseconds duration);
-  [[nodiscard]] static std::chrono::milliseconds retry_wait(std::size_t tries);
+  void wait(std::chrono::nanoseconds duration);
 
   // The entry in hand: a parked one that was fetched, or the first that was read.
   [[nodiscard]] StreamEntry& in_hand() { return fetched_ ? fetched_->entry : entries_.front(); }
@@ -153,9 +156,9 @@ class RedisStream final : public RedisConnection::User {
   StreamAside aside_;
   std::map<StreamId, std::size_t> partly_parked_;  // have caused so many messages already
   std::optional<Fetched> fetched_;
-  MonoTime open_at_{};           // not before, as Redis refused
-  std::size_t aside_tries_ = 0;  // that Redis refused in a row
-  std::string aside_error_;      // of the last one
+  MonoTime open_at_{};             // not before, as Redis refused
+  Backoff aside_backoff_{kRetry};  // while Redis refuses
+  std::string aside_error_;        // of the last one
   MonoTime started_{};
   std::set<std::string, std::less<>> served_;  // topics whose owners took entries in this life
   bool is_owner_absent_ = false;               // of the first entry, which waits for it

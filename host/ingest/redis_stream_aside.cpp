@@ -5,8 +5,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <broadcast/topic_matcher.hpp>
+
 #include "host/base/printable.hpp"
-#include "host/hub/topic_pattern.hpp"
 #include "host/ingest/redis_stream.hpp"
 
 namespace broadcast {
@@ -56,14 +57,14 @@ bool RedisStream::can_set_aside() {
   if (!connection_.is_ready()) return false;  // on_ready() goes on
   if (aside_.is_open()) return true;
   open_at_ = {};
-  wait(retry_wait(aside_tries_++));
+  wait(aside_backoff_.next());
   return false;
 }
 
 /// What every command about parked and refused entries comes to.
 void RedisStream::on_aside(const std::string& error) {
   if (error.empty()) {
-    aside_tries_ = 0;
+    aside_backoff_.reset();
     aside_error_.clear();
     return;
   }
@@ -72,7 +73,7 @@ void RedisStream::on_aside(const std::string& error) {
                   options_.key, error);
   }
   aside_error_ = error;
-  wait(retry_wait(aside_tries_++));
+  wait(aside_backoff_.next());
 }
 
 void RedisStream::fetch(const ParkedIndex::Place& place) {

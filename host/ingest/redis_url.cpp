@@ -209,6 +209,8 @@ struct ReadUrl {
   std::vector<std::string> unused;
 };
 
+/// Not by Boost.URL: it refuses passwords that redis-py takes (p^w, or one in Korean), ends one at
+/// its first slash, and never says what is wrong.
 ReadUrl read_url(std::string_view text) {
   ReadUrl read;
   RedisUrl& url = read.url;

@@ -7,6 +7,8 @@
 
 #include <broadcast/abi.h>
 
+#include "host/loader/extensions.hpp"
+
 namespace broadcast {
 
 HostOffer Broadcasters::offer(std::string host_version, const Offered& offered) {

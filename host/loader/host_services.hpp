@@ -1,35 +1,36 @@
 #pragma once
 // The host as one generation of a broadcaster sees it: the bc_host table and the extensions it may
 // use. Made on the plugin's thread and outliving the instance. Members marked [any] may be called
-// from any thread that the plugin owns; the rest is the plugin's thread, which the table checks.
+// from any thread; the rest is the plugin's thread, which they check. The table answers a plugin
+// that calls from the wrong one BC_E_WRONG_THREAD.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <broadcast/abi.h>
 
 #include "host/base/guarded.hpp"
+#include "host/base/owner_thread.hpp"
 #include "host/base/seldom.hpp"
-#include "host/hub/cache_control.hpp"
-#include "host/hub/client_control.hpp"
 #include "host/hub/json_checker.hpp"
 #include "host/hub/topic_hub.hpp"
+#include "host/loader/extensions.hpp"
+#include "host/loader/message_turn.hpp"
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_metrics.hpp"
 #include "host/loader/plugin_states.hpp"
 #include "host/loader/timer_table.hpp"
+#include "host/seams/cache_control.hpp"
+#include "host/seams/client_control.hpp"
 
 namespace broadcast {
-
-/// Extension ids that this host offers, some of them with a permission only.
-[[nodiscard]] std::vector<std::string> offered_services();
 
 class HostServices {
  public:
@@ -71,22 +72,21 @@ class HostServices {
   /// [any] As suspend(), for good, and without waiting.
   void revoke();
 
-  [[nodiscard]] TimerTable& timers() { return timers_; }
+  [[nodiscard]] TimerTable& timers() {
+    owner_.check();
+    return timers_;
+  }
   /// What fail() said since the last call.
-  [[nodiscard]] std::string take_fail_text() { return std::exchange(fail_text_, {}); }
-  /// What the plugin's thread publishes from now on belongs to `message`; what was published when
-  /// it came before is answered BC_OK and left out.
-  void begin_message(const ProducerMessage& message);
-  /// Adds it to `verdict`, which becomes kUnavailable where publishing was answered REVOKED; what
-  /// was published waits for these commits, 0 for none.
-  [[nodiscard]] std::vector<std::uint64_t> end_message(Verdict& verdict);
+  [[nodiscard]] std::string take_fail_text();
+  /// [any] The turn of the message that is being handled; MessageTurn says which thread may do
+  /// what.
+  [[nodiscard]] MessageTurn& turn() { return turn_; }
 
  private:
   static constexpr std::size_t kMaxTopicBytes = 255;  ///< no limits.topic_name is more
   enum class Phase : std::uint8_t { kNotStarted, kOpen, kSuspended, kRevoked };
 
   static HostServices& of(const bc_host* host) { return *static_cast<HostServices*>(host->impl); }
-  [[nodiscard]] bool is_plugin_thread() const { return std::this_thread::get_id() == thread_; }
   [[nodiscard]] bool is_revoked() const { return phase_.load() == Phase::kRevoked; }
   /// It has no say in what others see: revoked, or suspended.
   [[nodiscard]] bool is_silenced() const { return phase_.load() >= Phase::kSuspended; }
@@ -101,19 +101,31 @@ class HostServices {
     }
   }
 
+  friend std::vector<std::string> offered_services();
+  friend std::string_view permission_for(std::string_view service);
+  struct Tables;     // what plugins call, for each extension
+  struct Extension;  // a row for each
+  [[nodiscard]] static std::span<const Extension> extensions();
+  [[nodiscard]] static const Extension* find_extension(std::string_view id);
   [[nodiscard]] const void* extension(std::string_view id) const;
+
   void log(std::int32_t level, bc_str text) const;
   void fail(bc_str why);
   [[nodiscard]] bc_status publish(const bc_publish* caller);
-  [[nodiscard]] bc_status publish_in_phase(const bc_publish& message, bool is_handling);
+  [[nodiscard]] bc_status publish_in_phase(const bc_publish& message, MessageTurn* turn);
   [[nodiscard]] bc_status counted(PublishStatus status) const;
   /// No text: it is not to be read.
   void say_refused(const std::string& call, std::string_view problem,
                    std::optional<std::string_view> text);
   [[nodiscard]] bc_status arm(std::uint64_t id, std::int64_t delay_ns, std::int64_t period_ns);
+
+  // Of the extensions.
+  [[nodiscard]] std::int64_t subscribers(bc_str topic) const;
   [[nodiscard]] bc_status define_metric(std::uint32_t id, std::int32_t kind, bc_str name,
                                         bc_str help);
+  void record_metric(std::uint32_t id, double value);
   [[nodiscard]] bc_status report(std::int32_t state, bc_str detail);
+  [[nodiscard]] std::int64_t count_clients() const;
   [[nodiscard]] bc_status send_all(bc_str json);
   [[nodiscard]] bc_status drop_cache(bc_str pattern);
   [[nodiscard]] bc_status keep_heartbeat(std::int64_t interval_ns, std::int64_t timeout_ns);
@@ -124,7 +136,7 @@ class HostServices {
 
   // Constant after construction.
   const Parts parts_;
-  const std::thread::id thread_;
+  const OwnerThread owner_;
   bc_host table_;
   // Shared.
   std::atomic<Phase> phase_{Phase::kNotStarted};
@@ -142,17 +154,11 @@ class HostServices {
   PluginMetrics::Ids metric_ids_;
   JsonChecker checker_;  // of what goes to every client
   Guarded<Seldom> refusals_;
+  MessageTurn turn_;
   // The plugin's thread only.
   TimerTable timers_;
   std::string fail_text_;
   bool is_started_ = false;
-  bool is_handling_ = false;
-  bool was_revoked_ = false;  // while handling the message
-  StreamPosition position_;
-  std::size_t left_out_ = 0;  // of the message's earlier publications
-  std::size_t to_leave_out_ = 0;
-  std::vector<std::uint64_t> commits_;  // of what it has published now
-  Published last_;
 };
 
 }  // namespace broadcast

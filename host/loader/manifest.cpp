@@ -9,6 +9,7 @@
 #include <broadcast/schema.hpp>
 
 #include "host/hub/json_text.hpp"
+#include "host/loader/extensions.hpp"
 #include "host/loader/plugin_refused.hpp"
 
 namespace broadcast {
@@ -82,11 +83,7 @@ class Reader {
   }
 
   void read_schema(Manifest& manifest) const {
-    if (!object_.contains("config")) {
-      manifest.config_schema = {{"type", "object"}, {"additionalProperties", false}};
-      return;
-    }
-    manifest.config_schema = object_["config"];
+    manifest.config_schema = config_schema_of(object_);
     const std::vector<SchemaError> errors = check_schema(manifest.config_schema);
     if (!errors.empty()) refuse("config" + errors.front().pointer, errors.front().text);
   }
@@ -194,12 +191,6 @@ std::vector<std::string> unknown_members(const json& manifest) {
     }
   }
   return unknown;
-}
-
-std::string_view permission_for(std::string_view service) {
-  if (service == BC_EXT_CLIENTS || service == BC_EXT_HEARTBEAT) return "clients";
-  if (service == BC_EXT_CACHE) return "cache";
-  return "";
 }
 
 std::optional<std::string> missing_service(const Manifest& manifest, std::string_view file_name,

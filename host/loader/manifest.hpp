@@ -45,9 +45,6 @@ struct HostOffer {
   std::vector<std::string> services;  ///< extension ids, permitted or not
 };
 
-/// The permission that YAML must grant for a service; empty: none.
-[[nodiscard]] std::string_view permission_for(std::string_view service);
-
 /// The refusal when the host lacks a service that the manifest requires.
 [[nodiscard]] std::optional<std::string> missing_service(const Manifest& manifest,
                                                          std::string_view file_name,

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include "host/hub/cache_control.hpp"
-#include "host/hub/client_control.hpp"
+#include "host/seams/cache_control.hpp"
+#include "host/seams/client_control.hpp"
 
 namespace broadcast {
 

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <broadcast/abi.h>
+#include <broadcast/host_rules.hpp>
 
 #include "host/base/clock.hpp"
 #include "host/base/guarded.hpp"
@@ -30,7 +31,7 @@ class PluginInbox {
   struct Bounds {
     std::size_t messages = 1024;
     std::size_t message_bytes = 16 * 1024 * 1024;
-    std::size_t posts = 4096;
+    std::size_t posts = kMaxWaitingPosts;
   };
   struct Message {
     ProducerMessage message;

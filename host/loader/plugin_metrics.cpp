@@ -1,7 +1,6 @@
 #include "host/loader/plugin_metrics.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <iterator>
 #include <optional>
@@ -9,27 +8,15 @@
 #include <string>
 #include <utility>
 
+#include <broadcast/host_rules.hpp>
+
 #include "host/base/printable.hpp"
 
 namespace broadcast {
 
 namespace {
 
-constexpr std::size_t kMaxMetricNameBytes = 64;
 constexpr std::string_view kTotal = "_total";
-
-bool is_metric_name(std::string_view name) {
-  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
-  const auto fits = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
-  return !name.empty() && name.size() <= kMaxMetricNameBytes && is_letter(name.front()) &&
-         std::ranges::all_of(name, fits);
-}
-
-/// Ends as the samples of counters and histograms do: beside one of those it would be taken for it.
-bool has_reserved_end(std::string_view name) {
-  return std::ranges::any_of(std::array<std::string_view, 4>{kTotal, "_bucket", "_count", "_sum"},
-                             [&](std::string_view end) { return name.ends_with(end); });
-}
 
 std::optional<MetricKind> kind_of(std::int32_t kind) {
   switch (kind) {
@@ -52,7 +39,7 @@ bc_status PluginMetrics::define(Ids& ids, std::uint32_t id, std::int32_t kind,
   if (!known_kind || !is_metric_name(name)) return BC_E_INVALID;
   if (known_kind == MetricKind::kCounter) {
     if (name.ends_with(kTotal)) name.remove_suffix(kTotal.size());  // "ticks_total" is "ticks"
-  } else if (has_reserved_end(name)) {
+  } else if (ends_as_a_sample(name)) {
     return BC_E_INVALID;
   }
   return metrics_.with_lock([&](Metrics& metrics) -> bc_status {

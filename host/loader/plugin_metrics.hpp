@@ -10,15 +10,16 @@
 #include <vector>
 
 #include <broadcast/abi.h>
+#include <broadcast/host_rules.hpp>
 
 #include "host/base/guarded.hpp"
-#include "host/hub/broadcaster_control.hpp"
+#include "host/seams/broadcaster_control.hpp"
 
 namespace broadcast {
 
 class PluginMetrics {
  public:
-  static constexpr std::size_t kMost = 64;  ///< of one generation
+  static constexpr std::size_t kMost = kMaxDefinedMetrics;  ///< of one generation
 
   /// Which id stands for which: each generation's own. Touched under the lock of these metrics
   /// only.

@@ -9,6 +9,8 @@
 
 #include <broadcast/units.hpp>
 
+#include "host/base/assert.hpp"
+
 namespace broadcast {
 
 std::shared_ptr<PluginRunner> PluginRunner::make(std::shared_ptr<const PluginFile> file,
@@ -25,7 +27,7 @@ PluginRunner::PluginRunner(std::shared_ptr<const PluginFile> file, Options optio
     serving.inbox = std::make_shared<PluginInbox>(options_.name, options_.inbox);
   });
   if (file == nullptr) return;
-  life_.with_lock([&](Life& life) { life.file = file; });
+  shown_.with_lock([&](Shown& shown) { shown.file = file; });
   spec_ = {.file = std::move(file), .config = options_.config, .permissions = options_.permissions};
 }
 
@@ -35,7 +37,11 @@ PluginRunner::~PluginRunner() {
   if (supervisor_.joinable()) supervisor_.detach();
 }
 
-std::optional<std::string> PluginRunner::try_claim() { return try_claim(*spec_->file); }
+std::optional<std::string> PluginRunner::try_claim() {
+  main_.check();
+  BROADCAST_ASSERT(spec_, "a runner without a file claims topics");
+  return try_claim(*spec_->file);
+}
 
 std::optional<std::string> PluginRunner::try_claim(const PluginFile& file) {
   const auto conflict =
@@ -47,8 +53,10 @@ std::optional<std::string> PluginRunner::try_claim(const PluginFile& file) {
 }
 
 void PluginRunner::start() {
+  main_.check();
+  BROADCAST_ASSERT(!supervisor_.joinable(), "a runner was started twice");
   has_ended_.store(false);
-  if (spec_) begin_active();
+  if (spec_) make_active();  // at once, so that messages wait for it
   supervisor_ = std::thread([self = shared_from_this()] { self->supervise(); });
 }
 
@@ -66,6 +74,9 @@ void PluginRunner::request_stop(MonoTime deadline) {
 }
 
 bool PluginRunner::wait_stopped(MonoTime until) {
+  main_.check();
+  BROADCAST_ASSERT(is_stopping_.load() || has_ended_.load(),
+                   "a runner that nobody asked to stop is waited for");
   while (!has_ended_.load()) {
     if (mono_now() >= until) return false;
     until = news_.wait_awake(until);
@@ -96,7 +107,7 @@ void PluginRunner::post_message(ProducerMessage message, std::function<void(Verd
                                  done(std::move(verdict));
                                },
                                mono_now()};
-  // Under the lock, so that none comes to a generation that has handed over.
+  // Under the lock, so that none comes to a life that has handed over.
   auto refused = serving_.with_lock(
       [&](const Serving& serving) { return serving.inbox->try_post_message(waiting); });
   if (refused) waiting.done(*std::move(refused));
@@ -108,23 +119,23 @@ void PluginRunner::post_demand(std::string_view topic, std::int64_t subscribers)
 }
 
 std::shared_ptr<const PluginFile> PluginRunner::file() const {
-  return life_.with_lock([](const Life& life) { return life.file; });
+  return shown_.with_lock([](const Shown& shown) { return shown.file; });
 }
 
 BroadcasterView PluginRunner::view() const {
   BroadcasterView view{
       .name = options_.name, .counts = counters_.values(), .metrics = metrics_.view()};
-  life_.with_lock([&](const Life& life) {
-    view.enabled = life.file != nullptr;
-    view.running = life.started.has_value();
-    view.generation = life.generation;
-    if (life.started) view.uptime = mono_now() - *life.started;
-    view.last_error = life.last_error;
-    view.last_error_at = life.last_error_at;
-    view.quarantined = life.quarantined;
-    if (life.file == nullptr) return;
-    const Manifest& manifest = life.file->manifest();
-    view.library = life.file->path().string();
+  shown_.with_lock([&](const Shown& shown) {
+    view.enabled = shown.file != nullptr;
+    view.running = shown.started.has_value();
+    view.generation = shown.generation;
+    if (shown.started) view.uptime = mono_now() - *shown.started;
+    view.last_error = shown.last_error;
+    view.last_error_at = shown.last_error_at;
+    view.quarantined = shown.quarantined;
+    if (shown.file == nullptr) return;
+    const Manifest& manifest = shown.file->manifest();
+    view.library = shown.file->path().string();
     view.version = manifest.version;
     view.abi = std::to_string(manifest.abi_major) + "." + std::to_string(manifest.abi_minor);
     for (const TopicPattern& topic : manifest.topics) view.topics.push_back(topic.text());
@@ -134,8 +145,13 @@ BroadcasterView PluginRunner::view() const {
 
 // Who serves.
 
-void PluginRunner::serve_by(const std::shared_ptr<PluginInbox>& inbox) {
+/// The life of `inbox` may take over once its START has returned.
+void PluginRunner::offer_to(const std::shared_ptr<PluginInbox>& inbox) {
   serving_.with_lock([&](Serving& serving) { serving.successor = inbox; });
+}
+
+void PluginRunner::serve_by(const std::shared_ptr<PluginInbox>& inbox) {
+  offer_to(inbox);
   static_cast<void>(take_over(inbox));
 }
 
@@ -170,10 +186,11 @@ bool PluginRunner::try_withdraw(const std::shared_ptr<PluginInbox>& inbox) {
 
 void PluginRunner::supervise() {
   ::pthread_setname_np(::pthread_self(), ("bs:" + options_.name).substr(0, 15).c_str());
+  if (active_) active_->launch();
   while (!is_stopping_.load()) {
     if (tend_active()) continue;
     if (auto change = take_change()) {
-      change->done(obey(std::move(change->spec)));
+      change->done(apply_change(std::move(change->spec)));
     } else if (!try_restart()) {
       reap();
       progress_.wait(active_ ? std::nullopt : retry_at_);
@@ -187,14 +204,14 @@ void PluginRunner::supervise() {
   news_.set();
 }
 
-/// One step of what becomes of the active generation by itself. False: there is none to do now.
+/// One step of what becomes of the active life by itself. False: there is none to do now.
 bool PluginRunner::tend_active() {
   if (active_ && active_->has_started() && !has_started_) {
     on_active_started();
   } else if (active_ && active_->state() >= State::kFailed && !has_failed_) {
     on_active_failed();
   } else if (active_ && active_->has_ended()) {
-    bury_active();
+    on_active_ended();
   } else {
     return false;
   }
@@ -205,59 +222,59 @@ bool PluginRunner::tend_active() {
 bool PluginRunner::try_restart() {
   if (active_ || !spec_ || !retry_at_ || mono_now() < *retry_at_) return false;
   counters_.add(Counter::kPluginRestarts);
-  begin_active();
+  make_active().launch();
   return true;
 }
 
 bool PluginRunner::is_active_running() const { return active_ && has_started_ && !has_failed_; }
 
-std::unique_ptr<Generation> PluginRunner::make_generation(PluginSpec spec,
-                                                          Generation::Start start) {
+std::unique_ptr<Life> PluginRunner::new_life(PluginSpec spec, Life::Start start) {
   auto inbox = std::make_shared<PluginInbox>(options_.name, options_.inbox);
   inbox->open();
-  return std::make_unique<Generation>(
+  return make_life(
       ++last_number_, std::move(spec), start,
-      Generation::Parts{.name = options_.name,
-                        .host_version = options_.host_version,
-                        .copies = options_.copies,
-                        .trial = surroundings_.trial,
-                        .hub = surroundings_.hub,
-                        .owner = *this,
-                        .clients = surroundings_.clients,
-                        .cache = surroundings_.cache,
-                        .states = surroundings_.states,
-                        .counters = counters_,
-                        .metrics = metrics_,
-                        .marker = surroundings_.marker,
-                        .inbox = inbox,
-                        .on_started =
-                            [this, inbox] {
-                              if (!take_over(inbox)) return false;
-                              life_.with_lock([](Life& life) { life.started = mono_now(); });
-                              return true;
-                            },
-                        .before = surroundings_.before,
-                        .on_news = [this] { progress_.set(); }});
+      Life::Parts{.name = options_.name,
+                  .host_version = options_.host_version,
+                  .copies = options_.copies,
+                  .trial = surroundings_.trial,
+                  .hub = surroundings_.hub,
+                  .owner = *this,
+                  .clients = surroundings_.clients,
+                  .cache = surroundings_.cache,
+                  .states = surroundings_.states,
+                  .counters = counters_,
+                  .metrics = metrics_,
+                  .marker = surroundings_.marker,
+                  .inbox = inbox,
+                  .on_started =
+                      [this, inbox] {
+                        if (!take_over(inbox)) return false;
+                        shown_.with_lock([](Shown& shown) { shown.started = mono_now(); });
+                        return true;
+                      },
+                  .before = surroundings_.before,
+                  .on_news = [this] { progress_.set(); }});
 }
 
-Generation& PluginRunner::adopt(std::unique_ptr<Generation> generation) {
-  active_ = std::move(generation);
+Life& PluginRunner::adopt(std::unique_ptr<Life> life) {
+  active_ = std::move(life);
   spec_ = active_->spec();
   has_started_ = false;
   has_failed_ = false;
   failure_shown_.clear();
   retry_at_.reset();
-  life_.with_lock([&](Life& life) {
-    life.file = spec_->file;
-    life.generation = active_->number();
+  shown_.with_lock([&](Shown& shown) {
+    shown.file = spec_->file;
+    shown.generation = active_->number();
   });
   return *active_;
 }
 
-void PluginRunner::begin_active() {
-  auto generation = make_generation(*spec_, Generation::Start::kAtOnce);
-  serve_by(generation->inbox());
-  adopt(std::move(generation)).launch();
+/// A life of what is meant to run, active from now on. The caller launches it.
+Life& PluginRunner::make_active() {
+  auto life = new_life(*spec_, Life::Start::kAtOnce);
+  serve_by(life->inbox());
+  return adopt(std::move(life));
 }
 
 void PluginRunner::on_active_started() {
@@ -271,17 +288,17 @@ void PluginRunner::on_active_started() {
 
 void PluginRunner::on_active_failed() {
   has_failed_ = true;
-  const Generation::Failure failure = active_->failure().value_or(Generation::Failure{});
+  const Life::Failure failure = active_->failure().value_or(Life::Failure{});
   // Whatever failed is tried again, also what did not load: the bytes stay the same, but a library
   // that they need may be installed meanwhile, or descriptors and memory be free again. It costs
   // one attempt a minute, and one line in the log.
   const auto wait = backoff_.after(failure.ran);
   retry_at_ = mono_now() + wait;
   active_->inbox()->close_messages(failure.words, retry_at_);
-  life_.with_lock([&](Life& life) {
-    life.started.reset();
-    life.last_error = failure.detail;
-    life.last_error_at = iso_timestamp(wall_now_ns());
+  shown_.with_lock([&](Shown& shown) {
+    shown.started.reset();
+    shown.last_error = failure.detail;
+    shown.last_error_at = iso_timestamp(wall_now_ns());
   });
   failure_shown_ = failure.detail + "; next try in " + in_seconds(wait);
   const bool is_known = failure.detail == failure_logged_;
@@ -292,19 +309,19 @@ void PluginRunner::on_active_failed() {
   tell_first_start(failure.detail);
 }
 
-void PluginRunner::bury_active() {
+void PluginRunner::on_active_ended() {
   // Again, after its threads: one of them may have had a report under way.
   report_down(failure_shown_);
   keep(std::move(active_));
   if (quarantine_.size() < kMaxLibrariesLeft) return;
-  strand("has given up; the host must be restarted",
-         "gave up: " + std::to_string(quarantine_.size()) +
-             " copies of its library could not be unloaded; correct the plugin and restart the "
-             "host");
+  give_up("has given up; the host must be restarted",
+          "gave up: " + std::to_string(quarantine_.size()) +
+              " copies of its library could not be unloaded; correct the plugin and restart the "
+              "host");
 }
 
 /// Nothing comes any more until the host is restarted.
-void PluginRunner::strand(const std::string& words, const std::string& detail) {
+void PluginRunner::give_up(const std::string& words, const std::string& detail) {
   retry_at_.reset();
   serving_.with_lock([](const Serving& serving) { return serving.inbox; })->give_up(words);
   spdlog::error("{}: {} ({})", options_.name, detail, spec_->file->path().string());
@@ -330,7 +347,7 @@ void PluginRunner::stop_active() {
     active_->request_stop(stop_deadline());
     while (!active_->has_ended()) progress_.wait(std::nullopt);
     keep(std::move(active_));
-    life_.with_lock([](Life& life) { life.started.reset(); });
+    shown_.with_lock([](Shown& shown) { shown.started.reset(); });
   }
   for (reap(); is_somebody_stuck(); reap()) progress_.wait(std::nullopt);
 }

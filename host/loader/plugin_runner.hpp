@@ -1,11 +1,12 @@
 #pragma once
-// Runs one broadcaster: a generation on a thread of its own [plugin], the next one after a back-off
+// Runs one broadcaster: one life of it (a generation, for operators), the next one after a back-off
 // when it failed, or beside it when it is replaced. Owns its topics in the hub and answers for them
 // whether the plugin lives or not. Shared with its threads, so that a callback that never returns
 // keeps what it uses alive (quarantine).
 //
-// A supervisor thread makes the generations, tells and buries them, and waits out the back-off:
-// only it changes which one is active. What it is asked to change it does one after the other.
+// A supervisor thread makes the lives, tells them what to do and takes them down, and waits out the
+// back-off: only it changes which one is active. What it is asked to change it does one after the
+// other.
 //
 // A callback that never returns holds up a replacement for `Times::pause` and nobody else: the
 // other broadcasters have their own supervisors, and at shutdown the host waits until its deadline
@@ -24,26 +25,28 @@
 #include <thread>
 #include <vector>
 
+#include <broadcast/backoff.hpp>
+
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/owner_thread.hpp"
 #include "host/base/wake.hpp"
-#include "host/hub/broadcaster_control.hpp"
-#include "host/hub/cache_control.hpp"
-#include "host/hub/client_control.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_owner.hpp"
-#include "host/loader/backoff.hpp"
-#include "host/loader/generation.hpp"
+#include "host/loader/life.hpp"
 #include "host/loader/plugin_inbox.hpp"
 #include "host/loader/plugin_library.hpp"
 #include "host/loader/plugin_metrics.hpp"
 #include "host/loader/plugin_states.hpp"
+#include "host/seams/broadcaster_control.hpp"
+#include "host/seams/cache_control.hpp"
+#include "host/seams/client_control.hpp"
 
 namespace broadcast {
 
 class PluginRunner final : public TopicOwner, public std::enable_shared_from_this<PluginRunner> {
  public:
-  /// What a generation may take when another replaces it.
+  /// What a life may take when another replaces it.
   struct Times {
     std::chrono::nanoseconds prepare = std::chrono::seconds(30);  ///< dlopen, create, CONFIG
     std::chrono::nanoseconds pause = std::chrono::seconds(5);     ///< to come back from a callback
@@ -52,7 +55,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   };
   struct Options {
     std::string name;           ///< the broadcaster's in YAML
-    std::string config = "{}";  ///< of the first generation, as PluginSpec has them
+    std::string config = "{}";  ///< of the first life, as PluginSpec has them
     std::vector<std::string> permissions;
     std::string host_version;
     CopyPlace copies;
@@ -69,7 +72,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     PluginStates* states = nullptr;
     TrialProgram trial = {};        ///< tries what is to be loaded
     CrashMarker* marker = nullptr;  ///< null: nobody remembers what it ended in
-    /// [any] What of it runs next, as Generation::Parts have it.
+    /// [any] What of it runs next, as Life::Parts have it.
     std::function<void(std::string_view)> before = nullptr;
   };
 
@@ -97,9 +100,9 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// [main] Instead of start(): loads it, creates an instance, configures it or not, and destroys
   /// it, however long that takes. Why that fails, or empty. REQUIRES: it has a file.
   [[nodiscard]] std::string rehearse(Rehearsal rehearsal);
-  /// [main] Another library, config or permissions from now on: beside the generation that runs, if
+  /// [main] Another library, config or permissions from now on: beside the life that runs, if
   /// neither is `exclusive`; nothing: switched off. `done` is called once, on any thread, when the
-  /// old generation is gone; with a refusal, what was before goes on.
+  /// old life is gone; with a refusal, what was before goes on.
   void post_change(std::optional<PluginSpec> spec, std::function<void(Changed)> done);
   /// [main] Asks it to stop by `deadline`; messages are answered kUnavailable from now on.
   void request_stop(MonoTime deadline);
@@ -115,7 +118,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   /// Libraries that are still mapped, or whose callback has not returned.
   [[nodiscard]] std::size_t libraries_left() const { return libraries_left_.load(); }
   [[nodiscard]] const Counters& counters() const { return counters_; }
-  /// Of the generation that is meant to run; null: switched off.
+  /// Of the life that is meant to run; null: switched off.
   [[nodiscard]] std::shared_ptr<const PluginFile> file() const;
   [[nodiscard]] BroadcasterView view() const;
 
@@ -124,7 +127,8 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   void post_demand(std::string_view topic, std::int64_t subscribers) override;
 
  private:
-  using State = Generation::State;
+  friend class Replacement;  // the steps of a change, on the supervisor's thread
+  using State = Life::State;
   /// Each may hold threads, timers and memory that nobody can take back.
   static constexpr std::size_t kMaxLibrariesLeft = 8;
   struct Change {
@@ -135,41 +139,38 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   PluginRunner(std::shared_ptr<const PluginFile> file, Options options,
                const Surroundings& surroundings);
   [[nodiscard]] std::optional<std::string> try_claim(const PluginFile& file);
+  void offer_to(const std::shared_ptr<PluginInbox>& inbox);
   void serve_by(const std::shared_ptr<PluginInbox>& inbox);
   [[nodiscard]] bool take_over(const std::shared_ptr<PluginInbox>& inbox);
   [[nodiscard]] bool try_withdraw(const std::shared_ptr<PluginInbox>& inbox);
   // The supervisor's.
   void supervise();
-  [[nodiscard]] std::unique_ptr<Generation> make_generation(PluginSpec spec,
-                                                            Generation::Start start);
-  Generation& adopt(std::unique_ptr<Generation> generation);
-  void begin_active();
+  [[nodiscard]] std::unique_ptr<Life> new_life(PluginSpec spec, Life::Start start);
+  Life& adopt(std::unique_ptr<Life> life);
+  Life& make_active();
   void on_active_started();
   void on_active_failed();
-  void bury_active();
+  void on_active_ended();
   [[nodiscard]] bool tend_active();
   [[nodiscard]] bool try_restart();
-  void strand(const std::string& words, const std::string& detail);
+  void give_up(const std::string& words, const std::string& detail);
   void report_down(std::string_view detail);
   void tell_first_start(std::string refusal);
   void stop_active();
   [[nodiscard]] MonoTime stop_deadline() const;
-  template <class Predicate>
-  [[nodiscard]] bool wait_until(MonoTime until, Predicate is_done);
+  [[nodiscard]] bool wait_until(MonoTime until, const std::function<bool()>& is_done);
 
   [[nodiscard]] std::optional<Change> take_change();
-  [[nodiscard]] Changed obey(std::optional<PluginSpec> spec);
-  [[nodiscard]] std::string replace_beside(PluginSpec spec);
-  void take_topics_back(const PluginFile& successor);
-  [[nodiscard]] std::string start_over(PluginSpec spec);
-  [[nodiscard]] std::string switch_off();
-  [[nodiscard]] std::string await_start(const Generation& generation);
-  void await_trial(const Generation& generation);
-  void await_trial_beside(const Generation& generation);
+  [[nodiscard]] Changed apply_change(std::optional<PluginSpec> spec);
+  void switch_off();
+  [[nodiscard]] std::string await_start(const Life& life);
+  void await_trial(const Life& life);
+  void await_trial_beside(const Life& life);
   [[nodiscard]] bool is_active_running() const;
-  [[nodiscard]] std::string why_not_started(const Generation& generation, std::string late) const;
-  void retire(std::unique_ptr<Generation> generation);
-  void keep(std::unique_ptr<Generation> generation);
+  [[nodiscard]] std::string why_not_started(const Life& life, std::string late) const;
+  void retire(std::unique_ptr<Life> life);
+  void leave_alone(std::unique_ptr<Life> life);
+  void keep(std::unique_ptr<Life> life);
   void reap();
   [[nodiscard]] bool is_somebody_stuck() const;
   void list_quarantine();
@@ -179,13 +180,14 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   const Surroundings surroundings_;
   // Shared.
   struct Serving {
-    std::shared_ptr<PluginInbox> inbox;      // of the generation that serves; never null
+    std::shared_ptr<PluginInbox> inbox;      // of the life that serves; never null
     std::shared_ptr<PluginInbox> successor;  // of the one that may take over
   };
   Guarded<Serving> serving_;
   Counters counters_;
   PluginMetrics metrics_;
-  struct Life {
+  // What operators see of it.
+  struct Shown {
     std::shared_ptr<const PluginFile> file;  // null: switched off
     std::uint64_t generation = 0;
     std::optional<MonoTime> started;  // nothing: not running
@@ -193,7 +195,7 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
     std::string last_error_at;
     std::vector<BroadcasterView::Quarantined> quarantined;
   };
-  Guarded<Life> life_;
+  Guarded<Shown> shown_;
   std::atomic<std::size_t> libraries_left_{0};
   std::atomic<bool> is_stopping_{false};
   std::atomic<bool> has_ended_{true};
@@ -201,24 +203,24 @@ class PluginRunner final : public TopicOwner, public std::enable_shared_from_thi
   Guarded<MonoTime> stop_deadline_;
   // Nothing until it is known, "" if it went well.
   Guarded<std::optional<std::string>> first_start_;
-  Wake progress_;  // of generations and changes, for the supervisor
+  Wake progress_;  // of lives and changes, for the supervisor
   Wake news_;      // of has_ended_ and first_start_, for [main]
   // [main]
+  OwnerThread main_;
   std::thread supervisor_;
   // The supervisor's; [main] before start().
   std::optional<PluginSpec> spec_;  // what is meant to run; nothing: switched off
-  std::unique_ptr<Generation> active_;
+  std::unique_ptr<Life> active_;
   bool has_started_ = false;  // active_ has, and what follows from it was done
   bool has_failed_ = false;   // the same
   std::uint64_t last_number_ = 0;
-  std::chrono::nanoseconds pause_{};  // of the change under way
   Backoff backoff_;
   std::optional<MonoTime> retry_at_;  // while nothing is active; nothing: never again
-  std::string failure_shown_;         // the status of this generation; empty while it is well
+  std::string failure_shown_;         // the status of this life; empty while it is well
   std::string failure_logged_;        // the last one; empty once a start went well
   struct Left {
-    std::unique_ptr<Generation> generation;
-    bool is_buried = false;  // its thread has ended; its library is mapped for good
+    std::unique_ptr<Life> life;
+    bool stays_mapped = false;  // its library, for good: nothing of it runs any more
     std::string since;
   };
   std::vector<Left> quarantine_;

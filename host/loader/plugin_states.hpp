@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "host/base/guarded.hpp"
-#include "host/hub/plugin_state_store.hpp"
+#include "host/seams/plugin_state_store.hpp"
 
 namespace broadcast {
 

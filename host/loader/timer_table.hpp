@@ -9,13 +9,15 @@
 #include <unordered_map>
 #include <utility>
 
+#include <broadcast/host_rules.hpp>
+
 #include "host/base/clock.hpp"
 
 namespace broadcast {
 
 class TimerTable {
  public:
-  static constexpr std::size_t kMaxTimers = 4096;
+  static constexpr std::size_t kMaxTimers = kMaxArmedTimers;
 
   /// Arms timer `id`, or re-arms it; a period of zero fires once. False: kMaxTimers are armed.
   [[nodiscard]] bool try_arm(std::uint64_t id, std::chrono::nanoseconds delay,

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "host/base/assert.hpp"
 #include "host/base/log.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/broadcasters.hpp"
@@ -90,6 +91,7 @@ std::string take_input() {
 
 std::string try_library(const TrialProgram& program, const TrialSubject& subject,
                         const std::function<bool()>& is_called_off) {
+  BROADCAST_ASSERT(program.is_there(), "a library is tried where there is no program to do it");
   const Descriptor input = private_copy(
       "try:" + subject.name, written(subject).append(subject.file.bytes()), subject.copies);
   const ChildEnd end = run_child(program.arguments, {.program = program.program,

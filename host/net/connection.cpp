@@ -185,6 +185,10 @@ bool Connection::make_room(MonoTime now) {
   return !is_over();
 }
 
+MessagePtr Connection::closing_message(const CloseReason& reason) const {
+  return Message::frame_of(Opcode::kClose, close_payload(reason.code, reason.text));
+}
+
 Connection::Waiting& Connection::waiting(MonoTime now) {
   if (!waiting_) {
     waiting_ = std::make_unique<Waiting>(Waiting{.progress = now});

@@ -14,11 +14,11 @@
 #include "host/base/clock.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/hub/client.hpp"
-#include "host/hub/client_census.hpp"
 #include "host/hub/outbox.hpp"
 #include "host/net/admission.hpp"
-#include "host/net/deflate_offer.hpp"
-#include "host/net/frame_reader.hpp"
+#include "host/seams/client_census.hpp"
+#include "host/wire/deflate_offer.hpp"
+#include "host/wire/frame_reader.hpp"
 
 namespace broadcast {
 
@@ -47,6 +47,8 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] Outbox& outbox() { return outbox_; }
+  /// A close frame.
+  [[nodiscard]] MessagePtr closing_message(const CloseReason& reason) const override;
 
   // What a Flusher writes it with.
 

@@ -14,9 +14,9 @@
 #include <boost/intrusive/list.hpp>
 #include <poll.h>
 
-#include "host/net/http_rules.hpp"
 #include "host/net/shard.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/wire/http_rules.hpp"
+#include "host/wire/upgrade.hpp"
 
 namespace broadcast {
 

@@ -15,7 +15,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/net/admission.hpp"
-#include "host/net/origin.hpp"
+#include "host/wire/origin.hpp"
 
 namespace broadcast {
 

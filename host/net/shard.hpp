@@ -20,7 +20,6 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/owner_thread.hpp"
-#include "host/hub/heartbeat.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
 #include "host/net/client_memory.hpp"
@@ -29,6 +28,7 @@
 #include "host/net/flusher.hpp"
 #include "host/net/listener.hpp"
 #include "host/net/socket_set.hpp"
+#include "host/seams/heartbeat.hpp"
 
 namespace broadcast {
 

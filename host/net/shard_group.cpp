@@ -10,7 +10,7 @@
 #include "host/base/guarded.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/close_reason.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/wire/upgrade.hpp"
 
 namespace broadcast {
 

@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "host/base/guarded.hpp"
-#include "host/hub/client_census.hpp"
-#include "host/hub/client_control.hpp"
 #include "host/net/admission.hpp"
 #include "host/net/client_memory.hpp"
 #include "host/net/door_log.hpp"
 #include "host/net/shard.hpp"
+#include "host/seams/client_census.hpp"
+#include "host/seams/client_control.hpp"
 
 namespace broadcast {
 

@@ -15,10 +15,6 @@ namespace broadcast {
 
 namespace {
 
-using std::chrono::milliseconds;
-
-constexpr milliseconds kFirstBackOff{100};
-constexpr milliseconds kLongestBackOff{10'000};
 /// Idle, it looks so often whether the file is still there.
 constexpr std::chrono::seconds kLookEvery{1};
 constexpr std::size_t kMostStreams = 1'024;
@@ -233,7 +229,7 @@ bool SqliteStore::commit(Turn& turn) {
     spdlog::info("state: {} can be written again; failed tries: {}", options_.path, failures_);
   }
   failures_ = 0;
-  back_off_ = {};
+  backoff_.reset();
   if (!messages.empty()) listener_->on_committed(messages);
   settle(turn.last_ticket, CommitOutcome::kCommitted);
   checkpoint();
@@ -305,8 +301,7 @@ void SqliteStore::back_off() {
   ++failures_;
   counters_.add(Counter::kStoreFailed);
   is_failing_ = true;
-  back_off_ = std::clamp(back_off_ * 2, kFirstBackOff, kLongestBackOff);
-  retry_at_ = mono_now() + back_off_;
+  retry_at_ = mono_now() + backoff_.next();
 }
 
 bool SqliteStore::recover() {

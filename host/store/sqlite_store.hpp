@@ -17,12 +17,14 @@
 #include <utility>
 #include <vector>
 
+#include <broadcast/backoff.hpp>
+
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
 #include "host/base/wake.hpp"
-#include "host/hub/plugin_state_store.hpp"
 #include "host/hub/state_store.hpp"
+#include "host/seams/plugin_state_store.hpp"
 #include "host/store/state_file.hpp"
 #include "host/store/synchronous.hpp"
 
@@ -124,7 +126,7 @@ class SqliteStore final : public StateStore, public PluginStateStore {
   StateFile file_;
   CommitListener* listener_ = nullptr;
   MonoTime retry_at_{};
-  std::chrono::milliseconds back_off_{0};
+  Backoff backoff_{{.first = std::chrono::milliseconds(100), .longest = std::chrono::seconds(10)}};
   std::uint64_t failures_ = 0;  // since it was last well
   bool is_failing_ = false;     // as in Shared
   std::string broken_;          // why the file has to be written anew; empty: it need not

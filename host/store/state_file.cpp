@@ -5,9 +5,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <broadcast/topic_matcher.hpp>
+
 #include "host/base/clock.hpp"
 #include "host/base/utf8.hpp"
-#include "host/hub/topic_pattern.hpp"
 #include "host/store/state_format.hpp"
 #include "host/store/state_rewrite.hpp"
 #include "host/store/state_statements.hpp"

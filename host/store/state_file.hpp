@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
-#include "host/hub/plugin_state_store.hpp"
 #include "host/hub/state_store.hpp"
+#include "host/seams/plugin_state_store.hpp"
 #include "host/store/commit_counter.hpp"
 #include "host/store/file_lock.hpp"
 #include "host/store/sqlite.hpp"

@@ -15,11 +15,11 @@
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <sys/socket.h>
 
+#include "plugins/io/duration_text.hpp"
+
 namespace broadcast {
 
 namespace {
-
-constexpr std::chrono::seconds kLongestBackOff{30};
 
 /// Seconds to connect; milliseconds until an unanswered packet, or a statement, is given up. The
 /// latter is no part of the URL, because poolers refuse such. Keepalives find out whether a server
@@ -33,8 +33,8 @@ constexpr const char* kDateStyle = "SET datestyle = ISO";  // a role may have an
 /// How often a wait for the server looks whether it is over.
 constexpr std::chrono::milliseconds kGlance{100};
 
-std::string in_words(std::chrono::seconds patience) {
-  return "no answer for " + std::to_string(patience.count()) + " s";
+std::string no_answer(std::chrono::seconds patience) {
+  return "no answer for " + in_seconds(patience);
 }
 
 /// libpq ends its messages with a newline.
@@ -181,6 +181,8 @@ DatabaseUrl postgresql_url(const std::string& url) {
 
 }  // namespace
 
+/// Not by Boost.URL: libpq reads these URLs in the end and alone knows what it takes; here only
+/// SQLAlchemy's spellings become those of libpq and SQLite.
 DatabaseUrl DatabaseUrl::parse(const std::string& url) {
   const std::size_t colon = std::min(url.find(':'), url.size());
   const std::string scheme = url.substr(0, colon);
@@ -198,9 +200,9 @@ DatabaseUrl DatabaseUrl::parse(const std::string& url) {
       (has_authority && is_name(scheme) ? "; " + scheme + ":// is another" : ""));
 }
 
-Database::Database(DatabaseUrl url, Post post)
+Database::Database(DatabaseUrl url, Handover::Post post)
     : url_(std::move(url)),
-      post_(std::move(post)),
+      answers_(std::move(post)),
       thread_([this] { work(); }),
       watch_([this] { watch(); }) {}
 
@@ -213,6 +215,7 @@ Database::~Database() {
   news_.notify_all();
   thread_.join();
   watch_.join();
+  answers_.stop();
 }
 
 bool Database::try_run(Query query, Failed failed) {
@@ -236,7 +239,16 @@ void Database::work() {
     lock.lock();
     asked_at_.reset();
     news_.notify_all();
-    if (!over_) static_cast<void>(post_(std::move(answer)));
+    hand_over(lock, std::move(answer));
+  }
+}
+
+/// An answer that a full inbox has no room for is late, not lost.
+void Database::hand_over(std::unique_lock<std::mutex>& lock, std::function<void()> answer) {
+  bool is_done = over_ || answers_.put(std::move(answer));
+  while (!is_done) {
+    news_.wait_for(lock, Handover::kFullInbox, [this] { return over_; });
+    is_done = over_ || answers_.try_post();
   }
 }
 
@@ -270,15 +282,14 @@ std::function<void()> Database::answer_of(const Order& order) {
       connect();
     }
     auto answer = order.query(*session_);
-    back_off_ = std::chrono::seconds(0);
+    backoff_.reset();
     return answer;
   } catch (const std::exception& error) {
     const std::lock_guard lock(mutex_);
-    last_error_ = broken_off_ ? in_words(kLongestQuery) : error.what();
+    last_error_ = broken_off_ ? no_answer(kLongestQuery) : error.what();
   }
   if (now >= next_try_) {
-    back_off_ = std::clamp(back_off_ * 2, std::chrono::seconds(1), kLongestBackOff);
-    next_try_ = std::chrono::steady_clock::now() + back_off_;
+    next_try_ = std::chrono::steady_clock::now() + backoff_.next();
   }
   disconnect();
   return [failed = order.failed, why = last_error_] { failed(why); };
@@ -299,7 +310,7 @@ void Database::try_server() {
                   .revents = 0};
     while (::poll(&socket, 1, static_cast<int>(kGlance.count())) == 0) {
       if (is_over() || std::chrono::steady_clock::now() > until) {
-        throw std::runtime_error(in_words(kConnectPatience));
+        throw std::runtime_error(no_answer(kConnectPatience));
       }
     }
     wants = PQconnectPoll(probe.get());

@@ -15,6 +15,10 @@
 
 #include <soci/soci.h>
 
+#include <broadcast/backoff.hpp>
+
+#include "plugins/io/handover.hpp"
+
 namespace broadcast {
 
 /// Where a database is: `sqlite:<file>`, `postgresql://user:password@host:port/name`, or one of
@@ -33,8 +37,6 @@ struct DatabaseUrl {
 
 class Database {
  public:
-  /// Runs it on the broadcaster's thread; false when that is over.
-  using Post = std::function<bool(std::function<void()>)>;
   /// [database] What it returns runs on the broadcaster's thread.
   using Query = std::function<std::function<void()>(soci::session&)>;
   /// [plugin] With the reason, for the log: it may name hosts and files.
@@ -43,8 +45,8 @@ class Database {
   /// machine have gone after it acknowledged the question.
   static constexpr std::chrono::seconds kLongestQuery{10};
 
-  Database(DatabaseUrl url, Post post);
-  /// Breaks off what runs.
+  Database(DatabaseUrl url, Handover::Post post);
+  /// Breaks off what runs. Nothing is answered afterwards.
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -59,6 +61,7 @@ class Database {
     Failed failed;
   };
   void work();
+  void hand_over(std::unique_lock<std::mutex>& lock, std::function<void()> answer);
   void watch();
   [[nodiscard]] std::function<void()> answer_of(const Order& order);
   void connect();
@@ -69,7 +72,7 @@ class Database {
   void interrupt();
 
   const DatabaseUrl url_;
-  const Post post_;
+  Handover answers_;
 
   std::mutex mutex_;  // guards what follows, up to next_try_
   std::condition_variable news_;
@@ -80,7 +83,7 @@ class Database {
   std::unique_ptr<soci::session> session_;  // used by the thread, interrupted by others
 
   std::chrono::steady_clock::time_point next_try_{};  // the thread's own, as the next ones
-  std::chrono::seconds back_off_{0};
+  Backoff backoff_{{.first = std::chrono::seconds(1), .longest = std::chrono::seconds(30)}};
   std::string last_error_;
   std::thread thread_;
   std::thread watch_;

@@ -16,8 +16,8 @@
 
 #include "plugins/database/column.hpp"
 #include "plugins/database/database.hpp"
-#include "plugins/database/fault_log.hpp"
 #include "plugins/database/holidays.hpp"
+#include "plugins/io/fault_log.hpp"
 #include "plugins/market_gate/gate.hpp"
 
 namespace broadcast {

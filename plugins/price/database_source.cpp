@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "plugins/database/column.hpp"
+#include "plugins/io/duration_text.hpp"
 
 namespace broadcast {
 
@@ -308,9 +309,8 @@ void DatabaseSource::ask_next() {
   if (!is_taken) return ask_again_within(kRetry);
   next_tickers_.clear();
   next_indices_.clear();
-  deadline_ = calls().after(kPatience, [this, turn] {
-    on_failure(turn, "no answer for " + std::to_string(kPatience.count()) + " s");
-  });
+  deadline_ = calls().after(
+      kPatience, [this, turn] { on_failure(turn, "no answer for " + in_seconds(kPatience)); });
 }
 
 void DatabaseSource::on_answer(std::uint64_t turn, const Rows& rows) {

@@ -18,7 +18,7 @@
 
 #include <broadcast/broadcaster.hpp>
 
-#include "plugins/database/fault_log.hpp"
+#include "plugins/io/fault_log.hpp"
 #include "plugins/price/failover.hpp"
 #include "plugins/price/refusal.hpp"
 #include "plugins/price/source.hpp"

@@ -14,7 +14,7 @@
 
 #include "plugins/database/column.hpp"
 #include "plugins/database/database.hpp"
-#include "plugins/database/fault_log.hpp"
+#include "plugins/io/fault_log.hpp"
 #include "plugins/vcp_signal/signal_rows.hpp"
 
 namespace broadcast {

@@ -1,5 +1,5 @@
-"""What abi.h of today declares is what ABI 1.0 declared, or follows it: layout.h sees a member that moved, this sees
-another type, another signature, another value.
+"""What abi.h of today declares, by the headers that it includes, is what ABI 1.0 declared, or follows it: layout.h sees
+a member that moved, this sees another type, another signature, another value.
 
 Usage: frozen_test.py KEPT_ABI_H TODAYS_ABI_H [unittest's options]
 """
@@ -9,7 +9,22 @@ import re
 import sys
 import unittest
 
-KEPT, TODAY = (pathlib.Path(argument).read_text(encoding="utf-8") for argument in sys.argv[1:3])
+
+def whole(header):
+    """Its text, with the headers of ours that it includes in their places, each once."""
+    seen = set()
+
+    def read(path):
+        if path in seen:
+            return ""
+        seen.add(path)
+        return re.sub(r"^#include <broadcast/(.+)>$", lambda include: read(header.parent / include[1]),
+                      path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+    return read(header)
+
+
+KEPT, TODAY = (whole(pathlib.Path(argument)) for argument in sys.argv[1:3])
 
 
 def plain(header):

@@ -16,7 +16,7 @@
 
 #include <broadcast/units.hpp>
 
-#include "host/net/upgrade.hpp"
+#include "host/wire/upgrade.hpp"
 #include "tests/dialogues/dialogue.hpp"
 #include "tests/unit/hub/hub_play.hpp"
 

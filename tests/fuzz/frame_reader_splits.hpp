@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "tests/unit/net/frame_play.hpp"
+#include "tests/unit/wire/frame_play.hpp"
 
 namespace broadcast {
 

@@ -5,8 +5,8 @@
 
 #include "host/hub/json_text.hpp"
 #include "host/hub/protocol.hpp"
-#include "host/hub/topic_pattern.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/hub/topic_name.hpp"
+#include "host/wire/upgrade.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace broadcast {
@@ -41,26 +41,30 @@ void check_error(const ErrorReply& error) {
 }
 
 /// As a session does with every topic that it is asked for.
-bool is_accepted(std::string_view topic) {
-  const std::optional<ErrorReply> error = check_topic_name(topic, kLimits);
-  const std::string_view prefix = prefix_of_pattern(topic, kLimits.topic_name_bytes);
-  require_equal(!error, is_topic_name(topic, kLimits.topic_name_bytes) || !prefix.empty(),
-                "what is accepted is a topic or a pattern");
-  require(prefix.empty() || std::string(prefix) + '*' == topic, "a pattern is its prefix and *");
-  if (error) check_error(*error);
-  return !error;
+bool is_accepted(const AskedTopic& topic) {
+  const auto* const pattern = std::get_if<Pattern>(&topic);
+  const auto* const neither = std::get_if<NotATopic>(&topic);
+  const std::string_view name = pattern != nullptr ? pattern->prefix() : text_of(topic);
+  require(neither != nullptr || is_topic_name(name, kLimits.topic_name_bytes),
+          "what is accepted is a topic or a pattern");
+  require(pattern == nullptr || std::string(name) + '*' == text_of(topic),
+          "a pattern is its prefix and *");
+  if (neither != nullptr) check_error(not_a_topic(*neither, kLimits));
+  return neither == nullptr;
 }
 
 void check_replies(const Command& command) {
   std::vector<SubscribedText> taken;
   std::vector<ErrorReply> refused;
-  for (const std::string& topic : command.topics) {
-    if (auto error = check_topic_name(topic, kLimits)) {
-      refused.push_back(*std::move(error));
+  std::vector<std::string> names;
+  for (const AskedTopic& topic : command.topics) {
+    names.push_back(text_of(topic));
+    if (const auto* const neither = std::get_if<NotATopic>(&topic)) {
+      refused.push_back(not_a_topic(*neither, kLimits));
     } else {
-      taken.push_back({.name = topic,
-                       .is_pattern = topic.ends_with('*'),
-                       .topics = {{.topic = topic, .epoch = "e", .seq = UINT64_MAX}}});
+      taken.push_back({.name = text_of(topic),
+                       .is_pattern = std::holds_alternative<Pattern>(topic),
+                       .topics = {{.topic = text_of(topic), .epoch = "e", .seq = UINT64_MAX}}});
     }
   }
   const json id = id_of(command.id);
@@ -73,7 +77,7 @@ void check_replies(const Command& command) {
     require_equal(told.value("topic", ""), one.name, "`topic` names it");
   }
   const json gone = reply_of(write_unsubscribed(command.topics, command.id), "unsubscribed");
-  require_equal(gone.at("topics"), command.topics, "`unsubscribed` has the client's topics");
+  require_equal(gone.at("topics"), names, "`unsubscribed` has the client's topics");
   const json pong = reply_of(write_pong(command.id), "pong");
   require_equal(pong.value("id", json()), id, "`pong` has the client's id");
 }
@@ -83,7 +87,7 @@ void check_command(const Command& command) {
       command.kind == Command::Kind::kSubscribe || command.kind == Command::Kind::kUnsubscribe;
   require_equal(has_topics, !command.topics.empty(), "(un)subscribe has topics, others have none");
   require(command.topics.size() <= kLimits.topics_per_request, "topics are limited");
-  for (const std::string& topic : command.topics) {
+  for (const AskedTopic& topic : command.topics) {
     require(is_accepted(topic) || command.many, "a topic alone is checked while it is parsed");
   }
   require(command.many || command.topics.size() <= 1, "without `topics` there is one at most");
@@ -115,7 +119,7 @@ void check_query(std::string_view target) {
   std::string again = "/ws?x=1";
   for (const std::string& topic : topics) {
     require(!topic.empty() && topic.find(',') == std::string::npos, "topics are split at commas");
-    static_cast<void>(is_accepted(topic));
+    static_cast<void>(is_accepted(parse_topic(topic, kLimits.topic_name_bytes)));
     again += "&subscribe=" + escaped(topic);
   }
   require(subscribe_topics_of(again) == topics, "escaped topics are the same topics");

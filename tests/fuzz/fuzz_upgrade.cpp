@@ -10,9 +10,9 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http.hpp>
 
-#include "host/net/http_rules.hpp"
-#include "host/net/origin.hpp"
-#include "host/net/upgrade.hpp"
+#include "host/wire/http_rules.hpp"
+#include "host/wire/origin.hpp"
+#include "host/wire/upgrade.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 namespace broadcast {

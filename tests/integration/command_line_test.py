@@ -245,6 +245,7 @@ class StartCheckTest(unittest.TestCase):
     def test_what_a_broadcaster_says_to_its_config(self):
         for config, says in (({"sources": [{"type": "database", "url": "sqlite://"}]}, "in memory"),
                              ({"sources": [{"type": "kiwoom_ws"}]}, "kiwoom_ws: app_key: is empty"),
+                             ({"sources": [{"type": "sim", "app_key": "x"}]}, "sim: app_key: sim has no such key, only kiwoom_rest, kiwoom_ws"),
                              ({"holidays": ["2026-02-30"]}, "there is no day")):
             ended = run_host({"broadcasters": {"price": {"config": config}}}, "--check")
             self.assertEqual(ended.returncode, 1, ended.stdout)

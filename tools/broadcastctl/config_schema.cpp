@@ -11,7 +11,6 @@
 #include "host/app/config.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
-#include "tools/broadcastctl/reference_yaml.hpp"
 
 namespace broadcast {
 
@@ -20,48 +19,6 @@ namespace {
 using nlohmann::json;
 
 std::optional<std::string> no_variable(const std::string&) { return std::nullopt; }
-
-/// What config/reference.yaml says about one key.
-struct Documented {
-  std::string comment;
-  json value;
-};
-
-class Reference {
- public:
-  explicit Reference(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::size_t end = std::min(text.find('\n', at), text.size());
-      lines_.push_back(text.substr(at, end - at));
-      at = end + 1;
-    }
-    YamlFindings findings;
-    collect(read_yaml(text, no_variable, findings), "");
-  }
-  [[nodiscard]] const Documented* find(const std::string& path) const {
-    const auto found = keys_.find(path);
-    return found == keys_.end() ? nullptr : &found->second;
-  }
-
- private:
-  void collect(const YamlNode& map, const std::string& path) {
-    for (const YamlNode& child : map.children) {
-      const bool is_name = path == "broadcasters";
-      const std::string below = key_path(path, is_name ? "*" : child.key);
-      // Of several broadcasters the first one is documented; its library is its own.
-      if (!is_name) keys_.try_emplace(below, Documented{comment(child), to_json(child, "").value});
-      if (child.kind == YamlNode::Kind::kMap && child.key != "config") collect(child, below);
-    }
-  }
-  [[nodiscard]] std::string comment(const YamlNode& node) const {
-    const std::string_view line = lines_.at(static_cast<std::size_t>(node.at.line) - 1);
-    const std::size_t hash = line.find(" # ");
-    return hash == std::string_view::npos ? "" : std::string(line.substr(hash + 3));
-  }
-
-  std::vector<std::string_view> lines_;
-  std::map<std::string, Documented> keys_;
-};
 
 bool is_map(const json& schema) {
   return schema.contains("type") && schema["type"].is_array() && schema["type"][0] == "object";
@@ -139,29 +96,26 @@ json for_editors(json schema) {
   return outer;
 }
 
+json schema_of(const DescribedKey& key) {
+  json schema = key.schema;
+  add_text(schema, key.text);
+  if (!is_map(schema) && !is_list(schema)) {
+    const std::string text = schema.value("description", "");
+    schema.erase("description");
+    const bool takes_any_text = !schema.contains("enum") && !schema.contains("pattern");
+    if (!takes_any_text) schema = or_variable(std::move(schema));
+    if (!text.empty()) schema["description"] = text;
+  }
+  if (!key.default_value.is_null()) schema["default"] = key.default_value;
+  return schema;
+}
+
 /// Of the host's own keys; maps allow no others.
 json host_schema() {
   YamlFindings findings(YamlFindings::Mode::kDescribe);
   static_cast<void>(read_config(YamlNode{}, no_variable, findings));
-  const Reference reference(kReferenceYaml);
   json root = {{"type", {"object", "null"}}, {"additionalProperties", false}};
-  for (const auto& [path, described] : findings.described()) {
-    json schema = described;
-    const Documented* const documented = reference.find(path);
-    if (documented != nullptr) add_text(schema, documented->comment);
-    const bool is_single = !is_map(schema) && !is_list(schema);
-    std::string text = schema.value("description", "");
-    if (is_single) {
-      schema.erase("description");
-      const bool takes_any_text = !schema.contains("enum") && !schema.contains("pattern");
-      if (!takes_any_text) schema = or_variable(std::move(schema));
-      if (!text.empty()) schema["description"] = std::move(text);
-    }
-    const bool has_default =
-        documented != nullptr && !is_map(schema) && path != "broadcasters.*.library";
-    if (has_default) schema["default"] = documented->value;
-    place_of(root, path) = std::move(schema);
-  }
+  for (const auto& [path, key] : findings.described()) place_of(root, path) = schema_of(key);
   return root;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // `config schema`: JSON Schema (draft 2020-12) of the host's YAML, for editors. What each key may
-// be comes from the reader itself, defaults and descriptions from config/reference.yaml, the config
-// of each broadcaster from its manifest: there is no other list of keys. [main]
+// be, its default and what it is for come from the rows in host/app/config.hpp, the config of each
+// broadcaster from its manifest: there is no other list of keys. [main]
 
 #include <map>
 #include <string>

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "host/hub/json_text.hpp"
+#include "host/base/utf8.hpp"
 
 namespace broadcast {
 

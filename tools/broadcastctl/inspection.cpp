@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "host/loader/extensions.hpp"
 #include "tools/broadcastctl/config_table.hpp"
 
 namespace broadcast {

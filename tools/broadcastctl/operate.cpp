@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "host/hub/topic_pattern.hpp"
+#include "host/hub/topic_name.hpp"
 #include "tools/broadcastctl/plugin_bytes.hpp"
 
 namespace broadcast {
@@ -43,7 +43,7 @@ OperationReport operation_report(const AdminAnswer& answer) {
 
 std::string forget_target(const std::string& topic) {
   constexpr std::size_t kMaxNameBytes = 255;
-  if (!is_topic_name(topic, kMaxNameBytes) && prefix_of_pattern(topic, kMaxNameBytes).empty()) {
+  if (std::holds_alternative<NotATopic>(parse_topic(topic, kMaxNameBytes))) {
     throw CannotRun(topic + ": expected a topic such as note:a, or a pattern such as note:*");
   }
   return "/v1/topics/" + topic + "/forget";

@@ -15,6 +15,7 @@
 #include "host/base/guarded.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/abi_text.hpp"
+#include "host/loader/host_services.hpp"
 #include "host/loader/no_services.hpp"
 #include "host/loader/plugin_refused.hpp"
 #include "host/loader/plugin_runner.hpp"

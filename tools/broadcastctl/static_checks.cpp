@@ -155,7 +155,7 @@ class FileCheck {
   }
 
   bool check_schema_itself() {
-    if (raw_.contains("config")) manifest_.config_schema = raw_["config"];
+    manifest_.config_schema = config_schema_of(raw_);
     const auto errors = check_schema(manifest_.config_schema);
     tell_(errors.empty() ? pass("schema", "valid, and so are its defaults")
                          : fail("schema", file_ + ": manifest: config: " + listed_errors(errors) +

@@ -13,7 +13,7 @@
 
 #include "host/app/version.hpp"
 #include "host/base/printable.hpp"
-#include "host/hub/json_text.hpp"
+#include "host/base/utf8.hpp"
 #include "host/loader/broadcasters.hpp"
 #include "host/loader/own_libraries.hpp"
 

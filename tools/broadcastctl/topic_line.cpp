@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "host/base/utf8.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -18,8 +20,6 @@ std::string time_of_day(std::int64_t wall_ns) {
   return fmt::format("{:02}:{:02}:{:02}.{:03}", local.tm_hour, local.tm_min, local.tm_sec,
                      wall_ns / 1'000'000 % 1000);
 }
-
-bool begins_a_character(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }
 
 /// What most terminals give it: Hangul, Han and what lies beyond take two. `lead` is its first byte
 /// in UTF-8, `second` the next: U+1100 and up.
@@ -52,7 +52,7 @@ std::string cut_to_width(std::string_view line, std::size_t columns) {
   std::size_t used = 0;
   std::size_t fits = 0;  // bytes that leave a column for the "…"
   for (std::size_t i = 0; i < line.size(); ++i) {
-    if (!begins_a_character(line[i])) continue;
+    if (continues_a_character(line[i])) continue;
     if (used < columns) fits = i;
     used += columns_of(line[i], i + 1 < line.size() ? line[i + 1] : '\0');
     if (columns != 0 && used > columns) return std::string(line.substr(0, fits)) + "…";

@@ -1,6 +1,5 @@
 #include "plugins/price/kiwoom/kiwoom_session.hpp"
 
-#include <algorithm>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -14,10 +13,6 @@ using std::chrono::nanoseconds;
 using Verdict = KiwoomAnswer::Verdict;
 
 constexpr int kMostRetries = 3;
-constexpr nanoseconds kFirstBackOff = std::chrono::seconds(1);
-constexpr nanoseconds kLongestBackOff = std::chrono::seconds(60);
-constexpr nanoseconds kFirstReplacing = std::chrono::minutes(1);
-constexpr nanoseconds kLongestReplacing = std::chrono::minutes(10);
 
 KiwoomOptions checked(KiwoomOptions options) {
   if (options.app_key.empty()) throw std::invalid_argument("app_key: is empty");
@@ -25,9 +20,18 @@ KiwoomOptions checked(KiwoomOptions options) {
   return options;
 }
 
-KiwoomUrl rest_url_of(const std::string& url) {
+HttpsRequest request_of(const KiwoomRequest& call) {
+  HttpsRequest request{.path = call.path,
+                       .headers = {{"Content-Type", "application/json;charset=UTF-8"}},
+                       .body = call.body};
+  if (!call.api_id.empty()) request.headers.emplace_back("api-id", call.api_id);
+  if (!call.token.empty()) request.headers.emplace_back("Authorization", "Bearer " + call.token);
+  return request;
+}
+
+TlsUrl rest_url_of(const std::string& url) {
   try {
-    return KiwoomUrl::parse(url, "https");
+    return TlsUrl::parse(url, "https");
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(std::string("rest_url: ") + error.what());
   }
@@ -66,7 +70,7 @@ void KiwoomSession::with_token(TokenDone done) {
 }
 
 void KiwoomSession::note_token_taken(TokenUse use) {
-  if (calls_.mono_ns() - issued_ns_ < kFirstReplacing.count()) return;
+  if (calls_.mono_ns() - issued_ns_ < kReplace.first.count()) return;
   replacing_[static_cast<std::size_t>(use)] = {};
 }
 
@@ -75,8 +79,7 @@ bool KiwoomSession::replace_token(TokenUse use, const std::string& token) {
   Replacing& replacing = replacing_[static_cast<std::size_t>(use)];
   const std::int64_t now = calls_.mono_ns();
   if (now < replacing.next_ns) return false;
-  replacing.back_off = std::clamp(replacing.back_off * 2, kFirstReplacing, kLongestReplacing);
-  replacing.next_ns = now + replacing.back_off.count();
+  replacing.next_ns = now + replacing.backoff.next().count();
   token_.reset();
   return true;
 }
@@ -97,11 +100,10 @@ void KiwoomSession::on_token(const KiwoomAnswer& answer) {
     token_ = token_of(answer.json, calls_.wall_ns());
     last_token_ = token_->text;
     issued_ns_ = calls_.mono_ns();
-    issue_back_off_ = {};
+    issue_backoff_.reset();
   } catch (const std::exception& error) {
     token_error_ = std::string("no token: ") + error.what();
-    issue_back_off_ = std::clamp(issue_back_off_ * 2, kFirstBackOff, kLongestBackOff);
-    next_issue_ns_ = calls_.mono_ns() + issue_back_off_.count();
+    next_issue_ns_ = calls_.mono_ns() + issue_backoff_.next().count();
   }
   const bool is_there = has_token();  // the one before, where a renewal failed
   for (const TokenDone& done : std::exchange(waiting_, {})) {
@@ -142,14 +144,14 @@ void KiwoomSession::pump() {
 void KiwoomSession::send(Call call) {
   if (call.needs_token) call.request.token = token_->text;
   current_ = std::move(call);
-  io_.post_io([this, request = current_->request] {
-    https_.post(request, [this](KiwoomResponse response) {
+  io_.post_io([this, request = request_of(current_->request)] {
+    https_.post(request, [this](HttpsResponse response) {
       io_.post_plugin([this, answered = std::move(response)] { on_response(answered); });
     });
   });
 }
 
-void KiwoomSession::on_response(const KiwoomResponse& response) {
+void KiwoomSession::on_response(const HttpsResponse& response) {
   Call call = *std::exchange(current_, std::nullopt);
   limiter_.note_end(calls_.mono_ns());
   KiwoomAnswer answer{Verdict::kFailed, response.error, {}};
@@ -167,7 +169,7 @@ void KiwoomSession::on_response(const KiwoomResponse& response) {
   pump();
 }
 
-bool KiwoomSession::comes_again(Call& call, const KiwoomResponse& response,
+bool KiwoomSession::comes_again(Call& call, const HttpsResponse& response,
                                 const KiwoomAnswer& answer) {
   if (call.needs_token) {
     if (answer.verdict == Verdict::kOk) note_token_taken(TokenUse::kRest);
@@ -176,7 +178,7 @@ bool KiwoomSession::comes_again(Call& call, const KiwoomResponse& response,
     }
   }
   if (answer.verdict == Verdict::kTooMany) limiter_.pause(calls_.mono_ns());
-  const bool is_worth_it = response.is_worn || answer.verdict == Verdict::kTooMany;
+  const bool is_worth_it = response.was_stale || answer.verdict == Verdict::kTooMany;
   return is_worth_it && ++call.retries <= kMostRetries;
 }
 

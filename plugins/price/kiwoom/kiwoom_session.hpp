@@ -16,9 +16,11 @@
 #include <string>
 #include <vector>
 
+#include <broadcast/backoff.hpp>
+
+#include "plugins/io/https_client.hpp"
+#include "plugins/io/io_thread.hpp"
 #include "plugins/price/kiwoom/kiwoom_answer.hpp"
-#include "plugins/price/kiwoom/kiwoom_https.hpp"
-#include "plugins/price/kiwoom/kiwoom_io.hpp"
 #include "plugins/price/kiwoom/kiwoom_limiter.hpp"
 #include "plugins/price/source.hpp"
 
@@ -37,6 +39,13 @@ struct KiwoomOptions {
   std::chrono::nanoseconds late_patience = std::chrono::seconds(5);
   std::chrono::nanoseconds lost_patience = std::chrono::minutes(3);
   std::chrono::nanoseconds silence_patience = std::chrono::seconds(90);
+};
+
+struct KiwoomRequest {
+  std::string path;
+  std::string api_id;  ///< empty: without
+  std::string token;   ///< empty: without
+  std::string body;
 };
 
 class KiwoomSession {
@@ -73,7 +82,7 @@ class KiwoomSession {
 
   [[nodiscard]] const KiwoomOptions& options() const { return options_; }
   [[nodiscard]] const SourceCalls& calls() const { return calls_; }
-  [[nodiscard]] KiwoomIo& io() { return io_; }
+  [[nodiscard]] IoThread& io() { return io_; }
   /// What must be in no text: keys, and the last token.
   [[nodiscard]] std::vector<std::string> secrets() const;
 
@@ -84,20 +93,22 @@ class KiwoomSession {
     bool needs_token = true;
     int retries = 0;
   };
+  static constexpr Backoff::Times kReplace = {.first = std::chrono::minutes(1),
+                                              .longest = std::chrono::minutes(10)};
   [[nodiscard]] bool has_token() const;
   [[nodiscard]] Call issue();
   void on_token(const KiwoomAnswer& answer);
   void pump();
   void send(Call call);
-  void on_response(const KiwoomResponse& response);
-  [[nodiscard]] bool comes_again(Call& call, const KiwoomResponse& response,
+  void on_response(const HttpsResponse& response);
+  [[nodiscard]] bool comes_again(Call& call, const HttpsResponse& response,
                                  const KiwoomAnswer& answer);
   void fail_next(const std::string& error);
 
   const KiwoomOptions options_;
   const SourceCalls calls_;
-  KiwoomIo io_;
-  KiwoomHttps https_;  // the I/O thread's
+  IoThread io_;
+  HttpsClient https_;  // the I/O thread's
 
   std::optional<KiwoomToken> token_;
   std::string last_token_;          // though it be refused
@@ -105,10 +116,10 @@ class KiwoomSession {
   std::vector<TokenDone> waiting_;  // for a token; not empty: it is being issued
   std::string token_error_;         // of the last issue
   std::int64_t next_issue_ns_ = 0;  // not before, after a failure
-  std::chrono::nanoseconds issue_back_off_{};
+  Backoff issue_backoff_{{.first = std::chrono::seconds(1), .longest = std::chrono::seconds(60)}};
   struct Replacing {
     std::int64_t next_ns = 0;  // not before
-    std::chrono::nanoseconds back_off{};
+    Backoff backoff{kReplace};
   };
   std::array<Replacing, 2> replacing_;  // by use
 

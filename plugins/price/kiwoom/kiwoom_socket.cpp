@@ -5,6 +5,7 @@
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <nlohmann/json.hpp>
 
+#include "plugins/io/duration_text.hpp"
 #include "plugins/price/kiwoom/kiwoom_answer.hpp"
 
 namespace broadcast {
@@ -18,13 +19,9 @@ using boost::system::error_code;
 using nlohmann::json;
 using std::chrono::steady_clock;
 
-std::string in_ms(std::chrono::nanoseconds patience) {
-  return std::to_string(patience / std::chrono::milliseconds(1)) + " ms";
-}
-
 }  // namespace
 
-KiwoomSocket::KiwoomSocket(KiwoomIo& io, Options options, Calls calls)
+KiwoomSocket::KiwoomSocket(IoThread& io, Options options, Calls calls)
     : io_(io),
       options_(std::move(options)),
       calls_(std::move(calls)),
@@ -35,7 +32,7 @@ KiwoomSocket::KiwoomSocket(KiwoomIo& io, Options options, Calls calls)
 void KiwoomSocket::start() {
   connect_tls(
       io_, options_.url, options_.patience.connect,
-      [self = shared_from_this()](std::unique_ptr<KiwoomStream> stream, const std::string& error) {
+      [self = shared_from_this()](std::unique_ptr<TlsStream> stream, const std::string& error) {
         stream ? self->upgrade(std::move(*stream)) : self->end(End::kBroken, error);
       });
 }
@@ -46,7 +43,7 @@ void KiwoomSocket::want(const Wanted& wanted) {
   if (is_ready_ && !is_over_) register_next();
 }
 
-void KiwoomSocket::upgrade(KiwoomStream stream) {
+void KiwoomSocket::upgrade(TlsStream stream) {
   socket_.emplace(std::move(stream));
   beast::get_lowest_layer(*socket_).expires_never();  // the timers here do that
   socket_->read_message_max(kMessageBytes);
@@ -230,8 +227,7 @@ void KiwoomSocket::watch_silence(steady_clock::duration left) {
     const auto quiet = steady_clock::now() - self->last_read_;
     const auto patience = self->options_.patience.silence;
     if (quiet < patience) return self->watch_silence(patience - quiet);
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(quiet);
-    self->end(End::kBroken, "silent for " + std::to_string(seconds.count()) + " s, no PING either");
+    self->end(End::kBroken, "silent for " + in_seconds(quiet) + ", no PING either");
   });
 }
 

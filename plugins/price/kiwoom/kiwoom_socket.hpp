@@ -17,7 +17,7 @@
 #include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
-#include "plugins/price/kiwoom/kiwoom_connect.hpp"
+#include "plugins/io/tls_connect.hpp"
 #include "plugins/price/kiwoom/kiwoom_quotes.hpp"
 #include "plugins/price/kiwoom/kiwoom_registrations.hpp"
 
@@ -48,7 +48,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
     kTakenOver,     ///< R10001: another connection with this key
   };
   struct Options {
-    KiwoomUrl url;
+    TlsUrl url;
     Patience patience;
     std::string token;
     std::vector<std::string> secrets;  ///< left out of every text
@@ -63,7 +63,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   };
 
   /// [any] `io` outlives this.
-  KiwoomSocket(KiwoomIo& io, Options options, Calls calls);
+  KiwoomSocket(IoThread& io, Options options, Calls calls);
   KiwoomSocket(const KiwoomSocket&) = delete;
   KiwoomSocket& operator=(const KiwoomSocket&) = delete;
 
@@ -72,9 +72,9 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   void want(const Wanted& wanted);
 
  private:
-  using WebSocket = boost::beast::websocket::stream<KiwoomStream>;
+  using WebSocket = boost::beast::websocket::stream<TlsStream>;
 
-  void upgrade(KiwoomStream stream);
+  void upgrade(TlsStream stream);
   void log_in();
   void read();
   void on_text(const std::string& text);
@@ -97,7 +97,7 @@ class KiwoomSocket : public std::enable_shared_from_this<KiwoomSocket> {
   void watch_silence(std::chrono::steady_clock::duration left);
   void end(End how, const std::string& why);
 
-  KiwoomIo& io_;
+  IoThread& io_;
   const Options options_;
   const Calls calls_;
   std::optional<WebSocket> socket_;

@@ -1,8 +1,9 @@
 #include "plugins/price/kiwoom/kiwoom_ws_source.hpp"
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
+
+#include "plugins/io/duration_text.hpp"
 
 namespace broadcast {
 
@@ -10,17 +11,16 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-KiwoomUrl ws_url_of(const std::string& url) {
+TlsUrl ws_url_of(const std::string& url) {
   try {
-    return KiwoomUrl::parse(url, "wss");
+    return TlsUrl::parse(url, "wss");
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument(std::string("ws_url: ") + error.what());
   }
 }
 
 std::string shown(nanoseconds pause) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(pause).count();
-  return ms < 10'000 ? std::to_string(ms) + " ms" : std::to_string(ms / 1'000) + " s";
+  return pause < std::chrono::seconds(10) ? in_ms(pause) : in_seconds(pause);
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ void KiwoomWsSource::open(const std::string& token) {
 
 /// What the connection says on the I/O thread, on this one.
 KiwoomSocket::Calls KiwoomWsSource::calls(const std::string& token) {
-  KiwoomIo& io = session_->io();
+  IoThread& io = session_->io();
   return {.wall_ns = session_->calls().wall_ns,
           .on_ready = [this, &io] { io.post_plugin([this] { on_ready(); }); },
           .on_end =
@@ -120,7 +120,7 @@ void KiwoomWsSource::on_end(KiwoomSocket::End how, const std::string& why,
   const bool was_stable = ready_ns_ && session_->calls().mono_ns() - *ready_ns_ >= kStable.count();
   ready_ns_.reset();
   if (was_stable) {
-    pause_ = nanoseconds(0);
+    backoff_.reset();
     session_->note_token_taken(KiwoomSession::TokenUse::kLogin);
   }
   if (how == KiwoomSocket::End::kTokenRefused &&
@@ -139,9 +139,8 @@ void KiwoomWsSource::connect_after(nanoseconds pause, const std::string& why) {
 }
 
 nanoseconds KiwoomWsSource::next_pause() {
-  pause_ = std::clamp(pause_ * 2, kFirstPause, kLongestPause);
-  return nanoseconds(
-      std::uniform_int_distribution<std::int64_t>(pause_.count() / 2, pause_.count())(random_));
+  std::uniform_real_distribution<double> chance(0, 1);
+  return jittered(backoff_.next(), chance(random_));
 }
 
 /// [io]

@@ -11,6 +11,8 @@
 #include <random>
 #include <string>
 
+#include <broadcast/backoff.hpp>
+
 #include "plugins/price/kiwoom/kiwoom_session.hpp"
 #include "plugins/price/kiwoom/kiwoom_socket.hpp"
 #include "plugins/price/source.hpp"
@@ -21,9 +23,9 @@ class KiwoomWsSource final : public PriceSource {
  public:
   /// After R10001: whoever took over would lose the session again.
   static constexpr std::chrono::nanoseconds kTakenOverPause = std::chrono::seconds(60);
-  /// The pause doubles from one failure to the next, and is cut by up to a half at random.
-  static constexpr std::chrono::nanoseconds kFirstPause = std::chrono::milliseconds(500);
-  static constexpr std::chrono::nanoseconds kLongestPause = std::chrono::seconds(30);
+  /// Between failures; each pause is jittered.
+  static constexpr Backoff::Times kRetry = {.first = std::chrono::milliseconds(500),
+                                            .longest = std::chrono::seconds(30)};
   /// Who stayed logged in so long begins with the first pause again.
   static constexpr std::chrono::nanoseconds kStable = std::chrono::seconds(60);
 
@@ -58,11 +60,11 @@ class KiwoomWsSource final : public PriceSource {
   };
 
   const std::shared_ptr<KiwoomSession> session_;
-  const KiwoomUrl url_;
+  const TlsUrl url_;
   Events events_;
   std::shared_ptr<KiwoomSocket> socket_;
   std::optional<std::int64_t> ready_ns_;  // while logged in: since when
-  std::chrono::nanoseconds pause_{};
+  Backoff backoff_{kRetry};
   std::optional<std::uint64_t> timer_;  // while it pauses
   std::minstd_rand random_{std::random_device()()};
 

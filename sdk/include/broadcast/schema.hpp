@@ -1,9 +1,19 @@
 #pragma once
-// The subset of JSON Schema that a manifest may describe its config with: type, properties,
-// required, additionalProperties, enum, minimum, maximum, minLength, maxLength, pattern, items,
-// minItems, default, description, format (duration, size). With a format, values and limits are
-// texts such as "5s" or "64KiB". Pure functions over values; positions are JSON pointers, which the
-// caller turns into lines of YAML. [any] Shared by host and FakeHost.
+// How a broadcaster's `config:` is checked, by the host before it loads the library, and by
+// FakeHost. A manifest describes its config by a subset of JSON Schema; any other keyword is an
+// error. Pure; [any]. Needs nlohmann/json.
+//
+//   type                  object, array, string, integer, number, boolean, null, or a list of them
+//   properties, required, additionalProperties
+//   enum, default, description
+//   minimum, maximum      of numbers; of texts with a format, then as such texts
+//   minLength, maxLength  in characters, not bytes
+//   pattern               an ECMAScript regular expression of at most 1024 bytes that has to occur
+//                         in the text, itself at most 1024 bytes
+//   items, minItems
+//   format                duration ("5s") or size ("64KiB"), see <broadcast/units.hpp>
+//
+// A schema is nested at most 32 deep. A default has to fit its own schema.
 
 #include <algorithm>
 #include <array>
@@ -11,6 +21,7 @@
 #include <iterator>
 #include <optional>
 #include <regex>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -18,28 +29,18 @@
 
 #include <nlohmann/json.hpp>
 
+#include <broadcast/host_rules.hpp>
 #include <broadcast/units.hpp>
 #include <broadcast/words.hpp>
 
 namespace broadcast {
 
+/// One thing that is wrong, and where, as a JSON pointer that the caller may turn into a line of
+/// YAML.
 struct SchemaError {
   std::string pointer;  ///< "/sources/0/type"; "" is the whole value
   std::string text;     ///< "20ms is below the minimum 100ms"
 };
-
-/// std::regex makes a copy for each time, and a number beyond its own overflows: "a{99999}".
-[[nodiscard]] inline bool has_large_repeat(std::string_view pattern) {
-  std::size_t digits = 0;
-  bool is_count = false;  // behind a brace
-  for (const char c : pattern) {
-    const bool is_digit = c >= '0' && c <= '9';
-    is_count = c == '{' || (is_count && (is_digit || c == ','));
-    digits = is_count && is_digit ? digits + 1 : 0;
-    if (digits > 3) return true;
-  }
-  return false;
-}
 
 namespace schema_detail {
 using nlohmann::json;
@@ -270,7 +271,7 @@ class SchemaCheck {
     } else if (keyword == "minimum" || keyword == "maximum") {
       check_limit(schema, value, pointer);
     } else if (keyword == "minLength" || keyword == "maxLength" || keyword == "minItems") {
-      need(value.is_number_unsigned(), pointer, "a whole number from 0");
+      need(value.is_number_integer() && value >= 0, pointer, "a whole number from 0");
     } else if (keyword == "pattern") {
       check_pattern(value, pointer);
     } else if (keyword == "format") {
@@ -337,7 +338,14 @@ inline void fill(const json& schema, json& value) {
 }
 }  // namespace schema_detail
 
-/// Everything that is wrong with the schema itself, unknown keywords included; empty: it may be
+/// The schema that the manifest describes its config by. Without one, no key is allowed.
+[[nodiscard]] inline nlohmann::json config_schema_of(const nlohmann::json& manifest) {
+  const auto found = manifest.find("config");
+  if (found != manifest.end()) return *found;
+  return {{"type", "object"}, {"additionalProperties", false}};
+}
+
+/// Everything that is wrong with the schema itself, unknown keywords included. Empty: it may be
 /// used.
 [[nodiscard]] inline std::vector<SchemaError> check_schema(const nlohmann::json& schema) {
   schema_detail::SchemaCheck check;
@@ -345,15 +353,21 @@ inline void fill(const json& schema, json& value) {
   return std::move(check.errors);
 }
 
-/// Everything in `value` that `schema` forbids. REQUIRES: check_schema(schema) is empty.
+/// Everything in `value` that `schema` forbids; empty: it fits. Pointers lead into `value`.
+/// REQUIRES: check_schema(schema) is empty; else throws std::invalid_argument.
 [[nodiscard]] inline std::vector<SchemaError> check_value(const nlohmann::json& schema,
                                                           const nlohmann::json& value) {
+  if (const auto wrong = check_schema(schema); !wrong.empty()) {
+    throw std::invalid_argument("check_value() by a schema that is wrong: " +
+                                wrong.front().pointer + ": " + wrong.front().text);
+  }
   schema_detail::ValueCheck check;
   check.check(schema, value, "");
   return std::move(check.errors);
 }
 
-/// `value` with each absent key that has a default. REQUIRES: check_value(schema, value) is empty.
+/// `value` and, at every depth, the keys that are absent from it and have a default.
+/// REQUIRES: check_value(schema, value) is empty.
 [[nodiscard]] inline nlohmann::json with_defaults(const nlohmann::json& schema,
                                                   nlohmann::json value) {
   schema_detail::fill(schema, value);

@@ -1,6 +1,15 @@
 #pragma once
-// A new signal type in a dozen lines: takes what scanners send, checks it, and publishes
-// `signal_update`. Needs nlohmann/json. Everything runs on the plugin's thread.
+// A signal type in a dozen lines: a broadcaster that takes the signals that scanners send, checks
+// them, and publishes them as a `signal_update`. Everything here is [plugin]. Needs nlohmann/json.
+//
+//   class JonggaSignal : public broadcast::SignalBroadcaster {
+//    public:
+//     using SignalBroadcaster::SignalBroadcaster;
+//     void check(const broadcast::Signal& signal) const override {
+//       require_number(signal, "total_score");
+//     }
+//   };
+//   BROADCAST_SIGNAL_PLUGIN(JonggaSignal, "jongga_signal", "1.0.0", "signal:jongga", "JONGGA_V2")
 
 #include <string>
 #include <string_view>
@@ -12,26 +21,33 @@ namespace broadcast {
 /// One signal as it was sent, unknown fields included.
 using Signal = Field;
 
+/// Takes a message in any of three shapes: a list of signals, an object with `signals`, or a whole
+/// `signal_update`. Refuses it where a signal is not what it should be. Publishes on its topic
+/// {"type":"signal_update","data":{"signal_type","signals","count","timestamp", …}}, where the
+/// timestamp is the sent one, or else now, and all that was sent beside it is kept.
 class SignalBroadcaster : public Broadcaster {
  public:
-  /// `topic` is what it owns; `signal_type` goes into every update. Both live as long as the
-  /// library.
+  /// `topic` is the one that the manifest owns; `signal_type` goes into every update, and an update
+  /// that names another is refused. Both texts outlive this: literals do.
   SignalBroadcaster(const bc_host* host, std::string_view topic, std::string_view signal_type)
       : Broadcaster(host), topic_(topic), signal_type_(signal_type) {}
 
  protected:
-  /// The `ticker` and `name` that every signal has. Throws Refused.
+  /// Checks the `ticker` (see require_ticker()) and the `name` (at most 256 bytes) that every
+  /// signal has. Throws Refused. Has been called for each signal before check() is.
   static void check_instrument(const Signal& signal) {
     constexpr std::size_t kMaxNameBytes = 256;
     require_ticker(signal, "ticker");
     require_string(signal.at("name"), kMaxNameBytes);
   }
-  /// Is this signal what it should be, beyond its `ticker` and `name`? Throw Refused, best by the
-  /// require_ functions: `require_number(signal, "total_score")`.
+  /// Called for every signal of a message before any of it is published. Throw Refused where it is
+  /// not what it should be, best by the require_ functions: `require_number(signal,
+  /// "total_score")`. `signal` is valid until this returns.
   virtual void check(const Signal& /*signal*/) const {}
-  /// A signal_update is out: the place to drop what is cached of the older one.
+  /// Called after a signal_update was published: the place to drop what is cached of the older one.
   virtual void on_published() {}
 
+  /// As above. Throws Refused: not what it should be; Busy: the host is full.
   void on_message(const Message& message) override {
     Json sent = parse_json(message.payload);
     std::string path;
@@ -97,13 +113,15 @@ class SignalBroadcaster : public Broadcaster {
 
 }  // namespace broadcast
 
-/// BROADCAST_SIGNAL_PLUGIN(Class, "name", "1.0.0", "signal:topic", "TYPE"): the whole plugin around
-/// a SignalBroadcaster that is constructed from (host, topic, type).
+/// BROADCAST_SIGNAL_PLUGIN(Class, "name", "1.0.0", "signal:topic", "TYPE"), once in a library and
+/// outside of any namespace, makes `Class` a plugin as BROADCAST_PLUGIN does. It derives from
+/// SignalBroadcaster and has its constructor (host, topic, type). The topic is delivered by `all`:
+/// no update is skipped. `config:` has no keys.
 #define BROADCAST_SIGNAL_PLUGIN(Class, name, version, topic, type) \
   BROADCAST_SIGNAL_PLUGIN_WITH(Class, name, version, topic, type,  \
                                "{\"type\":\"object\",\"additionalProperties\":false}")
 
-/// The same with the JSON Schema of its `config:`, a text.
+/// The same with the JSON Schema of its `config:`, as a text.
 #define BROADCAST_SIGNAL_PLUGIN_WITH(Class, name, version, topic, type, schema)       \
   namespace {                                                                         \
   class BroadcastSignalPlugin final : public Class {                                  \

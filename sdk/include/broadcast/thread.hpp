@@ -1,7 +1,8 @@
 #pragma once
 // A thread of a plugin's own that cannot outlive its broadcaster: it is joined before STOP has
-// returned, so nothing of it calls the host afterwards, or runs in a library that is unmapped. What
-// it finds is best brought home by post(). Made and destroyed on the plugin's thread.
+// returned, so nothing of it calls the host afterwards, or runs in a library that is unmapped. It
+// may call what is marked [any] in <broadcast/broadcaster.hpp>; what it finds is best brought home
+// by post(), so that the broadcaster needs no locks. Needs nothing but the standard library.
 //
 //   void on_start() override {
 //     reader_.emplace(*this, [this](const std::stop_token& stop) {
@@ -24,13 +25,21 @@
 
 namespace broadcast {
 
+/// One thread, from its constructor to its destructor. Keep it in a member of the broadcaster that
+/// is declared behind everything that it uses. Neither copied nor moved.
 class Thread {
  public:
-  /// [plugin] Begins `run`, which returns soon after its token is asked to stop: before on_stop(),
-  /// by request_stop(), by the destructor. An exception that leaves it is thrown again on the
-  /// plugin's thread, as if a callback had thrown it. `owner` outlives this. Throws Error: in the
-  /// owner's constructor, whose members are not all there yet, or once STOP has begun.
+  /// [plugin] Begins `run` on a new thread. It has to return soon after its token is asked to stop,
+  /// which happens before on_stop(), by request_stop() and by the destructor. An exception that
+  /// leaves it is thrown again on the plugin's thread, as if a callback had thrown it. `owner`
+  /// outlives this. Throws Error: in the owner's constructor, whose members are not all there yet;
+  /// once on_stop() is next; on another thread; an empty `run`. Throws std::system_error: there is
+  /// no thread to be had.
   Thread(Broadcaster& owner, std::function<void(const std::stop_token&)> run) : owner_(owner) {
+    if (std::this_thread::get_id() != owner_.thread_) {
+      throw Error(BC_E_WRONG_THREAD, "a Thread begins on the plugin's own thread");
+    }
+    if (!run) throw Error(BC_E_INVALID, "a Thread needs something to run");
     if (!owner_.takes_threads_) {
       throw Error(BC_E_INVALID, "a Thread begins between the constructor and on_stop()");
     }
@@ -44,12 +53,12 @@ class Thread {
       throw;
     }
   }
-  /// [plugin] Waits until `run` has returned.
+  /// [plugin] Asks it to stop and waits until `run` has returned.
   ~Thread() { leave(); }
   Thread(const Thread&) = delete;
   Thread& operator=(const Thread&) = delete;
 
-  /// [any] Does not wait.
+  /// [any] Asks `run` to return, and does not wait for it.
   void request_stop() { thread_.request_stop(); }
 
  private:

@@ -1,7 +1,7 @@
 #pragma once
-// Durations, sizes and points in time as text: "250ms", "64KiB",
-// "2026-02-05T01:02:03.456789+00:00". Pure functions, std only, any thread. Shared by host and
-// plugins so that both read YAML values alike.
+// Durations, sizes and points in time as texts: "250ms", "64KiB",
+// "2026-02-05T01:02:03.456789+00:00". Host and plugins share these functions, so that both read the
+// values of a YAML alike. Pure; [any]. Needs nothing but the standard library.
 
 #include <charconv>
 #include <chrono>
@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace broadcast {
 
@@ -29,7 +30,8 @@ inline std::optional<std::int64_t> scaled(std::int64_t number, std::int64_t unit
 }
 }  // namespace units_detail
 
-/// "250ms" "30s" "5m" "24h" -> nanoseconds; nothing if `text` is not a duration.
+/// The duration that `text` is: a whole number from 0 and, without a space, one of ms, s, m
+/// (minutes) and h. Nothing: it is none, or longer than 64 bits of nanoseconds (292 years).
 [[nodiscard]] inline std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   const auto parts = units_detail::split(text);
   if (!parts) return std::nullopt;
@@ -51,7 +53,8 @@ inline std::optional<std::int64_t> scaled(std::int64_t number, std::int64_t unit
   return std::chrono::nanoseconds(*value);
 }
 
-/// "512" "64KiB" "1MiB" "1GiB" -> bytes; nothing if `text` is not a size.
+/// The bytes that `text` stands for: a whole number from 0 and, without a space, B, KiB, MiB, GiB
+/// or nothing. Nothing: it is no size, or larger than 63 bits.
 [[nodiscard]] inline std::optional<std::size_t> parse_size(std::string_view text) {
   const auto parts = units_detail::split(text);
   if (!parts) return std::nullopt;
@@ -73,10 +76,13 @@ inline std::optional<std::int64_t> scaled(std::int64_t number, std::int64_t unit
   return static_cast<std::size_t>(*value);
 }
 
-/// Wall clock, nanoseconds since 1970 UTC -> "2026-02-05T01:02:03.456789+00:00".
+/// A point in time as clients read it, "2026-02-05T01:02:03.456789+00:00": always UTC, to the
+/// microsecond, rounded down. `wall_ns` is nanoseconds since 1970 UTC, as Broadcaster::wall_ns().
 [[nodiscard]] inline std::string iso_timestamp(std::int64_t wall_ns) {
-  const std::time_t seconds = static_cast<std::time_t>(wall_ns / 1'000'000'000);
-  const auto micros = static_cast<long>(wall_ns % 1'000'000'000 / 1'000);
+  const std::chrono::nanoseconds since_1970(wall_ns);
+  const auto whole = std::chrono::floor<std::chrono::seconds>(since_1970);  // also before 1970
+  const auto seconds = static_cast<std::time_t>(whole.count());
+  const auto micros = static_cast<long>((since_1970 - whole).count() / 1'000);
   std::tm utc{};
   gmtime_r(&seconds, &utc);
   char text[64];

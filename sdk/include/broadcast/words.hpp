@@ -1,6 +1,7 @@
 #pragma once
-// Words for whoever wrote a file that is wrong: what is known there, what was probably meant, where
-// it stands. Pure functions, std only, any thread. Shared by host and FakeHost.
+// Words for errors in a file that somebody wrote: which words are known there, which one was
+// probably meant, where it stands. Host and FakeHost share them. Pure; [any]. Needs nothing but the
+// standard library.
 
 #include <algorithm>
 #include <cstddef>
@@ -28,14 +29,15 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
 }
 }  // namespace words_detail
 
-/// "red, green, blue"
+/// The words in one text: "red, green, blue"; empty if there are none.
 [[nodiscard]] inline std::string listed(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
   return text;
 }
 
-/// The one of `known` that `word` most likely stands for; empty if none is near.
+/// The one of `known` that `word` was probably meant to be, by the number of letters that differ;
+/// the first of several. Empty: none is near, or `word` is longer than 64 bytes.
 [[nodiscard]] inline std::string nearest(std::string_view word,
                                          const std::vector<std::string>& known) {
   if (word.size() > words_detail::kMaxComparedBytes) return {};
@@ -50,7 +52,8 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
   return best;
 }
 
-/// The JSON pointer of `key` in what `pointer` points at: "/a" and "b/c" -> "/a/b~1c"
+/// The JSON pointer (RFC 6901) of member `key` in what `pointer` points at: "/a" and "b/c" make
+/// "/a/b~1c". The empty pointer is the whole value.
 [[nodiscard]] inline std::string pointer_below(const std::string& pointer, std::string_view key) {
   std::string result = pointer + '/';
   for (const char c : key) {

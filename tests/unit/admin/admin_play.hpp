@@ -67,8 +67,11 @@ class FakeOwner final : public TopicOwner {
   std::deque<Waiting> waiting_;
 };
 
-inline Verdict accepted(std::size_t published, Published last = {}) {
-  return {.outcome = Verdict::Outcome::kAccepted, .published = published, .last = std::move(last)};
+inline Verdict accepted(std::size_t published, std::string topic = "", Published last = {}) {
+  return {.outcome = Verdict::Outcome::kAccepted,
+          .published = published,
+          .topic = std::move(topic),
+          .last = std::move(last)};
 }
 
 /// A hub where `owner` has signal:vcp and price:{ticker}.

@@ -155,7 +155,7 @@ TEST_F(AdminServerTest, AProducerIsAnsweredWithTheOwnersVerdict) {
   producer.send(post_to(kVcp, R"([{"ticker":"005930"}])"));
   FakeOwner::Waiting waiting = topics.owner.next();
   EXPECT_EQ(waiting.message.payload, R"([{"ticker":"005930"}])");
-  waiting.done(accepted(1, {.topic = "signal:vcp", .seq = 31, .subscribers = 7}));
+  waiting.done(accepted(1, "signal:vcp", {.seq = 31, .subscribers = 7}));
   const Response response = producer.receive();
   EXPECT_EQ(response.result_int(), 200U);
   EXPECT_EQ(response[http::field::content_type], "application/json");
@@ -190,7 +190,7 @@ TEST_F(AdminServerTest, RequestsSentInARowAreAnsweredInOrder) {
   for (const char* payload : {"1", "2"}) {
     FakeOwner::Waiting waiting = topics.owner.next();
     EXPECT_EQ(waiting.message.payload, payload);
-    waiting.done(accepted(1, {.topic = waiting.message.topic, .seq = 1}));
+    waiting.done(accepted(1, waiting.message.topic, {.seq = 1}));
     EXPECT_EQ(Json::parse(producer.receive().body()).at("topic"), waiting.message.topic);
   }
 }
@@ -774,7 +774,7 @@ TEST_F(AdminServerTest, AnOwnerThatDoesNotAnswerIs504AndItsLateVerdictIsForgotte
   EXPECT_EQ(response.result_int(), 504U);
   EXPECT_EQ(code_of(response), "timeout");
   EXPECT_TRUE(response.keep_alive());
-  topics.owner.next().done(accepted(1, {.topic = "late"}));
+  topics.owner.next().done(accepted(1, "late"));
   EXPECT_EQ(producer.ask(get("/elsewhere")).result_int(), 404U);
   EXPECT_EQ(producer.ask(post_to(kVcp)).result_int(), 504U);
 }
@@ -789,7 +789,7 @@ TEST_F(AdminServerTest, AVerdictMayComeAfterAPauseOfTheHostThatWasLongerThanItsT
     }
   });
   EXPECT_EQ(ask(post_to("/elsewhere")).result_int(), 404U);  // it goes on
-  waiting.done(accepted(1, {.topic = "signal:vcp"}));
+  waiting.done(accepted(1, "signal:vcp"));
   EXPECT_EQ(producer.receive().result_int(), 200U);
 }
 
@@ -800,8 +800,8 @@ TEST_F(AdminServerTest, ALateVerdictIsNotTakenForTheAnswerToTheNextRequest) {
   producer.send(post_to(kVcp));
   FakeOwner::Waiting late = topics.owner.next();
   FakeOwner::Waiting own = topics.owner.next();
-  late.done(accepted(1, {.topic = "late"}));
-  own.done(accepted(1, {.topic = "own"}));
+  late.done(accepted(1, "late"));
+  own.done(accepted(1, "own"));
   EXPECT_THAT(producer.receive().body(), Not(HasSubstr("late")));
 }
 

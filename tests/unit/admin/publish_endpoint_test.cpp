@@ -54,8 +54,8 @@ TEST_F(PublishEndpointTest, TheOwnerGetsTopicSourceAndTextAsTheyCame) {
 }
 
 TEST_F(PublishEndpointTest, AcceptedAndPublishedIs200WithTheLastMessagesNumbers) {
-  const AdminReply reply = judged(accepted(
-      2, {.status = PublishStatus::kOk, .topic = "signal:vcp", .seq = 31, .subscribers = 7}));
+  const AdminReply reply = judged(
+      accepted(2, "signal:vcp", {.status = PublishStatus::kOk, .seq = 31, .subscribers = 7}));
   EXPECT_EQ(reply.status, 200U);
   EXPECT_EQ(Json::parse(reply.body),
             Json::parse(R"({"topic":"signal:vcp","seq":31,"subscribers":7,"durable":false})"));
@@ -63,7 +63,7 @@ TEST_F(PublishEndpointTest, AcceptedAndPublishedIs200WithTheLastMessagesNumbers)
 }
 
 TEST_F(PublishEndpointTest, ADurableMessageSaysSo) {
-  const AdminReply reply = judged(accepted(1, {.topic = "signal:vcp", .seq = 1, .durable = true}));
+  const AdminReply reply = judged(accepted(1, "signal:vcp", {.seq = 1, .durable = true}));
   EXPECT_EQ(Json::parse(reply.body).at("durable"), true);
 }
 

@@ -51,6 +51,23 @@ TEST(ConfigChangesTest, RedisKeepsItsLimitUntilARestart) {
   EXPECT_THAT(changes.restart, ElementsAre("limits.publish, of what comes through Redis"));
 }
 
+/// A section that is told as one takes effect as one.
+TEST(ConfigChangesTest, WhatIsInASectionThatIsToldAsOneTakesEffectWithIt) {
+  const auto expect_restart = [](const char* key, auto, const auto&, Effect effect, const char*) {
+    EXPECT_EQ(effect, Effect::kRestart) << key;
+  };
+  for_each_setting(Of<HistoryConfig>{}, expect_restart);
+  for_each_setting(Of<StateConfig>{}, expect_restart);
+  for_each_setting(Of<RedisConfig>{}, expect_restart);
+}
+
+TEST(ConfigChangesTest, OfABroadcasterOnlyWhatReplacesNothingIsTold) {
+  const Config running = configured("broadcasters: {price: , heartbeat: }");
+  const Config next = configured(
+      "broadcasters: {price: {topics: 5, config: {interval: 1s}}, heartbeat: {enabled: false}}");
+  EXPECT_THAT(changes_between(running, next).live, ElementsAre("broadcasters.price.topics"));
+}
+
 /// The reader's keys and the table of changes cannot drift apart.
 TEST(ConfigChangesTest, EveryKeyOfTheReaderIsInTheTable) {
   std::ifstream file(CONFIG_DIRECTORY "/reference.yaml");

@@ -3,7 +3,9 @@
 #include <fstream>
 #include <iterator>
 #include <set>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,13 +16,59 @@ namespace broadcast {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 const std::string kReference = CONFIG_DIRECTORY "/reference.yaml";
 
-YamlNode reference_document(YamlFindings& findings) {
+std::string reference_text() {
   std::ifstream stream(kReference);
-  const std::string text{std::istreambuf_iterator<char>(stream), {}};
-  return read_yaml(text, test_variable, findings);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+YamlNode reference_document(YamlFindings& findings) {
+  return read_yaml(reference_text(), test_variable, findings);
+}
+
+/// What stands behind the `#` of each line; the first line is 1.
+std::vector<std::string> comments() {
+  std::vector<std::string> result{""};
+  std::istringstream lines(reference_text());
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t hash = line.find(" # ");
+    result.push_back(hash == std::string::npos ? "" : line.substr(hash + 3));
+  }
+  return result;
+}
+
+/// "limits.outbox: 1MiB # what may wait ..." of each key. Of several broadcasters the first one is
+/// documented, whose library is its own.
+void collect_lines(const YamlNode& map, const std::string& path, std::set<std::string>& lines) {
+  static const std::vector<std::string> kComments = comments();
+  for (const YamlNode& child : map.children) {
+    const bool is_name = path == "broadcasters";
+    if (is_name && &child != &map.children.front()) continue;
+    const std::string below = key_path(path, is_name ? "*" : child.key);
+    const bool is_map = child.kind == YamlNode::Kind::kMap;
+    const bool has_default = !is_map && below != "broadcasters.*.library";
+    if (!is_name) {
+      lines.insert(below + (has_default ? ": " + to_json(child, "").value.dump() : "") + " # " +
+                   kComments.at(static_cast<std::size_t>(child.at.line)));
+    }
+    if (is_map && child.key != "config") collect_lines(child, below, lines);
+  }
+}
+
+/// The same out of the rows. What stands in lists has no line of its own.
+std::set<std::string> lines_of_the_rows() {
+  YamlFindings findings(YamlFindings::Mode::kDescribe);
+  static_cast<void>(read_config(YamlNode{}, test_variable, findings));
+  std::set<std::string> lines;
+  for (const auto& [path, key] : findings.described()) {
+    if (path.find("[]") != std::string::npos) continue;
+    const auto& value = key.default_value;
+    lines.insert(path + (value.is_null() ? "" : ": " + value.dump()) + " # " + key.text);
+  }
+  return lines;
 }
 
 /// Every key that stands in `map`; a broadcaster's own config is the plugin's business.
@@ -65,6 +113,13 @@ TEST(ReferenceConfigTest, HasEveryKeyThatTheReaderKnowsAndNoOther) {
   EXPECT_EQ(keys, findings.known());
 }
 
+TEST(ReferenceConfigTest, HasTheDefaultAndTheTextOfEachRowAndNoOther) {
+  YamlFindings findings;
+  std::set<std::string> lines;
+  collect_lines(reference_document(findings), "", lines);
+  EXPECT_EQ(lines, lines_of_the_rows());
+}
+
 TEST(ReferenceConfigTest, EveryKeyThatTheReaderKnowsIsDescribed) {
   YamlFindings findings(YamlFindings::Mode::kDescribe);
   static_cast<void>(read_config(YamlNode{}, test_variable, findings));
@@ -73,6 +128,17 @@ TEST(ReferenceConfigTest, EveryKeyThatTheReaderKnowsIsDescribed) {
   EXPECT_EQ(described, findings.known());
   EXPECT_TRUE(described.contains("admin.tokens[].token"));
   EXPECT_TRUE(described.contains("broadcasters.*.permissions"));
+}
+
+TEST(OperationsPageTest, SaysOfEveryLimitWhatWhoeverMeetsItIsTold) {
+  std::ifstream page(CONFIG_DIRECTORY "/../docs/operations.md");
+  std::string tables;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("| `")) tables += line.substr(0, line.find('|', 1)) + '\n';
+  }
+  for_each_setting(Of<LimitsConfig>{}, [&](const char* key, const auto&...) {
+    EXPECT_THAT(tables, HasSubstr("`" + std::string(key) + "`"));
+  });
 }
 
 TEST(ReferenceConfigTest, ShowsTheBroadcastersAsTheyAreByDefault) {

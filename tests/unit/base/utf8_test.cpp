@@ -81,5 +81,18 @@ TEST(Utf8Test, CountsACutCharacterAsIncomplete) {
   EXPECT_TRUE(is_utf8(""));
 }
 
+TEST(CutUtf8Test, CutsBetweenCharacters) {
+  EXPECT_EQ(cut_utf8("abc", 3), "abc");
+  EXPECT_EQ(cut_utf8("abc", 2), "ab");
+  EXPECT_EQ(cut_utf8("aé", 3), "aé");
+  EXPECT_EQ(cut_utf8("aé", 2), "a");
+  EXPECT_EQ(cut_utf8("😀", 3), "");
+  EXPECT_EQ(cut_utf8("", 0), "");
+}
+
+TEST(CutUtf8Test, TakesNoMoreThanACharacterFromWhatIsNone) {
+  EXPECT_EQ(cut_utf8(std::string(20, '\x80'), 10), std::string(7, '\x80'));
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -19,6 +19,7 @@
 #include "host/hub/session.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_index.hpp"
+#include "silent_writer.hpp"
 
 namespace broadcast {
 
@@ -122,8 +123,6 @@ inline std::vector<std::string> words_of(const std::vector<Json>& texts) {
   return words;
 }
 
-class SilentWriter final : public OutboxWriter {};
-
 /// A shard without a thread.
 class TestShard {
  public:
@@ -200,11 +199,13 @@ class TestClient {
     send(text, now);
     return read();
   }
+  /// From now on, as a reload does it.
+  void set_limits(const SessionLimits& limits) { setup_.limits = limits; }
   Session& session() { return session_; }
   Outbox& outbox() { return outbox_; }
 
  private:
-  const Setup setup_;
+  Setup setup_;
   SilentWriter writer_;
   Outbox outbox_;
   Session session_;

@@ -16,8 +16,10 @@
 
 #include <gtest/gtest.h>
 
+#include "asked_topics.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_index.hpp"
+#include "silent_writer.hpp"
 
 namespace broadcast {
 namespace {
@@ -38,8 +40,6 @@ class QuietOwner final : public TopicOwner {
   std::atomic<std::int64_t> told_{0};
 };
 
-class SilentWriter final : public OutboxWriter {};
-
 /// Checks, of each topic, that the numbers follow the one it subscribed at. Lives on its shard.
 class Reader {
  public:
@@ -54,11 +54,11 @@ class Reader {
     read();
     const std::string name(topic);
     if (const auto left = reached_.extract(name)) {
-      ASSERT_TRUE(index_.unsubscribe(wants_, topic, MonoTime{}));
+      ASSERT_TRUE(index_.unsubscribe(wants_, topic_named(topic), MonoTime{}));
       since_[name].seq = left.mapped();
       return;
     }
-    const auto answer = index_.subscribe(wants_, topic, {.since = &since_});
+    const auto answer = index_.subscribe(wants_, topic_named(topic), {.since = &since_});
     ASSERT_FALSE(answer.error);
     const TopicIndex::View& view = answer.views.at(0);
     const bool recovered = view.recovered && since_[name].seq > 0;
@@ -75,8 +75,9 @@ class Reader {
     const auto had = reached_.find(name);
     if (had == reached_.end()) return;
     since_[name].seq = had->second - std::min<std::uint64_t>(had->second, 5);
-    const auto answer = index_.subscribe(
-        wants_, topic, {.since = &since_, .last_values = TopicIndex::LastValues::kOfAll});
+    const auto answer =
+        index_.subscribe(wants_, topic_named(topic),
+                         {.since = &since_, .last_values = TopicIndex::LastValues::kOfAll});
     ASSERT_FALSE(answer.error);
     const TopicIndex::View& view = answer.views.at(0);
     if (topic.starts_with("all:")) {
@@ -93,12 +94,12 @@ class Reader {
   /// Everything under `prefix`, also what is made later; or no longer.
   void toggle_under(std::string_view prefix) {
     read();
-    if (index_.unsubscribe_under(wants_, prefix, MonoTime{}) > 0) {
+    if (index_.unsubscribe_under(wants_, all_under(prefix), MonoTime{}) > 0) {
       reached_.clear();
       follows_new_ = false;
       return;
     }
-    const auto answer = index_.subscribe_under(wants_, prefix, {});
+    const auto answer = index_.subscribe_under(wants_, all_under(prefix), {});
     ASSERT_FALSE(answer.error);
     for (const TopicIndex::View& view : answer.views) reached_[view.topic] = view.seq;
     follows_new_ = true;
@@ -350,7 +351,7 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
     return text;
   };
   ASSERT_FALSE(hub.try_claim(owner, "libquiet.so", {{"latest:{x}", "", Delivery::kLatest}}));
-  ASSERT_FALSE(index.subscribe_under(watcher, "latest:", {}).error);
+  ASSERT_FALSE(index.subscribe_under(watcher, all_under("latest:"), {}).error);
   std::atomic<int> begun = 0;
   std::atomic<int> ticked = 0;
   std::thread control([&] {
@@ -373,11 +374,11 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
     EXPECT_EQ(hub.publish(owner, topic, R"({"type":"x"})").seq, 2U);
     while (ticked.load() < i) std::this_thread::yield();
     EXPECT_NE(read().find("\"" + topic + R"(","seq":2,"type":"x")"), std::string::npos) << topic;
-    index.unsubscribe_under(watcher, "latest:", MonoTime{});
+    index.unsubscribe_under(watcher, all_under("latest:"), MonoTime{});
     hub.on_tick(MonoTime{}, 0);  // it was published on since the last one
     hub.on_tick(MonoTime{}, 0);
     static_cast<void>(read());
-    static_cast<void>(index.subscribe_under(watcher, "latest:", {}));
+    static_cast<void>(index.subscribe_under(watcher, all_under("latest:"), {}));
   }
   control.join();
   index.unsubscribe_all(watcher, MonoTime{});
@@ -431,7 +432,7 @@ TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {
   };
   for (int i = 0; i < kTopicsMade; ++i) {
     const std::string name = "late:" + std::to_string(i);
-    const auto answer = index.subscribe(wants, name, {});
+    const auto answer = index.subscribe(wants, topic_named(name), {});
     ASSERT_FALSE(answer.error);
     told[name] = answer.views.at(0).epoch;
     index.send(wants, answer.views.at(0), MonoTime{});

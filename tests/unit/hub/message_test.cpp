@@ -63,6 +63,20 @@ TEST(MessageTest, RemembersWhatItIsAbout) {
   EXPECT_EQ(message->delivery(), Delivery::kAll);
 }
 
+TEST(MessageTest, WhatIsForShardsAloneIsToldByWhatItIsNotByItsBytes) {
+  const MessagePtr announcement = Message::announcement(7, 42, "note:a");
+  EXPECT_TRUE(announcement->is_announcement());
+  EXPECT_FALSE(announcement->is_hand_over());
+  EXPECT_EQ(announcement->seq(), 42U);
+  EXPECT_EQ(announcement->payload(), "note:a");
+  const MessagePtr hand_over = Message::hand_over(7, "note:a");
+  EXPECT_TRUE(hand_over->is_announcement());
+  EXPECT_TRUE(hand_over->is_hand_over());
+  EXPECT_EQ(hand_over->topic_id(), 7U);
+  EXPECT_FALSE(Message::frame_of(Opcode::kContinuation, "x")->is_announcement());
+  EXPECT_FALSE(Message::bytes_of("\x80")->is_announcement());
+}
+
 TEST(MessageTest, IsOneAllocationHoweverManyHoldIt) {
   // The first one of a thread makes what the others use.
   static_cast<void>(Message::publication(7, Delivery::kLatest, 1, kHead, R"({"type":"x"})"));

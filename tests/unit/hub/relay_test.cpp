@@ -61,6 +61,7 @@ TEST(RelayTest, PublishesAtOnceAndAnswersWithTheNumber) {
   const Verdict verdict = play.send("news:krx", R"({"type":"x"})");
   EXPECT_EQ(verdict.outcome, Verdict::Outcome::kAccepted);
   EXPECT_EQ(verdict.published, 1U);
+  EXPECT_EQ(verdict.topic, "news:krx");
   EXPECT_EQ(verdict.last.seq, 1U);
   EXPECT_EQ(play.send("news:krx", R"({"type":"x"})").last.seq, 2U);
 }

@@ -610,5 +610,17 @@ TEST_F(SessionTest, AClientThatComesAndGoesWithoutReadingIsClosedAsSlow) {
   EXPECT_EQ(client.outbox().close_reason().code, 4413);
 }
 
+TEST_F(SessionTest, ATopicWhoseNameIsTooLongByNowCanBeLeft) {
+  for (const char* const name : {"note:twenty-one-letters", "note:twenty-one:*"}) {
+    HubPlay own;
+    TestClient client(own.a);
+    ASSERT_EQ(client.ask(subscribe(name)).at(0).at("type"), "subscribed");
+    client.set_limits({.protocol = {.topic_name_bytes = 10}});
+    const std::string all = Json{{"type", "unsubscribe"}, {"topics", {name}}}.dump();
+    EXPECT_EQ(client.ask(all).at(0).at("topics"), Json({name}));
+    EXPECT_THAT(client.session().subscriptions(), IsEmpty()) << name;
+  }
+}
+
 }  // namespace
 }  // namespace broadcast

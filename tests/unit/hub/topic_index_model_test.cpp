@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "asked_topics.hpp"
 #include "hub_play.hpp"
 
 namespace broadcast {
@@ -234,7 +235,7 @@ class ModelRun {
   void subscribe(Twins& twins, const std::string& topic) {
     TopicIndex::Wish wanted = any_wish();
     if (!is_latest(topic)) wanted.interval = {};
-    const auto answers = twins.shard.index().subscribe(twins.real, topic, wanted);
+    const auto answers = twins.shard.index().subscribe(twins.real, topic_named(topic), wanted);
     ASSERT_FALSE(answers.error);
     const std::uint64_t seq = answer(twins, topic, wanted, wanted.interval);
     check(twins, answers, topic, seq);
@@ -242,7 +243,7 @@ class ModelRun {
   }
   void subscribe_under(Twins& twins, const std::string& prefix) {
     const TopicIndex::Wish wanted = any_wish();
-    const auto answers = twins.shard.index().subscribe_under(twins.real, prefix, wanted);
+    const auto answers = twins.shard.index().subscribe_under(twins.real, all_under(prefix), wanted);
     ASSERT_FALSE(answers.error);
     twins.patterns[prefix] = wanted.interval;
     for (const std::string& topic : topics_) {
@@ -255,13 +256,13 @@ class ModelRun {
   void unsubscribe(Twins& twins, const std::string& topic) {
     const auto found = twins.model.find(topic);
     const bool was_direct = found != twins.model.end() && found->second.is_direct;
-    EXPECT_EQ(twins.shard.index().unsubscribe(twins.real, topic, now_), was_direct);
+    EXPECT_EQ(twins.shard.index().unsubscribe(twins.real, topic_named(topic), now_), was_direct);
     if (!was_direct) return;
     found->second.is_direct = false;
     end(twins, topic);
   }
   void unsubscribe_under(Twins& twins, const std::string& prefix) {
-    EXPECT_EQ(twins.shard.index().unsubscribe_under(twins.real, prefix, now_) > 0,
+    EXPECT_EQ(twins.shard.index().unsubscribe_under(twins.real, all_under(prefix), now_) > 0,
               twins.patterns.erase(prefix) == 1);
     for (const std::string& topic : topics_) {
       if (topic.starts_with(prefix) && twins.model.contains(topic)) end(twins, topic);

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "asked_topics.hpp"
 #include "hub_play.hpp"
 
 namespace broadcast {
@@ -27,7 +28,7 @@ class Reader {
 
   /// As a session does it: a snapshot follows at once.
   TopicIndex::View subscribe(std::string_view topic, const TopicIndex::Wish& wish = {}) {
-    TopicIndex::View view = shard_.index().subscribe(wants_, topic, wish).views.at(0);
+    TopicIndex::View view = shard_.index().subscribe(wants_, topic_named(topic), wish).views.at(0);
     shard_.index().send(wants_, view, wish.now);
     return view;
   }
@@ -39,14 +40,15 @@ class Reader {
     return subscribe(topic, {.since = &since});
   }
   void subscribe_under(std::string_view prefix, std::chrono::nanoseconds interval) {
-    const auto answer = shard_.index().subscribe_under(wants_, prefix, {.interval = interval});
+    const auto answer =
+        shard_.index().subscribe_under(wants_, all_under(prefix), {.interval = interval});
     ASSERT_FALSE(answer.error);
   }
   void unsubscribe_under(std::string_view prefix) {
-    EXPECT_GT(shard_.index().unsubscribe_under(wants_, prefix, at(0s)), 0U);
+    EXPECT_GT(shard_.index().unsubscribe_under(wants_, all_under(prefix), at(0s)), 0U);
   }
   bool unsubscribe(std::string_view topic) {
-    return shard_.index().unsubscribe(wants_, topic, at(0s));
+    return shard_.index().unsubscribe(wants_, topic_named(topic), at(0s));
   }
   /// "signal:vcp#3" for each message it was given, "new note:a#0" for what it was told of a topic.
   std::vector<std::string> read() {
@@ -298,7 +300,7 @@ TEST_F(TopicIndexTest, ARefusedTopicLeavesNoTrace) {
   SilentWriter writer;
   Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
   Subscriptions wants(outbox);
-  const TopicIndex::Answer answer = play.a.index().subscribe(wants, "signal:foo", {});
+  const TopicIndex::Answer answer = play.a.index().subscribe(wants, topic_named("signal:foo"), {});
   EXPECT_TRUE(answer.views.empty());
   EXPECT_EQ(answer.error, TopicIndex::SubscribeError::kUnknownTopic);
   EXPECT_EQ(wants.size(), 0U);
@@ -355,7 +357,7 @@ TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
         Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
         Subscriptions wants(outbox);
         TopicIndex index(play.hub, 0);
-        static_cast<void>(index.subscribe(wants, "signal:vcp", TopicIndex::Wish{}));
+        static_cast<void>(index.subscribe(wants, topic_named("signal:vcp"), TopicIndex::Wish{}));
       },
       "while sessions still subscribe");
 }

@@ -28,23 +28,6 @@ std::string why_not(std::string text, std::string_view match = "") {
   }
 }
 
-TEST(TopicNameTest, HoldsLettersDigitsAndAFewSigns) {
-  for (const std::string good :
-       {"a", "price:005930", "market-gate", "signal:vcp", "a/b.c_d-e:F9"}) {
-    EXPECT_TRUE(is_topic_name(good, 255)) << good;
-  }
-  for (const std::string bad : {"", " ", "a b", "price:*", "price:{ticker}", "a\"b", "a\\b", "가",
-                                "a\nb", "a,b", "a%20b", "a#b", "a?b", "a@b"}) {
-    EXPECT_FALSE(is_topic_name(bad, 255)) << bad;
-  }
-  EXPECT_FALSE(is_topic_name(std::string_view("a\0b", 3), 255));
-}
-
-TEST(TopicNameTest, IsAtMostAsLongAsAllowed) {
-  EXPECT_TRUE(is_topic_name(std::string(255, 'x'), 255));
-  EXPECT_FALSE(is_topic_name(std::string(256, 'x'), 255));
-}
-
 TEST(TopicPatternTest, ALiteralAcceptsItselfOnly) {
   const TopicPattern kospi = pattern("market:kospi");
   EXPECT_FALSE(kospi.has_placeholder());

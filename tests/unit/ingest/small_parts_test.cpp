@@ -1,32 +1,30 @@
-// How long to wait for the next try, and which keys may be dropped.
+// How long to wait for the next try to connect, and which keys may be dropped.
 #include <string>
 
 #include <gtest/gtest.h>
 
-#include "host/hub/cache_control.hpp"
-#include "host/ingest/retry_delay.hpp"
+#include "host/ingest/redis_connection.hpp"
+#include "host/seams/cache_control.hpp"
 
 namespace broadcast {
 namespace {
 
 using namespace std::chrono_literals;
 
-MonoTime at(std::chrono::nanoseconds since) { return MonoTime{} + 1h + since; }
-
-TEST(RetryDelayTest, GrowsFromAFifthOfASecondToTenAndStaysThere) {
-  RetryDelay least;
-  RetryDelay most;
+TEST(RedisRetryTest, GrowsFromAFifthOfASecondToTenAndStaysThere) {
+  Backoff backoff(RedisConnection::kRetry);
   for (const auto longest : {400ms, 800ms, 1600ms, 3200ms, 6400ms, 10'000ms, 10'000ms}) {
-    EXPECT_EQ(least.next({}, at(0s), 0), longest / 2);
-    EXPECT_EQ(most.next({}, at(0s), 1), longest);
+    const auto wait = backoff.after(0s);
+    EXPECT_EQ(jittered(wait, 0), longest / 2);
+    EXPECT_EQ(jittered(wait, 1), longest);
   }
 }
 
-TEST(RetryDelayTest, BeginsAnewOnlyBehindAConnectionThatHeld) {
-  RetryDelay delay;
-  for (int i = 0; i < 10; ++i) static_cast<void>(delay.next({}, at(0s), 0));
-  EXPECT_EQ(delay.next(at(0s), at(9s), 0), 5s);
-  EXPECT_EQ(delay.next(at(0s), at(10s), 0), 200ms);
+TEST(RedisRetryTest, BeginsAnewOnlyBehindAConnectionThatHeld) {
+  Backoff backoff(RedisConnection::kRetry);
+  for (int i = 0; i < 10; ++i) static_cast<void>(backoff.after(0s));
+  EXPECT_EQ(jittered(backoff.after(9s), 0), 5s);
+  EXPECT_EQ(jittered(backoff.after(10s), 0), 200ms);
 }
 
 TEST(CachePatternTest, NamesSomeKeysAndNeverAllOfThem) {

@@ -94,6 +94,10 @@ class HostServicesTest : public testing::Test {
     const bc_publish publish = message(topic, payload);
     return host->publish(host, &publish);
   }
+  /// From now on, what is published belongs to `message`.
+  void begin(const ProducerMessage& message) {
+    services->turn().begin(message, [this](Verdict given) { verdict = std::move(given); });
+  }
   template <class T>
   const T* extension(const char* id) {
     return static_cast<const T*>(host->get_extension(host, id));
@@ -111,6 +115,7 @@ class HostServicesTest : public testing::Test {
   std::vector<std::string> permissions = {"clients"};
   std::optional<HostServices> services;
   const bc_host* host = nullptr;
+  Verdict verdict;  // on the last message
 };
 
 TEST_F(HostServicesTest, SaysWhoItIs) {
@@ -155,13 +160,27 @@ TEST_F(HostServicesTest, PublishesNothingOnceItWasGivenUpBeforeItsStart) {
 
 TEST_F(HostServicesTest, AMessageWhoseUpdateCameTooLateIsToBeTriedAgain) {
   services->open();
-  services->begin_message({.topic = "price:1", .source = "http", .payload = "{}"});
+  begin({.topic = "price:1", .source = "http", .payload = "{}"});
   services->suspend();
   EXPECT_EQ(publish(), BC_E_REVOKED);
-  Verdict verdict{.outcome = Verdict::Outcome::kAccepted, .last = {}};
-  EXPECT_TRUE(services->end_message(verdict).empty());
+  services->turn().end(BC_OK, "");
+  EXPECT_EQ(verdict.published, 0u);
   EXPECT_EQ(verdict.outcome, Verdict::Outcome::kUnavailable);
   EXPECT_EQ(verdict.text, "price is being replaced; try again");
+}
+
+TEST_F(HostServicesTest, AMessageThatWasGivenUpIsAnsweredOnce) {
+  services->open();
+  int answers = 0;
+  services->turn().begin({}, [&](const Verdict& given) {
+    ++answers;
+    EXPECT_EQ(given.text, "price did not come back from this message and was replaced; try again");
+  });
+  std::thread([&] { services->turn().give_up(); }).join();
+  EXPECT_EQ(answers, 1);
+  services->turn().end(BC_OK, "");
+  services->turn().give_up();
+  EXPECT_EQ(answers, 1);
 }
 
 TEST_F(HostServicesTest, RefusesWhatCannotBePublished) {
@@ -230,15 +249,14 @@ TEST_F(HostServicesTest, ReadsStructsOfOtherSizesByTheSizeRule) {
 TEST_F(HostServicesTest, RemembersWhatWasPublishedForAMessageOnThePluginThread) {
   services->open();
   EXPECT_EQ(publish("price:1"), BC_OK);
-  services->begin_message({});
+  begin({});
   EXPECT_EQ(publish("price:2"), BC_OK);
   EXPECT_EQ(publish("price:x"), BC_E_DENIED);
   EXPECT_EQ(publish("price:3"), BC_OK);
   std::thread([&] { EXPECT_EQ(publish("price:4"), BC_OK); }).join();
-  Verdict verdict;
-  EXPECT_EQ(services->end_message(verdict).size(), 2u);
+  services->turn().end(BC_OK, "");
   EXPECT_EQ(verdict.published, 2u);
-  EXPECT_EQ(verdict.last.topic, "price:3");
+  EXPECT_EQ(verdict.topic, "price:3");
   EXPECT_EQ(verdict.last.seq, 1u);
 }
 
@@ -246,12 +264,12 @@ TEST_F(HostServicesTest, LeavesOutWhatAMessageHasPublishedWhenItCameBefore) {
   services->open();
   ProducerMessage again;
   again.published_before = 1;
-  services->begin_message(again);
+  begin(again);
   EXPECT_EQ(publish("price:2"), BC_OK);
   EXPECT_EQ(publish("price:3"), BC_OK);
-  Verdict verdict;
-  EXPECT_EQ(services->end_message(verdict).size(), 1u);
-  EXPECT_EQ(verdict.last.topic, "price:3");
+  services->turn().end(BC_OK, "");
+  EXPECT_EQ(verdict.published, 1u);
+  EXPECT_EQ(verdict.topic, "price:3");
   EXPECT_EQ(publish("price:2"), BC_OK);  // no longer the message's
 }
 
@@ -266,10 +284,10 @@ TEST_F(HostServicesTest, HandsTheStoreThePositionWithEachMessageOfAnEntry) {
   entry.position = {"s", "1-1@1"};
   for (const std::size_t before : {0U, 1U}) {
     entry.published_before = before;
-    services->begin_message(entry);
+    begin(entry);
     for (int i = 0; i < 3; ++i) EXPECT_EQ(publish("log"), BC_OK);
-    Verdict verdict;
-    EXPECT_EQ(services->end_message(verdict).size(), 3U - before);
+    services->turn().end(BC_OK, "");
+    EXPECT_EQ(verdict.published, 3U - before);
   }
   EXPECT_EQ(publish("log"), BC_OK);  // no message's
   EXPECT_THAT(store.positions, testing::ElementsAre("1-1@1#1", "1-1@1#2", "1-1@1#3",  //
@@ -333,6 +351,17 @@ TEST_F(HostServicesTest, OffersWhatItHasAndYamlPermits) {
   permissions.clear();
   EXPECT_EQ(host->get_extension(host, BC_EXT_CLIENTS), nullptr);
   EXPECT_EQ(host->get_extension(host, BC_EXT_HEARTBEAT), nullptr);
+}
+
+TEST_F(HostServicesTest, EveryExtensionThatItOffersIsThereWithItsPermissionOnly) {
+  for (const std::string& id : offered_services()) {
+    const std::string_view permission = permission_for(id);
+    permissions = {std::string(permission)};
+    EXPECT_NE(host->get_extension(host, id.c_str()), nullptr) << id;
+    permissions = {"another"};
+    EXPECT_EQ(host->get_extension(host, id.c_str()) != nullptr, permission.empty()) << id;
+  }
+  EXPECT_EQ(permission_for("bc.replay/1"), "");
 }
 
 TEST_F(HostServicesTest, TellsDemand) {

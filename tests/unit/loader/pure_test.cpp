@@ -1,9 +1,8 @@
-// The small pure parts: timers, back-off, texts of plugins.
+// The small pure parts: timers, texts of plugins.
 #include <gtest/gtest.h>
 
 #include "host/base/printable.hpp"
 #include "host/loader/abi_text.hpp"
-#include "host/loader/backoff.hpp"
 #include "host/loader/timer_table.hpp"
 
 namespace broadcast {
@@ -60,17 +59,6 @@ TEST(TimerTableTest, DoesNotRunOverTheEndOfTheClock) {
   TimerTable timers;
   ASSERT_TRUE(timers.try_arm(1, std::chrono::nanoseconds::max(), 0ns, kNow));
   EXPECT_EQ(timers.next_due(), MonoTime::max());
-}
-
-TEST(BackoffTest, DoublesUpToTheLongestAndResetsAfterAHealthyRun) {
-  Backoff backoff({.first = 1s, .longest = 5s, .healthy = 60s});
-  EXPECT_EQ(backoff.after(0s), 1s);
-  EXPECT_EQ(backoff.after(59s), 2s);
-  EXPECT_EQ(backoff.after(0s), 4s);
-  EXPECT_EQ(backoff.after(0s), 5s);
-  EXPECT_EQ(backoff.after(0s), 5s);
-  EXPECT_EQ(backoff.after(60s), 1s);
-  EXPECT_EQ(backoff.after(0s), 2s);
 }
 
 TEST(PrintableTest, KeepsGoodTextAndMendsTheRest) {

@@ -4,7 +4,7 @@
 
 #include <broadcast/schema.hpp>
 
-#include "host/hub/client_control.hpp"
+#include "host/seams/client_control.hpp"
 #include "tests/unit/loader/support.hpp"
 
 namespace broadcast {

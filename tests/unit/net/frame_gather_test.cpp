@@ -6,13 +6,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/unit/hub/silent_writer.hpp"
+
 namespace broadcast {
 namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-class SilentWriter final : public OutboxWriter {};
 
 /// An outbox whose frames are replies of these bytes.
 class Queue {

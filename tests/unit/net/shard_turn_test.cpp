@@ -21,6 +21,7 @@
 #include "host/base/guarded.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/net/shard_group.hpp"
+#include "tests/unit/hub/asked_topics.hpp"
 
 namespace broadcast {
 namespace {
@@ -50,7 +51,7 @@ class Talker final : public Client {
       : hub_(hub), owner_(owner), shard_(shard), subscriptions_(outbox), seen_(seen) {}
 
   void on_open(MonoTime) override {
-    const auto answer = shard_.index().subscribe(subscriptions_, "note", {});
+    const auto answer = shard_.index().subscribe(subscriptions_, topic_named("note"), {});
     EXPECT_FALSE(answer.error);
   }
   void on_text(std::string_view, MonoTime) override {

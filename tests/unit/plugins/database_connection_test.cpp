@@ -1,5 +1,6 @@
 // plugins/database against servers that do not answer. What a real one does: tests/integration.
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -78,6 +79,19 @@ TEST_F(DatabaseConnectionTest, AServerThatTakesConnectionsAndSaysNothingIsGivenU
   auto why = failed.get_future();
   ASSERT_EQ(why.wait_for(seconds(60)), std::future_status::ready);
   EXPECT_EQ(why.get(), "no answer for 3 s");
+}
+
+TEST(DatabaseAnswerTest, AnAnswerThatTheInboxHasNoRoomForComesLater) {
+  std::atomic<int> refused = 0;
+  std::promise<std::string> failed;
+  Database database(DatabaseUrl::parse("sqlite:/no/such/file"), [&](const auto& run) {
+    if (++refused < 3) return false;
+    run();
+    return true;
+  });
+  ASSERT_TRUE(database.try_run([](soci::session&) { return [] {}; },
+                               [&](const std::string& why) { failed.set_value(why); }));
+  EXPECT_EQ(failed.get_future().wait_for(seconds(60)), std::future_status::ready);
 }
 
 }  // namespace

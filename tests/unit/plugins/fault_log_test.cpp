@@ -1,4 +1,4 @@
-#include "plugins/database/fault_log.hpp"
+#include "plugins/io/fault_log.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,11 @@
 // Connections of the Kiwoom sources: certificates, addresses, cuts at any byte.
 
-#include "plugins/price/kiwoom/kiwoom_connect.hpp"
-
 #include <cstdlib>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "plugins/io/tls_connect.hpp"
 #include "tests/unit/plugins/kiwoom_play.hpp"
 
 namespace broadcast::test {
@@ -85,16 +84,16 @@ TEST_F(KiwoomConnectTest, BoundsAHandshakeAndStopsAtOnceDuringOne) {
   mute.accept();
 }
 
-TEST(KiwoomUrlTest, ReadsAddresses) {
-  const KiwoomUrl url = KiwoomUrl::parse("wss://api.kiwoom.com:10000/api/dostk/websocket", "wss");
+TEST(TlsUrlTest, ReadsAddresses) {
+  const TlsUrl url = TlsUrl::parse("wss://api.kiwoom.com:10000/api/dostk/websocket", "wss");
   EXPECT_EQ(url.host, "api.kiwoom.com");
   EXPECT_EQ(url.port, "10000");
   EXPECT_EQ(url.path, "/api/dostk/websocket");
-  EXPECT_EQ(KiwoomUrl::parse("https://a.b", "https").host_header(), "a.b");
+  EXPECT_EQ(TlsUrl::parse("https://a.b", "https").host_header(), "a.b");
   for (const char* odd :
        {"", "http://a.b", "https://", "https://a.b:0", "https://a.b:99999", "https://a b",
         "https://user:pw@a.b", "https://a.b/x y", "https://a.b:"}) {
-    EXPECT_THROW(static_cast<void>(KiwoomUrl::parse(odd, "https")), std::invalid_argument) << odd;
+    EXPECT_THROW(static_cast<void>(TlsUrl::parse(odd, "https")), std::invalid_argument) << odd;
   }
 }
 

@@ -25,6 +25,33 @@ std::vector<std::string> keys_of(const json& object) {
   return keys;
 }
 
+/// What `price` says to one source; empty: nothing.
+std::string what_price_says_to(const json& source) {
+  try {
+    FakeHost host(plugin_path("price"), json{{"sources", json::array({source})}}.dump());
+    return "";
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+}
+
+TEST(PriceSourcesTest, AKeyOfAnotherTypeIsRefusedByItsNameAndTheType) {
+  EXPECT_THAT(what_price_says_to({{"type", "sim"}, {"app_key", "secret"}}),
+              ::testing::AllOf(::testing::HasSubstr("sources: sim: app_key: sim has no such key, "
+                                                    "only kiwoom_rest, kiwoom_ws; remove it, or"),
+                               ::testing::Not(::testing::HasSubstr("secret"))));
+  EXPECT_THAT(what_price_says_to({{"type", "database"}, {"url", "sqlite:/x.db"}, {"seed", 2}}),
+              ::testing::HasSubstr("sources: database: seed: database has no such key, only sim"));
+  EXPECT_THAT(what_price_says_to({{"type", "kiwoom_ws"}, {"url", "sqlite:/x.db"}}),
+              ::testing::HasSubstr("sources: kiwoom_ws: url: kiwoom_ws has no such key"));
+}
+
+TEST(PriceSourcesTest, AKeyOfAnotherTypeMayBeThereIfItSaysNothing) {
+  EXPECT_EQ(what_price_says_to({{"type", "sim"}, {"seed", 7}, {"app_key", ""}, {"mock", false}}),
+            "");
+  EXPECT_EQ(what_price_says_to({{"type", "database"}, {"url", "sqlite:/x.db"}, {"seed", 1}}), "");
+}
+
 TEST_F(PriceTest, PublishesAtStartAndThenEveryInterval) {
   host.start();
   EXPECT_EQ(host.published().size(), 4U);

@@ -44,6 +44,11 @@ class Scripted : public Broadcaster {
     if (what == "cancel") cancel(after(milliseconds(10), [this] { publish("t:no", "{}"); }));
     if (what == "thread") post_from_a_thread();
     if (what == "cancel itself") cancel_itself();
+    if (what == "nothing to run") static_cast<void>(post({}));
+    if (what == "no timer to run") after(seconds(1), {});
+    if (what == "foreign cancel") {
+      std::thread([this] { EXPECT_THROW(cancel(1), Error); }).join();
+    }
     if (what == "report") report(Health::kDegraded, "serving db");
   }
 
@@ -67,7 +72,7 @@ class Scripted : public Broadcaster {
 
 BROADCAST_PLUGIN(
     broadcast::Scripted, "scripted", "1.0.0",
-    R"("demand":true,"topics":[{"pattern":"t:{x}","match":"[a-z]+","delivery":"all"}])")
+    R"("demand":true,"config":{},"topics":[{"pattern":"t:{x}","match":"[a-z]+","delivery":"all"}])")
 
 namespace broadcast {
 namespace {
@@ -92,6 +97,17 @@ TEST_F(BroadcasterTest, AfterFiresOnceAndCancelNever) {
   EXPECT_EQ(host.published("t:once").size(), 1U);
   EXPECT_EQ(host.published("t:no").size(), 0U);
   EXPECT_EQ(host.published("t:self").size(), 1U);
+}
+
+TEST_F(BroadcasterTest, ATimerIsNotCancelledByAnotherThread) {
+  host.message("t:tick", "foreign cancel");
+  host.advance(seconds(1));
+  EXPECT_EQ(host.published("t:tick").size(), 1U);
+}
+
+TEST_F(BroadcasterTest, WhatRunsNothingIsRefusedAtOnce) {
+  EXPECT_EQ(host.message("t:tick", "nothing to run").text, "post() needs something to run");
+  EXPECT_EQ(host.message("t:tick", "no timer to run").text, "a timer needs something to run");
 }
 
 TEST_F(BroadcasterTest, ExceptionsBecomeStatusAndText) {

@@ -39,6 +39,14 @@ class Careless : public Broadcaster {
     if (payload == "delay") after(seconds(-5), [this] { publish("t:late", kGood); });
     if (payload == "config") return log(LogLevel::kInfo, config_.dump());
     if (payload == "post") return static_cast<void>(post([this] { publish("t:post", kGood); }));
+    if (payload == "many timers") {
+      for (int i = 0; i < 4096; ++i) after(seconds(1), [] {});  // beside the one of on_start()
+    }
+    if (payload == "many posts") {
+      for (int i = 0; i <= 4096; ++i) {
+        if (!post([] {})) throw Busy("full");
+      }
+    }
     if (payload == "threads") return publish_from_threads();
     if (payload == "foreign timer") {
       return std::thread([this] { EXPECT_THROW(after(seconds(1), [] {}), Error); }).join();
@@ -135,6 +143,23 @@ TEST_F(FakeHostTest, NothingHappensToABroadcasterThatWasStopped) {
   EXPECT_THROW(host.message("t:a", "{}"), std::logic_error);
   EXPECT_THROW(host.advance(seconds(60)), std::logic_error);
   EXPECT_THROW(host.unsubscribe("t:a"), std::logic_error);
+}
+
+TEST_F(FakeHostTest, DoesNotStartTwiceNorGoBackInTime) {
+  EXPECT_THROW(host.start(), std::logic_error);
+  EXPECT_THROW(host.advance(seconds(-1)), std::logic_error);
+  EXPECT_THROW(host.pass(seconds(-1)), std::logic_error);
+}
+
+TEST_F(FakeHostTest, NobodyLeavesATopicThatNobodyHas) {
+  EXPECT_THROW(host.unsubscribe("t:a"), std::logic_error);
+  host.subscribe("t:a");
+  host.unsubscribe("t:a");
+}
+
+TEST_F(FakeHostTest, HoldsAsManyTimersAndPostsAsAHost) {
+  EXPECT_EQ(host.message("t:a", "many timers").text, "the host refused a timer");
+  EXPECT_EQ(host.message("t:a", "many posts").status, BC_E_BUSY);
 }
 
 TEST(FakeHostStartTest, AStartThatFailedIsNotStopped) {

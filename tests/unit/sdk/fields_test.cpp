@@ -40,6 +40,13 @@ TEST(FieldsTest, ATickerIsWhatMayNameAnInstrument) {
   }
 }
 
+TEST(FieldsTest, AnItemThatIsNotThereIsRefused) {
+  const auto third = [](const Field& field) { static_cast<void>(field.at(2)); };
+  EXPECT_EQ(refusal_of(Json{1, 2, 3}, third), "");
+  EXPECT_EQ(refusal_of(Json{1, 2}, third), "x[2]: missing");
+  EXPECT_EQ(refusal_of("text", third), "x: expected a list, got \"text\"");
+}
+
 TEST(FieldsTest, LengthsAreBounded) {
   const auto two_bytes = [](const Field& field) { require_string(field, 2); };
   EXPECT_EQ(refusal_of("ab", two_bytes), "");

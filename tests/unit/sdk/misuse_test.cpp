@@ -213,5 +213,62 @@ TEST(FakeHostConfigTest, ASchemaThatTheHostWouldRefuseIsRefused) {
   EXPECT_EQ(refusal_of(entry, "{}"), "manifest.config.oneOf: unknown schema keyword \"oneOf\"");
 }
 
+TEST(FakeHostConfigTest, WithoutASchemaNoKeyIsAllowed) {
+  bc_entry entry = kRaw;
+  entry.manifest = R"({"name":"raw","version":"1.0.0","abi":[1,0]})";
+  EXPECT_EQ(refusal_of(entry, R"({"in":"nothing"})"),
+            "config.in: unknown key \"in\"; no keys are known here");
+}
+
+/// Of a manifest with this member of `topics`.
+std::string refusal_of_topic(const std::string& topic) {
+  const std::string manifest =
+      R"({"name":"raw","version":"1.0.0","abi":[1,0],"topics":[)" + topic + "]}";
+  bc_entry entry = kRaw;
+  entry.manifest = manifest.c_str();
+  return refusal_of(entry, "{}");
+}
+
+TEST(FakeHostTopicsTest, WhatAHostWouldRefuseIsRefused) {
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"t:{x}","match":"(a)\\1","delivery":"all"})"),
+              HasSubstr("manifest.topics.0: topic pattern \"t:{x}\": \"match\" is not a regex"));
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"t:{x}","delivery":"all","match":")" +
+                               std::string(256, 'a') + "\"}"),
+              HasSubstr("\"match\" has 256 bytes, at most 255 are allowed"));
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"t:a","match":"a","delivery":"all"})"),
+              HasSubstr("\"match\" needs a {placeholder}"));
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"t:{x}:y","delivery":"all"})"),
+              HasSubstr("may end in one {name}"));
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"t:*","delivery":"all"})"),
+              HasSubstr("expected letters, digits"));
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"status:x","delivery":"all"})"),
+              HasSubstr("it is the host's own"));
+  EXPECT_THAT(refusal_of_topic(R"({"pattern":"t:a","delivery":"al"})"),
+              HasSubstr("expected \"latest\" or \"all\""));
+}
+
+TEST(FakeHostTopicsTest, BelongToThePatternThatNamesMoreOfThem) {
+  fake::OwnedTopics topics(nlohmann::json::parse(R"({"topics":[
+      {"pattern":"t:{x}","delivery":"latest"}, {"pattern":"t:a","delivery":"all"},
+      {"pattern":"t:b:{x}","delivery":"all"}]})"));
+  EXPECT_EQ(topics.delivery_of("t:a"), "all");
+  EXPECT_EQ(topics.delivery_of("t:b:c"), "all");
+  EXPECT_EQ(topics.delivery_of("t:c"), "latest");
+  EXPECT_EQ(topics.delivery_of("t:"), std::nullopt);
+  EXPECT_EQ(topics.delivery_of("t:not a name"), std::nullopt);
+}
+
+TEST(MisuseTest, AHeartbeatBeforeStartIsOne) {
+  bc_entry entry = kRaw;
+  entry.create = [](const bc_host* host, const char* name, void** self) -> bc_status {
+    EXPECT_EQ(
+        table_of<bc_ext_heartbeat>(host, BC_EXT_HEARTBEAT).keep(host, 1'000'000'000, 2'000'000'000),
+        BC_E_INVALID);
+    return create(host, name, self);
+  };
+  FakeHost host(entry, kFine);
+  EXPECT_THAT(host.misuse(), ElementsAre("a heartbeat before START"));
+}
+
 }  // namespace
 }  // namespace broadcast

@@ -69,6 +69,10 @@ TEST(SchemaTest, SaysWhatIsWrongAndWhere) {
             "/sources/0/type: \"foo\" is not one of sim, database\n");
 }
 
+TEST(SchemaTest, ChecksNothingByASchemaThatIsWrong) {
+  EXPECT_THROW(static_cast<void>(check_value(json{{"minimum", "low"}}, 7)), std::invalid_argument);
+}
+
 TEST(SchemaTest, CountsCharactersAndNotBytes) {
   const json schema = {{"type", "string"}, {"minLength", 2}, {"maxLength", 4}};
   EXPECT_EQ(errors_of(schema, "삼성전자"), "");

@@ -30,6 +30,11 @@ class Working : public Broadcaster {
   }
   void on_start() override {
     worker_.emplace(*this, [this](const std::stop_token& stop) { work(stop); });
+    if (order_ == "begin elsewhere") {
+      std::thread([this] {
+        EXPECT_THROW(Thread(*this, [](const std::stop_token&) {}), Error);
+      }).join();
+    }
     if (order_ == "fail in START") throw std::runtime_error("no such table");
   }
   void on_stop(std::chrono::nanoseconds) override {
@@ -102,6 +107,11 @@ TEST(ThreadTest, IsJoinedBeforeMembersAreGoneWhereStartFailed) {
   FakeHost host(kEntryOf<Working>, doing("fail in START"));
   EXPECT_EQ(host.start(), BC_E_EXCEPTION);
   host.stop();
+}
+
+TEST(ThreadTest, BeginsOnThePluginsThreadOnly) {
+  FakeHost host(kEntryOf<Working>, doing("begin elsewhere"));
+  EXPECT_EQ(host.start(), BC_OK);
 }
 
 TEST(ThreadTest, AnExceptionIsThrownAgainOnThePluginsThread) {

@@ -38,6 +38,7 @@ TEST(UnitsTest, RefusesWhatIsNoSize) {
 TEST(UnitsTest, WritesTimestampsInMicrosecondsUtc) {
   EXPECT_EQ(iso_timestamp(1'770'253'323'456'789'000), "2026-02-05T01:02:03.456789+00:00");
   EXPECT_EQ(iso_timestamp(0), "1970-01-01T00:00:00.000000+00:00");
+  EXPECT_EQ(iso_timestamp(-1), "1969-12-31T23:59:59.999999+00:00");
 }
 
 }  // namespace

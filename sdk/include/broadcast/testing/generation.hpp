@@ -1,7 +1,8 @@
 #pragma once
 // One generation of a broadcaster under a FakeHost: the bc_host table that it sees, its timers, its
-// posts, and a note of everything that it may not do. What it did goes to the Record. Functions are
-// for the test's thread, which is the plugin's; the table's are for any thread.
+// posts, and a note of everything that it may not do. What it did goes to the Record. Used by
+// FakeHost, on the test's thread, which is the plugin's; the functions of the table may be called
+// from any thread. Longer than most files, because the table and what it does belong together.
 
 #include <algorithm>
 #include <atomic>
@@ -31,7 +32,9 @@ namespace broadcast::fake {
 
 class Generation {
  public:
-  /// Both outlive it. Throws std::runtime_error: another ABI, or a config against the schema.
+  /// `entry` and `record` outlive this. Nothing of the broadcaster runs yet. Throws
+  /// std::runtime_error: another ABI, a manifest that a host would refuse, or a config against its
+  /// schema.
   Generation(const bc_entry& entry, Record& record, std::string_view config)
       : entry_(entry),
         record_(record),
@@ -47,7 +50,8 @@ class Generation {
   [[nodiscard]] bool is_created() const { return is_created_; }
   [[nodiscard]] bool is_started() const { return is_started_; }
 
-  /// create and CONFIG. What failed, as text; empty: nothing, and stop() is to be called some time.
+  /// create and CONFIG. Returns what failed, as text; empty: nothing. stop() is to be called in
+  /// either case.
   [[nodiscard]] std::string create() {
     const Answer created =
         call("create", [this] { return entry_.create(&table_, "test", &self_); });
@@ -62,8 +66,10 @@ class Generation {
     const Answer configured = handle(event);
     return configured.status == BC_OK ? "" : described("CONFIG", configured);
   }
-  /// START, then DEMAND for every topic that has subscribers.
+  /// START, then DEMAND for every topic that has subscribers. Once. Returns what START returned.
   bc_status start() {
+    if (!is_created_) throw std::logic_error("the broadcaster was stopped");
+    if (phase_ != Phase::kCreated) throw std::logic_error("the broadcaster was started before");
     phase_ = Phase::kOpen;
     const bc_status status = deliver(event_of(BC_EV_START));
     is_started_ = status == BC_OK;
@@ -78,9 +84,12 @@ class Generation {
     run_posts();
     return status;
   }
-  void revoke() { phase_ = Phase::kRevoked; }
-  void restore() { phase_ = Phase::kOpen; }
-  /// What was posted, STOP with five seconds' deadline if START went well, destroy. Once.
+  /// What it publishes, reports and keeps is answered REVOKED, until restore(). Nothing happens
+  /// where it is not started, or stopped.
+  void revoke() { change(Phase::kOpen, Phase::kRevoked); }
+  void restore() { change(Phase::kRevoked, Phase::kOpen); }
+  /// What was posted, STOP with a deadline in five seconds if START went well, destroy. A second
+  /// call does nothing.
   void stop() {
     if (!is_created_) return;
     is_stopping_ = true;
@@ -97,6 +106,7 @@ class Generation {
     has_ended_ = true;
   }
 
+  /// An event without members of its own, of now.
   [[nodiscard]] bc_event event_of(std::uint16_t kind) const {
     bc_event event{};
     event.size = sizeof event;
@@ -104,10 +114,12 @@ class Generation {
     event.mono_ns = record_.now_ns;
     return event;
   }
+  /// Delivers `event`. Throws std::logic_error: after stop().
   Answer handle(const bc_event& event) {
     if (!is_created_) throw std::logic_error("the broadcaster was stopped");
     return call("handle", [&] { return entry_.handle(self_, &event); });
   }
+  /// DEMAND, if it is started and its manifest asks for it.
   void demand(const std::string& topic, std::int64_t count, std::uint16_t flags) {
     if (!is_started_ || !manifest_.value("demand", false)) return;
     bc_event event = event_of(BC_EV_DEMAND);
@@ -136,6 +148,7 @@ class Generation {
     deliver(event);
     return true;
   }
+  /// Delivers all that is posted, and what that posts in its turn.
   void run_posts() {
     for (auto next = take_post(); next; next = take_post()) {
       bc_event event = event_of(BC_EV_POST);
@@ -144,7 +157,8 @@ class Generation {
       deliver(event);
     }
   }
-  /// False: nothing was posted until then.
+  /// Waits, in real time, for a thread of the broadcaster to post. False: nothing was posted until
+  /// `until`.
   bool wait_for_post(std::chrono::steady_clock::time_point until) {
     std::unique_lock lock(record_.mutex);
     return posted_.wait_until(lock, until, [this] { return !posts_.empty(); });
@@ -160,6 +174,8 @@ class Generation {
     std::string name;
     std::int32_t kind;
   };
+
+  void change(Phase from, Phase to) { phase_.compare_exchange_strong(from, to); }
 
   static nlohmann::json manifest_of(const bc_entry& entry) {
     if (entry.magic != BC_MAGIC || entry.abi_major != BC_ABI_MAJOR) {
@@ -228,7 +244,8 @@ class Generation {
     table_.version = "1.0.0";
     table_.impl = this;
     table_.get_extension = [](const bc_host* h, const char* id) {
-      return of(h, "get_extension").extension(id);
+      const Generation& self = of(h, "get_extension");
+      return id == nullptr ? nullptr : self.extension(id);
     };
     table_.log = [](const bc_host* h, std::int32_t level, bc_str text) {
       Record& record = of(h, "log").record_;
@@ -343,12 +360,14 @@ class Generation {
     }
     if (delay_ns >= 0 && period_ns < 0) return BC_E_INVALID;
     timers_.erase(id);
+    if (delay_ns >= 0 && timers_.size() >= kMaxArmedTimers) return BC_E_BUSY;
     if (delay_ns >= 0) timers_[id] = {record_.now_ns + delay_ns, period_ns};
     return BC_OK;
   }
   bc_status post(std::uint64_t id, void* ptr) {
     return record_.locked([&]() -> bc_status {
       if (!takes_posts_) return BC_E_REVOKED;
+      if (posts_.size() >= kMaxWaitingPosts) return BC_E_BUSY;
       posts_.emplace_back(id, ptr);
       posted_.notify_one();
       return BC_OK;
@@ -369,14 +388,14 @@ class Generation {
     };
     if (is_foreign()) return misused(BC_E_WRONG_THREAD, "from a foreign thread");
     if (is_started_) return misused(BC_E_INVALID, "after START");
-    if (!is_metric_name(name, kind)) return misused(BC_E_INVALID, "with a bad name or kind");
+    if (!is_metric(name, kind)) return misused(BC_E_INVALID, "with a bad name or kind");
     return record_.locked([&]() -> bc_status {
       const auto is_same = [&](const auto& one) { return one.second.name == name; };
       if (std::any_of(metrics_.begin(), metrics_.end(), is_same) || metrics_.contains(id)) {
         record_.misuse.push_back("metric " + name + " defined twice, or its id is taken");
         return BC_E_INVALID;
       }
-      if (metrics_.size() >= kMaxMetrics) return BC_E_BUSY;
+      if (metrics_.size() >= kMaxDefinedMetrics) return BC_E_BUSY;
       metrics_[id] = {name, kind};
       return BC_OK;
     });
@@ -403,8 +422,8 @@ class Generation {
   }
   bc_status close_idle(CloseIdle call) {
     if (is_revoked()) return BC_E_REVOKED;
-    if (call.idle.count() < 0 || !is_close_code(call.code) ||
-        call.reason.size() > kMaxReasonBytes) {
+    if (call.idle.count() < 0 || !is_sendable_close_code(call.code) ||
+        call.reason.size() > kMaxCloseTextBytes) {
       return record_.misused(BC_E_INVALID, "close_idle with code " + std::to_string(call.code) +
                                                ", a time below 0, or a long reason");
     }
@@ -413,7 +432,10 @@ class Generation {
   }
   bc_status keep_heartbeat(Heartbeat heartbeat) {
     if (is_revoked()) return BC_E_REVOKED;
-    if (heartbeat.interval < kShortestHeartbeat || heartbeat.timeout <= heartbeat.interval) {
+    if (phase_ == Phase::kCreated) {
+      return record_.misused(BC_E_INVALID, "a heartbeat before START");
+    }
+    if (!is_heartbeat(heartbeat.interval, heartbeat.timeout)) {
       return record_.misused(BC_E_INVALID,
                              "a heartbeat of less than 100 ms, or no shorter than its timeout");
     }

@@ -1,6 +1,7 @@
 #pragma once
-// What a host sends to clients, where FakeHost has to judge it: JSON that every reader can read,
-// without the members that the host writes. The host's own check is of the same words. Pure.
+// What may be sent to clients, as FakeHost judges it: JSON that every reader can read, without the
+// members that the host writes. A host judges by the same rules, with a faster parser and in the
+// same words. Used by FakeHost. Pure.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,15 +10,14 @@
 
 #include <nlohmann/json.hpp>
 
-namespace broadcast::fake {
+#include <broadcast/host_rules.hpp>
 
-/// Objects and lists within each other; an empty one at the bottom does not count.
-inline constexpr std::size_t kMaxMessageNesting = 1024;
+namespace broadcast::fake {
 
 /// Reads a text whole and keeps the first thing that is wrong with it.
 class JsonRules final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  /// What is wrong with `text`; empty: nothing.
+  /// The first thing that is wrong with `text`; empty: nothing. To be called once.
   [[nodiscard]] std::string_view fault_of(std::string_view text) {
     // The parser takes a NUL for the end, and passes over a byte order mark.
     const bool is_read_whole =

@@ -1,15 +1,14 @@
 #pragma once
-// What a host lets a broadcaster do, where FakeHost has to judge it: topics that the manifest owns,
-// payloads, names of metrics, configurations. Pure but for a cache; any thread, one at a time.
+// What a host lets a broadcaster do, as FakeHost judges it: topics that the manifest owns,
+// payloads, metrics, configurations. The rules themselves, where a host shares them, are in
+// <broadcast/host_rules.hpp>, topic_matcher.hpp and schema.hpp. Used by FakeHost. Pure but for a
+// cache; any thread, one at a time. Needs nlohmann/json.
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <regex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -19,26 +18,31 @@
 #include <nlohmann/json.hpp>
 
 #include <broadcast/abi.h>
+#include <broadcast/host_rules.hpp>
 #include <broadcast/schema.hpp>
 #include <broadcast/testing/json_rules.hpp>
+#include <broadcast/topic_matcher.hpp>
 
 namespace broadcast::fake {
 
-inline constexpr std::size_t kMaxPayloadBytes = 256 * 1024;  // limits.publish
-inline constexpr std::size_t kMaxSendAllBytes = 64 * 1024;
-inline constexpr std::size_t kMaxReasonBytes = 123;
-inline constexpr std::chrono::milliseconds kShortestHeartbeat{100};
-inline constexpr std::size_t kMaxMetrics = 64;
+inline constexpr std::size_t kMaxPayloadBytes =
+    256 * 1024;  ///< limits.publish of a host by default
 
 /// The topics of a manifest, each with its delivery.
 class OwnedTopics {
  public:
+  /// Throws std::runtime_error: a host would refuse the manifest because of its topics.
   explicit OwnedTopics(const nlohmann::json& manifest) {
     for (const auto& topic : manifest.value("topics", nlohmann::json::array())) {
-      const auto pattern = topic.at("pattern").get<std::string>();
-      owned_.push_back(
-          {pattern.substr(0, pattern.find('{')), pattern.find('{') != std::string::npos,
-           std::regex(topic.value("match", ".*")), topic.at("delivery").get<std::string>()});
+      try {
+        owned_.push_back(owned(topic));
+      } catch (const std::invalid_argument& error) {
+        throw std::runtime_error("manifest.topics." + std::to_string(owned_.size()) + ": " +
+                                 error.what());
+      } catch (const nlohmann::json::exception& error) {
+        throw std::runtime_error("manifest.topics." + std::to_string(owned_.size()) + ": " +
+                                 error.what());
+      }
     }
   }
   /// "latest" or "all"; nothing if the topic is not owned.
@@ -49,30 +53,36 @@ class OwnedTopics {
 
  private:
   struct Owned {
-    std::string prefix;
-    bool has_placeholder;
-    std::regex match;
+    TopicMatcher topics;
     std::string delivery;
   };
 
-  [[nodiscard]] std::optional<std::string> look_up(const std::string& topic) const {
-    for (const Owned& owned : owned_) {
-      if (!owned.has_placeholder && topic != owned.prefix) continue;
-      if (owned.has_placeholder &&
-          (topic.size() <= owned.prefix.size() || !topic.starts_with(owned.prefix) ||
-           !std::regex_match(topic.substr(owned.prefix.size()), owned.match))) {
-        continue;
-      }
-      return owned.delivery;
+  static Owned owned(const nlohmann::json& topic) {
+    const auto delivery = topic.value("delivery", std::string());
+    if (delivery != "latest" && delivery != "all") {
+      throw std::invalid_argument("\"delivery\": expected \"latest\" or \"all\"");
     }
-    return std::nullopt;
+    TopicMatcher topics(topic.value("pattern", std::string()), topic.value("match", std::string()));
+    if (topics.text().starts_with(kStatusPrefix)) {
+      throw std::invalid_argument("topic pattern \"" + topics.text() + "\": it is the host's own");
+    }
+    return {std::move(topics), delivery};
+  }
+  [[nodiscard]] std::optional<std::string> look_up(const std::string& topic) const {
+    if (!is_topic_name(topic, kMaxTopicNameBytes) || topic.starts_with(kStatusPrefix)) return {};
+    const Owned* best = nullptr;
+    for (const Owned& one : owned_) {
+      if (!one.topics.accepts(topic)) continue;
+      if (best == nullptr || one.topics.rank() > best->topics.rank()) best = &one;
+    }
+    return best == nullptr ? std::nullopt : std::optional(best->delivery);
   }
 
   std::vector<Owned> owned_;
   std::map<std::string, std::optional<std::string>> known_;
 };
 
-/// What is wrong with a payload; empty: nothing.
+/// What is wrong with `payload` as a message on `topic`; empty: nothing.
 inline std::string payload_problem(const std::string& topic, const std::string& payload) {
   if (payload.size() > kMaxPayloadBytes) {
     return "larger than " + std::to_string(kMaxPayloadBytes) + " bytes: on " + topic;
@@ -92,33 +102,17 @@ inline std::string text_problem(const std::string& json) {
   return fault.empty() ? "" : "send_all of what no client may get: " + std::string(fault);
 }
 
-inline bool is_metric_name(std::string_view name, std::int32_t kind) {
-  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
-  const auto fits = [&](char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == '_'; };
-  const bool is_name = !name.empty() && name.size() <= 64 && is_letter(name.front()) &&
-                       std::all_of(name.begin(), name.end(), fits);
-  if (!is_name || kind < BC_COUNTER || kind > BC_HISTOGRAM) return false;
-  // Samples of counters and histograms end so; a counter may say its own.
-  const auto ends = [&](std::string_view end) { return name.ends_with(end); };
-  return kind == BC_COUNTER ||
-         !(ends("_total") || ends("_bucket") || ends("_count") || ends("_sum"));
-}
-
-inline bool is_close_code(std::uint16_t code) {
-  return code == 1000 || code == 1001 || code == 1008 || code == 1011 ||
-         (code >= 3000 && code <= 4999);
-}
-
-inline bool is_cache_pattern(std::string_view pattern) {
-  return !pattern.empty() && pattern.size() <= 256 &&
-         std::string_view("*?[\\").find(pattern.front()) == std::string_view::npos;
+/// May a metric of `kind`, BC_COUNTER and so on, be called so?
+inline bool is_metric(std::string_view name, std::int32_t kind) {
+  const bool is_kind = kind >= BC_COUNTER && kind <= BC_HISTOGRAM;
+  return is_kind && is_metric_name(name) && (kind == BC_COUNTER || !ends_as_a_sample(name));
 }
 
 /// `config`, checked against the manifest's schema, defaults filled in, as the host does it before
 /// it loads the library. Throws std::runtime_error with everything that is wrong, a line each:
 /// "config.interval: 20ms is below the minimum 100ms".
 inline std::string checked_config(const nlohmann::json& manifest, std::string_view config) {
-  const auto schema = manifest.value("config", nlohmann::json::object());
+  const nlohmann::json schema = config_schema_of(manifest);
   std::string lines;
   const auto add = [&](const std::string& root, const std::vector<SchemaError>& errors) {
     for (const SchemaError& error : errors) {
