@@ -44,9 +44,9 @@ void publish(benchmark::State& state, Delivery delivery) {
   Inbox inbox([] {});
   const std::size_t shard = hub.add_shard(inbox);
   Feed feed;
-  if (hub.try_claim(feed, "libfeed.so", {{"bench", "", delivery}})) std::abort();
+  if (hub.topics().try_claim(feed, "libfeed.so", {{"bench", "", delivery}})) std::abort();
   for (std::int64_t i = 0; i < state.range(0); ++i) {
-    if (!hub.join("bench", shard).joined) std::abort();
+    if (!hub.audience().join("bench", shard).joined) std::abort();
   }
   const std::string text = payload();
   std::vector<MessagePtr> drained;
@@ -54,7 +54,7 @@ void publish(benchmark::State& state, Delivery delivery) {
   while (state.KeepRunningBatch(kBetweenDrains)) {
     const std::size_t before = allocations();
     for (std::int64_t i = 0; i < kBetweenDrains; ++i) {
-      benchmark::DoNotOptimize(hub.publish(feed, "bench", text));
+      benchmark::DoNotOptimize(hub.publisher().publish(feed, "bench", text));
     }
     made += allocations() - before;
     state.PauseTiming();

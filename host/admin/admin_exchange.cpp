@@ -213,7 +213,7 @@ void AdminExchange::handle() {
   }
   if (const auto* const wanted = std::get_if<Operate>(&route_)) return operate(*wanted);
   if (const auto* const wanted = std::get_if<ForgetTopics>(&route_)) {
-    return answer(forget_topics(shared_->host.hub, wanted->topic));
+    return answer(forget_topics(shared_->host.topics, wanted->topic));
   }
   shared_->publish.handle(
       std::get<PublishOn>(route_).topic, std::move(request.body()),

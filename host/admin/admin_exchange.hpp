@@ -39,7 +39,7 @@ struct AdminShared {
         host(std::move(view)),
         options(std::move(chosen)),
         counters(own),
-        publish(host.hub, options.tokens, counters) {}
+        publish(host.topics, options.tokens, counters) {}
   AdminShared(const AdminShared&) = delete;
   AdminShared& operator=(const AdminShared&) = delete;
   /// Counts it, and tells the log of the first one in a minute; `what` is only called then.

@@ -256,8 +256,8 @@ void add_host(Families& all, const HostView& host) {
       {{"version", host.version}});
   std::size_t subscriptions = 0;
   std::size_t tickers = 0;
-  const std::vector<TopicHub::TopicView> topics = host.hub.topics();
-  for (const TopicHub::TopicView& topic : topics) {
+  const std::vector<TopicTable::View> topics = host.topics.list();
+  for (const TopicTable::View& topic : topics) {
     subscriptions += topic.subscribers;
     if (topic.subscribers > 0 && topic.name.starts_with("price:")) ++tickers;
   }
@@ -310,7 +310,7 @@ void add_plugin_metric(Families& all, const std::string& broadcaster, const Metr
 }
 
 void add_broadcasters(Families& all, const HostView& host) {
-  for (const TopicHub::StatusView& status : host.hub.statuses()) {
+  for (const StatusBoard::View& status : host.statuses.list()) {
     for (const BroadcasterState state : kStates) {
       add(all, MetricType::Gauge, "broadcast_broadcaster_state",
           "1 for the state that the broadcaster is in, 0 for the others.",

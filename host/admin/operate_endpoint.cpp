@@ -84,17 +84,17 @@ AdminReply reply_of(const Operation& operation) {
   return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
-AdminReply forget_topics(TopicHub& hub, const std::string& topic) {
+AdminReply forget_topics(TopicTable& topics, const std::string& topic) {
   if (std::holds_alternative<NotATopic>(parse_topic(topic, kMaxNameBytes))) {
     return admin_error(400, "bad_request",
                        "Expected a topic such as note:a, or a pattern such as note:*");
   }
-  const TopicHub::Forgotten forgotten = hub.forget(topic);
+  const TopicTable::Forgotten forgotten = topics.forget(topic);
   if (forgotten.topics == 0 && forgotten.kept.empty()) {
     return admin_error(404, "unknown_topic", "There is no topic \"" + topic + "\"");
   }
   if (forgotten.topics == 0) {
-    const TopicHub::Forgotten::Kept& first = forgotten.kept.front();
+    const TopicTable::Forgotten::Kept& first = forgotten.kept.front();
     const std::size_t others = forgotten.kept.size() - 1;
     return admin_error(409, "in_use",
                        first.topic + " is kept: " + first.why +

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "host/admin/admin_reply.hpp"
-#include "host/hub/topic_hub.hpp"
+#include "host/hub/topic_table.hpp"
 #include "host/seams/operator_control.hpp"
 
 namespace broadcast {
@@ -25,6 +25,6 @@ namespace broadcast {
 /// Gives up topics of nobody, and says so in the log. 200 `{"forgotten":10,"kept":1,
 /// "reasons":[{"topic":"note:a","why":"it belongs to note"}]}`; 409 where all are kept, 404 where
 /// there is none.
-[[nodiscard]] AdminReply forget_topics(TopicHub& hub, const std::string& topic);
+[[nodiscard]] AdminReply forget_topics(TopicTable& topics, const std::string& topic);
 
 }  // namespace broadcast

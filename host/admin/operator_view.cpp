@@ -29,19 +29,19 @@ AdminReply reply_of(const Json& body, unsigned status = 200) {
   return {.status = status, .body = body.dump(-1, ' ', false, Json::error_handler_t::replace)};
 }
 
-std::map<std::string, TopicHub::StatusView> statuses_of(const TopicHub& hub) {
-  std::map<std::string, TopicHub::StatusView> by_name;
-  for (TopicHub::StatusView& status : hub.statuses()) by_name[status.broadcaster] = status;
+std::map<std::string, StatusBoard::View> statuses_of(const StatusBoard& board) {
+  std::map<std::string, StatusBoard::View> by_name;
+  for (StatusBoard::View& status : board.list()) by_name[status.broadcaster] = status;
   return by_name;
 }
 
 /// While a broadcaster does not run it is starting, or down if it has failed, whatever it reported
 /// last: a failure is there a moment before its status is.
-Json status_json(const std::map<std::string, TopicHub::StatusView>& statuses,
+Json status_json(const std::map<std::string, StatusBoard::View>& statuses,
                  const BroadcasterView& one) {
   const auto found = statuses.find(one.name);
   if (found == statuses.end()) return {{"name", one.name}, {"state", "starting"}};
-  const TopicHub::StatusView& status = found->second;
+  const StatusBoard::View& status = found->second;
   Json json{{"name", one.name},
             {"state", to_string(status.state)},
             {"detail", status.detail},
@@ -127,7 +127,7 @@ Json broadcaster_json(const BroadcasterView& one, Json json) {
 AdminReply livez() { return reply_of({{"status", "alive"}}); }
 
 AdminReply readyz(const HostView& host) {
-  const auto statuses = statuses_of(host.hub);
+  const auto statuses = statuses_of(host.statuses);
   bool is_ready = true;
   bool is_degraded = false;
   Json broadcasters = Json::array();
@@ -154,12 +154,12 @@ AdminReply topics_reply(const HostView& host, std::string_view target) {
   if (!limit) return admin_error(400, "bad_request", "\"limit\" must be a number");
   const std::vector<std::string> prefixes = query_values_of(target, "prefix");
   const std::string prefix = prefixes.empty() ? "" : prefixes.back();
-  std::vector<TopicHub::TopicView> topics = host.hub.topics();
+  std::vector<TopicTable::View> topics = host.topics.list();
   std::erase_if(topics, [&](const auto& topic) { return !topic.name.starts_with(prefix); });
-  std::ranges::sort(topics, {}, &TopicHub::TopicView::name);
+  std::ranges::sort(topics, {}, &TopicTable::View::name);
   Json list = Json::array();
   for (std::size_t i = 0; i < std::min(*limit, topics.size()); ++i) {
-    const TopicHub::TopicView& topic = topics[i];
+    const TopicTable::View& topic = topics[i];
     list.push_back({{"topic", topic.name},
                     {"owner", topic.owner.empty() ? Json(nullptr) : Json(topic.owner)},
                     {"delivery", to_string(topic.delivery)},
@@ -171,7 +171,7 @@ AdminReply topics_reply(const HostView& host, std::string_view target) {
 }
 
 AdminReply broadcasters_reply(const HostView& host) {
-  const auto statuses = statuses_of(host.hub);
+  const auto statuses = statuses_of(host.statuses);
   Json list = Json::array();
   for (const BroadcasterView& one : host.broadcasters.broadcasters()) {
     list.push_back(broadcaster_json(one, status_json(statuses, one)));
@@ -200,7 +200,7 @@ void clients_reply(const HostView& host, std::string_view target,
 AdminReply stats_reply(const HostView& host) {
   std::map<std::string, std::size_t> subscriptions;
   Json tickers = Json::array();
-  for (const TopicHub::TopicView& topic : host.hub.topics()) {
+  for (const TopicTable::View& topic : host.topics.list()) {
     if (topic.subscribers > 0) subscriptions[topic.name] = topic.subscribers;
   }
   for (const auto& [topic, count] : subscriptions) {

@@ -12,7 +12,8 @@
 
 #include "host/admin/admin_reply.hpp"
 #include "host/base/counters.hpp"
-#include "host/hub/topic_hub.hpp"
+#include "host/hub/status_board.hpp"
+#include "host/hub/topic_table.hpp"
 #include "host/seams/broadcaster_control.hpp"
 #include "host/seams/client_census.hpp"
 #include "host/seams/client_control.hpp"
@@ -25,7 +26,8 @@ using RedisConnections = std::vector<std::pair<std::string, bool>>;
 
 /// Where the answers come from. References outlive the view.
 struct HostView {
-  TopicHub& hub;
+  TopicTable& topics;
+  const StatusBoard& statuses;
   const BroadcasterControl& broadcasters;
   const ClientControl& clients;
   ClientCensus& census;

@@ -38,14 +38,14 @@ AdminReply reply_of(const Verdict& verdict) {
 
 }  // namespace
 
-PublishEndpoint::PublishEndpoint(const TopicHub& hub, const std::vector<AdminToken>& tokens,
+PublishEndpoint::PublishEndpoint(const TopicTable& topics, const std::vector<AdminToken>& tokens,
                                  Counters& counters)
-    : hub_(hub), tokens_(tokens), counters_(counters) {}
+    : topics_(topics), tokens_(tokens), counters_(counters) {}
 
 std::optional<AdminReply> PublishEndpoint::refuse(const std::string& topic,
                                                   std::string_view authorization) {
   std::optional<AdminReply> refusal = refuse_publish(tokens_, authorization, topic);
-  if (!refusal && hub_.owner_of(topic) == nullptr) {
+  if (!refusal && topics_.owner_of(topic) == nullptr) {
     refusal =
         admin_error(404, "unknown_topic",
                     "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\"");
@@ -61,7 +61,7 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
     done(reply);
   };
   if (const auto refusal = refuse(topic, authorization)) return done(*refusal);
-  TopicOwner* owner = hub_.owner_of(topic);
+  TopicOwner* owner = topics_.owner_of(topic);
   body.erase(0, body.size() - without_bom(body).size());
   if (!is_json(body)) {
     return turn_away(

@@ -10,14 +10,15 @@
 
 #include "host/admin/access.hpp"
 #include "host/base/counters.hpp"
-#include "host/hub/topic_hub.hpp"
+#include "host/hub/topic_table.hpp"
 
 namespace broadcast {
 
 class PublishEndpoint {
  public:
   /// No tokens: everybody who reaches the listener may publish. References outlive the endpoint.
-  PublishEndpoint(const TopicHub& hub, const std::vector<AdminToken>& tokens, Counters& counters);
+  PublishEndpoint(const TopicTable& topics, const std::vector<AdminToken>& tokens,
+                  Counters& counters);
 
   /// Why nothing is taken for `topic`, which is known before the body is; counted.
   /// `authorization` is the header's value, empty without one.
@@ -28,7 +29,7 @@ class PublishEndpoint {
               std::function<void(AdminReply)> done);
 
  private:
-  const TopicHub& hub_;
+  const TopicTable& topics_;
   const std::vector<AdminToken>& tokens_;
   Counters& counters_;
 };

@@ -31,11 +31,11 @@ std::string config_errors(const Config& config, const std::string& name, const P
 
 /// Broadcasters come first: a branch too wide must not take the signals' topics.
 void plan_relay(const Config& config, TopicHub& hub, BroadcasterPlan& plan) {
-  Relay relay(hub);
+  Relay relay(hub.publisher(), hub.sequencer());
   for (std::size_t i = 0; i < config.relay.size(); ++i) {
     const RelayConfig& wanted = config.relay[i];
     plan.relay.push_back(relay_pattern(wanted.topic, wanted.delivery));
-    auto conflict = hub.try_claim(relay, "relay:", plan.relay);
+    auto conflict = hub.topics().try_claim(relay, "relay:", plan.relay);
     if (!conflict) continue;
     plan.relay.pop_back();
     conflict->pattern = wanted.topic;

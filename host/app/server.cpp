@@ -190,7 +190,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
                                                  std::move(first_topics), shard.heartbeat(),
                                                  accounts_.of(network, mono_now()));
               }),
-      relay_(hub_),
+      relay_(hub_.publisher(), hub_.sequencer()),
       ingest_(open_ingest(config_, hub_, store_.get(), marker_, counters_)),
       broadcasters_({.hub = hub_,
                      .clients = &shards_,
@@ -212,7 +212,8 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
   admin_ = std::make_unique<AdminServer>(
       io_,
       HostView{
-          .hub = hub_,
+          .topics = hub_.topics(),
+          .statuses = hub_.statuses(),
           .broadcasters = broadcasters_,
           .clients = shards_,
           .census = shards_,
@@ -250,18 +251,18 @@ void Server::add_broadcasters(BroadcasterPlan plan) {
       operations_.note_started(ready);
     }
   }
-  if (!plan.relay.empty() && hub_.try_claim(relay_, "relay:", plan.relay)) {
+  if (!plan.relay.empty() && hub_.topics().try_claim(relay_, "relay:", plan.relay)) {
     plan.refused.push_back({.name = std::string(Relay::kName), .why = "its topics are taken"});
   }
   for (const auto& [name, why] : plan.refused) {
     spdlog::error(kNotStarted, name, why);
     // Clients read this; paths and settings are for the log.
-    hub_.report_status(name, BroadcasterState::kDown, "not started; the host's log says why");
+    hub_.statuses().report(name, BroadcasterState::kDown, "not started; the host's log says why");
     broadcasters_.add_absent(name, why);
   }
   refused_ += plan.refused.size();
   for (const std::string& name : plan.disabled) {
-    hub_.report_status(name, BroadcasterState::kDisabled, "switched off in the configuration");
+    hub_.statuses().report(name, BroadcasterState::kDisabled, "switched off in the configuration");
     broadcasters_.add_absent(name, "");
   }
 }
@@ -319,7 +320,7 @@ std::string Server::apply(const std::vector<TopicPattern>& relay) {
     session_limits_[shard.number()] = limits;
   });
   admin_->set_limits(admin_options(config_));
-  const auto conflict = hub_.try_claim(relay_, "relay:", relay);
+  const auto conflict = hub_.topics().try_claim(relay_, "relay:", relay);
   return conflict ? "relay: " + conflict->text() : "";
 }
 

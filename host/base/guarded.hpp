@@ -1,6 +1,6 @@
 #pragma once
 // The only way this house holds a lock. Under it: no blocking, no call into other objects, never a
-// second lock (the one exception, topic -> inbox, is written down at TopicHub).
+// second lock (the one exception, topic -> inbox, is written down at TopicTable).
 
 #include <mutex>
 #include <utility>

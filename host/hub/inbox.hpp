@@ -2,7 +2,7 @@
 // The bounded queue between publishers (any thread) and one shard. `all` messages reserve a place
 // first, so that a full shard refuses before anything is numbered; `latest` messages always fit,
 // because a waiting older one of the same topic is replaced in place when the queue is full. Owned
-// by the shard; filled by TopicHub under the topic's lock (order topic -> inbox), drained on the
+// by the shard; filled by Fanout under the topic's lock (order topic -> inbox), drained on the
 // shard.
 
 #include <cstddef>

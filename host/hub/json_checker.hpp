@@ -1,7 +1,7 @@
 #pragma once
 // What a text must be before it leaves the host: JSON from its first byte to its last, which every
 // reader of JSON can read, without the members that the host writes. Parsed whole, once a publish.
-// Part of a TopicHub and of a HostServices; [any].
+// Part of a Publisher and of a HostServices; [any].
 //
 // Parsers are lent to whoever checks, so there are as many as threads that check at once. One a
 // thread would have to be a thread_local, whose destructor is registered under the loader's lock:

@@ -2,7 +2,8 @@
 // One published event or reply: an immutable text, shared by every Outbox it waits in, and the
 // forms that connections take it in. The plain WebSocket frame is the text with its header right in
 // front of it; a deflated one stands behind, if whoever makes the message knows of somebody who
-// takes it. All in one allocation. Made by TopicHub (any thread) or a Session (its shard); [any].
+// takes it. All in one allocation. Made by LocalSequencer (any thread) or a Session (its shard);
+// [any].
 
 #include <atomic>
 #include <cstddef>

@@ -139,12 +139,13 @@ void Relay::post_message(ProducerMessage message, std::function<void(Verdict)> d
     return done({.outcome = Verdict::Outcome::kAccepted, .text = {}, .last = {}});
   }
   const Published published =
-      hub_.publish(*this, message.topic, payload, position_after(message.position, 1));
+      publisher_.publish(*this, message.topic, payload, position_after(message.position, 1));
   Verdict verdict = verdict_of(published, std::move(message.topic));
-  hub_.when_committed(published.commit, [done = std::move(done),
-                                         verdict = std::move(verdict)](CommitOutcome outcome) {
-    done(outcome == CommitOutcome::kCommitted ? verdict : not_kept(outcome, 0));
-  });
+  sequencer_.when_committed(
+      published.commit,
+      [done = std::move(done), verdict = std::move(verdict)](CommitOutcome outcome) {
+        done(outcome == CommitOutcome::kCommitted ? verdict : not_kept(outcome, 0));
+      });
 }
 
 }  // namespace broadcast

@@ -7,7 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "host/hub/topic_hub.hpp"
+#include "host/hub/publisher.hpp"
+#include "host/hub/sequencer.hpp"
 
 namespace broadcast {
 
@@ -23,8 +24,9 @@ class Relay final : public TopicOwner {
   /// As it is called among the broadcasters, where no other may be called so.
   static constexpr std::string_view kName = "relay";
 
-  /// `hub` outlives the relay.
-  explicit Relay(TopicHub& hub) : hub_(hub) {}
+  /// Both outlive the relay.
+  Relay(Publisher& publisher, Sequencer& sequencer)
+      : publisher_(publisher), sequencer_(sequencer) {}
 
   [[nodiscard]] std::string_view owner_name() const override { return kName; }
   /// Publishes at once, on the calling thread.
@@ -32,7 +34,8 @@ class Relay final : public TopicOwner {
   void post_demand(std::string_view, std::int64_t) override {}
 
  private:
-  TopicHub& hub_;
+  Publisher& publisher_;
+  Sequencer& sequencer_;
 };
 
 }  // namespace broadcast

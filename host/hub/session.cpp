@@ -94,7 +94,7 @@ ErrorReply too_many_topics(const std::string& who, std::size_t most, Counter lim
 /// REQUIRES: answer.error.
 ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& topic,
                            const Account* account) {
-  using Error = TopicIndex::SubscribeError;
+  using Error = SubscribeError;
   switch (*answer.error) {
     case Error::kInvalidName:
       return {.code = ErrorCode::kInvalidTopic,

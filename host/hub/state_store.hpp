@@ -1,7 +1,7 @@
 #pragma once
 // The seam to what survives a restart: committed messages, numbers and epochs of `all` topics, last
 // values of `latest` ones, and how far producers' streams were handled. Implemented by host/store;
-// used by TopicHub. Committed, then delivered, then acknowledged.
+// used by LocalSequencer and TopicTable. Committed, then delivered, then acknowledged.
 
 #include <cstddef>
 #include <cstdint>
@@ -61,10 +61,6 @@ class CommitListener {
   /// for a file that is written anew.
   virtual void recall(StoredTopic& topic) = 0;
 };
-
-/// What a producer is told whose message was not committed; of those that it caused, `committed`
-/// were.
-[[nodiscard]] Verdict not_kept(CommitOutcome outcome, std::size_t committed);
 
 class StateStore {
  public:

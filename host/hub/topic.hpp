@@ -1,6 +1,6 @@
 #pragma once
 // One topic: its name and rules, and under its lock the numbers, the last value, the history and
-// who listens. Owned by TopicHub's table and shared with the shards that subscribe to it.
+// who listens. Owned by TopicTable and shared with the shards that subscribe to it.
 
 #include <atomic>
 #include <cstdint>
@@ -37,7 +37,7 @@ struct Topic {
     bool offered = false;
     bool was_named = false;  // somebody asked for it by its name, now or before
     bool demanded = false;   // what the owner was told last
-    bool lingering = false;  // stands in the hub's list of topics to be told 0
+    bool lingering = false;  // stands in Audience's list of topics to be told 0
     MonoTime empty_since{};
     std::shared_ptr<Account> account;  // because of whom it is in demand; null: of nobody's
 
@@ -55,7 +55,7 @@ struct Topic {
   const std::string head;  // {"topic":"<name>","seq":
   const Epochs epochs;
 
-  // Set by TopicHub under the lock of its table, when somebody claims or releases it; `delivery`
+  // Set by TopicTable under its lock, when somebody claims or releases it; `delivery`
   // and `keeps_epoch` only before anything was published on it, and then under the topic's lock,
   // too.
   std::atomic<Delivery> delivery;
@@ -66,11 +66,11 @@ struct Topic {
   std::atomic<bool> begun = false;
   // Patterns stand for it. Set under both locks.
   std::atomic<bool> listed = false;
-  // Under the lock of the hub's table.
+  // Under the lock of TopicTable.
   bool fixed = false;                    // a manifest or the host names it
   std::uint64_t idle_number = 0;         // where it stands among the idle ones; 0: it does not
   std::uint64_t idle_seq = 0;            // its number when it was put there
-  std::uint64_t given_up = 0;            // by which round of the hub, though somebody still had it
+  std::uint64_t given_up = 0;            // by which round, though somebody still had it
   std::atomic<bool> keeps_epoch = true;  // false: `latest`, and somebody serves it
 
   [[nodiscard]] const std::string& epoch() const {
@@ -81,5 +81,12 @@ struct Topic {
 };
 
 using TopicPtr = std::shared_ptr<Topic>;
+
+/// Tells the topic's owner that it is in demand, if it is by now and was not. Under the topic's
+/// lock; locks the owner's queue.
+void post_new_demand(const Topic& topic, Topic::State& state);
+/// It is in demand no more, and nobody is charged for it. Under the topic's lock; the owner is told
+/// by the caller.
+void end_demand(Topic::State& state);
 
 }  // namespace broadcast

@@ -16,26 +16,6 @@ const Since* since_of(const TopicIndex::Wish& wish, const std::string& topic) {
   return found == wish.since->end() ? nullptr : &found->second;
 }
 
-TopicIndex::SubscribeError error_of(TopicHub::JoinError error) {
-  switch (error) {
-    case TopicHub::JoinError::kInvalidName:
-      return TopicIndex::SubscribeError::kInvalidName;
-    case TopicHub::JoinError::kTooManyTopics:
-      return TopicIndex::SubscribeError::kTooManyTopics;
-    case TopicHub::JoinError::kTooManyOfOwner:
-      return TopicIndex::SubscribeError::kTooManyOfOwner;
-    case TopicHub::JoinError::kTooManyOfConnection:
-      return TopicIndex::SubscribeError::kTooManyOfConnection;
-    case TopicHub::JoinError::kTooManyOfAddress:
-      return TopicIndex::SubscribeError::kTooManyOfAddress;
-    case TopicHub::JoinError::kNotLatest:
-      return TopicIndex::SubscribeError::kRateOfAll;
-    case TopicHub::JoinError::kUnknownTopic:
-      break;
-  }
-  return TopicIndex::SubscribeError::kUnknownTopic;
-}
-
 /// What subscribers are told of a topic whose number is `seq`.
 MessagePtr note_of(const Topic& topic, std::uint64_t seq, TopicReason reason) {
   const SubscriptionText text{.topic = topic.name,
@@ -84,7 +64,8 @@ bool Subscriptions::is_under_pattern(std::string_view topic) const {
   return any_branch(topic, [this](std::string_view prefix) { return pattern(prefix) != nullptr; });
 }
 
-TopicIndex::TopicIndex(TopicHub& hub, std::size_t shard) : hub_(hub), shard_(shard) {}
+TopicIndex::TopicIndex(TopicTable& topics, Audience& audience, std::size_t shard)
+    : topics_(topics), audience_(audience), shard_(shard) {}
 
 TopicIndex::~TopicIndex() {
   BROADCAST_ASSERT(rows_.empty(), "a TopicIndex was destroyed while sessions still subscribe");
@@ -142,7 +123,7 @@ TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
   if (view.delivery == Delivery::kAll) {
     // It has had everything up to that number, and what is above is on its way.
     const Since* const since = since_of(wish, view.topic);
-    TopicHub::Joined had = hub_.look(row.topic, view.seq, since);
+    Joined had = audience_.peek(row.topic, view.seq, since);
     view.recovered = had.recovered;
     view.missed = std::move(had.missed);
     const bool is_wanted = wish.last_values == LastValues::kOfAll ||
@@ -150,15 +131,14 @@ TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
     if (is_wanted) view.snapshot = std::move(had.last);
   } else if (wish.last_values != LastValues::kOfNone) {
     // It is given the newest value; what waits below it in the inbox is superseded.
-    TopicHub::Joined now = hub_.look(row.topic);
+    Joined now = audience_.peek(row.topic);
     view.seq = subscriber.given_seq = now.seq;
     view.snapshot = std::move(now.last);
   }
   return view;
 }
 
-Subscriber& TopicIndex::add(Subscriptions& who, const TopicHub::Joined& joined,
-                            std::uint64_t given_seq) {
+Subscriber& TopicIndex::add(Subscriptions& who, const Joined& joined, std::uint64_t given_seq) {
   const TopicPtr& topic = joined.topic;
   const auto [found, is_new] = rows_.try_emplace(topic->id);
   TopicRow& row = found->second;
@@ -181,8 +161,7 @@ Subscriber& TopicIndex::add(Subscriptions& who, const TopicHub::Joined& joined,
                                                  .slot = nullptr});
 }
 
-TopicIndex::View TopicIndex::view_of_new(Subscriptions& who, TopicHub::Joined joined,
-                                         const Wish& wish) {
+TopicIndex::View TopicIndex::view_of_new(Subscriptions& who, Joined joined, const Wish& wish) {
   const Subscriber& subscriber = add(who, joined, joined.seq);
   return {.topic = joined.topic->name,
           .epoch = std::string(joined.epoch),
@@ -205,8 +184,8 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, const TopicName& to
       return answer;
     }
     if (!subscriber.is_direct) {
-      if (const auto refused = hub_.try_name(entry.row->topic, who.account_)) {
-        answer.error = error_of(*refused);
+      if (const auto refused = audience_.try_name(entry.row->topic, who.account_)) {
+        answer.error = *refused;
         return answer;
       }
     }
@@ -216,12 +195,12 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, const TopicName& to
     charge_again(who, answer);
     return answer;
   }
-  TopicHub::JoinResult result =
-      hub_.join(topic.text(), shard_, who.outbox_.form(), since_of(wish, topic.text()),
-                {.account = who.account_ ? &who.account_ : nullptr,
-                 .wants_latest = wish.interval.count() > 0});
+  Audience::JoinResult result =
+      audience_.join(topic.text(), shard_, who.outbox_.form(), since_of(wish, topic.text()),
+                     {.account = who.account_ ? &who.account_ : nullptr,
+                      .wants_latest = wish.interval.count() > 0});
   if (!result.joined) {
-    answer.error = error_of(result.error);
+    answer.error = result.error;
     return answer;
   }
   answer.views.push_back(view_of_new(who, *std::move(result.joined), wish));
@@ -234,17 +213,17 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern
   const std::string_view prefix = pattern.prefix();
   Answer answer{.looked_at = kPatternItself};
   const bool is_watched = patterns_.contains(prefix);
-  if (!is_watched && !hub_.try_watch(prefix, shard_)) {
+  if (!is_watched && !topics_.try_watch(prefix, shard_)) {
     answer.error = SubscribeError::kUnknownTopic;
     return answer;
   }
   // Counted before anything is joined.
-  const TopicHub::Branch branch = hub_.topics_under(prefix, wish.most_names);
+  const Audience::Branch branch = audience_.topics_under(prefix, wish.most_names);
   answer.looked_at += branch.looked_at;
   answer.names_bytes = branch.names_bytes;
   if (branch.is_too_large) {
     answer.error = SubscribeError::kTooManyNames;
-    if (!is_watched) hub_.unwatch(prefix, shard_);
+    if (!is_watched) topics_.unwatch(prefix, shard_);
     return answer;
   }
   bool changes_rates = true;
@@ -267,7 +246,7 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern
     const auto entry = there == by_name_.end() ? entries.end() : entries.find(there->second);
     if (entry == entries.end()) {
       answer.views.push_back(view_of_new(
-          who, hub_.join_under(topic, shard_, who.outbox_.form(), since_of(wish, topic->name)),
+          who, audience_.join_under(topic, shard_, who.outbox_.form(), since_of(wish, topic->name)),
           wish));
       set_interval(subscriber_of(who.entries_.back()), {}, wish.now);
       continue;
@@ -367,7 +346,7 @@ bool TopicIndex::unsubscribe(Subscriptions& who, const TopicName& topic, MonoTim
   --who.direct_;
   if (entry.row->topic->listed && who.is_under_pattern(topic.text())) {
     subscriber.is_direct = false;
-    hub_.unname(entry.row->topic, who.account(), now);
+    audience_.unname(entry.row->topic, who.account(), now);
     set_interval(subscriber, {}, now);
     return true;
   }
@@ -408,7 +387,7 @@ void TopicIndex::leave_pattern(Subscriptions& who, std::string_view prefix) {
   give_back_room(found->second);
   count(who, bytes_of_pattern(prefix), Held::kLess);
   if (!found->second.empty()) return;
-  hub_.unwatch(prefix, shard_);
+  topics_.unwatch(prefix, shard_);
   patterns_.erase(found);
 }
 
@@ -448,7 +427,7 @@ void TopicIndex::remove(Subscriptions& who, std::size_t index, MonoTime now) {
     by_name_.erase(topic->name);
     rows_.erase(topic->id);
   }
-  hub_.leave(topic, shard_, now, leaver);
+  audience_.leave(topic, shard_, now, leaver);
 }
 
 std::vector<TopicIndex::View> TopicIndex::list(const Subscriptions& who) const {
@@ -525,13 +504,13 @@ void TopicIndex::drop_those_by_pattern(TopicRow& row, MonoTime now) {
 }
 
 void TopicIndex::announce(const Message& announcement, MonoTime now) {
-  const TopicPtr topic = hub_.announced(announcement);
+  const TopicPtr topic = audience_.announced(announcement);
   if (!topic) return;
   const bool is_listed = topic->listed;  // another announcement follows when that changes
   const auto row = rows_.find(topic->id);
   if (announcement.is_hand_over()) {
     if (row != rows_.end()) answer_for(row->second);
-    return hub_.leave(topic, shard_, now, {.by_name = false});
+    return audience_.leave(topic, shard_, now, {.by_name = false});
   }
   if (row != rows_.end()) {
     if (row->second.epoch != topic->epoch()) tell_epoch(row->second, announcement.seq(), now);
@@ -539,7 +518,7 @@ void TopicIndex::announce(const Message& announcement, MonoTime now) {
   }
   if (is_listed) add_those_by_pattern(topic, announcement.seq(), now);
   // What the announcement counted.
-  hub_.leave(topic, shard_, now, {.by_name = false});
+  audience_.leave(topic, shard_, now, {.by_name = false});
 }
 
 /// Whoever answered for it has left its name: another one who asks for it does from now on.
@@ -547,7 +526,7 @@ void TopicIndex::answer_for(TopicRow& row) {
   const auto next = std::ranges::find_if(row.subscribers, [](const Subscriber& subscriber) {
     return subscriber.is_direct && subscriber.who->account_;
   });
-  if (next != row.subscribers.end()) hub_.answer_for(row.topic, next->who->account_);
+  if (next != row.subscribers.end()) audience_.answer_for(row.topic, next->who->account_);
 }
 
 /// The topic's first message comes behind its announcement, so those under a pattern miss none.
@@ -565,7 +544,7 @@ void TopicIndex::add_those_by_pattern(const TopicPtr& topic, std::uint64_t seq, 
     if (pattern == patterns_.end()) return false;
     for (Subscriptions* const who : pattern->second) {
       if (!there.insert(who).second) continue;
-      const TopicHub::Joined joined = hub_.join_under(topic, shard_, who->outbox_.form(), nullptr);
+      const Joined joined = audience_.join_under(topic, shard_, who->outbox_.form(), nullptr);
       Subscriber& subscriber = add(*who, joined, seq);
       set_interval(subscriber, {}, now);
       if (!note) note = note_of(*topic, seq, TopicReason::kNew);

@@ -14,10 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "host/hub/audience.hpp"
 #include "host/hub/outbox.hpp"
 #include "host/hub/rate_slots.hpp"
-#include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_name.hpp"
+#include "host/hub/topic_table.hpp"
 
 namespace broadcast {
 
@@ -108,16 +109,6 @@ class TopicIndex {
     std::vector<MessagePtr> missed;  ///< or these, oldest first
     std::size_t entry = 0;           ///< among the session's subscriptions, until it changes them
   };
-  enum class SubscribeError : std::uint8_t {
-    kInvalidName,
-    kUnknownTopic,
-    kTooManyTopics,
-    kTooManyOfOwner,
-    kTooManyOfConnection,  ///< that are in demand because of it
-    kTooManyOfAddress,
-    kRateOfAll,     ///< max_rate on an `all` topic
-    kTooManyNames,  ///< a pattern of more topics than the answer has room for
-  };
   struct Answer {
     std::vector<View> views;                ///< one; of a pattern as many as there are topics
     std::optional<SubscribeError> error{};  ///< then there are no views, and nothing has changed
@@ -125,8 +116,8 @@ class TopicIndex {
     std::size_t looked_at = 1;              ///< topics, of the server and of the session: its cost
   };
 
-  /// `hub` outlives the index; `shard` is the index's number there.
-  TopicIndex(TopicHub& hub, std::size_t shard);
+  /// Both outlive the index; `shard` is the index's number there.
+  TopicIndex(TopicTable& topics, Audience& audience, std::size_t shard);
   ~TopicIndex();
   TopicIndex(const TopicIndex&) = delete;
   TopicIndex& operator=(const TopicIndex&) = delete;
@@ -177,8 +168,8 @@ class TopicIndex {
   static void drop_superseded(const TopicRow& row, Subscriber& subscriber, const Wish& wish);
   [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Wish& wish) const;
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
-  Subscriber& add(Subscriptions& who, const TopicHub::Joined& joined, std::uint64_t given_seq);
-  [[nodiscard]] View view_of_new(Subscriptions& who, TopicHub::Joined joined, const Wish& wish);
+  Subscriber& add(Subscriptions& who, const Joined& joined, std::uint64_t given_seq);
+  [[nodiscard]] View view_of_new(Subscriptions& who, Joined joined, const Wish& wish);
   static void charge_again(Subscriptions& who, const Answer& answer);
   /// From now on subscribed by name, at the wish's interval.
   void make_direct(Subscriptions& who, std::size_t entry, const Wish& wish);
@@ -196,7 +187,8 @@ class TopicIndex {
   void tell_epoch(TopicRow& row, std::uint64_t seq, MonoTime now);
   static void put_in_order(TopicRow& row);
 
-  TopicHub& hub_;
+  TopicTable& topics_;
+  Audience& audience_;
   const std::size_t shard_;
   Rows rows_;
   std::unordered_map<std::string_view, TopicRow*> by_name_;

@@ -37,7 +37,7 @@ struct Published {
   std::uint64_t seq = 0;        ///< 0 unless kOk
   std::size_t subscribers = 0;  ///< on all shards, at the moment of numbering
   bool durable = false;         ///< committed to a store before it is delivered
-  std::uint64_t commit = 0;     ///< for TopicHub::when_committed(); 0: nothing to wait for
+  std::uint64_t commit = 0;     ///< for Sequencer::when_committed(); 0: nothing to wait for
   std::string_view problem;     ///< with kInvalid and kFull: "it is not JSON", for ever
   bool is_too_large = false;    ///< that is the problem: the text itself was not looked at
 };

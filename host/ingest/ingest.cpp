@@ -55,8 +55,8 @@ Ingest::~Ingest() { stop(mono_now()); }
 void Ingest::start() {
   // There from the start, so that clients can subscribe to it.
   if (subscriber_)
-    hub_.report_status(RedisSubscriber::kStatusName, BroadcasterState::kDown, kNotYet);
-  if (stream_) hub_.report_status(RedisStream::kStatusName, BroadcasterState::kDown, kNotYet);
+    hub_.statuses().report(RedisSubscriber::kStatusName, BroadcasterState::kDown, kNotYet);
+  if (stream_) hub_.statuses().report(RedisStream::kStatusName, BroadcasterState::kDown, kNotYet);
   boost::asio::post(io_, [this] {
     if (subscriber_) subscriber_->start();
     if (stream_) stream_->start();

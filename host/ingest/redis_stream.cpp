@@ -162,7 +162,7 @@ void RedisStream::report(const StreamGap& gap) {
   spdlog::error("redis: stream {}: {}; goes on behind {}", options_.key, lost_text_,
                 to_string(handled_.id));
   // Reported once, restarts included; a position within an entry is further on.
-  if (partly_messages_ == 0) hub_.keep_position({options_.key, to_string(handled_)});
+  if (partly_messages_ == 0) hub_.sequencer().keep_position({options_.key, to_string(handled_)});
 }
 
 /// What was lost, for a while.
@@ -215,7 +215,7 @@ void RedisStream::handle_next() {
   if (entry.wrong) return give_to_refused();
   if (is_refused_for_crashes()) return;  // before it is parked, and nobody knows its new id
   if (aside_.parked().has(entry.topic)) return park("it follows parked ones");
-  TopicOwner* const owner = hub_.owner_of(entry.topic);
+  TopicOwner* const owner = hub_.topics().owner_of(entry.topic);
   if (owner == nullptr) return on_no_owner();
   post(*owner);
 }
@@ -334,9 +334,9 @@ void RedisStream::done() {
   partly_messages_ = 0;
   attempt_ = {};
   is_owner_absent_ = false;
-  const std::uint64_t commit = hub_.keep_position({options_.key, to_string(handled_)});
+  const std::uint64_t commit = hub_.sequencer().keep_position({options_.key, to_string(handled_)});
   // Until then it comes again after a crash, and what it does then is to be counted.
-  hub_.when_committed(commit, [marker = options_.marker, place](CommitOutcome outcome) {
+  hub_.sequencer().when_committed(commit, [marker = options_.marker, place](CommitOutcome outcome) {
     if (outcome == CommitOutcome::kCommitted) forget(marker, place);
   });
   post_next();
@@ -356,7 +356,7 @@ void RedisStream::post_next() {
 
 void RedisStream::on_tick(MonoTime now) {
   const auto say = [this](BroadcasterState state, std::string_view detail) {
-    hub_.report_status(kStatusName, state, detail);
+    hub_.statuses().report(kStatusName, state, detail);
   };
   if (!connection_.is_ready()) {
     const std::string& why = connection_.down_words();

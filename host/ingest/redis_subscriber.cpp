@@ -65,7 +65,7 @@ void RedisSubscriber::on_message(std::string_view channel, std::optional<std::st
                                  MonoTime now) {
   counters_.add(Counter::kRedisMessages);
   const std::string_view topic = channel.substr(prefix_bytes_);
-  TopicOwner* const owner = hub_.owner_of(topic);
+  TopicOwner* const owner = hub_.topics().owner_of(topic);
   if (owner == nullptr) {
     return refuse(channel, Refusal::kNoOwner, words_of(Refusal::kNoOwner), now);
   }
@@ -105,7 +105,7 @@ void RedisSubscriber::refuse(std::string_view channel, Refusal refusal, std::str
 void RedisSubscriber::on_tick(MonoTime now) {
   if (!is_subscribed_) {
     const std::string& why = connection_.down_words();
-    if (!why.empty()) hub_.report_status(kStatusName, BroadcasterState::kDown, why);
+    if (!why.empty()) hub_.statuses().report(kStatusName, BroadcasterState::kDown, why);
     return;
   }
   if (now - shown_ < Seldom::kEvery && shown_ != MonoTime()) return;
@@ -117,8 +117,8 @@ void RedisSubscriber::on_tick(MonoTime now) {
   }
   shown_ = detail.empty() ? MonoTime() : now;
   refused_ = {};
-  hub_.report_status(kStatusName,
-                     detail.empty() ? BroadcasterState::kOk : BroadcasterState::kDegraded, detail);
+  hub_.statuses().report(
+      kStatusName, detail.empty() ? BroadcasterState::kOk : BroadcasterState::kDegraded, detail);
 }
 
 }  // namespace broadcast

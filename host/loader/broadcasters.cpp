@@ -34,21 +34,21 @@ void Broadcasters::add_absent(const std::string& name, const std::string& refusa
 }
 
 void Broadcasters::leave_out(const std::string& name, const std::string& why) {
-  surroundings_.hub.report_status(name, BroadcasterState::kDown, why);
+  surroundings_.hub.statuses().report(name, BroadcasterState::kDown, why);
   add_absent(name, why);
 }
 
 void Broadcasters::set_absent(const Absent& absent) {
   for (const BroadcasterView& before : std::exchange(absent_, {})) {
     if (absent.is_configured(before.name)) continue;
-    surroundings_.hub.report_status(before.name, BroadcasterState::kDisabled,
-                                    "not in the configuration");
+    surroundings_.hub.statuses().report(before.name, BroadcasterState::kDisabled,
+                                        "not in the configuration");
   }
   for (const auto& [name, why] : absent.left_out) leave_out(name, why);
   for (const std::string& name : absent.disabled) {
     if (find(name) != nullptr) continue;
-    surroundings_.hub.report_status(name, BroadcasterState::kDisabled,
-                                    "switched off in the configuration");
+    surroundings_.hub.statuses().report(name, BroadcasterState::kDisabled,
+                                        "switched off in the configuration");
     add_absent(name, "");
   }
 }
@@ -57,8 +57,8 @@ bool Broadcasters::try_switch_off(const std::string& name) {
   const auto found = std::ranges::find(absent_, name, &BroadcasterView::name);
   if (found == absent_.end() || !found->enabled) return false;
   *found = {.name = name, .enabled = false};
-  surroundings_.hub.report_status(name, BroadcasterState::kDisabled,
-                                  "switched off by the operator");
+  surroundings_.hub.statuses().report(name, BroadcasterState::kDisabled,
+                                      "switched off by the operator");
   spdlog::info("{}: switched off", name);
   return true;
 }

@@ -73,7 +73,7 @@ HostServices::~HostServices() {
 }
 
 HostServices::HostServices(const Parts& parts)
-    : parts_(parts), table_{}, turn_(parts_.name, parts_.hub) {
+    : parts_(parts), table_{}, turn_(parts_.name, parts_.hub.sequencer()) {
   table_.size = sizeof table_;
   table_.abi_major = BC_ABI_MAJOR;
   table_.name = "broadcast-host";
@@ -165,8 +165,8 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, MessageTurn*
   if (message.topic.len > kMaxTopicBytes) return counted(PublishStatus::kDenied);
   if (turn != nullptr && turn->try_leave_out()) return BC_OK;
   const Published published =
-      parts_.hub.publish(parts_.owner, text_of(message.topic), text_of(message.payload),
-                         turn != nullptr ? turn->next_position() : StreamPosition{});
+      parts_.hub.publisher().publish(parts_.owner, text_of(message.topic), text_of(message.payload),
+                                     turn != nullptr ? turn->next_position() : StreamPosition{});
   const bc_status status = counted(published.status);
   if (!published.problem.empty()) {
     say_refused("publish on " + std::string(text_of(message.topic)), published.problem,
@@ -200,7 +200,7 @@ bool HostServices::started() {
       parts_.states->set(parts_.name, *std::exchange(reports.held_state, std::nullopt));
     }
     const auto held = std::exchange(reports.held, std::nullopt);
-    if (held) parts_.hub.report_status(parts_.name, held->state, held->detail);
+    if (held) parts_.hub.statuses().report(parts_.name, held->state, held->detail);
     return held.has_value();
   });
 }

@@ -118,7 +118,7 @@ std::string_view permission_for(std::string_view service) {
 
 std::int64_t HostServices::subscribers(bc_str topic) const {
   if (is_revoked() || topic.len > kMaxTopicBytes) return 0;
-  return parts_.hub.subscribers(text_of(topic));
+  return parts_.hub.audience().subscribers(text_of(topic));
 }
 
 void HostServices::record_metric(std::uint32_t id, double value) {
@@ -147,7 +147,7 @@ bc_status HostServices::report(std::int32_t state, bc_str detail) {
     if (is_silenced()) return BC_E_REVOKED;
     Report report{.state = kStates[at], .detail = printable(text_of(detail))};
     if (reports.are_shown) {
-      parts_.hub.report_status(parts_.name, report.state, report.detail);
+      parts_.hub.statuses().report(parts_.name, report.state, report.detail);
     } else {
       reports.held = std::move(report);
     }

@@ -59,13 +59,14 @@ void MessageTurn::end(bc_status status, const std::string& text) {
   auto done = take_producer();
   if (!done) return;  // it was given up
   const std::uint64_t commit = verdict.last.commit;
-  hub_.when_committed(commit, [&hub = hub_, commits = std::move(commits), done = std::move(done),
-                               verdict = std::move(verdict)](CommitOutcome committed) mutable {
-    if (committed != CommitOutcome::kCommitted) {
-      verdict = not_kept(committed, hub.count_committed(commits));
-    }
-    done(std::move(verdict));
-  });
+  sequencer_.when_committed(
+      commit, [&sequencer = sequencer_, commits = std::move(commits), done = std::move(done),
+               verdict = std::move(verdict)](CommitOutcome committed) mutable {
+        if (committed != CommitOutcome::kCommitted) {
+          verdict = not_kept(committed, sequencer.count_committed(commits));
+        }
+        done(std::move(verdict));
+      });
 }
 
 void MessageTurn::give_up() {

@@ -16,7 +16,7 @@
 
 #include "host/base/guarded.hpp"
 #include "host/base/owner_thread.hpp"
-#include "host/hub/topic_hub.hpp"
+#include "host/hub/sequencer.hpp"
 #include "host/hub/topic_owner.hpp"
 
 namespace broadcast {
@@ -24,7 +24,7 @@ namespace broadcast {
 class MessageTurn {
  public:
   /// `name` is the broadcaster's, for the texts of verdicts. Both outlive the turns.
-  MessageTurn(const std::string& name, TopicHub& hub) : name_(name), hub_(hub) {}
+  MessageTurn(const std::string& name, Sequencer& sequencer) : name_(name), sequencer_(sequencer) {}
   MessageTurn(const MessageTurn&) = delete;
   MessageTurn& operator=(const MessageTurn&) = delete;
 
@@ -69,7 +69,7 @@ class MessageTurn {
 
   // Constant after construction.
   const std::string& name_;
-  TopicHub& hub_;
+  Sequencer& sequencer_;
   // Shared.
   Guarded<std::function<void(Verdict)>> producer_;  // null: nobody waits
   // The plugin's thread.

@@ -45,7 +45,7 @@ std::optional<std::string> PluginRunner::try_claim() {
 
 std::optional<std::string> PluginRunner::try_claim(const PluginFile& file) {
   const auto conflict =
-      surroundings_.hub.try_claim(*this, file.file_name(), file.manifest().topics);
+      surroundings_.hub.topics().try_claim(*this, file.file_name(), file.manifest().topics);
   if (!conflict) return std::nullopt;
   return options_.name + ": " + conflict->text() +
          (conflict->delivered.empty() ? ". Disable one of them under broadcasters:."
@@ -329,7 +329,7 @@ void PluginRunner::give_up(const std::string& words, const std::string& detail) 
 }
 
 void PluginRunner::report_down(std::string_view detail) {
-  surroundings_.hub.report_status(options_.name, BroadcasterState::kDown, detail);
+  surroundings_.hub.statuses().report(options_.name, BroadcasterState::kDown, detail);
 }
 
 void PluginRunner::tell_first_start(std::string refusal) {

@@ -76,13 +76,13 @@ void PluginRunner::switch_off() {
   nobody->close_messages("is switched off", std::nullopt);
   serve_by(nobody);
   if (active_) retire(std::move(active_));
-  static_cast<void>(surroundings_.hub.try_claim(*this, "", {}));
+  static_cast<void>(surroundings_.hub.topics().try_claim(*this, "", {}));
   shown_.with_lock([](Shown& shown) {
     shown.file.reset();
     shown.started.reset();
   });
-  surroundings_.hub.report_status(options_.name, BroadcasterState::kDisabled,
-                                  "switched off by the operator");
+  surroundings_.hub.statuses().report(options_.name, BroadcasterState::kDisabled,
+                                      "switched off by the operator");
   spdlog::info("{}: switched off", options_.name);
 }
 

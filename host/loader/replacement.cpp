@@ -119,7 +119,7 @@ std::string Replacement::claim_topics() {
 void Replacement::take_topics_back() {
   static_cast<void>(runner_.try_claim(*before_->file));
   if (!runner_.active_ || spec_.file->manifest().topics == before_->file->manifest().topics) return;
-  for (const auto& [topic, subscribers] : runner_.surroundings_.hub.demand_of(runner_)) {
+  for (const auto& [topic, subscribers] : runner_.surroundings_.hub.audience().demand_of(runner_)) {
     runner_.active_->inbox()->post_demand(topic, subscribers);
   }
 }

@@ -185,7 +185,7 @@ void ThreadLife::start() {
   if (!parts_.on_started()) return fail("came too late", "START has not returned in time");
   has_started_.store(true);
   if (parts_.marker != nullptr) parts_.marker->forget_starts(parts_.name);
-  if (!services_->started()) parts_.hub.report_status(parts_.name, BroadcasterState::kOk, "");
+  if (!services_->started()) parts_.hub.statuses().report(parts_.name, BroadcasterState::kOk, "");
   enter(State::kRunning);
   if (spec().file->manifest().wants_demand) replay_demand();
 }
@@ -199,7 +199,7 @@ void ThreadLife::rest() {
 void ThreadLife::replay_demand() {
   // Queued first, asked second: a change in between is told twice rather than never.
   inbox()->open_demand();
-  for (auto& [topic, subscribers] : parts_.hub.demand_of(parts_.owner)) {
+  for (auto& [topic, subscribers] : parts_.hub.audience().demand_of(parts_.owner)) {
     if (is_over()) return;
     serve_demand({std::move(topic), subscribers, mono_now()}, BC_EVF_REPLAY);
   }

@@ -75,7 +75,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
         has_publications_.store(true, std::memory_order_relaxed);
         boost::asio::post(io_, [this] { drain(); });
       }),
-      index_(hub, hub.add_shard(inbox_)),
+      index_(hub.topics(), hub.audience(), hub.add_shard(inbox_)),
       flusher_(std::move(flusher)),
       receive_buffer_(kReceiveBufferBytes),
       inflater_(limits.message_bytes * kMaxInflation),

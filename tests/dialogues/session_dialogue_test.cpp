@@ -142,8 +142,8 @@ class SessionPlayer {
         {"market-gate", "", Delivery::kLatest},
         {"signal:vcp", "", Delivery::kAll},
         {"signal:daytrading", "", Delivery::kAll}};
-    EXPECT_FALSE(hub_.try_claim(mirror_, "libmirror.so", patterns));
-    hub_.report_status("mirror", BroadcasterState::kOk, "");
+    EXPECT_FALSE(hub_.topics().try_claim(mirror_, "libmirror.so", patterns));
+    hub_.statuses().report("mirror", BroadcasterState::kOk, "");
   }
   ~SessionPlayer() {
     for (auto& [number, client] : clients_) client->leave(now_);
@@ -198,10 +198,11 @@ class SessionPlayer {
   void act(const Step& step) {
     switch (step.kind) {
       case Step::Kind::kPublish:
-        EXPECT_EQ(hub_.publish(mirror_, step.first, step.rest).status, PublishStatus::kOk);
+        EXPECT_EQ(hub_.publisher().publish(mirror_, step.first, step.rest).status,
+                  PublishStatus::kOk);
         return;
       case Step::Kind::kReport:
-        return hub_.report_status("mirror", state_of(step.first), step.rest);
+        return hub_.statuses().report("mirror", state_of(step.first), step.rest);
       case Step::Kind::kAdvance:
         now_ += parse_duration(step.first).value();
         return hub_.on_tick(now_, now_.time_since_epoch().count());

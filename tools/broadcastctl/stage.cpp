@@ -85,7 +85,7 @@ struct Stage::Parts {
                                    }})) {
     spdlog::set_default_logger(std::make_shared<spdlog::logger>("stage", log));
     spdlog::set_level(spdlog::level::warn);
-    if (hub.try_claim(*runner, plugin.file->file_name(), plugin.file->manifest().topics)) {
+    if (hub.topics().try_claim(*runner, plugin.file->file_name(), plugin.file->manifest().topics)) {
       throw PluginRefused(plugin.file->file_name() +
                           ": a topic of its manifest is the host's own. Name it otherwise.");
     }

@@ -79,7 +79,7 @@ struct OwnedTopics {
   OwnedTopics() {
     const std::vector<TopicPattern> patterns = {{"signal:vcp", "", Delivery::kAll},
                                                 {"price:{ticker}", "", Delivery::kLatest}};
-    if (hub.try_claim(owner, "libfake.so", patterns)) std::abort();
+    if (hub.topics().try_claim(owner, "libfake.so", patterns)) std::abort();
   }
   Counters counters;
   FakeOwner owner;
@@ -109,7 +109,8 @@ class FakeHost final : public BroadcasterControl,
     done(operation);
   }
   [[nodiscard]] HostView view() {
-    return {.hub = topics_.hub,
+    return {.topics = topics_.hub.topics(),
+            .statuses = topics_.hub.statuses(),
             .broadcasters = *this,
             .clients = *this,
             .census = *this,
@@ -121,7 +122,7 @@ class FakeHost final : public BroadcasterControl,
   /// One that runs, as its status says.
   BroadcasterView& add(const std::string& name, BroadcasterState state,
                        const std::string& detail = "") {
-    topics_.hub.report_status(name, state, detail);
+    topics_.hub.statuses().report(name, state, detail);
     return views.emplace_back(BroadcasterView{
         .name = name, .library = "lib" + name + ".so", .version = "1.0.0", .running = true});
   }

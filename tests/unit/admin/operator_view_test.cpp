@@ -70,7 +70,7 @@ TEST_F(OperatorViewTest, OneThatHasFailedIsDownThoughItsStatusIsStillGood) {
 }
 
 TEST_F(OperatorViewTest, WhatIsSwitchedOffDoesNotCount) {
-  topics.hub.report_status("price", BroadcasterState::kDisabled, "switched off");
+  topics.hub.statuses().report("price", BroadcasterState::kDisabled, "switched off");
   host.views.push_back({.name = "price", .enabled = false});
   const Json answer = ready(200);
   EXPECT_EQ(answer.at("status"), "ready");
@@ -89,7 +89,7 @@ TEST_F(OperatorViewTest, WhatIsStuckIsListedThoughItIsSwitchedOff) {
 }
 
 TEST_F(OperatorViewTest, OnlyTheOperatorsListSaysWhyOneWasRefused) {
-  topics.hub.report_status("price", BroadcasterState::kDown, "not started; see the log");
+  topics.hub.statuses().report("price", BroadcasterState::kDown, "not started; see the log");
   host.views.push_back({.name = "price", .refusal = "/secret/path: truncated"});
   EXPECT_EQ(readyz(host.view()).body.find("/secret"), std::string::npos);
   const Json list = Json::parse(broadcasters_reply(host.view()).body).at("broadcasters");
@@ -120,9 +120,11 @@ class OperatorTopicsTest : public testing::Test {
  protected:
   OperatorTopicsTest() {
     for (const char* topic : {"price:000660", "price:005930", "price:005930"}) {
-      EXPECT_TRUE(topics.hub.join(topic, topics.shard).joined);
+      EXPECT_TRUE(topics.hub.audience().join(topic, topics.shard).joined);
     }
-    EXPECT_EQ(topics.hub.publish(topics.owner, "price:005930", R"({"type":"price_update"})").status,
+    EXPECT_EQ(topics.hub.publisher()
+                  .publish(topics.owner, "price:005930", R"({"type":"price_update"})")
+                  .status,
               PublishStatus::kOk);
   }
   Json ask(const std::string& query) {

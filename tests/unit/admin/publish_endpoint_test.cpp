@@ -125,7 +125,7 @@ TEST_F(PublishEndpointTest, ATopicNobodyServesIs404) {
 }
 
 TEST_F(PublishEndpointTest, TheHostsOwnTopicsTakeNoMessages) {
-  topics.hub.report_status("fake", BroadcasterState::kOk, "");
+  topics.hub.statuses().report("fake", BroadcasterState::kOk, "");
   EXPECT_EQ(post("status:fake", "{}").status, 404U);
 }
 

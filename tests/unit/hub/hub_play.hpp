@@ -127,7 +127,7 @@ inline std::vector<std::string> words_of(const std::vector<Json>& texts) {
 class TestShard {
  public:
   explicit TestShard(TopicHub& hub)
-      : inbox_([this] { ++wakes_; }), index_(hub, hub.add_shard(inbox_)) {}
+      : inbox_([this] { ++wakes_; }), index_(hub.topics(), hub.audience(), hub.add_shard(inbox_)) {}
 
   void drain(MonoTime now = at(0s)) {
     std::vector<MessagePtr> messages;
@@ -218,15 +218,16 @@ struct HubPlay {
                                               {"market:kospi", "", Delivery::kLatest}};
     const std::vector<TopicPattern> notes = {{"signal:vcp", "", Delivery::kAll},
                                              {"note:{name}", "", Delivery::kAll}};
-    if (hub.try_claim(price, "libprice.so", prices) || hub.try_claim(note, "libnote.so", notes)) {
+    if (hub.topics().try_claim(price, "libprice.so", prices) ||
+        hub.topics().try_claim(note, "libnote.so", notes)) {
       std::abort();
     }
   }
 
   /// Publishes for the topic's owner.
   Published publish(std::string_view topic, std::string_view payload = R"({"type":"x"})") {
-    TopicOwner* owner = hub.owner_of(topic);
-    return hub.publish(owner == nullptr ? note : *owner, topic, payload);
+    TopicOwner* owner = hub.topics().owner_of(topic);
+    return hub.publisher().publish(owner == nullptr ? note : *owner, topic, payload);
   }
 
   Counters counters;

@@ -162,7 +162,7 @@ class StressShard {
   StressShard(TopicHub& hub, unsigned seed)
       : hub_(hub),
         inbox_([this] { wakes_.fetch_add(1); }),
-        index_(hub, hub.add_shard(inbox_)),
+        index_(hub.topics(), hub.audience(), hub.add_shard(inbox_)),
         random_(seed) {
     inbox_.set_bounds({.messages = 64, .bytes = 64 * 1024});  // so that it is full now and then
   }
@@ -221,9 +221,9 @@ class StressShard {
       received_ += reader->received();
       recovered_ += reader->recovered();
       for (const auto& [topic, seq] : reader->reached()) {
-        const TopicHub::JoinResult now = hub_.join(topic, 0);
+        const Audience::JoinResult now = hub_.audience().join(topic, 0);
         EXPECT_EQ(seq, now.joined->seq) << topic << ": the newest message reached everybody";
-        hub_.leave(now.joined->topic, 0, MonoTime{});
+        hub_.audience().leave(now.joined->topic, 0, MonoTime{});
       }
     }
   }
@@ -246,14 +246,15 @@ class HubStressTest : public testing::Test {
   HubStressTest() {
     const std::vector<TopicPattern> patterns = {{"latest:{x}", "", Delivery::kLatest},
                                                 {"all:{x}", "", Delivery::kAll}};
-    EXPECT_FALSE(hub_.try_claim(owner_, "libquiet.so", patterns));
+    EXPECT_FALSE(hub_.topics().try_claim(owner_, "libquiet.so", patterns));
   }
 
   /// Every publisher uses every topic, so that they meet under each topic's lock.
   void publish_all(std::size_t first) {
     for (std::uint64_t i = 0; i < kPerPublisher; ++i) {
       const std::string_view topic = kTopics[(first + i) % kTopics.size()];
-      while (hub_.publish(owner_, topic, R"({"type":"x"})").status == PublishStatus::kBusy) {
+      while (hub_.publisher().publish(owner_, topic, R"({"type":"x"})").status ==
+             PublishStatus::kBusy) {
         std::this_thread::yield();
       }
     }
@@ -262,11 +263,11 @@ class HubStressTest : public testing::Test {
     MonoTime now{};
     while (!publishers_done_.load()) {
       hub_.on_tick(now += std::chrono::seconds(1), 0);
-      static_cast<void>(hub_.demand_of(owner_));
-      static_cast<void>(hub_.subscribers("all:a"));
-      static_cast<void>(hub_.owner_of("latest:zzz"));
-      hub_.report_status("quiet", BroadcasterState::kOk,
-                         std::to_string(now.time_since_epoch().count()));
+      static_cast<void>(hub_.audience().demand_of(owner_));
+      static_cast<void>(hub_.audience().subscribers("all:a"));
+      static_cast<void>(hub_.topics().owner_of("latest:zzz"));
+      hub_.statuses().report("quiet", BroadcasterState::kOk,
+                             std::to_string(now.time_since_epoch().count()));
     }
   }
 
@@ -288,7 +289,8 @@ TEST_F(HubStressTest, EverySubscriberSeesItsTopicsInOrderAndNothingIsLost) {
   publishers_done_ = true;
   for (std::thread* thread : {&shard_a, &shard_b, &control}) thread->join();
   for (const std::string_view topic : kTopics) {
-    EXPECT_EQ(hub_.join(topic, 0).joined->seq, 3 * kPerPublisher / kTopics.size()) << topic;
+    EXPECT_EQ(hub_.audience().join(topic, 0).joined->seq, 3 * kPerPublisher / kTopics.size())
+        << topic;
   }
   EXPECT_GT(a_.received(), 0U);
   EXPECT_GT(b_.received(), 0U);
@@ -305,7 +307,8 @@ TEST_F(HubStressTest, WhoSubscribesToAPatternMissesNothingOfTheTopicsMadeMeanwhi
     publishers.emplace_back([this, publisher] {
       for (std::uint64_t i = 0; i < kMade * kEach; ++i) {
         const std::string topic = "all:" + std::to_string(2 * (i / kEach) + publisher);
-        while (hub_.publish(owner_, topic, R"({"type":"x"})").status == PublishStatus::kBusy) {
+        while (hub_.publisher().publish(owner_, topic, R"({"type":"x"})").status ==
+               PublishStatus::kBusy) {
           std::this_thread::yield();
         }
       }
@@ -316,7 +319,7 @@ TEST_F(HubStressTest, WhoSubscribesToAPatternMissesNothingOfTheTopicsMadeMeanwhi
   for (std::thread* thread : {&shard_a, &shard_b}) thread->join();
   EXPECT_GT(a_.received(), 0U);
   EXPECT_GT(b_.received(), 0U);
-  for (const TopicHub::TopicView& topic : hub_.topics()) {
+  for (const TopicTable::View& topic : hub_.topics().list()) {
     if (topic.name.starts_with("all:")) {
       EXPECT_EQ(topic.subscribers, 0U) << topic.name;
     }
@@ -331,7 +334,7 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
   QuietOwner owner;
   TopicHub hub({.topics = 1, .demand_linger = std::chrono::nanoseconds(0)}, counters);
   Inbox inbox([] {});
-  TopicIndex index(hub, hub.add_shard(inbox));
+  TopicIndex index(hub.topics(), hub.audience(), hub.add_shard(inbox));
   TouchedList touched;
   SilentWriter writer;
   const Outbox::Limits limits;
@@ -350,7 +353,8 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
     }
     return text;
   };
-  ASSERT_FALSE(hub.try_claim(owner, "libquiet.so", {{"latest:{x}", "", Delivery::kLatest}}));
+  ASSERT_FALSE(
+      hub.topics().try_claim(owner, "libquiet.so", {{"latest:{x}", "", Delivery::kLatest}}));
   ASSERT_FALSE(index.subscribe_under(watcher, all_under("latest:"), {}).error);
   std::atomic<int> begun = 0;
   std::atomic<int> ticked = 0;
@@ -364,14 +368,14 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
   std::mt19937 random(1);
   for (int i = 1; i <= kRounds; ++i) {
     const std::string topic = "latest:" + std::to_string(i);
-    const TopicHub::JoinResult joined = hub.join(topic, 0);
+    const Audience::JoinResult joined = hub.audience().join(topic, 0);
     EXPECT_TRUE(joined.joined) << topic;
-    EXPECT_EQ(hub.publish(owner, topic, R"({"type":"x"})").seq, 1U);
-    if (joined.joined) hub.leave(joined.joined->topic, 0, MonoTime{});
+    EXPECT_EQ(hub.publisher().publish(owner, topic, R"({"type":"x"})").seq, 1U);
+    if (joined.joined) hub.audience().leave(joined.joined->topic, 0, MonoTime{});
     static_cast<void>(read());
     begun = i;
     for (unsigned spins = random() % 256; spins > 0; --spins) static_cast<void>(ticked.load());
-    EXPECT_EQ(hub.publish(owner, topic, R"({"type":"x"})").seq, 2U);
+    EXPECT_EQ(hub.publisher().publish(owner, topic, R"({"type":"x"})").seq, 2U);
     while (ticked.load() < i) std::this_thread::yield();
     EXPECT_NE(read().find("\"" + topic + R"(","seq":2,"type":"x")"), std::string::npos) << topic;
     index.unsubscribe_under(watcher, all_under("latest:"), MonoTime{});
@@ -392,7 +396,7 @@ TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {
   QuietOwner owner;
   TopicHub hub({.accept_unknown = true}, counters);
   Inbox inbox([] {});
-  TopicIndex index(hub, hub.add_shard(inbox));
+  TopicIndex index(hub.topics(), hub.audience(), hub.add_shard(inbox));
   std::atomic<int> made{0};
   std::thread claims([&] {
     std::vector<TopicPattern> patterns;
@@ -400,8 +404,8 @@ TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {
       while (made.load() < i) std::this_thread::yield();
       const std::string name = "late:" + std::to_string(i);
       patterns.emplace_back(name, "", Delivery::kLatest);
-      EXPECT_FALSE(hub.try_claim(owner, "libquiet.so", patterns));
-      EXPECT_EQ(hub.publish(owner, name, R"({"type":"x"})").status, PublishStatus::kOk);
+      EXPECT_FALSE(hub.topics().try_claim(owner, "libquiet.so", patterns));
+      EXPECT_EQ(hub.publisher().publish(owner, name, R"({"type":"x"})").status, PublishStatus::kOk);
     }
   });
   Outbox::Limits limits;
@@ -423,9 +427,9 @@ TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {
       if (const std::size_t at = text.find("\"epoch\":\""); at != std::string_view::npos) {
         told[topic] = text.substr(at + 9, 8);
       } else {
-        const TopicHub::Joined now = hub.join(topic, 0).joined.value();
+        const Joined now = hub.audience().join(topic, 0).joined.value();
         EXPECT_EQ(told[topic], now.epoch) << topic;
-        hub.leave(now.topic, 0, MonoTime{});
+        hub.audience().leave(now.topic, 0, MonoTime{});
       }
       outbox.consume(piece[0].size());
     }
@@ -452,33 +456,34 @@ TEST(HubClaimStressTest, ATopicIsClaimedWhileClientsComeAndGo) {
   TopicHub hub({.accept_unknown = true}, counters);
   Inbox inbox([] {});
   static_cast<void>(hub.add_shard(inbox));
-  const TopicHub::JoinResult before = hub.join("late:a", 0);
+  const Audience::JoinResult before = hub.audience().join("late:a", 0);
   std::atomic<bool> is_claimed{false};
   std::atomic<bool> is_done{false};
   std::thread shard([&] {
     std::vector<MessagePtr> messages;
     while (!is_done.load()) {
       const bool was_claimed = is_claimed.load();
-      const TopicHub::JoinResult again = hub.join("late:a", 0);
+      const Audience::JoinResult again = hub.audience().join("late:a", 0);
       ASSERT_TRUE(again.joined);
       EXPECT_TRUE(!was_claimed || again.joined->topic->delivery == Delivery::kAll);
-      hub.leave(again.joined->topic, 0, MonoTime{});
+      hub.audience().leave(again.joined->topic, 0, MonoTime{});
       hub.on_tick(MonoTime{}, 0);
       inbox.take(messages);
       messages.clear();
     }
   });
-  EXPECT_EQ(hub.publish(owner, "late:a", R"({"type":"x"})").status, PublishStatus::kDenied);
-  EXPECT_FALSE(hub.try_claim(owner, "libquiet.so", {{"late:{x}", "", Delivery::kAll}}));
+  EXPECT_EQ(hub.publisher().publish(owner, "late:a", R"({"type":"x"})").status,
+            PublishStatus::kDenied);
+  EXPECT_FALSE(hub.topics().try_claim(owner, "libquiet.so", {{"late:{x}", "", Delivery::kAll}}));
   is_claimed = true;
   for (std::uint64_t seq = 1; seq <= kMessages;) {
-    const Published published = hub.publish(owner, "late:a", R"({"type":"x"})");
+    const Published published = hub.publisher().publish(owner, "late:a", R"({"type":"x"})");
     if (published.status == PublishStatus::kBusy) continue;
     EXPECT_EQ(published.seq, seq++);
   }
   is_done = true;
   shard.join();
-  EXPECT_EQ(hub.demand_of(owner).size(), 1U);
+  EXPECT_EQ(hub.audience().demand_of(owner).size(), 1U);
   EXPECT_EQ(before.joined->topic->owner.load(), &owner);
 }
 

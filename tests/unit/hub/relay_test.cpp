@@ -41,7 +41,7 @@ TEST(RelayPatternTest, IsATopicOrABranch) {
 struct RelayPlay : HubPlay {
   explicit RelayPlay(TopicHub::Options options = {}) : HubPlay(options) {
     const auto conflict =
-        hub.try_claim(relay, "relay:", {relay_pattern("news:*", Delivery::kLatest)});
+        hub.topics().try_claim(relay, "relay:", {relay_pattern("news:*", Delivery::kLatest)});
     EXPECT_FALSE(conflict);
   }
   Verdict send(std::string topic, std::string payload, std::size_t before = 0) {
@@ -53,7 +53,7 @@ struct RelayPlay : HubPlay {
                        [&](Verdict verdict) { got = std::move(verdict); });
     return got;
   }
-  Relay relay{hub};
+  Relay relay{hub.publisher(), hub.sequencer()};
 };
 
 TEST(RelayTest, PublishesAtOnceAndAnswersWithTheNumber) {
@@ -73,8 +73,8 @@ TEST(RelayTest, RefusesWhatItCannotPublish) {
             Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("signal:vcp", "{}").outcome, Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("news:a", "{}").outcome, Verdict::Outcome::kAccepted);
-  ASSERT_TRUE(play.hub.join("news:a", 0).joined);  // so that it is not idle
-  const Verdict full = play.send("news:b", "{}");  // limits.topics
+  ASSERT_TRUE(play.hub.audience().join("news:a", 0).joined);  // so that it is not idle
+  const Verdict full = play.send("news:b", "{}");             // limits.topics
   EXPECT_EQ(full.outcome, Verdict::Outcome::kUnavailable);
   EXPECT_TRUE(full.has_failed_on_it);  // a stream tries it three times
 }
@@ -102,8 +102,8 @@ TEST(RelayTest, HandsTheStoreThePositionWithTheMessage) {
   test::PositionStore store;
   TopicHub hub({}, counters);
   hub.open_store(store);
-  Relay relay(hub);
-  EXPECT_FALSE(hub.try_claim(relay, "relay:", {relay_pattern("log:*", Delivery::kAll)}));
+  Relay relay(hub.publisher(), hub.sequencer());
+  EXPECT_FALSE(hub.topics().try_claim(relay, "relay:", {relay_pattern("log:*", Delivery::kAll)}));
   relay.post_message(
       {.topic = "log:a", .source = "stream", .payload = "{}", .position = {"s", "1-1@1"}},
       [](const Verdict&) {});

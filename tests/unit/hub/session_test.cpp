@@ -53,7 +53,7 @@ TEST_F(SessionTest, AQueryStringWithTooManyTopicsGetsTheFirstOnes) {
                              .topics = {"note:a", "note:b", "note:c"}});
   EXPECT_THAT(words_of(client.read()),
               ElementsAre("connected", "subscribed", "subscribed", "error too_many_topics"));
-  EXPECT_EQ(play.hub.subscribers("note:c"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("note:c"), 0);
 }
 
 TEST_F(SessionTest, AQueryStringIsNotTrustedToBeText) {
@@ -75,7 +75,8 @@ TEST_F(SessionTest, ASubscriptionIsAnsweredWithItsNumbers) {
   EXPECT_EQ(texts[0].at("delivery"), "latest");
   EXPECT_EQ(texts[0].at("recovered"), false);
   EXPECT_EQ(texts[0].at("id"), "x");
-  EXPECT_EQ(texts[0].at("epoch"), play.hub.join("market:kospi", 1).joined->topic->epoch());
+  EXPECT_EQ(texts[0].at("epoch"),
+            play.hub.audience().join("market:kospi", 1).joined->topic->epoch());
 }
 
 TEST_F(SessionTest, SubscribingTwiceIsAnsweredTwiceAndDeliversOnce) {
@@ -116,7 +117,7 @@ TEST_F(SessionTest, ManyTopicsAreAnsweredByOneReplyWithTheirValuesBehind) {
 
 TEST_F(SessionTest, WhatWasMissedOfATopicNamedTwiceInARequestIsSentOnce) {
   for (int i = 0; i < 3; ++i) publish("note:a");
-  const std::string epoch(play.hub.join("note:a", 1).joined->epoch);
+  const std::string epoch(play.hub.audience().join("note:a", 1).joined->epoch);
   const std::string text =
       R"({"type":"subscribe","topics":["note:a","note:*","note:a"],"since":{"note:a":{"epoch":")" +
       epoch + R"(","seq":1}}})";
@@ -143,7 +144,7 @@ TEST_F(SessionTest, ARefusedPatternLeavesWhatIsSubscribedAsItIs) {
 
 TEST_F(SessionTest, WhoAsksAgainAndAgainForWhatWasMissedWithoutReadingIsClosedAsSlow) {
   for (int i = 0; i < 100; ++i) publish("note:a");
-  const std::string epoch(play.hub.join("note:a", 1).joined->epoch);
+  const std::string epoch(play.hub.audience().join("note:a", 1).joined->epoch);
   const std::string text =
       R"({"type":"subscribe","topic":"note:a","since":{"epoch":")" + epoch + R"(","seq":0}})";
   TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 20'000}});
@@ -160,7 +161,7 @@ TEST_F(SessionTest, ATopicNamedTwiceInARequestIsSentOnce) {
   EXPECT_THAT(
       words_of(client.ask(R"({"type":"subscribe","topics":["market:kospi","market:kospi"]})")),
       ElementsAre("subscribed", "market:kospi#1"));
-  EXPECT_EQ(play.hub.subscribers("market:kospi"), 1);
+  EXPECT_EQ(play.hub.audience().subscribers("market:kospi"), 1);
 }
 
 TEST_F(SessionTest, APatternNamedAgainInARequestIsAnsweredOnce) {
@@ -177,7 +178,7 @@ TEST_F(SessionTest, APatternOfMoreTopicsThanAnAnswerCanNameIsRefusedAndTheClient
   TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
   EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error too_many_topics"));
   EXPECT_FALSE(client.outbox().closing());
-  EXPECT_EQ(play.hub.subscribers("note:7"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("note:7"), 0);
   EXPECT_THAT(words_of(client.ask(subscribe("note:7"))), ElementsAre("subscribed", "note:7#1"));
 }
 
@@ -236,10 +237,10 @@ TEST_F(SessionTest, ListsItsSubscriptions) {
 TEST_F(SessionTest, AClosedSessionIsNoSubscriberAnyMore) {
   {
     TestClient client(play.a, {.topics = {"note:a", "note:b"}});
-    EXPECT_EQ(play.hub.subscribers("note:a"), 1);
+    EXPECT_EQ(play.hub.audience().subscribers("note:a"), 1);
   }
-  EXPECT_EQ(play.hub.subscribers("note:a"), 0);
-  EXPECT_EQ(play.hub.subscribers("note:b"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("note:a"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("note:b"), 0);
 }
 
 TEST_F(SessionTest, AConnectionHoldsSoManyTopicsAndNoMore) {
@@ -295,7 +296,7 @@ TEST_F(SessionTest, CountsMessagesAndErrors) {
 TEST_F(SessionTest, StepsOfTheWallClockByADayAndAnHourLoseNoNumberAndRecoveryGoesOn) {
   std::int64_t wall_ns = 1'770'000'000'000'000'000;
   constexpr std::int64_t kStep = std::chrono::nanoseconds(25h).count();
-  const std::string epoch(play.hub.join("signal:vcp", 1).joined->topic->epoch());
+  const std::string epoch(play.hub.audience().join("signal:vcp", 1).joined->topic->epoch());
   std::uint64_t seq = 0;
   for (const std::int64_t step : {kStep, -kStep, -kStep, kStep, std::int64_t{0}}) {
     play.hub.on_tick(at(std::chrono::seconds(seq)), wall_ns += step);

@@ -41,7 +41,7 @@ class TopicDemandTest : public testing::Test {
   }
   [[nodiscard]] std::vector<std::string> topics() const {
     std::vector<std::string> names;
-    for (const auto& view : play.hub.topics()) names.push_back(view.name);
+    for (const auto& view : play.hub.topics().list()) names.push_back(view.name);
     return names;
   }
   void tick(std::chrono::nanoseconds since) {
@@ -250,7 +250,7 @@ TEST_F(TopicDemandTest, WhatOthersStillWantIsChargedToThem) {
   second.send(unsubscribe(ticker(1)));
   tick(30s);
   EXPECT_THAT(words_of(second.ask(subscribe(ticker(3)), at(30s))), ElementsAre("subscribed"));
-  EXPECT_EQ(play.hub.subscribers(ticker(1)), 0) << "what was announced is read";
+  EXPECT_EQ(play.hub.audience().subscribers(ticker(1)), 0) << "what was announced is read";
 }
 
 TEST_F(TopicDemandTest, WhoeverComesToATopicThatLingersIsChargedForIt) {
@@ -307,7 +307,7 @@ TEST_F(TopicDemandTest, WhatAManifestNamesFromNowOnIsInDemandByAPatternToo) {
   client.send(unsubscribe(ticker(1)));
   tick(30s);
   static_cast<void>(play.price.take_told());
-  ASSERT_FALSE(play.hub.try_claim(
+  ASSERT_FALSE(play.hub.topics().try_claim(
       play.price, "libprice.so",
       {{"price:{ticker}", "[0-9]{6}", Delivery::kLatest}, {ticker(1), "", Delivery::kLatest}}));
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair(ticker(1), 1)));
@@ -379,9 +379,9 @@ class HeldTopicsTest : public TopicDemandTest {
   HeldTopicsTest() : TopicDemandTest({.topics = 1000, .topics_per_owner = 1000}) {}
   /// `count` topics of which the first 300 are held by somebody who does not listen.
   void fill(int count) {
-    TopicHub::JoinError error{};
+    SubscribeError error{};
     for (int i = 0; i < count; ++i) {
-      const TopicPtr topic = play.hub.find_or_create(ticker(i), error);
+      const TopicPtr topic = play.hub.topics().find_or_create(ticker(i), error);
       if (i < 300) held.push_back(topic);
     }
   }

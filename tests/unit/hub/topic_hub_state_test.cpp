@@ -113,12 +113,12 @@ struct Life {
   Life& operator=(const Life&) = delete;
 
   void claim() {
-    EXPECT_FALSE(hub.try_claim(
+    EXPECT_FALSE(hub.topics().try_claim(
         owner, "libx.so",
         {{"signal:vcp", "", Delivery::kAll}, {"price:{ticker}", "", Delivery::kLatest}}));
   }
   Published publish(std::string_view topic, int n) {
-    return hub.publish(owner, topic, R"({"type":"x","n":)" + std::to_string(n) + "}");
+    return hub.publisher().publish(owner, topic, R"({"type":"x","n":)" + std::to_string(n) + "}");
   }
   Counters counters;
   FakeOwner owner{"x"};
@@ -138,49 +138,50 @@ class TopicHubStateTest : public testing::Test {
 
 TEST_F(TopicHubStateTest, AMessageIsDeliveredAndAcknowledgedOnceItIsCommitted) {
   Life life(store);
-  const TopicPtr topic = life.hub.join("signal:vcp", 0).joined->topic;
+  const TopicPtr topic = life.hub.audience().join("signal:vcp", 0).joined->topic;
   std::vector<std::string> story;
   const Published published = life.publish("signal:vcp", 1);
-  life.hub.when_committed(published.commit, [&](CommitOutcome outcome) {
+  life.hub.sequencer().when_committed(published.commit, [&](CommitOutcome outcome) {
     story.push_back(outcome == CommitOutcome::kCommitted ? "acknowledged" : "lost");
     story.insert(story.begin(), std::to_string(life.shard.take().size()) + " delivered");
   });
   EXPECT_EQ(published.seq, 1U);
   EXPECT_TRUE(published.durable);
   EXPECT_THAT(life.shard.take(), IsEmpty());
-  EXPECT_EQ(life.hub.look(topic).seq, 0U);
+  EXPECT_EQ(life.hub.audience().peek(topic).seq, 0U);
   store.commit();
   EXPECT_THAT(story, ElementsAre("1 delivered", "acknowledged"));
-  EXPECT_EQ(life.hub.look(topic).seq, 1U);
-  life.hub.leave(topic, 0, at(0s));
+  EXPECT_EQ(life.hub.audience().peek(topic).seq, 1U);
+  life.hub.audience().leave(topic, 0, at(0s));
 }
 
 TEST_F(TopicHubStateTest, WhoJoinsBeforeTheCommitGetsTheMessageLive) {
   Life life(store);
   life.publish("signal:vcp", 1);
-  const auto joined = life.hub.join("signal:vcp", 0).joined.value();
+  const auto joined = life.hub.audience().join("signal:vcp", 0).joined.value();
   EXPECT_EQ(joined.seq, 0U);
   EXPECT_FALSE(joined.last);
   store.commit();
   EXPECT_THAT(life.shard.take(), ElementsAre(text("signal:vcp", 1, 1)));
-  life.hub.leave(joined.topic, 0, at(0s));
+  life.hub.audience().leave(joined.topic, 0, at(0s));
 }
 
 TEST_F(TopicHubStateTest, ALostMessageWasSeenByNobodyAndItsNumberIsUsedAgain) {
   Life life(store);
-  const TopicPtr topic = life.hub.join("signal:vcp", 0).joined->topic;
+  const TopicPtr topic = life.hub.audience().join("signal:vcp", 0).joined->topic;
   life.publish("signal:vcp", 1);
   store.commit();
   bool kept = true;
   life.publish("signal:vcp", 2);
-  life.hub.when_committed(life.publish("signal:vcp", 3).commit,
-                          [&](CommitOutcome is) { kept = is == CommitOutcome::kCommitted; });
+  life.hub.sequencer().when_committed(life.publish("signal:vcp", 3).commit, [&](CommitOutcome is) {
+    kept = is == CommitOutcome::kCommitted;
+  });
   store.lose();
   EXPECT_FALSE(kept);
   EXPECT_EQ(life.publish("signal:vcp", 4).seq, 2U);
   store.commit();
   EXPECT_THAT(life.shard.take(), ElementsAre(text("signal:vcp", 1, 1), text("signal:vcp", 2, 4)));
-  life.hub.leave(topic, 0, at(0s));
+  life.hub.audience().leave(topic, 0, at(0s));
 }
 
 TEST_F(TopicHubStateTest, AStoreThatIsFullMakesThePublisherBusyAndLeavesNoTrace) {
@@ -206,11 +207,12 @@ TEST_F(TopicHubStateTest, NumbersEpochAndHistoryOfAllTopicsGoOnAfterARestart) {
     Life life(store);
     for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
     store.commit();
-    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch();
+    epoch = life.hub.audience().join("signal:vcp", 0).joined->topic->epoch();
   }
   Life life(store);
   const Since since{epoch, 1};
-  const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
+  const auto joined =
+      life.hub.audience().join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
   EXPECT_EQ(joined.topic->epoch(), epoch);
   EXPECT_EQ(joined.seq, 3U);
   ASSERT_TRUE(joined.recovered);
@@ -223,15 +225,16 @@ TEST_F(TopicHubStateTest, ATopicWithoutAMessageKeepsItsEpochAcrossARestart) {
   std::string epoch;
   {
     Life life(store);
-    epoch = life.hub.join("signal:vcp", 0).joined->epoch;
-    EXPECT_NE(life.hub.join("price:a", 0).joined->epoch, epoch);
+    epoch = life.hub.audience().join("signal:vcp", 0).joined->epoch;
+    EXPECT_NE(life.hub.audience().join("price:a", 0).joined->epoch, epoch);
   }
   EXPECT_THAT(store.load(), IsEmpty()) << "nothing was written for it";
   Life life(store);
   for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
   store.commit();
   const Since since{epoch, 0};
-  const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
+  const auto joined =
+      life.hub.audience().join("signal:vcp", 0, FrameForm::kPlain, &since).joined.value();
   EXPECT_TRUE(joined.recovered);
   EXPECT_EQ(joined.missed.size(), 3U);
 }
@@ -241,18 +244,18 @@ TEST_F(TopicHubStateTest, AnotherStoreMakesOtherEpochs) {
   other.key = {3, 4};
   Life life(store);
   Life elsewhere(other);
-  EXPECT_NE(life.hub.join("signal:vcp", 0).joined->epoch,
-            elsewhere.hub.join("signal:vcp", 0).joined->epoch);
+  EXPECT_NE(life.hub.audience().join("signal:vcp", 0).joined->epoch,
+            elsewhere.hub.audience().join("signal:vcp", 0).joined->epoch);
 }
 
 TEST_F(TopicHubStateTest, ALatestTopicBeginsANewEpochAtEachStart) {
   std::string epoch;
   {
     Life life(store);
-    epoch = life.hub.join("price:a", 0).joined->epoch;
+    epoch = life.hub.audience().join("price:a", 0).joined->epoch;
   }
   Life life(store);
-  EXPECT_NE(life.hub.join("price:a", 0).joined->epoch, epoch);
+  EXPECT_NE(life.hub.audience().join("price:a", 0).joined->epoch, epoch);
 }
 
 TEST_F(TopicHubStateTest, AnEpochThatMayHaveBeenUsedIsNotDerivedAgain) {
@@ -260,23 +263,24 @@ TEST_F(TopicHubStateTest, AnEpochThatMayHaveBeenUsedIsNotDerivedAgain) {
   std::string used;
   {
     Life life(store);
-    used = life.hub.join("signal:vcp", 0).joined->epoch;
+    used = life.hub.audience().join("signal:vcp", 0).joined->epoch;
     life.publish("signal:vcp", 1);
     store.commit();
   }
   {
     Life life(store, Life::Owner::kNotYet);
-    EXPECT_FALSE(life.hub.try_claim(life.owner, "libx.so", latest));
+    EXPECT_FALSE(life.hub.topics().try_claim(life.owner, "libx.so", latest));
     life.publish("signal:vcp", 1);
   }
   std::string next;
   {
     Life life(store);
-    next = life.hub.join("signal:vcp", 0).joined->epoch;
+    next = life.hub.audience().join("signal:vcp", 0).joined->epoch;
     EXPECT_NE(next, used);
   }
   Life life(store);
-  EXPECT_EQ(life.hub.join("signal:vcp", 0).joined->epoch, next) << "it still has no message";
+  EXPECT_EQ(life.hub.audience().join("signal:vcp", 0).joined->epoch, next)
+      << "it still has no message";
 }
 
 TEST_F(TopicHubStateTest, WhoListensUnderAPatternIsToldWhereARestoredTopicGoesOn) {
@@ -308,15 +312,16 @@ TEST_F(TopicHubStateTest, NumbersGoOnWhereAClientIsThereBeforeTheOwner) {
     Life life(store);
     life.publish("signal:vcp", 1);
     store.commit();
-    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch();
+    epoch = life.hub.audience().join("signal:vcp", 0).joined->topic->epoch();
   }
   Life life(store, Life::Owner::kSwitchedOff);
-  const auto joined = life.hub.join("signal:vcp", 0).joined.value();
+  const auto joined = life.hub.audience().join("signal:vcp", 0).joined.value();
   EXPECT_EQ(joined.topic->epoch(), epoch);
   EXPECT_EQ(joined.seq, 1U);
   life.claim();
   EXPECT_EQ(life.publish("signal:vcp", 2).seq, 2U);
-  EXPECT_TRUE(life.hub.join("price:a", 0).joined) << "it does not count against the limit any more";
+  EXPECT_TRUE(life.hub.audience().join("price:a", 0).joined)
+      << "it does not count against the limit any more";
 }
 
 TEST_F(TopicHubStateTest, LastValuesAreSnapshotsInANewEpoch) {
@@ -324,20 +329,21 @@ TEST_F(TopicHubStateTest, LastValuesAreSnapshotsInANewEpoch) {
   {
     Life life(store);
     for (int i = 1; i <= 3; ++i) life.publish("price:a", i);
-    epoch = life.hub.join("price:a", 0).joined->topic->epoch();
+    epoch = life.hub.audience().join("price:a", 0).joined->topic->epoch();
   }
   Life life(store);
-  ASSERT_TRUE(life.hub.try_watch("price:", 0));
-  EXPECT_EQ(life.hub.topics_under("price:", SIZE_MAX).topics.size(), 1U)
+  ASSERT_TRUE(life.hub.topics().try_watch("price:", 0));
+  EXPECT_EQ(life.hub.audience().topics_under("price:", SIZE_MAX).topics.size(), 1U)
       << "those under a pattern are there";
   const Since since{epoch, 3};
-  const auto joined = life.hub.join("price:a", 0, FrameForm::kPlain, &since).joined.value();
+  const auto joined =
+      life.hub.audience().join("price:a", 0, FrameForm::kPlain, &since).joined.value();
   EXPECT_NE(joined.topic->epoch(), epoch);
   EXPECT_EQ(joined.seq, 0U);
   EXPECT_FALSE(joined.recovered);
   EXPECT_EQ(joined.last->payload(), text("price:a", 0, 3));
   EXPECT_EQ(life.publish("price:a", 4).seq, 1U);
-  life.hub.unwatch("price:", 0);
+  life.hub.topics().unwatch("price:", 0);
 }
 
 TEST_F(TopicHubStateTest, LastValuesAreGivenToTheStoreOnceATickAndOnlyIfTheyChanged) {
@@ -354,7 +360,7 @@ TEST_F(TopicHubStateTest, LastValuesAreGivenToTheStoreOnceATickAndOnlyIfTheyChan
 TEST_F(TopicHubStateTest, APositionDoesNotOvertakeTheLastValueItBelongsTo) {
   Life life(store);
   static_cast<void>(
-      life.hub.publish(life.owner, "price:a", R"({"type":"x","n":1})", {"s", "1-0#1"}));
+      life.hub.publisher().publish(life.owner, "price:a", R"({"type":"x","n":1})", {"s", "1-0#1"}));
   EXPECT_THAT(store.latest_positions, ElementsAre("1-0#1"));
   EXPECT_EQ(store.load().at(0).messages.at(0).text, text("price:a", 1, 1));
 }
@@ -365,14 +371,17 @@ TEST_F(TopicHubStateTest, AKeptMessageThatCannotBeReadIsNoPartOfARecovery) {
     Life life(store);
     for (int i = 1; i <= 3; ++i) life.publish("signal:vcp", i);
     store.commit();
-    epoch = life.hub.join("signal:vcp", 0).joined->topic->epoch();
+    epoch = life.hub.audience().join("signal:vcp", 0).joined->topic->epoch();
   }
   store.damage("signal:vcp");
   Life life(store);
   const Since gone{epoch, 0};
-  EXPECT_FALSE(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &gone).joined->recovered);
+  EXPECT_FALSE(
+      life.hub.audience().join("signal:vcp", 0, FrameForm::kPlain, &gone).joined->recovered);
   const Since there{epoch, 1};
-  EXPECT_EQ(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &there).joined->missed.size(), 2U);
+  EXPECT_EQ(
+      life.hub.audience().join("signal:vcp", 0, FrameForm::kPlain, &there).joined->missed.size(),
+      2U);
 }
 
 TEST_F(TopicHubStateTest, WhoHasMoreThanWasEverGivenIsAnsweredCountedAndTold) {
@@ -380,20 +389,21 @@ TEST_F(TopicHubStateTest, WhoHasMoreThanWasEverGivenIsAnsweredCountedAndTold) {
   Life life(store);
   life.publish("signal:vcp", 1);
   store.commit();
-  const std::string epoch(life.hub.join("signal:vcp", 0).joined->epoch);
+  const std::string epoch(life.hub.audience().join("signal:vcp", 0).joined->epoch);
   for (int i = 0; i < 3; ++i) {
     const Since since{epoch, 5};
-    const auto joined = life.hub.join("signal:vcp", 0, FrameForm::kPlain, &since).joined;
+    const auto joined = life.hub.audience().join("signal:vcp", 0, FrameForm::kPlain, &since).joined;
     EXPECT_FALSE(joined->recovered);
     EXPECT_EQ(joined->seq, 1U);
     EXPECT_EQ(joined->epoch, epoch) << "whatever a client says";
-    EXPECT_FALSE(life.hub.look(joined->topic, 1, &since).recovered);
+    EXPECT_FALSE(life.hub.audience().peek(joined->topic, 1, &since).recovered);
   }
   EXPECT_EQ(life.counters.get(Counter::kSinceAhead), 6U);
   EXPECT_EQ(log.count_of("warning signal:vcp: a client says that it has number 5, which was not"),
             1);
   const Since other{"another", 5};
-  EXPECT_FALSE(life.hub.join("signal:vcp", 0, FrameForm::kPlain, &other).joined->recovered);
+  EXPECT_FALSE(
+      life.hub.audience().join("signal:vcp", 0, FrameForm::kPlain, &other).joined->recovered);
   EXPECT_EQ(life.counters.get(Counter::kSinceAhead), 6U);
 }
 
@@ -415,8 +425,9 @@ TEST_F(TopicHubStateTest, WhatWasCommittedIsRecalledForAFileThatIsWrittenAnew) {
     for (int n = 1; n <= 2; ++n) life.publish("signal:vcp", n);
     store.commit();
     life.publish("signal:vcp", 3);
-    signal = stored("signal:vcp", std::string(life.hub.join("signal:vcp", 0).joined->epoch),
-                    Delivery::kAll);
+    signal =
+        stored("signal:vcp", std::string(life.hub.audience().join("signal:vcp", 0).joined->epoch),
+               Delivery::kAll);
     EXPECT_EQ(recalled(signal), both) << "and not what is under way";
     EXPECT_THAT(recalled(stored("signal:vcp", "another", Delivery::kAll)), IsEmpty());
     store.lose();

@@ -20,29 +20,29 @@ using testing::IsEmpty;
 using testing::MatchesRegex;
 using testing::Pair;
 using testing::UnorderedElementsAre;
-using JoinError = TopicHub::JoinError;
+using JoinError = SubscribeError;
 
 constexpr std::size_t kShardA = 0;
 constexpr std::size_t kShardB = 1;
 
 class TopicHubTest : public testing::Test {
  protected:
-  [[nodiscard]] TopicHub::Joined join(std::string_view topic, std::size_t shard = kShardA) {
-    TopicHub::JoinResult result = hub.join(topic, shard);
+  [[nodiscard]] Joined join(std::string_view topic, std::size_t shard = kShardA) {
+    Audience::JoinResult result = hub.audience().join(topic, shard);
     if (!result.joined) throw std::runtime_error("cannot join " + std::string(topic));
     return *std::move(result.joined);
   }
   [[nodiscard]] JoinError refusal(std::string_view topic) {
-    const TopicHub::JoinResult result = hub.join(topic, kShardA);
+    const Audience::JoinResult result = hub.audience().join(topic, kShardA);
     EXPECT_FALSE(result.joined) << topic;
     return result.error;
   }
-  void leave(const TopicHub::Joined& joined, MonoTime now = at(0s), std::size_t shard = kShardA) {
-    hub.leave(joined.topic, shard, now);
+  void leave(const Joined& joined, MonoTime now = at(0s), std::size_t shard = kShardA) {
+    hub.audience().leave(joined.topic, shard, now);
   }
   /// The status topic's last value.
   [[nodiscard]] Json status(const std::string& broadcaster) {
-    const TopicHub::Joined joined = join("status:" + broadcaster);
+    const Joined joined = join("status:" + broadcaster);
     leave(joined);
     return Json::parse(joined.last->payload());
   }
@@ -54,7 +54,7 @@ class TopicHubTest : public testing::Test {
 
   HubPlay play;
   TopicHub& hub = play.hub;
-  std::vector<TopicHub::Joined> notes_;
+  std::vector<Joined> notes_;
 };
 
 // Who owns what.
@@ -63,17 +63,18 @@ TEST_F(TopicHubTest, RefusesATopicThatAnotherBroadcasterOwnsAndNamesBoth) {
   FakeOwner quotes("quotes");
   const std::vector<TopicPattern> wanted = {{"quote:{x}", "", Delivery::kAll},
                                             {"price:{ticker}", "", Delivery::kLatest}};
-  const auto conflict = hub.try_claim(quotes, "libquotes.so", wanted);
+  const auto conflict = hub.topics().try_claim(quotes, "libquotes.so", wanted);
   ASSERT_TRUE(conflict);
   EXPECT_EQ(conflict->pattern, "price:{ticker}");
   EXPECT_EQ(conflict->owner, "price");
   EXPECT_EQ(conflict->owner_library, "libprice.so");
-  EXPECT_EQ(hub.owner_of("quote:x"), nullptr) << "nothing is claimed when one is refused";
+  EXPECT_EQ(hub.topics().owner_of("quote:x"), nullptr) << "nothing is claimed when one is refused";
 }
 
 TEST_F(TopicHubTest, StatusTopicsBelongToTheHost) {
   for (const char* pattern : {"status:price", "status:{x}", "status:p{x}"}) {
-    const auto conflict = hub.try_claim(play.price, "libprice.so", {{pattern, "", Delivery::kAll}});
+    const auto conflict =
+        hub.topics().try_claim(play.price, "libprice.so", {{pattern, "", Delivery::kAll}});
     ASSERT_TRUE(conflict) << pattern;
     EXPECT_EQ(conflict->owner, "the host");
   }
@@ -81,36 +82,37 @@ TEST_F(TopicHubTest, StatusTopicsBelongToTheHost) {
 
 TEST_F(TopicHubTest, APatternThatWouldSwallowStatusTopicsDoesNot) {
   FakeOwner greedy("greedy");
-  ASSERT_FALSE(hub.try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
-  EXPECT_EQ(hub.owner_of("stx"), &greedy);
-  EXPECT_EQ(hub.owner_of("status:nobody"), nullptr);
+  ASSERT_FALSE(hub.topics().try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
+  EXPECT_EQ(hub.topics().owner_of("stx"), &greedy);
+  EXPECT_EQ(hub.topics().owner_of("status:nobody"), nullptr);
   EXPECT_EQ(refusal("status:nobody"), JoinError::kUnknownTopic);
-  EXPECT_EQ(hub.publish(greedy, "status:nobody", R"({"type":"status"})").status,
+  EXPECT_EQ(hub.publisher().publish(greedy, "status:nobody", R"({"type":"status"})").status,
             PublishStatus::kDenied);
 }
 
 TEST_F(TopicHubTest, AStatusReportedBeforeSuchAClaimStaysTheHosts) {
-  hub.report_status("nobody", BroadcasterState::kOk, "");
+  hub.statuses().report("nobody", BroadcasterState::kOk, "");
   FakeOwner greedy("greedy");
-  ASSERT_FALSE(hub.try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
-  EXPECT_EQ(hub.owner_of("status:nobody"), nullptr);
+  ASSERT_FALSE(hub.topics().try_claim(greedy, "libgreedy.so", {{"st{x}", "", Delivery::kAll}}));
+  EXPECT_EQ(hub.topics().owner_of("status:nobody"), nullptr);
 }
 
 TEST_F(TopicHubTest, KnowsTheOwnerOfATopicThatNobodyHasUsedYet) {
-  EXPECT_EQ(hub.owner_of("price:005930"), &play.price);
-  EXPECT_EQ(hub.owner_of("note:x"), &play.note);
-  EXPECT_EQ(hub.owner_of("price:abc"), nullptr);
-  EXPECT_EQ(hub.owner_of("note:x y"), nullptr);
+  EXPECT_EQ(hub.topics().owner_of("price:005930"), &play.price);
+  EXPECT_EQ(hub.topics().owner_of("note:x"), &play.note);
+  EXPECT_EQ(hub.topics().owner_of("price:abc"), nullptr);
+  EXPECT_EQ(hub.topics().owner_of("note:x y"), nullptr);
 }
 
 // Publishing.
 
 TEST_F(TopicHubTest, OnlyTheOwnerPublishesOnATopic) {
-  EXPECT_EQ(hub.publish(play.note, "price:005930", R"({"type":"x"})").status,
+  EXPECT_EQ(hub.publisher().publish(play.note, "price:005930", R"({"type":"x"})").status,
             PublishStatus::kDenied);
-  EXPECT_EQ(hub.publish(play.price, "signal:foo", R"({"type":"x"})").status,
+  EXPECT_EQ(hub.publisher().publish(play.price, "signal:foo", R"({"type":"x"})").status,
             PublishStatus::kDenied);
-  EXPECT_EQ(hub.publish(play.price, "price:{x}", R"({"type":"x"})").status, PublishStatus::kDenied);
+  EXPECT_EQ(hub.publisher().publish(play.price, "price:{x}", R"({"type":"x"})").status,
+            PublishStatus::kDenied);
   EXPECT_EQ(play.counters.get(Counter::kPublishDenied), 3U);
   EXPECT_EQ(play.counters.get(Counter::kMessagesPublished), 0U);
   EXPECT_EQ(join("price:005930").seq, 0U);
@@ -149,14 +151,14 @@ TEST_F(TopicHubTest, EveryTopicHasAnEpochOfItsOwn) {
   EXPECT_EQ(join("note:a").topic->epoch(), first);
   EXPECT_NE(join("note:b").topic->epoch(), first);
   HubPlay after_restart;
-  EXPECT_NE(after_restart.hub.join("note:a", kShardA).joined->topic->epoch(), first);
+  EXPECT_NE(after_restart.hub.audience().join("note:a", kShardA).joined->topic->epoch(), first);
 }
 
 TEST_F(TopicHubTest, EveryShardWithSubscribersGetsTheMessageAndNoOther) {
-  const TopicHub::Joined vcp = join("signal:vcp", kShardA);
-  const TopicHub::Joined kospi = join("market:kospi", kShardB);
-  const TopicHub::Joined on_a = join("note:both", kShardA);
-  const TopicHub::Joined on_b = join("note:both", kShardB);
+  const Joined vcp = join("signal:vcp", kShardA);
+  const Joined kospi = join("market:kospi", kShardB);
+  const Joined on_a = join("note:both", kShardA);
+  const Joined on_b = join("note:both", kShardB);
   for (const char* topic : {"signal:vcp", "market:kospi", "note:both"}) play.publish(topic);
   const std::string both = R"({"topic":"note:both","seq":1,"type":"x"})";
   EXPECT_THAT(play.a.take(), ElementsAre(R"({"topic":"signal:vcp","seq":1,"type":"x"})", both));
@@ -164,7 +166,7 @@ TEST_F(TopicHubTest, EveryShardWithSubscribersGetsTheMessageAndNoOther) {
 }
 
 TEST_F(TopicHubTest, AShardIsWokenOncePerDrain) {
-  const TopicHub::Joined joined = join("signal:vcp");
+  const Joined joined = join("signal:vcp");
   for (int i = 0; i < 3; ++i) play.publish("signal:vcp");
   EXPECT_EQ(play.a.wakes(), 1);
   EXPECT_EQ(play.b.wakes(), 0);
@@ -175,18 +177,18 @@ TEST_F(TopicHubTest, AShardIsWokenOncePerDrain) {
 
 TEST_F(TopicHubTest, SaysHowManySubscribersAMessageMet) {
   EXPECT_EQ(play.publish("signal:vcp").subscribers, 0U);
-  const TopicHub::Joined first = join("signal:vcp", kShardA);
-  const TopicHub::Joined second = join("signal:vcp", kShardA);
-  const TopicHub::Joined third = join("signal:vcp", kShardB);
+  const Joined first = join("signal:vcp", kShardA);
+  const Joined second = join("signal:vcp", kShardA);
+  const Joined third = join("signal:vcp", kShardB);
   EXPECT_EQ(play.publish("signal:vcp").subscribers, 3U);
-  EXPECT_EQ(hub.subscribers("signal:vcp"), 3);
+  EXPECT_EQ(hub.audience().subscribers("signal:vcp"), 3);
   leave(second);
-  EXPECT_EQ(hub.subscribers("signal:vcp"), 2);
-  EXPECT_EQ(hub.subscribers("signal:foo"), 0);
+  EXPECT_EQ(hub.audience().subscribers("signal:vcp"), 2);
+  EXPECT_EQ(hub.audience().subscribers("signal:foo"), 0);
 }
 
 TEST_F(TopicHubTest, AShardWhoseLastSubscriberLeftGetsNothing) {
-  const TopicHub::Joined joined = join("signal:vcp");
+  const Joined joined = join("signal:vcp");
   leave(joined);
   play.publish("signal:vcp");
   EXPECT_THAT(play.a.take(), IsEmpty());
@@ -194,12 +196,12 @@ TEST_F(TopicHubTest, AShardWhoseLastSubscriberLeftGetsNothing) {
 
 TEST_F(TopicHubTest, BusyLeavesNumbersLastValueAndOtherShardsUntouched) {
   fill_a_with_notes();
-  const TopicHub::Joined a = join("signal:vcp", kShardA);
-  const TopicHub::Joined b = join("signal:vcp", kShardB);
+  const Joined a = join("signal:vcp", kShardA);
+  const Joined b = join("signal:vcp", kShardB);
   EXPECT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
   EXPECT_EQ(play.counters.get(Counter::kPublishBusy), 1U);
   EXPECT_THAT(play.b.take(), IsEmpty());
-  EXPECT_EQ(hub.look(a.topic).last, nullptr);
+  EXPECT_EQ(hub.audience().peek(a.topic).last, nullptr);
   play.a.drain();
   EXPECT_EQ(play.publish("signal:vcp").seq, 1U);
   EXPECT_EQ(play.a.take(), play.b.take());
@@ -207,7 +209,7 @@ TEST_F(TopicHubTest, BusyLeavesNumbersLastValueAndOtherShardsUntouched) {
 
 TEST_F(TopicHubTest, BusyCostsNoEncoding) {
   fill_a_with_notes();
-  const TopicHub::Joined joined = join("signal:vcp");
+  const Joined joined = join("signal:vcp");
   const std::size_t before = allocations();
   EXPECT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
   EXPECT_EQ(allocations() - before, 0U);
@@ -215,10 +217,10 @@ TEST_F(TopicHubTest, BusyCostsNoEncoding) {
 
 TEST_F(TopicHubTest, AMessageIsOneAllocationHoweverLongItsTopicsNameIs) {
   FakeOwner scanner("scanner");
-  ASSERT_FALSE(
-      play.hub.try_claim(scanner, "libscanner.so", {{"signal:daytrading", "", Delivery::kLatest}}));
+  ASSERT_FALSE(play.hub.topics().try_claim(scanner, "libscanner.so",
+                                           {{"signal:daytrading", "", Delivery::kLatest}}));
   const auto publish = [&] {
-    return play.hub.publish(scanner, "signal:daytrading", R"({"type":"x"})").status;
+    return play.hub.publisher().publish(scanner, "signal:daytrading", R"({"type":"x"})").status;
   };
   ASSERT_EQ(publish(), PublishStatus::kOk) << "makes what the others use";
   const std::size_t before = allocations();
@@ -229,8 +231,8 @@ TEST_F(TopicHubTest, AMessageIsOneAllocationHoweverLongItsTopicsNameIs) {
 TEST_F(TopicHubTest, BusyGivesBackThePlacesItHadOnOtherShards) {
   play.a.inbox().set_bounds({.messages = 3, .bytes = 10'000});
   play.b.inbox().set_bounds({.messages = 1, .bytes = 10'000});
-  const TopicHub::Joined a = join("signal:vcp", kShardA);
-  const TopicHub::Joined b = join("signal:vcp", kShardB);
+  const Joined a = join("signal:vcp", kShardA);
+  const Joined b = join("signal:vcp", kShardB);
   ASSERT_EQ(play.publish("signal:vcp").status, PublishStatus::kOk);
   for (int i = 0; i < 10; ++i) ASSERT_EQ(play.publish("signal:vcp").status, PublishStatus::kBusy);
   leave(b, at(0s), kShardB);
@@ -241,7 +243,7 @@ TEST_F(TopicHubTest, BusyGivesBackThePlacesItHadOnOtherShards) {
 
 TEST_F(TopicHubTest, LatestTopicsAreNeverBusyAndTheNewestValueWins) {
   fill_a_with_notes();
-  const TopicHub::Joined joined = join("market:kospi");
+  const Joined joined = join("market:kospi");
   for (int i = 0; i < 5; ++i) ASSERT_EQ(play.publish("market:kospi").status, PublishStatus::kOk);
   EXPECT_EQ(play.counters.get(Counter::kInboxConflated), 4U);
   const std::vector<std::string> texts = play.a.take();
@@ -268,12 +270,12 @@ TEST(TopicHubLimitsTest, StrictAsksForAType) {
 // Joining.
 
 TEST_F(TopicHubTest, JoiningGivesTheNumberAndLastValueOfThatMoment) {
-  const TopicHub::Joined before = join("market:kospi");
+  const Joined before = join("market:kospi");
   EXPECT_EQ(before.seq, 0U);
   EXPECT_EQ(before.last, nullptr);
   play.publish("market:kospi", R"({"type":"first"})");
   play.publish("market:kospi", R"({"type":"second"})");
-  const TopicHub::Joined after = join("market:kospi");
+  const Joined after = join("market:kospi");
   EXPECT_EQ(after.seq, 2U);
   EXPECT_EQ(after.last->payload(), R"({"topic":"market:kospi","seq":2,"type":"second"})");
   EXPECT_EQ(after.topic, before.topic);
@@ -296,10 +298,10 @@ TEST_F(TopicHubTest, SaysWhyATopicCannotBeJoined) {
 
 TEST(TopicHubLimitsTest, UnknownTopicsCanBeAcceptedButNotStatusTopics) {
   HubPlay play({.accept_unknown = true});
-  const TopicHub::JoinResult result = play.hub.join("signal:foo", kShardA);
+  const Audience::JoinResult result = play.hub.audience().join("signal:foo", kShardA);
   ASSERT_TRUE(result.joined);
   EXPECT_EQ(result.joined->topic->delivery, Delivery::kLatest);
-  EXPECT_FALSE(play.hub.join("status:foo", kShardA).joined);
+  EXPECT_FALSE(play.hub.audience().join("status:foo", kShardA).joined);
   EXPECT_EQ(play.publish("signal:foo").status, PublishStatus::kDenied);
 }
 
@@ -310,7 +312,7 @@ class ClaimedLateTest : public testing::Test {
                            Delivery delivery = Delivery::kAll) {
     told = client.ask(R"({"type":"subscribe","topic":")" + std::string(topic) +
                       R"(","max_rate":0.001})");
-    ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{pattern, "", delivery}}));
+    ASSERT_FALSE(play.hub.topics().try_claim(late, "liblate.so", {{pattern, "", delivery}}));
   }
 
   HubPlay play{{.topics = 10, .topics_per_owner = 10, .accept_unknown = true}};
@@ -323,12 +325,14 @@ TEST_F(ClaimedLateTest, ItsEpochIsKeptByAllTopicsAndTheSubscribersOfALatestOneAr
   subscribe_and_claim("signal:foo", "signal:foo");
   play.a.drain();
   EXPECT_THAT(client.read(), IsEmpty());
-  EXPECT_EQ(play.hub.join("signal:foo", kShardA).joined->epoch, told.at(0).at("epoch"));
+  EXPECT_EQ(play.hub.audience().join("signal:foo", kShardA).joined->epoch, told.at(0).at("epoch"));
 
   FakeOwner another("another");
   const Json bar = client.ask(R"({"type":"subscribe","topic":"price:bar"})").at(0);
-  ASSERT_FALSE(play.hub.try_claim(another, "liba.so", {{"price:bar", "", Delivery::kLatest}}));
-  ASSERT_EQ(play.hub.publish(another, "price:bar", R"({"type":"x"})").status, PublishStatus::kOk);
+  ASSERT_FALSE(
+      play.hub.topics().try_claim(another, "liba.so", {{"price:bar", "", Delivery::kLatest}}));
+  ASSERT_EQ(play.hub.publisher().publish(another, "price:bar", R"({"type":"x"})").status,
+            PublishStatus::kOk);
   play.a.drain();
   const std::vector<Json> texts = client.read();
   ASSERT_EQ(texts.size(), 2U);
@@ -336,9 +340,9 @@ TEST_F(ClaimedLateTest, ItsEpochIsKeptByAllTopicsAndTheSubscribersOfALatestOneAr
   EXPECT_EQ(texts[0].at("reason"), "epoch");
   EXPECT_EQ(texts[0].at("seq"), 0);
   EXPECT_NE(texts[0].at("epoch"), bar.at("epoch"));
-  EXPECT_EQ(texts[0].at("epoch"), play.hub.join("price:bar", kShardA).joined->epoch);
+  EXPECT_EQ(texts[0].at("epoch"), play.hub.audience().join("price:bar", kShardA).joined->epoch);
   EXPECT_EQ(texts[1].at("seq"), 1);
-  EXPECT_EQ(play.hub.subscribers("price:bar"), 2) << "the announcement counts no more";
+  EXPECT_EQ(play.hub.audience().subscribers("price:bar"), 2) << "the announcement counts no more";
 }
 
 TEST_F(ClaimedLateTest, WhoKeepsTheTopicTellsThemWhenItsDeliveryBecomesAnother) {
@@ -346,9 +350,11 @@ TEST_F(ClaimedLateTest, WhoKeepsTheTopicTellsThemWhenItsDeliveryBecomesAnother) 
   play.a.drain();
   const Json latest = client.read().at(0);
   EXPECT_EQ(latest.at("delivery"), "latest");
-  ASSERT_FALSE(play.hub.try_claim(late, "liblate.so", {{"signal:foo", "", Delivery::kAll}}));
+  ASSERT_FALSE(
+      play.hub.topics().try_claim(late, "liblate.so", {{"signal:foo", "", Delivery::kAll}}));
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").status, PublishStatus::kOk);
+    EXPECT_EQ(play.hub.publisher().publish(late, "signal:foo", R"({"type":"x"})").status,
+              PublishStatus::kOk);
     play.a.drain();
   }
   const std::vector<Json> texts = client.read();
@@ -359,10 +365,11 @@ TEST_F(ClaimedLateTest, WhoKeepsTheTopicTellsThemWhenItsDeliveryBecomesAnother) 
 
 TEST_F(ClaimedLateTest, ATopicAcceptedAsUnknownGoesToTheOwnerThatClaimsIt) {
   subscribe_and_claim("signal:foo", "signal:foo");
-  EXPECT_EQ(play.hub.owner_of("signal:foo"), &late);
-  EXPECT_THAT(play.hub.demand_of(late), ElementsAre(Pair("signal:foo", 1)));
+  EXPECT_EQ(play.hub.topics().owner_of("signal:foo"), &late);
+  EXPECT_THAT(play.hub.audience().demand_of(late), ElementsAre(Pair("signal:foo", 1)));
   for (int i = 0; i < 3; ++i) {
-    EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").status, PublishStatus::kOk);
+    EXPECT_EQ(play.hub.publisher().publish(late, "signal:foo", R"({"type":"x"})").status,
+              PublishStatus::kOk);
   }
   play.a.drain();
   EXPECT_EQ(client.read().size(), 3U) << "who listened before is served";
@@ -378,28 +385,28 @@ TEST_F(ClaimedLateTest, ItsOwnerHearsWhenNobodyListensAnyMore) {
 
 TEST_F(ClaimedLateTest, ATopicThatAManifestNamesIsKeptAndCountsNoMore) {
   for (int i = 0; i < 9; ++i) {
-    ASSERT_TRUE(play.hub.join("price:00000" + std::to_string(i), kShardA).joined);
+    ASSERT_TRUE(play.hub.audience().join("price:00000" + std::to_string(i), kShardA).joined);
   }
   subscribe_and_claim("signal:foo", "signal:foo");
-  ASSERT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").seq, 1U);
+  ASSERT_EQ(play.hub.publisher().publish(late, "signal:foo", R"({"type":"x"})").seq, 1U);
   client.send(R"({"type":"unsubscribe","topic":"signal:foo"})");
-  EXPECT_TRUE(play.hub.join("price:000099", kShardA).joined);
+  EXPECT_TRUE(play.hub.audience().join("price:000099", kShardA).joined);
   play.hub.on_tick(at(30s), 0);
-  EXPECT_EQ(play.hub.publish(late, "signal:foo", R"({"type":"x"})").seq, 2U);
+  EXPECT_EQ(play.hub.publisher().publish(late, "signal:foo", R"({"type":"x"})").seq, 2U);
 }
 
 // Demand.
 
 TEST_F(TopicHubTest, TheOwnerIsToldAboutTheFirstSubscriberAtOnce) {
-  const TopicHub::Joined first = join("price:005930", kShardA);
+  const Joined first = join("price:005930", kShardA);
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 1)));
-  const TopicHub::Joined second = join("price:005930", kShardB);
+  const Joined second = join("price:005930", kShardB);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
   EXPECT_THAT(play.note.take_told(), IsEmpty());
 }
 
 TEST_F(TopicHubTest, TheOwnerIsToldAboutTheLastLeaverAfterTheLinger) {
-  const TopicHub::Joined joined = join("price:005930");
+  const Joined joined = join("price:005930");
   static_cast<void>(play.price.take_told());
   leave(joined, at(10s));
   hub.on_tick(at(40s - 1ns), 0);
@@ -413,7 +420,7 @@ TEST_F(TopicHubTest, TheOwnerIsToldAboutTheLastLeaverAfterTheLinger) {
 TEST_F(TopicHubTest, ComingBackWithinTheLingerTellsNothing) {
   leave(join("price:005930"), at(0s));
   static_cast<void>(play.price.take_told());
-  const TopicHub::Joined back = join("price:005930");
+  const Joined back = join("price:005930");
   hub.on_tick(at(60s), 0);
   EXPECT_THAT(play.price.take_told(), IsEmpty());
   leave(back, at(100s));
@@ -437,37 +444,37 @@ TEST_F(TopicHubTest, ComingBackAfterTheLingerIsDemandAgain) {
   leave(join("price:005930"), at(0s));
   hub.on_tick(at(30s), 0);
   static_cast<void>(play.price.take_told());
-  const TopicHub::Joined back = join("price:005930");
+  const Joined back = join("price:005930");
   EXPECT_THAT(play.price.take_told(), ElementsAre(Pair("price:005930", 1)));
 }
 
 TEST_F(TopicHubTest, ARestartedBroadcasterLearnsWhatIsInDemand) {
-  const TopicHub::Joined first = join("price:005930");
-  const TopicHub::Joined second = join("price:005930", kShardB);
-  const TopicHub::Joined kospi = join("market:kospi");
-  const TopicHub::Joined other = join("note:a");
+  const Joined first = join("price:005930");
+  const Joined second = join("price:005930", kShardB);
+  const Joined kospi = join("market:kospi");
+  const Joined other = join("note:a");
   leave(join("price:000660"), at(0s));
   hub.on_tick(at(30s), 0);
-  EXPECT_THAT(hub.demand_of(play.price),
+  EXPECT_THAT(hub.audience().demand_of(play.price),
               UnorderedElementsAre(Pair("price:005930", 2), Pair("market:kospi", 1)));
 }
 
 TEST_F(TopicHubTest, ABroadcasterRestartedWithinTheLingerServesThoseWhoComeBack) {
   leave(join("price:005930"), at(0s));
   static_cast<void>(play.price.take_told());
-  EXPECT_THAT(hub.demand_of(play.price), ElementsAre(Pair("price:005930", 1)))
+  EXPECT_THAT(hub.audience().demand_of(play.price), ElementsAre(Pair("price:005930", 1)))
       << "coming back is not told, so it has to know now";
-  const TopicHub::Joined back = join("price:005930");
+  const Joined back = join("price:005930");
   EXPECT_THAT(play.price.take_told(), IsEmpty());
 }
 
 TEST_F(TopicHubTest, LooksAtNoMoreTopicsThanAnAnswerCanName) {
   for (int i = 0; i < 1000; ++i) play.publish("price:" + std::to_string(100'000 + i));
   play.publish("note:a");
-  const auto all = play.hub.topics_under("price:", SIZE_MAX);
+  const auto all = play.hub.audience().topics_under("price:", SIZE_MAX);
   EXPECT_EQ(all.topics.size(), 1000U);
   EXPECT_EQ(all.looked_at, 1000U) << "those of other branches cost nothing";
-  const auto too_many = play.hub.topics_under("price:", all.names_bytes / 10);
+  const auto too_many = play.hub.audience().topics_under("price:", all.names_bytes / 10);
   EXPECT_TRUE(too_many.is_too_large);
   EXPECT_TRUE(too_many.topics.empty());
   EXPECT_EQ(too_many.looked_at, 101U);
@@ -481,14 +488,15 @@ class SmallHubTest : public testing::Test {
     for (int i = 0; i < 10; ++i) tickers.push_back("price:00000" + std::to_string(i));
   }
   [[nodiscard]] bool can_join(std::string_view topic) {
-    return play.hub.join(topic, kShardA).joined.has_value();
+    return play.hub.audience().join(topic, kShardA).joined.has_value();
   }
   void join_and_leave(std::string_view topic) {
-    play.hub.leave(play.hub.join(topic, kShardA).joined.value().topic, kShardA, at(0s));
+    play.hub.audience().leave(play.hub.audience().join(topic, kShardA).joined.value().topic,
+                              kShardA, at(0s));
   }
   [[nodiscard]] std::string epoch_of(std::string_view topic) {
-    const TopicPtr found = play.hub.join(topic, kShardA).joined.value().topic;
-    play.hub.leave(found, kShardA, at(0s));
+    const TopicPtr found = play.hub.audience().join(topic, kShardA).joined.value().topic;
+    play.hub.audience().leave(found, kShardA, at(0s));
     return found->epoch();
   }
 
@@ -498,7 +506,7 @@ class SmallHubTest : public testing::Test {
 
 TEST_F(SmallHubTest, RefusesATopicTooMany) {
   for (const std::string& ticker : tickers) ASSERT_TRUE(can_join(ticker));
-  EXPECT_EQ(play.hub.join("price:000099", kShardA).error, JoinError::kTooManyTopics);
+  EXPECT_EQ(play.hub.audience().join("price:000099", kShardA).error, JoinError::kTooManyTopics);
   EXPECT_EQ(play.publish("note:a").status, PublishStatus::kFull);
   EXPECT_TRUE(can_join(tickers[0])) << "those that exist stay open";
 }
@@ -522,7 +530,8 @@ TEST_F(SmallHubTest, AnAllTopicThatNeverHadAMessageIsTheSameWhenItIsForgottenAnd
   const std::string epoch = epoch_of("note:a");
   for (const std::string& ticker : tickers) {
     if (can_join(ticker))
-      play.hub.leave(play.hub.join(ticker, kShardA).joined->topic, kShardA, at(0s));
+      play.hub.audience().leave(play.hub.audience().join(ticker, kShardA).joined->topic, kShardA,
+                                at(0s));
   }
   play.hub.on_tick(at(30s), 0);
   EXPECT_EQ(epoch_of("note:a"), epoch);
@@ -536,15 +545,15 @@ TEST_F(SmallHubTest, KeepsIdleTopicsWhileThereIsRoom) {
 }
 
 TEST_F(SmallHubTest, NeverForgetsATopicWhoseAnnouncementStillWaits) {
-  ASSERT_TRUE(play.hub.try_watch("price:", 0));
+  ASSERT_TRUE(play.hub.topics().try_watch("price:", 0));
   for (int i = 0; i < 10; ++i) play.publish("price:00000" + std::to_string(i));
   play.hub.on_tick(at(1s), 0);
-  EXPECT_EQ(play.hub.subscribers("price:000001"), 1);
+  EXPECT_EQ(play.hub.audience().subscribers("price:000001"), 1);
 }
 
 TEST_F(SmallHubTest, NeverForgetsSubscribersAllTopicsOrLiterals) {
   const std::string kept = epoch_of(tickers[0]);
-  const TopicPtr subscribed = play.hub.join(tickers[0], kShardA).joined->topic;
+  const TopicPtr subscribed = play.hub.audience().join(tickers[0], kShardA).joined->topic;
   ASSERT_EQ(play.publish("signal:vcp").seq, 1U);
   ASSERT_EQ(play.publish("note:a").seq, 1U);
   ASSERT_EQ(play.publish("market:kospi").seq, 1U);
@@ -558,7 +567,7 @@ TEST_F(SmallHubTest, NeverForgetsSubscribersAllTopicsOrLiterals) {
 
 TEST_F(SmallHubTest, APublisherCannotFillTheTableWithTopicsOfOthers) {
   for (const std::string& ticker : tickers) {
-    EXPECT_EQ(play.hub.publish(play.note, ticker, R"({"type":"x"})").status,
+    EXPECT_EQ(play.hub.publisher().publish(play.note, ticker, R"({"type":"x"})").status,
               PublishStatus::kDenied);
   }
   EXPECT_TRUE(can_join("note:a"));
@@ -566,14 +575,14 @@ TEST_F(SmallHubTest, APublisherCannotFillTheTableWithTopicsOfOthers) {
 
 TEST_F(SmallHubTest, AStatusAlwaysHasAPlace) {
   for (const std::string& ticker : tickers) ASSERT_TRUE(can_join(ticker));
-  play.hub.report_status("price", BroadcasterState::kDown, "exception");
+  play.hub.statuses().report("price", BroadcasterState::kDown, "exception");
   EXPECT_TRUE(can_join("status:price"));
 }
 
 // Status.
 
 TEST_F(TopicHubTest, AStatusIsPublishedAsData) {
-  hub.report_status("price", BroadcasterState::kDegraded, "kiwoom \"ws\" unreachable");
+  hub.statuses().report("price", BroadcasterState::kDegraded, "kiwoom \"ws\" unreachable");
   const Json text = status("price");
   EXPECT_EQ(text.at("type"), "status");
   EXPECT_EQ(text.at("topic"), "status:price");
@@ -586,10 +595,10 @@ TEST_F(TopicHubTest, AStatusIsPublishedAsData) {
 }
 
 TEST_F(TopicHubTest, AStatusCanBeSubscribedToBeforeItsBroadcasterHasSaidAnything) {
-  const TopicHub::Joined joined = join("status:price");
+  const Joined joined = join("status:price");
   EXPECT_EQ(joined.seq, 0U);
-  hub.report_status("price", BroadcasterState::kOk, "");
-  EXPECT_EQ(hub.look(joined.topic).seq, 1U);
+  hub.statuses().report("price", BroadcasterState::kOk, "");
+  EXPECT_EQ(hub.audience().peek(joined.topic).seq, 1U);
 }
 
 TEST_F(TopicHubTest, AStatusHasTheWordsOfTheProtocol) {
@@ -603,39 +612,39 @@ TEST_F(TopicHubTest, AStatusHasTheWordsOfTheProtocol) {
 
 TEST_F(TopicHubTest, NothingIsPublishedWhenTheStatusIsTheSame) {
   const std::string endless(5000, 'x');
-  hub.report_status("price", BroadcasterState::kOk, "");
-  hub.report_status("price", BroadcasterState::kOk, "");
+  hub.statuses().report("price", BroadcasterState::kOk, "");
+  hub.statuses().report("price", BroadcasterState::kOk, "");
   EXPECT_EQ(status("price").at("seq"), 1);
-  hub.report_status("price", BroadcasterState::kDown, endless);
-  hub.report_status("price", BroadcasterState::kDown, endless);
+  hub.statuses().report("price", BroadcasterState::kDown, endless);
+  hub.statuses().report("price", BroadcasterState::kDown, endless);
   EXPECT_EQ(status("price").at("seq"), 2);
   EXPECT_EQ(status("price").at("detail"), endless.substr(0, 1024));
 }
 
 TEST_F(TopicHubTest, SinceMovesOnOnlyWithTheState) {
-  hub.report_status("price", BroadcasterState::kStale, "5 s");
+  hub.statuses().report("price", BroadcasterState::kStale, "5 s");
   const Json first = status("price");
-  hub.report_status("price", BroadcasterState::kStale, "10 s");
+  hub.statuses().report("price", BroadcasterState::kStale, "10 s");
   EXPECT_EQ(status("price").at("seq"), 2);
   EXPECT_EQ(status("price").at("since"), first.at("since"));
   const std::string between = iso_timestamp(wall_now_ns());
   EXPECT_LE(first.at("since").get<std::string>(), between);
-  hub.report_status("price", BroadcasterState::kOk, "10 s");
+  hub.statuses().report("price", BroadcasterState::kOk, "10 s");
   EXPECT_GE(status("price").at("since").get<std::string>(), between);
 }
 
 TEST_F(TopicHubTest, ALongDetailIsCutBetweenCharacters) {
   std::string detail = "x";
   for (int i = 0; i < 600; ++i) detail += "é";
-  hub.report_status("price", BroadcasterState::kDown, detail);
+  hub.statuses().report("price", BroadcasterState::kDown, detail);
   EXPECT_EQ(status("price").at("detail"), detail.substr(0, 1023));
 }
 
 TEST_F(TopicHubTest, SubscribersOfAStatusGetItLive) {
-  hub.report_status("price", BroadcasterState::kOk, "");
+  hub.statuses().report("price", BroadcasterState::kOk, "");
   TestClient client(play.a);
   static_cast<void>(client.ask(R"({"type":"subscribe","topic":"status:price"})"));
-  hub.report_status("price", BroadcasterState::kDown, "exception");
+  hub.statuses().report("price", BroadcasterState::kDown, "exception");
   play.a.drain();
   const std::vector<Json> texts = client.read();
   ASSERT_EQ(texts.size(), 1U);
@@ -646,10 +655,10 @@ TEST_F(TopicHubTest, SubscribersOfAStatusGetItLive) {
 // What operators see.
 
 TEST_F(TopicHubTest, ListsItsTopicsWithTheirNumbers) {
-  const TopicHub::Joined joined = join("price:005930");
+  const Joined joined = join("price:005930");
   ASSERT_EQ(play.publish("price:005930").status, PublishStatus::kOk);
-  const auto topics = hub.topics();
-  const auto found = std::ranges::find(topics, "price:005930", &TopicHub::TopicView::name);
+  const auto topics = hub.topics().list();
+  const auto found = std::ranges::find(topics, "price:005930", &TopicTable::View::name);
   ASSERT_NE(found, topics.end());
   EXPECT_EQ(found->seq, 1U);
   EXPECT_EQ(found->subscribers, 1U);
@@ -659,9 +668,9 @@ TEST_F(TopicHubTest, ListsItsTopicsWithTheirNumbers) {
 }
 
 TEST_F(TopicHubTest, ListsTheStatusesByBroadcaster) {
-  hub.report_status("vcp_signal", BroadcasterState::kOk, "");
-  hub.report_status("price", BroadcasterState::kDegraded, "serving sim");
-  const auto statuses = hub.statuses();
+  hub.statuses().report("vcp_signal", BroadcasterState::kOk, "");
+  hub.statuses().report("price", BroadcasterState::kDegraded, "serving sim");
+  const auto statuses = hub.statuses().list();
   ASSERT_EQ(statuses.size(), 2U);
   EXPECT_EQ(statuses[0].broadcaster, "price");
   EXPECT_EQ(statuses[0].state, BroadcasterState::kDegraded);

@@ -120,7 +120,8 @@ struct Twins {
 class ModelRun {
  public:
   explicit ModelRun(std::uint64_t seed) : random_(seed) {
-    if (play_.hub.try_claim(ticks_, "libtick.so", {{"tick:{name}", "", Delivery::kLatest}})) {
+    if (play_.hub.topics().try_claim(ticks_, "libtick.so",
+                                     {{"tick:{name}", "", Delivery::kLatest}})) {
       std::abort();
     }
     for (int i = 0; i < 6; ++i) {
@@ -129,9 +130,9 @@ class ModelRun {
     }
     for (const std::string& topic : topics_) {  // so that patterns stand for them from the start
       EXPECT_EQ(play_.publish(topic).seq, ++seqs_[topic]);
-      const auto joined = play_.hub.join(topic, 0).joined.value();
+      const auto joined = play_.hub.audience().join(topic, 0).joined.value();
       epochs_[topic] = joined.epoch;
-      play_.hub.leave(joined.topic, 0, at(0s));
+      play_.hub.audience().leave(joined.topic, 0, at(0s));
     }
     for (int i = 0; i < 10; ++i)
       twins_.push_back(std::make_unique<Twins>(i % 2 ? play_.a : play_.b));
@@ -180,7 +181,7 @@ class ModelRun {
       EXPECT_EQ(listed, wished);
     }
     for (const std::string& topic : topics_) {
-      EXPECT_EQ(play_.hub.subscribers(topic), count(topic)) << topic;
+      EXPECT_EQ(play_.hub.audience().subscribers(topic), count(topic)) << topic;
     }
   }
 

@@ -105,13 +105,13 @@ TEST_F(TopicIndexTest, DeliversToThoseWhoSubscribeOnItsShard) {
 TEST_F(TopicIndexTest, SubscribingTwiceDeliversOnce) {
   reader.subscribe("signal:vcp");
   reader.subscribe("signal:vcp");
-  EXPECT_EQ(play.hub.subscribers("signal:vcp"), 1);
+  EXPECT_EQ(play.hub.audience().subscribers("signal:vcp"), 1);
   publish("signal:vcp");
   play.a.drain();
   EXPECT_THAT(reader.read(), ElementsAre("signal:vcp#1"));
   EXPECT_TRUE(reader.unsubscribe("signal:vcp"));
   EXPECT_FALSE(reader.unsubscribe("signal:vcp"));
-  EXPECT_EQ(play.hub.subscribers("signal:vcp"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("signal:vcp"), 0);
 }
 
 TEST_F(TopicIndexTest, UnsubscribingOneLeavesTheOthers) {
@@ -250,7 +250,8 @@ TEST_F(TopicIndexTest, WhatWaitsForItsSlotIsSentWhenTheRateEnds) {
 
 TEST_F(TopicIndexTest, OfTwoPatternsTheFasterCounts) {
   FakeOwner rates("rates");
-  ASSERT_FALSE(play.hub.try_claim(rates, "librates.so", {{"r:{x}", "", Delivery::kLatest}}));
+  ASSERT_FALSE(
+      play.hub.topics().try_claim(rates, "librates.so", {{"r:{x}", "", Delivery::kLatest}}));
   reader.subscribe_under("r:", 1h);
   reader.subscribe_under("r:a:", 0s);
   for (int i = 0; i < 2; ++i) publish("r:a:1");
@@ -302,7 +303,7 @@ TEST_F(TopicIndexTest, ARefusedTopicLeavesNoTrace) {
   Subscriptions wants(outbox);
   const TopicIndex::Answer answer = play.a.index().subscribe(wants, topic_named("signal:foo"), {});
   EXPECT_TRUE(answer.views.empty());
-  EXPECT_EQ(answer.error, TopicIndex::SubscribeError::kUnknownTopic);
+  EXPECT_EQ(answer.error, SubscribeError::kUnknownTopic);
   EXPECT_EQ(wants.size(), 0U);
 }
 
@@ -312,9 +313,9 @@ TEST_F(TopicIndexTest, LeavingAltogetherLeavesTheHubWithoutSubscribers) {
     for (const char* topic : {"note:a", "note:b", "market:kospi"}) passing.subscribe(topic);
     reader.subscribe("note:b");
   }
-  EXPECT_EQ(play.hub.subscribers("note:a"), 0);
-  EXPECT_EQ(play.hub.subscribers("note:b"), 1);
-  EXPECT_EQ(play.hub.subscribers("market:kospi"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("note:a"), 0);
+  EXPECT_EQ(play.hub.audience().subscribers("note:b"), 1);
+  EXPECT_EQ(play.hub.audience().subscribers("market:kospi"), 0);
 }
 
 TEST_F(TopicIndexTest, MessagesOfOneTopicInARowAreDeliveredTogether) {
@@ -356,7 +357,7 @@ TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
         SilentWriter writer;
         Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
         Subscriptions wants(outbox);
-        TopicIndex index(play.hub, 0);
+        TopicIndex index(play.hub.topics(), play.hub.audience(), 0);
         static_cast<void>(index.subscribe(wants, topic_named("signal:vcp"), TopicIndex::Wish{}));
       },
       "while sessions still subscribe");

@@ -115,8 +115,8 @@ class FakeRedis {
 struct RedisPlay {
   explicit RedisPlay(std::string_view status = "status:redis") {
     const std::size_t shard = hub.add_shard(inbox);  // before there are topics
-    hub.report_status(status.substr(status.find(':') + 1), BroadcasterState::kDisabled, "");
-    joined = hub.join(status, shard).joined->topic;
+    hub.statuses().report(status.substr(status.find(':') + 1), BroadcasterState::kDisabled, "");
+    joined = hub.audience().join(status, shard).joined->topic;
   }
 
   [[nodiscard]] RedisConnection::Parts parts() {

@@ -67,9 +67,10 @@ struct StreamPlay : RedisPlay {
     options.start = RedisStream::Start::kKept;
   }
   void claim(ToldOwner& one, const std::string& topic) {
-    EXPECT_FALSE(hub.try_claim(one, topic + ".so", {TopicPattern(topic, "", Delivery::kAll)}));
+    EXPECT_FALSE(
+        hub.topics().try_claim(one, topic + ".so", {TopicPattern(topic, "", Delivery::kAll)}));
   }
-  void release(ToldOwner& one) { EXPECT_FALSE(hub.try_claim(one, "x.so", {})); }
+  void release(ToldOwner& one) { EXPECT_FALSE(hub.topics().try_claim(one, "x.so", {})); }
   void add(const std::string& id, const std::string& topic, const std::string& payload = "{}") {
     entries.push_back({*parse_stream_id(id), {"topic", topic, "payload", payload}});
   }

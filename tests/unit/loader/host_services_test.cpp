@@ -61,7 +61,7 @@ class FakeOwner final : public TopicOwner {
 class HostServicesTest : public testing::Test {
  protected:
   HostServicesTest() {
-    const auto conflict = listening.hub().try_claim(
+    const auto conflict = listening.hub().topics().try_claim(
         owner, "libprice.so", {TopicPattern("price:{ticker}", "[0-9]+", Delivery::kLatest)});
     EXPECT_FALSE(conflict);
     serve(listening.hub());
@@ -277,7 +277,8 @@ TEST_F(HostServicesTest, HandsTheStoreThePositionWithEachMessageOfAnEntry) {
   test::PositionStore store;
   TopicHub hub({}, counters);
   hub.open_store(store);
-  EXPECT_FALSE(hub.try_claim(owner, "libprice.so", {TopicPattern("log", "", Delivery::kAll)}));
+  EXPECT_FALSE(
+      hub.topics().try_claim(owner, "libprice.so", {TopicPattern("log", "", Delivery::kAll)}));
   serve(hub);
   services->open();
   ProducerMessage entry;
@@ -378,7 +379,8 @@ TEST_F(HostServicesTest, ShowsTheStatusThatThePluginReports) {
   EXPECT_EQ(status->report(host, -1, lend("")), BC_E_INVALID);
   EXPECT_EQ(status->report(host, BC_STATUS_OK, lend("connecting")), BC_OK);
   EXPECT_EQ(status->report(host, BC_STATUS_STALE, lend("no data for 12 s")), BC_OK);
-  EXPECT_TRUE(listening.hub().statuses()[0].detail == "before the test") << "START returns first";
+  EXPECT_TRUE(listening.hub().statuses().list()[0].detail == "before the test")
+      << "START returns first";
   EXPECT_TRUE(services->started());
   EXPECT_TRUE(listening.wait_for({R"("state":"stale")", R"("detail":"no data for 12 s")"}));
   EXPECT_EQ(status->report(host, BC_STATUS_OK, lend("")), BC_OK);

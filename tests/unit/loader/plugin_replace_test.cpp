@@ -100,7 +100,7 @@ TEST_F(ReplaceTest, NumbersAndSubscribersStayAndDemandIsToldAgain) {
   EXPECT_EQ(change(spec()), "");
   EXPECT_TRUE(listening.wait_for_event("DEMAND probe:first 1 replay"));
   EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
-  EXPECT_EQ(listening.hub().look(topic).seq, 2u);
+  EXPECT_EQ(listening.hub().audience().peek(topic).seq, 2u);
 }
 
 TEST_F(ReplaceTest, WhateverFailsBeforeStartReturnsKeepsTheOldOne) {
@@ -202,13 +202,13 @@ TEST_F(ReplaceTest, SwitchedOffItGivesItsTopicsAwayAndOnAgainTakesThemBack) {
   EXPECT_FALSE(runner->view().enabled);
   EXPECT_TRUE(listening.wait_for({R"("state":"disabled")", "switched off by the operator"}));
   EXPECT_EQ(ask(*runner, "{}").text, "probe is switched off");
-  EXPECT_EQ(listening.hub().owner_of("probe:first"), nullptr);
-  EXPECT_EQ(listening.hub().owner_of("probe:never"), nullptr);
+  EXPECT_EQ(listening.hub().topics().owner_of("probe:first"), nullptr);
+  EXPECT_EQ(listening.hub().topics().owner_of("probe:never"), nullptr);
   EXPECT_EQ(mappings_of("probe"), 0u);
   EXPECT_EQ(change(spec()), "");
   EXPECT_TRUE(listening.wait_for_event("DEMAND probe:first 1 replay"));
   EXPECT_EQ(ask(*runner, R"({"do":"publish_twice"})").published, 2u);
-  EXPECT_EQ(listening.hub().look(topic).seq, 1u);
+  EXPECT_EQ(listening.hub().audience().peek(topic).seq, 1u);
 }
 
 TEST_F(ReplaceTest, AnExclusiveOneEndsBeforeTheNextBeginsAndComesBackIfThatFails) {

@@ -38,7 +38,7 @@ TEST_P(ShippedPluginTest, LeavesNothingMappedAfter200Lives) {
     surroundings.clients = &clients;
     const auto runner = PluginRunner::make(
         file, {.name = name, .config = config, .permissions = {"clients"}}, surroundings);
-    ASSERT_FALSE(listening.hub().try_claim(*runner, name, file->manifest().topics));
+    ASSERT_FALSE(listening.hub().topics().try_claim(*runner, name, file->manifest().topics));
     runner->start();
     const Verdict verdict = test::ask(*runner, "[]");
     ASSERT_NE(verdict.outcome, Verdict::Outcome::kUnavailable) << verdict.text;

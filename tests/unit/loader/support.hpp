@@ -83,13 +83,13 @@ class ListeningHub {
   PluginRunner::Surroundings surroundings() { return {.hub = hub_, .states = &states_}; }
 
   TopicPtr subscribe(std::string_view topic) {
-    auto result = hub_.join(topic, shard_);
+    auto result = hub_.audience().join(topic, shard_);
     return result.joined ? result.joined->topic : nullptr;
   }
-  void unsubscribe(const TopicPtr& topic) { hub_.leave(topic, shard_, mono_now()); }
+  void unsubscribe(const TopicPtr& topic) { hub_.audience().leave(topic, shard_, mono_now()); }
   /// status:{name} exists from the first report on.
   void subscribe_status(const std::string& name) {
-    hub_.report_status(name, BroadcasterState::kDisabled, "before the test");
+    hub_.statuses().report(name, BroadcasterState::kDisabled, "before the test");
     subscribe("status:" + name);
   }
 

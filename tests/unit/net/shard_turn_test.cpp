@@ -56,7 +56,8 @@ class Talker final : public Client {
   }
   void on_text(std::string_view, MonoTime) override {
     const std::uint64_t deliveries = shard_.counters().get(Counter::kDeliveries);
-    EXPECT_EQ(hub_.publish(owner_, "note", R"({"type":"x"})").status, PublishStatus::kOk);
+    EXPECT_EQ(hub_.publisher().publish(owner_, "note", R"({"type":"x"})").status,
+              PublishStatus::kOk);
     const bool is_last = seen_.deliveries.with_lock([&](auto& seen) {
       seen.push_back(deliveries);
       return seen.size() == 3;
@@ -98,7 +99,7 @@ TEST(ShardTurnTest, WhatIsPublishedIsDeliveredBeforeTheNextCommandOfTheTurn) {
       [&](Shard& shard, Outbox& outbox, std::string_view, const std::vector<std::string>&) {
         return std::make_unique<Talker>(hub, owner, shard, outbox, seen);
       });
-  ASSERT_FALSE(hub.try_claim(owner, "libnote.so", {{"note", "", Delivery::kLatest}}));
+  ASSERT_FALSE(hub.topics().try_claim(owner, "libnote.so", {{"note", "", Delivery::kLatest}}));
   shards.start();
   boost::asio::io_context io;
   std::vector<tcp::socket> clients;

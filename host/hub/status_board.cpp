@@ -1,14 +1,15 @@
-// TopicHub: what is known of each broadcaster's condition, and status:{broadcaster}.
+#include "host/hub/status_board.hpp"
 
 #include <algorithm>
 #include <array>
-#include <utility>
+#include <cstddef>
 
+#include <broadcast/topic_matcher.hpp>
 #include <broadcast/units.hpp>
 
+#include "host/base/clock.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/json_text.hpp"
-#include "host/hub/topic_hub.hpp"
 
 namespace broadcast {
 
@@ -38,8 +39,8 @@ std::string_view to_string(BroadcasterState state) {
   return kNames[static_cast<std::size_t>(state)];
 }
 
-void TopicHub::report_status(std::string_view broadcaster, BroadcasterState state,
-                             std::string_view detail) {
+void StatusBoard::report(std::string_view broadcaster, BroadcasterState state,
+                         std::string_view detail) {
   detail = cut_utf8(detail, kMaxDetailBytes);
   const std::string key(broadcaster);
   // Published under the lock, so that two reports cannot overtake each other: statuses -> topic ->
@@ -51,25 +52,19 @@ void TopicHub::report_status(std::string_view broadcaster, BroadcasterState stat
     if (is_new || status.state != state) status.since = iso_timestamp(wall_now_ns());
     status.state = state;
     status.detail = detail;
-    const std::string name = std::string(kStatusPrefix) + key;
-    const TopicPtr topic = table_.with_lock([&](Table& table) {
-      const auto found = table.topics.find(name);
-      if (found != table.topics.end()) return found->second;
-      return insert(table, name, Delivery::kLatest, nullptr, false);
-    });
-    Published result;
-    publish_to(topic, status_text(broadcaster, state, status.detail, status.since), {}, result);
+    publisher_.publish_own(topics_.find_or_create_own(std::string(kStatusPrefix) + key),
+                           status_text(broadcaster, state, status.detail, status.since));
   });
 }
 
-std::vector<TopicHub::StatusView> TopicHub::statuses() const {
-  std::vector<StatusView> views;
+std::vector<StatusBoard::View> StatusBoard::list() const {
+  std::vector<View> views;
   statuses_.with_lock([&](const auto& statuses) {
     for (const auto& [name, status] : statuses) {
       views.push_back({name, status.state, status.detail, status.since});
     }
   });
-  std::ranges::sort(views, {}, &StatusView::broadcaster);
+  std::ranges::sort(views, {}, &View::broadcaster);
   return views;
 }
 

@@ -1,18 +1,19 @@
-// TopicHub: who listens to what, and what their owners are told of it.
+#include "host/hub/audience.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include <spdlog/spdlog.h>
 
-#include "host/hub/topic_hub.hpp"
-
 namespace broadcast {
 
-TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, FrameForm form,
+Audience::Audience(const HubOptions& options, const std::atomic<std::int64_t>& wall_ns,
+                   Counters& counters, TopicTable& topics, Fanout& fanout)
+    : options_(options), wall_ns_(wall_ns), counters_(counters), topics_(topics), fanout_(fanout) {}
+
+Audience::JoinResult Audience::join(std::string_view name, std::size_t shard, FrameForm form,
                                     const Since* since, const Asker& asker) {
   JoinResult result;
-  const TopicPtr topic = find_or_create(name, result.error, asker);
+  const TopicPtr topic = topics_.find_or_create(name, result.error, asker);
   if (!topic) return result;
   bool is_ahead = false;
   topic->state.with_lock([&](Topic::State& state) {
@@ -26,8 +27,8 @@ TopicHub::JoinResult TopicHub::join(std::string_view name, std::size_t shard, Fr
   return result;
 }
 
-TopicHub::Joined TopicHub::join_under(const TopicPtr& topic, std::size_t shard, FrameForm form,
-                                      const Since* since) {
+Joined Audience::join_under(const TopicPtr& topic, std::size_t shard, FrameForm form,
+                            const Since* since) {
   bool is_ahead = false;
   Joined joined = topic->state.with_lock([&](Topic::State& state) {
     return add_subscriber(topic, state, shard, form, since, is_ahead);
@@ -37,9 +38,8 @@ TopicHub::Joined TopicHub::join_under(const TopicPtr& topic, std::size_t shard, 
 }
 
 /// `is_ahead`: what recover() says.
-TopicHub::Joined TopicHub::add_subscriber(const TopicPtr& topic, Topic::State& state,
-                                          std::size_t shard, FrameForm form, const Since* since,
-                                          bool& is_ahead) const {
+Joined Audience::add_subscriber(const TopicPtr& topic, Topic::State& state, std::size_t shard,
+                                FrameForm form, const Since* since, bool& is_ahead) const {
   ++state.shards[shard].subscribers;
   ++state.subscribers;
   if (form == FrameForm::kDeflated) ++state.deflating;
@@ -50,14 +50,14 @@ TopicHub::Joined TopicHub::add_subscriber(const TopicPtr& topic, Topic::State& s
                 .last = state.last,
                 .missed = {}};
   if (since != nullptr) is_ahead = recover(*topic, state, *since, joined);
-  tell_demand(*topic, state);
+  post_new_demand(*topic, state);
   return joined;
 }
 
 /// One more asks for it by its name, and is charged if it comes into demand by that. What its owner
 /// publishes unasked is there in any case.
-std::optional<TopicHub::JoinError> TopicHub::try_want(Topic::State& state,
-                                                      std::shared_ptr<Account>* account) {
+std::optional<SubscribeError> Audience::try_want(Topic::State& state,
+                                                 std::shared_ptr<Account>* account) {
   const bool is_made = state.named == 0 && !state.offered;  // also where it lingers
   if (is_made && account != nullptr && state.account != *account) {
     const std::shared_ptr<Account> before = std::exchange(state.account, nullptr);
@@ -74,7 +74,7 @@ std::optional<TopicHub::JoinError> TopicHub::try_want(Topic::State& state,
   return std::nullopt;
 }
 
-void TopicHub::answer_for(const TopicPtr& topic, std::shared_ptr<Account>& account) {
+void Audience::answer_for(const TopicPtr& topic, std::shared_ptr<Account>& account) {
   topic->state.with_lock([&](Topic::State& state) {
     if (!state.demanded || state.offered || state.account) return;
     Account::take_topic(account);
@@ -82,36 +82,25 @@ void TopicHub::answer_for(const TopicPtr& topic, std::shared_ptr<Account>& accou
   });
 }
 
-/// One asks for it by its name no more, who may have answered for it.
-void TopicHub::forget_name(const Topic& topic, Topic::State& state, const Account* account) {
+/// One asks for it by its name no more, and may have answered for it.
+void Audience::forget_name(const Topic& topic, Topic::State& state, const Account* account) {
   --state.named;
   if (state.named == 0 || !state.account || state.account.get() != account) return;
   std::exchange(state.account, nullptr)->give_back_topic();
-  push_to(shards_of(state), Message::hand_over(topic.id, topic.name), state);
+  fanout_.push_always(Fanout::subscribed(state), Message::hand_over(topic.id, topic.name), state);
 }
 
-TopicHub::JoinError TopicHub::error_of(Account::Refusal refusal) {
-  return refusal == Account::Refusal::kConnection ? JoinError::kTooManyOfConnection
-                                                  : JoinError::kTooManyOfAddress;
-}
-
-void TopicHub::tell_demand(const Topic& topic, Topic::State& state) {
-  if (state.demanded || !state.is_wanted()) return;
-  state.demanded = true;
-  if (TopicOwner* const owner = topic.owner) owner->post_demand(topic.name, state.subscribers);
-}
-
-std::optional<TopicHub::JoinError> TopicHub::try_name(const TopicPtr& topic,
-                                                      std::shared_ptr<Account>& account) {
+std::optional<SubscribeError> Audience::try_name(const TopicPtr& topic,
+                                                 std::shared_ptr<Account>& account) {
   return topic->state.with_lock([&](Topic::State& state) {
     const auto refused = try_want(state, account ? &account : nullptr);
-    if (!refused) tell_demand(*topic, state);
+    if (!refused) post_new_demand(*topic, state);
     return refused;
   });
 }
 
 /// Up to `joined.seq`: what was delivered above it comes by another way.
-bool TopicHub::recover(const Topic& topic, const Topic::State& state, const Since& since,
+bool Audience::recover(const Topic& topic, const Topic::State& state, const Since& since,
                        Joined& joined) const {
   if (topic.delivery != Delivery::kAll || since.epoch != topic.epoch()) return false;
   if (since.seq > state.delivered_seq) return true;
@@ -131,7 +120,7 @@ bool TopicHub::recover(const Topic& topic, const Topic::State& state, const Sinc
 
 /// The state may be older than its clients, or one of them makes numbers up: nothing follows from
 /// it but the answer.
-void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
+void Audience::tell_ahead(const Topic& topic, const Since& since) const {
   counters_.add(Counter::kSinceAhead);
   const auto line =
       ahead_.with_lock([&](Seldom& seldom) { return seldom.line(topic.name, mono_now()); });
@@ -142,7 +131,7 @@ void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
       line->name, since.seq, line->more());
 }
 
-void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, const Leaver& leaver) {
+void Audience::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, const Leaver& leaver) {
   const bool lingers = topic->state.with_lock([&](Topic::State& state) {
     const bool was_wanted = state.is_wanted();
     --state.shards[shard].subscribers;
@@ -154,7 +143,7 @@ void TopicHub::leave(const TopicPtr& topic, std::size_t shard, MonoTime now, con
   if (lingers) linger(topic, now);
 }
 
-void TopicHub::unname(const TopicPtr& topic, const Account* account, MonoTime now) {
+void Audience::unname(const TopicPtr& topic, const Account* account, MonoTime now) {
   const bool lingers = topic->state.with_lock([&](Topic::State& state) {
     const bool was_wanted = state.is_wanted();
     forget_name(*topic, state, account);
@@ -163,24 +152,19 @@ void TopicHub::unname(const TopicPtr& topic, const Account* account, MonoTime no
   if (lingers) linger(topic, now);
 }
 
-void TopicHub::end_demand(Topic::State& state) {
-  state.demanded = false;
-  if (const auto account = std::exchange(state.account, nullptr)) account->give_back_topic();
-}
-
 /// True: it is to be put among those that linger.
-bool TopicHub::begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now) {
+bool Audience::begins_to_linger(Topic::State& state, bool was_wanted, MonoTime now) {
   if (!was_wanted || state.is_wanted()) return false;
   state.empty_since = now;
   return !std::exchange(state.lingering, true);
 }
 
-void TopicHub::linger(const TopicPtr& topic, MonoTime now) {
+void Audience::linger(const TopicPtr& topic, MonoTime now) {
   const MonoTime until = now + options_.demand_linger;
-  table_.with_lock([&](Table& table) { table.lingering.push_back({topic, until}); });
+  lingering_.with_lock([&](auto& lingering) { lingering.push_back({topic, until}); });
 }
 
-TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
+Joined Audience::peek(const TopicPtr& topic) {
   Joined joined{.topic = topic};
   topic->state.with_lock([&](const Topic::State& state) {
     joined.seq = state.delivered_seq;
@@ -189,8 +173,7 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic) const {
   return joined;
 }
 
-TopicHub::Joined TopicHub::look(const TopicPtr& topic, std::uint64_t seq,
-                                const Since* since) const {
+Joined Audience::peek(const TopicPtr& topic, std::uint64_t seq, const Since* since) const {
   Joined joined{.topic = topic, .seq = seq};
   bool is_ahead = false;
   topic->state.with_lock([&](const Topic::State& state) {
@@ -206,23 +189,10 @@ TopicHub::Joined TopicHub::look(const TopicPtr& topic, std::uint64_t seq,
   return joined;
 }
 
-bool TopicHub::try_watch(std::string_view prefix, std::size_t shard) {
-  return table_.with_lock([&](Table& table) {
-    const auto first = table.in_order.lower_bound(prefix);
-    const bool is_served = limits_.accept_unknown ||
-                           (first != table.in_order.end() && first->first.starts_with(prefix)) ||
-                           std::ranges::any_of(table.claims, [&](const Claim& claim) {
-                             return claim.pattern.may_begin_with(prefix);
-                           });
-    if (is_served) table.watches[std::string(prefix)].set(shard);
-    return is_served;
-  });
-}
-
-TopicHub::Branch TopicHub::topics_under(std::string_view prefix, std::size_t most_bytes) const {
+Audience::Branch Audience::topics_under(std::string_view prefix, std::size_t most_bytes) const {
   constexpr std::size_t kAroundName = 128;
   Branch branch;
-  for_each_topic(&Table::listed, prefix, [&](const TopicPtr& topic) {
+  topics_.for_each_listed(prefix, [&](const TopicPtr& topic) {
     ++branch.looked_at;
     branch.names_bytes += topic->name.size() + kAroundName;
     branch.is_too_large = branch.names_bytes > most_bytes;
@@ -233,47 +203,22 @@ TopicHub::Branch TopicHub::topics_under(std::string_view prefix, std::size_t mos
   return branch;
 }
 
-void TopicHub::unwatch(std::string_view prefix, std::size_t shard) {
-  table_.with_lock([&](Table& table) {
-    const auto found = table.watches.find(prefix);
-    if (found != table.watches.end() && found->second.reset(shard).none()) {
-      table.watches.erase(found);
-    }
-  });
-}
-
-void TopicHub::announce_to(const ShardSet& shards, const Topic& topic, Topic::State& state) {
-  if (shards.none()) return;
-  push_to(shards, Message::announcement(topic.id, state.delivered_seq, topic.name), state);
-}
-
-/// It counts as a subscriber on each of them until it is read.
-void TopicHub::push_to(const ShardSet& shards, const MessagePtr& announcement,
-                       Topic::State& state) {
-  for (std::size_t shard = 0; shard < inboxes_.size(); ++shard) {
-    if (!shards.test(shard)) continue;
-    ++state.shards[shard].subscribers;
-    ++state.subscribers;
-    if (inboxes_[shard]->push_always(announcement) == Inbox::Push::kWake) inboxes_[shard]->wake();
-  }
-}
-
-TopicPtr TopicHub::announced(const Message& announcement) const {
-  TopicPtr topic = find(announcement.payload());
+TopicPtr Audience::announced(const Message& announcement) const {
+  TopicPtr topic = topics_.find(announcement.payload());
   return topic && topic->id == announcement.topic_id() ? topic : nullptr;
 }
 
-std::int64_t TopicHub::subscribers(std::string_view topic) const {
-  const TopicPtr found = find(topic);
+std::int64_t Audience::subscribers(std::string_view topic) const {
+  const TopicPtr found = topics_.find(topic);
   if (!found) return 0;
   return found->state.with_lock(
       [](const Topic::State& state) { return static_cast<std::int64_t>(state.subscribers); });
 }
 
-std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
+std::vector<std::pair<std::string, std::int64_t>> Audience::demand_of(
     const TopicOwner& owner) const {
   std::vector<std::pair<std::string, std::int64_t>> demand;
-  for_each_topic(&Table::in_order, "", [&](const TopicPtr& topic) {
+  topics_.for_each("", [&](const TopicPtr& topic) {
     if (topic->owner != &owner) return true;
     topic->state.with_lock([&](const Topic::State& state) {
       if (!state.demanded) return;
@@ -285,18 +230,21 @@ std::vector<std::pair<std::string, std::int64_t>> TopicHub::demand_of(
   return demand;
 }
 
-void TopicHub::expire_demand(MonoTime now) {
-  std::size_t taken = kLot;
-  while (taken == kLot) {
-    std::vector<Lingering> over;
-    table_.with_lock([&](Table& table) {
-      auto& waiting = table.lingering;
-      while (!waiting.empty() && waiting.front().until <= now && over.size() < kLot) {
-        over.push_back(std::move(waiting.front()));
-        waiting.pop_front();
-      }
-    });
-    taken = over.size();
+/// Those whose time is over, a lot of them at the most.
+std::vector<Audience::Lingering> Audience::take_lingering(MonoTime now) {
+  constexpr std::size_t kLot = 256;
+  std::vector<Lingering> over;
+  lingering_.with_lock([&](auto& lingering) {
+    while (!lingering.empty() && lingering.front().until <= now && over.size() < kLot) {
+      over.push_back(std::move(lingering.front()));
+      lingering.pop_front();
+    }
+  });
+  return over;
+}
+
+void Audience::on_tick(MonoTime now) {
+  for (auto over = take_lingering(now); !over.empty(); over = take_lingering(now)) {
     std::vector<Lingering> again;
     std::vector<TopicPtr> ended;
     for (Lingering& each : over) {
@@ -314,12 +262,10 @@ void TopicHub::expire_demand(MonoTime now) {
         ended.push_back(std::move(each.topic));
       });
     }
-    table_.with_lock([&](Table& table) {
-      for (Lingering& each : again) table.lingering.push_back(std::move(each));
-      for (const TopicPtr& topic : ended) {
-        if (topic->evictable) put_idle(table, *topic);
-      }
+    lingering_.with_lock([&](auto& lingering) {
+      for (Lingering& each : again) lingering.push_back(std::move(each));
     });
+    topics_.put_idle(ended);
   }
 }
 
