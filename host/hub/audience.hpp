@@ -18,7 +18,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/hub/account.hpp"
 #include "host/hub/fanout.hpp"
 #include "host/hub/history.hpp"
@@ -141,7 +141,7 @@ class Audience {
   TopicTable& topics_;
   Fanout& fanout_;
   Guarded<std::deque<Lingering>> lingering_;  // the first to end in front
-  mutable Guarded<Seldom> ahead_;  // of which topics clients knew more, as the log was told
+  mutable Guarded<LogThrottle> ahead_;  // of which topics clients knew more, as the log was told
 };
 
 }  // namespace broadcast

@@ -6,9 +6,8 @@ namespace broadcast {
 
 namespace {
 
-constexpr std::string_view kTableFull = "a topic more than limits.topics allows";
-constexpr std::string_view kShareFull =
-    "a topic more than limits.topics_per_broadcaster allows one broadcaster";
+constexpr std::string_view kTableFull = "limits.topics is reached";
+constexpr std::string_view kShareFull = "limits.topics_per_broadcaster is reached";
 
 }  // namespace
 

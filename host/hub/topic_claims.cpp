@@ -11,7 +11,7 @@ std::string ClaimConflict::text() const {
     return "topic \"" + pattern + "\" is already owned by " + owner + " (" + owner_library + ")";
   }
   return "topic \"" + pattern + "\" would change the delivery of \"" + delivered +
-         "\", which clients have numbers of";
+         "\", which already has numbers";
 }
 
 void TopicClaims::set(TopicOwner& owner, std::string_view library,
