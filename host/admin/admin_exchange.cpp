@@ -75,7 +75,7 @@ AdminReply busy_reply(std::size_t connections) {
 void AdminShared::note_refusal(Counter reason, const std::function<std::string()>& what) {
   counters.add(reason);
   const auto line =
-      seldom.line(std::string("admin: refused (") + reason_word(reason) + ")", mono_now());
+      log_throttle.line(std::string("admin: refused (") + reason_word(reason) + ")", mono_now());
   if (line) spdlog::warn("{}: {}{}", line->name, printable(what(), kShownBytes), line->more());
 }
 

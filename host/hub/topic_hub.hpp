@@ -29,7 +29,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/json_checker.hpp"
 #include "host/hub/message.hpp"
@@ -417,7 +417,7 @@ class TopicHub final : private CommitListener {
   std::atomic<std::int64_t> wall_ns_{0};
   Guarded<Table> table_;
   Guarded<std::unordered_map<std::string, Status>> statuses_;
-  mutable Guarded<Seldom> ahead_;  // of which topics clients knew more, as the log was told
+  mutable Guarded<LogThrottle> ahead_;  // of which topics clients knew more, as the log was told
 };
 
 template <class F>

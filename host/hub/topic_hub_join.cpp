@@ -133,8 +133,8 @@ bool TopicHub::recover(const Topic& topic, const Topic::State& state, const Sinc
 /// it but the answer.
 void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
   counters_.add(Counter::kSinceAhead);
-  const auto line =
-      ahead_.with_lock([&](Seldom& seldom) { return seldom.line(topic.name, mono_now()); });
+  const auto line = ahead_.with_lock(
+      [&](LogThrottle& throttle) { return throttle.line(topic.name, mono_now()); });
   if (!line) return;
   spdlog::warn(
       "{}: a client says that it has number {}, which was not given yet; if many say so, the state "

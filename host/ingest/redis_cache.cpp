@@ -150,7 +150,7 @@ void RedisCache::note_drop() {
 
 void RedisCache::give_up(const std::string& why) {
   counters_.add(Counter::kCacheErrors);
-  if (const auto line = seldom_.line(pattern_, mono_now())) {
+  if (const auto line = log_throttle_.line(pattern_, mono_now())) {
     spdlog::warn("redis: keys {} were not all dropped: {}{}", printable(line->name, kShown), why,
                  line->more());
   }

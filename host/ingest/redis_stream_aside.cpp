@@ -48,8 +48,8 @@ void RedisStream::open_aside() {
 }
 
 void RedisStream::look_for_owners(MonoTime now) {
-  aside_.parked().look([this](std::string_view topic) { return hub_.owner_of(topic) != nullptr; },
-                       now);
+  aside_.parked().look(
+      [this](std::string_view topic) { return hub_.owner_of(topic) != nullptr; }, now);
 }
 
 /// False: it is tried again by itself.
@@ -159,7 +159,7 @@ void RedisStream::park(std::string_view why) {
     on_aside(error);
     if (!error.empty()) return;
     const StreamEntry& entry = entries_.front();
-    if (const auto line = seldom_.line(entry.topic, mono_now())) {
+    if (const auto line = log_throttle_.line(entry.topic, mono_now())) {
       spdlog::warn("redis: stream {}: entry {} for \"{}\" is parked in {}: {}{}", options_.key,
                    to_string(entry.id), printable(line->name, kTopicBytes), aside_.parked_key(),
                    printable(why, kTopicBytes), line->more());
@@ -176,7 +176,7 @@ void RedisStream::give_to_refused() {
     const StreamEntry& entry = in_hand();
     if (entry.wrong != Refusal::kRefused) counters_.add(Counter::kProducerRefused);
     counters_.add(Counter::kStreamRefused);
-    if (const auto line = seldom_.line(entry.topic, mono_now())) {
+    if (const auto line = log_throttle_.line(entry.topic, mono_now())) {
       spdlog::warn("redis: stream {}: entry {} for \"{}\" goes to nobody ({}) and is in {}: {}{}",
                    options_.key, to_string(entry.id), printable(line->name, kTopicBytes),
                    to_string(*entry.wrong), aside_.refused_key(), printable(entry.why, kTopicBytes),

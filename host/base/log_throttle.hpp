@@ -16,7 +16,7 @@
 
 namespace broadcast {
 
-class Seldom {
+class LogThrottle {
  public:
   static constexpr std::chrono::minutes kEvery{1};
   static constexpr std::size_t kNames = 256;
