@@ -32,7 +32,7 @@ std::vector<std::string> command_line(const std::string& step, const CheckOption
                                         "--deadline",
                                         std::to_string(options.deadline.count()) + "ms",
                                         "--tell",
-                                        std::to_string(kTellingDescriptor)};
+                                        std::to_string(kReportDescriptor)};
   for (const std::string& topic : options.topics) {
     arguments.insert(arguments.end(), {"--topic", topic});
   }

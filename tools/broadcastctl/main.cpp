@@ -191,8 +191,10 @@ class CommandLine {
           command.group("");
           command.add_option("step", step_)->required();
           check_.add_to(command);
-          command.add_option("--tell", telling_, "descriptor for what it finds");
-          return [this]() -> int { run_step(step_, check_.options(), Telling(telling_)); };
+          command.add_option("--tell", report_descriptor_, "descriptor for what it finds");
+          return [this]() -> int {
+            run_step(step_, check_.options(), ChildReport(report_descriptor_));
+          };
         });
   }
 
@@ -335,7 +337,7 @@ class CommandLine {
   AdminArguments admin_;
   HostArguments host_;
   std::vector<std::string> only_;
-  int telling_ = 1;
+  int report_descriptor_ = 1;
   bool as_json_ = false;
   bool accepts_ = false;
   std::vector<std::string> arguments_;  // as they were given

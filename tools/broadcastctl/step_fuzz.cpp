@@ -57,7 +57,7 @@ void StepRun::fence() {
   RawInstance::run(
       plugin_,
       [&](const std::string& what) {
-        telling_.about_to(what + with + ", where the host refuses to publish");
+        report_.about_to(what + with + ", where the host refuses to publish");
       },
       [&](const RawCall& call) {
         ++calls;
@@ -99,7 +99,7 @@ void StepRun::fuzz_config() {
     const std::string where = "config " + short_text(config);
     RawInstance::run(
         {.file = plugin_.file, .config = config},
-        [&](const std::string& what) { telling_.about_to(what + ", " + where); },
+        [&](const std::string& what) { report_.about_to(what + ", " + where); },
         [&](const RawCall& call) {
           check_thrown("fuzz-config", call, ", " + where);
           if (call.what != "CONFIG") return;
@@ -126,7 +126,7 @@ void StepRun::fuzz_messages() {
                            : "no topic was found that its patterns accept; name one with --topic"));
   }
   auto stage = std::make_unique<Stage>(plugin_);
-  telling_.about_to("START");
+  report_.about_to("START");
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail("fuzz-messages", named(why)));
   }
@@ -143,7 +143,7 @@ void StepRun::fuzz_messages() {
     }
     const std::string where =
         "message " + std::to_string(i + 1) + " on " + topic + ": " + short_text(payload);
-    telling_.about_to(where);
+    report_.about_to(where);
     const std::uint64_t refused_before = stage->publishes().refused;
     const auto verdict = stage->send(topic, payload, soon());
     const Stage::Publishes publishes = stage->publishes();
@@ -162,7 +162,7 @@ void StepRun::fuzz_messages() {
     ++outcomes[verdict->outcome];
   }
   const Stage::Publishes publishes = stage->publishes();
-  telling_.about_to("STOP after " + std::to_string(kMessages) + " messages");
+  report_.about_to("STOP after " + std::to_string(kMessages) + " messages");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck("fuzz-messages", "STOP");

@@ -37,14 +37,14 @@ std::string threads_left(const ProcessState& first) {
 
 void StepRun::live(const std::string& check, const std::string& where,
                    const std::vector<std::string>& topics, Messages messages) {
-  telling_.about_to(where + "load, create, CONFIG, START");
+  report_.about_to(where + "load, create, CONFIG, START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail(
         check, named(why, where) + ". Correct it, or give another config with --config."));
   }
   for (const std::string& topic : topics) {
-    telling_.about_to(where + "DEMAND, and MESSAGE {} on " + topic);
+    report_.about_to(where + "DEMAND, and MESSAGE {} on " + topic);
     stage->demand(topic);
     if (messages == Messages::kAwaited) {
       static_cast<void>(stage->send(topic, "{}", mono_now() + kFirstLife));
@@ -53,7 +53,7 @@ void StepRun::live(const std::string& check, const std::string& where,
     }
   }
   if (messages == Messages::kAwaited) during_ = ProcessState::now();
-  telling_.about_to(where + "STOP, destroy, unload");
+  report_.about_to(where + "STOP, destroy, unload");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck(check, where + "STOP");
@@ -65,26 +65,26 @@ void StepRun::live(const std::string& check, const std::string& where,
                                        "check unique; join every thread, and start none that owns "
                                        "thread_local objects and lives on."));
   }
-  telling_.about_to(where + "nothing: it was unloaded (does a thread of it still run?)");
+  report_.about_to(where + "nothing: it was unloaded (does a thread of it still run?)");
 }
 
 void StepRun::load() {
   const ProcessState first = ProcessState::now();
-  telling_.about_to("load, create, CONFIG, START");
+  report_.about_to("load, create, CONFIG, START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail("load",
                             named(why) + ". Correct it, or give another config with --config."));
   }
   for (const std::string& topic : topics()) stage->demand(topic);
-  telling_.about_to("its first " + seconds_text(kFirstLife) + ": DEMAND, TIMER, POST");
+  report_.about_to("its first " + seconds_text(kFirstLife) + ": DEMAND, TIMER, POST");
   std::this_thread::sleep_for(kFirstLife);
   const ProcessState during = ProcessState::now();
   const std::string error = stage->last_error();
   const Stage::Publishes publishes = stage->publishes();
   const std::uint64_t timers = stage->timers();
   const std::uint64_t posts = stage->posts();
-  telling_.about_to("STOP, destroy, unload");
+  report_.about_to("STOP, destroy, unload");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck("load", "STOP");
@@ -208,7 +208,7 @@ void StepRun::judge_heap() const {
 
 void StepRun::stop() {
   const std::vector<std::string> sent_to = topics();
-  telling_.about_to("START");
+  report_.about_to("START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail("stop", named(why)));
@@ -223,7 +223,7 @@ void StepRun::stop() {
       stage->post(topic, good);
     }
   }
-  telling_.about_to("STOP while its callbacks are busy");
+  report_.about_to("STOP while its callbacks are busy");
   const MonoTime begun = mono_now();
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());

@@ -32,9 +32,9 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
 }
 
-StepRun::StepRun(const CheckOptions& options, const Telling& telling)
+StepRun::StepRun(const CheckOptions& options, const ChildReport& report)
     : options_(options),
-      telling_(telling),
+      report_(report),
       random_(options.seed),
       plugin_{.file = PluginFile::read(options.library, Broadcasters::offer(kHostVersion)),
               .config = {}} {
@@ -98,7 +98,7 @@ void StepRun::symbols() {
   const ElfSymbols elf = read_elf_symbols(file(), plugin_.file->bytes());
   std::vector<void*> providers = {RTLD_DEFAULT};
   for (const std::string& library : needs.libraries) {
-    telling_.about_to("load " + library + ", which it needs");
+    report_.about_to("load " + library + ", which it needs");
     const auto path = in_run_path(options_.library, needs, library);
     void* const loaded = ::dlopen(path ? path->c_str() : library.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (loaded == nullptr) {
