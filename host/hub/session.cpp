@@ -253,18 +253,18 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const AskedTopic
                       .topic = text_of(topic),
                       .limit = Counter::kLimitTopicsPerConnection};
   }
-  const TopicIndex::Wish wish{.since = &command.since,
-                              .interval = command.interval,
-                              .last_values = last_values_of(command),
-                              .most_names = room.names_bytes,
-                              .now = now};
+  const TopicIndex::SubscribeOptions options{.since = &command.since,
+                                             .interval = command.interval,
+                                             .last_values = last_values_of(command),
+                                             .most_names = room.names_bytes,
+                                             .now = now};
   const auto* const pattern = std::get_if<Pattern>(&topic);
   if (pattern != nullptr) {
     if (auto error = too_much_work(*pattern, now)) return *std::move(error);
   }
   TopicIndex::Answer answer =
-      pattern != nullptr ? index_.subscribe_under(subscriptions_, *pattern, wish)
-                         : index_.subscribe(subscriptions_, std::get<TopicName>(topic), wish);
+      pattern != nullptr ? index_.subscribe_under(subscriptions_, *pattern, options)
+                         : index_.subscribe(subscriptions_, std::get<TopicName>(topic), options);
   charge_work(answer.looked_at, room.looked_at, now);
   Account* const account = subscriptions_.account();
   if (account != nullptr && pattern != nullptr) account->charge_work(answer.looked_at, now);
