@@ -32,7 +32,7 @@ namespace {
 constexpr const char* kTryPlugin = "try-plugin";
 const TrialProgram kTrial{.arguments = {"broadcast-host", kTryPlugin}};
 
-/// SIGHUP is a wish for a reload as long as the process lives, and its default would end it. Until
+/// SIGHUP asks for a reload as long as the process lives, and its default would end it. Until
 /// the server takes it, it is kept: it may have come after the YAML was read.
 volatile std::sig_atomic_t hangup_came = 0;
 

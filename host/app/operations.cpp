@@ -79,7 +79,7 @@ void Operations::reload_when_free() {
 }
 
 template <class Read, class Then>
-void Operations::look(Read read, Then then) {
+void Operations::read_in_background(Read read, Then then) {
   is_reading_ = true;
   boost::asio::post(reader_, [this, read = std::move(read), then = std::move(then)]() mutable {
     Found found;
@@ -101,7 +101,7 @@ void Operations::look(Read read, Then then) {
 
 void Operations::reload(Done done) {
   if (!try_begin(done)) return;
-  look(
+  read_in_background(
       [file = config_.file] {
         Found found{.config = load_config(file, process_environment())};
         found.plan = plan_broadcasters(*found.config);
@@ -246,8 +246,9 @@ void Operations::plan_one(const std::string& name) {
   if (on_.contains(name)) {
     std::erase_if(config.broadcasters, [&](const auto& other) { return other.first != name; });
   }
-  look([config = std::move(config)] { return Found{.plan = plan_broadcasters(config)}; },
-       [this, name](Found found) { on_one_planned(name, std::move(found)); });
+  read_in_background(
+      [config = std::move(config)] { return Found{.plan = plan_broadcasters(config)}; },
+      [this, name](Found found) { on_one_planned(name, std::move(found)); });
 }
 
 void Operations::on_one_planned(const std::string& name, Found found) {

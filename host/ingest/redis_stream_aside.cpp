@@ -48,7 +48,7 @@ void RedisStream::open_aside() {
 }
 
 void RedisStream::look_for_owners(MonoTime now) {
-  aside_.parked().look(
+  aside_.parked().refresh(
       [this](std::string_view topic) { return hub_.owner_of(topic) != nullptr; }, now);
 }
 

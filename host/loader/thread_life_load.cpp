@@ -60,7 +60,7 @@ std::string ThreadLife::tried() const {
 /// its trial did, only another process helps: whoever needs the lock waits for ever, exit() too.
 template <class Work>
 auto ThreadLife::with_linker(Callback callback, Work work) {
-  constexpr std::chrono::milliseconds kLook(100);
+  constexpr std::chrono::milliseconds kSampleEvery(100);
   std::atomic<pid_t> thread{0};  // whose turn it is; 0: it waits for that
   auto done = apart([this, callback, &thread, work = std::move(work)] {
     const SignalStack signal_stack;
@@ -70,9 +70,9 @@ auto ThreadLife::with_linker(Callback callback, Work work) {
     return work();
   });
   std::optional<FairWait> waited;
-  while (parts_.trial.is_there() && done.wait_for(kLook) != std::future_status::ready) {
+  while (parts_.trial.is_there() && done.wait_for(kSampleEvery) != std::future_status::ready) {
     if (!waited && thread.load() != 0) waited.emplace(thread.load());
-    if (!waited || waited->look(kLook) < parts_.trial.limit_here) continue;
+    if (!waited || waited->add(kSampleEvery) < parts_.trial.limit_here) continue;
     end_process(callback, "has not been " + std::string(to_string(callback)) + "ed within " +
                               in_seconds(parts_.trial.limit_here));
   }

@@ -50,8 +50,8 @@ class MarketGate : public Broadcaster {
     remember();
     left_out_ = define_metric(MetricKind::kCounter, "market_status_left_out",
                               "Rows of market_status, and fields of rows, that cannot be used");
-    look();
-    every(interval_, [this] { look(); });
+    ask_database();
+    every(interval_, [this] { ask_database(); });
   }
 
   void on_message(const Message& message) override {
@@ -107,7 +107,7 @@ class MarketGate : public Broadcaster {
   }
 
   /// A question still under way is as good as this one; if it hangs, it fails after ten seconds.
-  void look() {
+  void ask_database() {
     static_cast<void>(database_->try_run(
         [this](soci::session& session) -> std::function<void()> {
           try {
@@ -131,7 +131,7 @@ class MarketGate : public Broadcaster {
     if (retry_) return;
     retry_ = after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] {
       retry_.reset();
-      look();
+      ask_database();
     });
   }
 
