@@ -47,9 +47,9 @@ std::string_view words_of(JsonFault fault) {
       "it is nested deeper than 1024",
       "it has a number that is malformed, or beyond 64 bits or double",
       "it is not a JSON object from its first byte to its last",
-      "it is an object without members",
-      "it has \"topic\" or \"seq\" at the top level, which the host writes",
-      "it has no \"type\", which plugins.strict asks for"};
+      "it is an empty object",
+      "it has \"topic\" or \"seq\" at its top level, which only the host writes",
+      "it has no \"type\", which plugins.strict requires"};
   return kWords[static_cast<std::size_t>(fault)];
 }
 

@@ -14,9 +14,8 @@ namespace broadcast {
 namespace {
 
 constexpr std::string_view kTooLarge = "it is larger than limits.publish";
-constexpr std::string_view kTableFull = "a topic more than limits.topics allows";
-constexpr std::string_view kShareFull =
-    "a topic more than limits.topics_per_broadcaster allows one broadcaster";
+constexpr std::string_view kTableFull = "limits.topics is reached";
+constexpr std::string_view kShareFull = "limits.topics_per_broadcaster is reached";
 
 std::uint64_t random_word() {
   thread_local std::mt19937_64 random{std::random_device{}()};
@@ -75,7 +74,7 @@ std::string TopicHub::Conflict::text() const {
     return "topic \"" + pattern + "\" is already owned by " + owner + " (" + owner_library + ")";
   }
   return "topic \"" + pattern + "\" would change the delivery of \"" + delivered +
-         "\", which clients have numbers of";
+         "\", which already has numbers";
 }
 
 std::optional<TopicHub::Conflict> TopicHub::conflict_of(const Table& table, const TopicOwner& owner,

@@ -230,7 +230,7 @@ std::string TopicHub::try_forget(Table& table, std::string_view name) {
   }
   std::string why = topic->state.with_lock([](Topic::State& state) -> std::string {
     if (state.named > 0) {
-      return "somebody is subscribed to it by its name (" + std::to_string(state.named) + ")";
+      return "somebody is subscribed to it by name (" + std::to_string(state.named) + ")";
     }
     if (state.lingering) return "somebody was subscribed to it a moment ago; try again in a minute";
     state.offered = false;  // so that those who leave its pattern are no demand that lingers

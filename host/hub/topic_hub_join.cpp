@@ -137,8 +137,9 @@ void TopicHub::tell_ahead(const Topic& topic, const Since& since) const {
       [&](LogThrottle& throttle) { return throttle.line(topic.name, mono_now()); });
   if (!line) return;
   spdlog::warn(
-      "{}: a client says that it has number {}, which was not given yet; if many say so, the state "
-      "file is older than they are: stop the host and run broadcastctl state new-epochs{}",
+      "{}: a client says that it has received number {}, which the host has not given yet; if many "
+      "say so, the state file is older than what they received: stop the host and run broadcastctl "
+      "state new-epochs{}",
       line->name, since.seq, line->more());
 }
 

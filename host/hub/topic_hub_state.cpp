@@ -108,8 +108,7 @@ void TopicHub::restore(Topic& topic, Topic::State& state, const StoredTopic& sto
   for (const StoredMessage& kept : stored.messages) {
     const std::string payload = payload_of(kept.text, topic.head);
     if (payload.empty()) {
-      spdlog::error("state: message {} of {} is not as this host writes them, left out", kept.seq,
-                    topic.name);
+      spdlog::error("state: message {} of {} is malformed and is left out", kept.seq, topic.name);
       state.history.reset();  // what stands before it would not be whole
       continue;
     }

@@ -97,9 +97,8 @@ void RedisSubscriber::refuse(std::string_view channel, Refusal refusal, std::str
   ++refused_[static_cast<std::size_t>(refusal)];
   const auto line = log_throttle_.line(channel, now);
   if (!line) return;
-  spdlog::warn("redis: a message on {} goes to nobody ({}): {}{}",
-               printable(line->name, kShownName), to_string(refusal), printable(why, kShownWhy),
-               line->more());
+  spdlog::warn("redis: a message on {} is dropped ({}): {}{}", printable(line->name, kShownName),
+               to_string(refusal), printable(why, kShownWhy), line->more());
 }
 
 void RedisSubscriber::on_tick(MonoTime now) {
@@ -112,7 +111,7 @@ void RedisSubscriber::on_tick(MonoTime now) {
   std::string detail;
   for (std::size_t i = 0; i < kRefusals; ++i) {
     if (refused_[i] == 0) continue;
-    detail += detail.empty() ? "messages that went to nobody lately: " : ", ";
+    detail += detail.empty() ? "messages dropped lately: " : ", ";
     detail += std::string(to_string(static_cast<Refusal>(i))) + " " + std::to_string(refused_[i]);
   }
   shown_ = detail.empty() ? MonoTime() : now;

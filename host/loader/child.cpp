@@ -175,9 +175,10 @@ class Watch {
       return "gave no sign of life for " + in_seconds(options_.silence) + " and was killed";
     }
     if (mono_now() - begun_ >= options_.limit) {
-      return "was not over within " + in_seconds(options_.limit) + " and was killed";
+      return "did not finish within " + in_seconds(options_.limit) + " and was killed";
     }
-    if (ear_.is_too_much()) return "told more than " + size_text(kMaxToldBytes) + " and was killed";
+    if (ear_.is_too_much())
+      return "reported more than " + size_text(kMaxToldBytes) + " and was killed";
     if (options_.memory_bytes != 0 && resident_bytes(child_) > options_.memory_bytes) {
       return "took more than " + size_text(options_.memory_bytes) + " of memory and was killed";
     }

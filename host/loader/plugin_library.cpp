@@ -28,7 +28,7 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024 * 1024;
 
 [[noreturn]] void linker_locked(const PluginFile& file, const std::string& what) {
-  throw LinkerLocked(file.file_name() + ": a static constructor of it throws: " + what +
+  throw LinkerLocked(file.file_name() + ": one of its static constructors throws: " + what +
                      ". Make what can fail in create");
 }
 

@@ -81,7 +81,7 @@ auto ThreadLife::with_linker(Callback callback, Work work) {
 
 void ThreadLife::end_process(Callback callback, const std::string& why) {
   spdlog::critical(
-      "{}: {} ({}), although its trial has passed; nothing can be loaded or unloaded any more, and "
+      "{}: {} ({}), although its trial passed; no library can be loaded or unloaded any more, so "
       "the host ends",
       parts_.name, why, spec().file->path().string());
   spdlog::default_logger()->flush();
@@ -100,7 +100,7 @@ void ThreadLife::keep() {
       run();
     }).join();
   } catch (const std::system_error& error) {
-    note_failure("could not start", std::string("no thread: ") + error.what());
+    note_failure("could not start", std::string("cannot start a thread: ") + error.what());
   }
   // Where destroy failed, threads of it may still run in the library: it stays mapped.
   if (library_ && !has_destroy_failed_) unload();
@@ -111,7 +111,7 @@ void ThreadLife::unload() {
   try {
     with_linker(Callback::kUnload, [this] { library_->unload(); });
   } catch (const std::system_error& error) {
-    spdlog::error("{}: no thread to unload its library: {}", parts_.name, error.what());
+    spdlog::error("{}: cannot start a thread to unload its library: {}", parts_.name, error.what());
   }
 }
 

@@ -99,7 +99,7 @@ std::string try_library(const TrialProgram& program, const TrialSubject& subject
                                                      .silence = program.limit,
                                                      .is_called_off = is_called_off});
   if (!end.failure.empty()) {
-    return subject.file.file_name() + ": tried in a process of its own: " + end.failure +
+    return subject.file.file_name() + ": tried in a separate process: " + end.failure +
            (end.last_words.empty() ? "" : " at: " + end.last_words) +
            ". Correct it; `broadcastctl plugin check` says more";
   }

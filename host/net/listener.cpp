@@ -179,7 +179,7 @@ class Listener::Handshake final : public PendingHandshake,
       return refuse({fault->status, Counter::kHandshakeBadRequest, std::string(fault->text), {}});
     }
     if (has_unknown_expectation(request)) {
-      return refuse({417, Counter::kHandshakeExpectation, "Expect can be 100-continue", {}});
+      return refuse({417, Counter::kHandshakeExpectation, "Expect may only be 100-continue", {}});
     }
     if (!options_.page.empty() && is_for_page(request)) return send_page();
     if (!options_.path.empty() && path_of(request.target()) != options_.path) {

@@ -134,6 +134,6 @@ BROADCAST_PLUGIN(broadcast::VcpSignal, "vcp_signal", "1.0.0",
                  R"("topics":[{"pattern":"signal:vcp","delivery":"all"}],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "database":{"type":"string","default":"",
-"description":"where signals are read once at start: sqlite:<file> or postgresql://…; empty: only what scanners send"},
+"description":"database from which signals are read once at start: sqlite:<file> or postgresql://…; empty: only what scanners send"},
 "query":{"type":"string","minLength":1,"default":"SELECT s.ticker, COALESCE(t.name, s.ticker) AS name, t.market, s.score, s.grade, s.contraction_ratio, s.pivot_high, s.entry_price, s.stop_price, s.target_price, s.foreign_net_5d, s.inst_net_5d, CAST(s.signal_date AS text) AS signal_date FROM signals s LEFT JOIN stocks t ON t.ticker = s.ticker WHERE s.signal_type = 'VCP' AND s.status = 'OPEN' ORDER BY s.score IS NULL, s.score DESC LIMIT 200",
-"description":"the signals that are open, a row each; every column becomes a field of its name"}}})")
+"description":"selects the open signals, one per row; every column becomes a field of that name"}}})")

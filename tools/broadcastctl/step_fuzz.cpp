@@ -29,11 +29,11 @@ std::string because(const Stage::Publishes& publishes) {
 std::string what_is_wrong(const Stage::Publishes& publishes, const Verdict& verdict,
                           bool is_given) {
   if (verdict.outcome == Verdict::Outcome::kAccepted) {
-    return "taken, but what it published of it was refused" + because(publishes) +
+    return "accepted, but what it published for it was refused" + because(publishes) +
            ". Its producer is told that it went out. Throw Refused, or publish what a host takes.";
   }
   if (!is_given) return {};
-  return "--message says that it is good, but what the plugin published of it was refused" +
+  return "it is a --message, but what the plugin published for it was refused" +
          because(publishes) + ". Publish what a host takes.";
 }
 

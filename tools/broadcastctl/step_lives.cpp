@@ -65,7 +65,7 @@ void StepRun::live(const std::string& check, const std::string& where,
                                        "check unique; join every thread, and start none that owns "
                                        "thread_local objects and lives on."));
   }
-  report_.about_to(where + "nothing: it was unloaded (does a thread of it still run?)");
+  report_.about_to(where + "nothing: it was unloaded (is one of its threads still running?)");
 }
 
 void StepRun::load() {
@@ -108,7 +108,7 @@ void StepRun::judge_publishes(const Stage::Publishes& publishes) const {
                        (publishes.why.empty() ? "on topics that its manifest does not name"
                                               : short_text(publishes.why)),
              std::to_string(all) + " in its first " + seconds_text(kFirstLife) + ", none refused",
-             "A host refuses them as well, and nobody gets them.");
+             "A host refuses them too, and no client gets them.");
 }
 
 void StepRun::judge_pace(std::uint64_t timers, std::uint64_t posts) const {
@@ -119,8 +119,8 @@ void StepRun::judge_pace(std::uint64_t timers, std::uint64_t posts) const {
   tell_found("pace", found,
              std::to_string(timers) + " TIMER and " + std::to_string(posts) +
                  " POST in its first " + seconds_text(kFirstLife),
-             "It takes a processor for itself: give timers a period, and do not post out of what "
-             "was posted.");
+             "It takes a processor for itself: give timers a period, and do not post from a posted "
+             "function.");
 }
 
 void StepRun::cycles() {
@@ -157,7 +157,7 @@ void StepRun::judge_changes(const ProcessState& first, const ProcessState& durin
   tell("settings", settings.empty() ? "" : "changes for the whole process: " + settings,
        "locale, directory, umask, limits, descriptors 0 to 2, alarms and environment as before, "
        "during a life and after",
-       "They are everybody's, and read at the same moment by threads that it does not know.");
+       "They belong to the whole process, and other threads read them at the same time.");
   tell("signals", signals.empty() ? "" : "handles signals: " + signals,
        "no handler changed, during a life and after",
        "Signals are the host's: do not install handlers.");

@@ -17,7 +17,7 @@ TEST(LogThrottleTest, SaysItOnceAMinuteForEachNameAndHowOftenItWasKeptBack) {
   EXPECT_EQ(log_throttle.line("a", after(0s))->more(), "");
   EXPECT_TRUE(log_throttle.line("b", after(1s)));
   for (int i = 0; i < 5; ++i) EXPECT_FALSE(log_throttle.line("a", after(59s)));
-  EXPECT_EQ(log_throttle.line("a", after(60s))->more(), "; and 5 since the last line");
+  EXPECT_EQ(log_throttle.line("a", after(60s))->more(), "; and 5 more since the last line");
   EXPECT_FALSE(log_throttle.line("a", after(61s)));
 }
 
