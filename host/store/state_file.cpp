@@ -124,8 +124,8 @@ void StateFile::count_commit() {
   const bool is_counted = write_commit_counter(path_, {identity_, commits_});
   if (!is_counted && !is_count_failing_) {
     spdlog::warn(
-        "state: the commit counter beside {} cannot be written; until it can, lost commits go "
-        "unnoticed",
+        "state: the commit counter beside {} cannot be written; until it can be written, lost "
+        "commits go unnoticed",
         path_);
   }
   is_count_failing_ = !is_counted;

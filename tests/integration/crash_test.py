@@ -252,7 +252,7 @@ class StartTest(CrashCase):
             file.write(b"nonsense")
         os.environ["CARELESS_CALM"] = "1"
         with Host(self.config()) as host:
-            host.wait_for_line(r"warning .*state\.db\.running: it is not a crash marker of this version; begun anew")
+            host.wait_for_line(r"warning .*state\.db\.running: it is not a crash marker of this version; a new one is begun")
             os.truncate(self.marker, 0)
             await self.assert_mirror_serves(host)
 

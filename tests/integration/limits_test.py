@@ -330,7 +330,7 @@ class DescriptorsTest(unittest.TestCase):
         for client in clients:
             client.send(client.request(host.path + "?subscribe=signal:vcp"))
         accepted = [client for client in clients if self.is_accepted(client)]
-        self.assertIn(f"for {len(accepted)} connections of clients", host.log())
+        self.assertIn(f"{len(accepted)} for client connections", host.log())
         return accepted
 
     def is_accepted(self, client):

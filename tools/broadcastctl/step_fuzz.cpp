@@ -30,11 +30,12 @@ std::string what_is_wrong(const Stage::Publishes& publishes, const Verdict& verd
                           bool is_given) {
   if (verdict.outcome == Verdict::Outcome::kAccepted) {
     return "accepted, but what it published for it was refused" + because(publishes) +
-           ". Its producer is told that it went out. Throw Refused, or publish what a host takes.";
+           ". Its producer is told that it was published. Throw Refused, or publish only what a "
+           "host accepts.";
   }
   if (!is_given) return {};
   return "it is a --message, but what the plugin published for it was refused" +
-         because(publishes) + ". Publish what a host takes.";
+         because(publishes) + ". Publish only what a host accepts.";
 }
 
 }  // namespace
@@ -171,7 +172,7 @@ void StepRun::fuzz_messages() {
     return result(broadcast::fail(
         "fuzz-messages", file() + ": all of the " + std::to_string(publishes.refused) +
                              " messages that it published were refused" + because(publishes) +
-                             ". Publish what a host takes." + repeat()));
+                             ". Publish only what a host accepts." + repeat()));
   }
   std::string text = std::to_string(kMessages) + " messages: " + std::to_string(refused) +
                      " refused by the host (not JSON, not UTF-8, too deep), " +

@@ -86,10 +86,10 @@ void StepRun::judge_libraries(const ElfNeeds& needs) const {
     }
     ::dlclose(loaded);
   }
-  tell_found("libraries",
-             found.empty() ? "" : "would not get its own libraries, but the host's: " + found,
-             std::to_string(own_count) + " of its own, none under a name that the host has",
-             "They have the same SONAME. Give its own another one, or link them statically.");
+  tell_found(
+      "libraries", found.empty() ? "" : "would not get its own libraries, but the host's: " + found,
+      std::to_string(own_count) + " of its own, none under a name that the host has",
+      "They have the same SONAME. Give its own libraries other SONAMEs, or link them statically.");
 }
 
 void StepRun::symbols() {
