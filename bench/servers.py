@@ -100,8 +100,8 @@ class BenchHost(Host):
         super().__enter__()
         try:
             self.wait_until_started("bench_feed")
-            if self._wants_ring and (refused := re.search(r"no io_uring here \((.*?)\)", self.log())):
-                raise Skipped(f"no io_uring here: {refused.group(1)}")
+            if self._wants_ring and (refused := re.search(r"io_uring (?:here|is not available) \((.*?)\)", self.log())):
+                raise Skipped(f"io_uring is not available: {refused.group(1)}")
         except BaseException:
             self.kill()
             raise

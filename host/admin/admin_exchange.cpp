@@ -75,7 +75,7 @@ AdminReply busy_reply(std::size_t connections) {
 void AdminShared::note_refusal(Counter reason, const std::function<std::string()>& what) {
   counters.add(reason);
   const auto line =
-      seldom.line(std::string("admin: refused (") + reason_word(reason) + ")", mono_now());
+      log_throttle.line(std::string("admin: refused (") + reason_word(reason) + ")", mono_now());
   if (line) spdlog::warn("{}: {}{}", line->name, printable(what(), kShownBytes), line->more());
 }
 
@@ -175,12 +175,12 @@ std::optional<AdminReply> AdminExchange::refuse_head() const {
   const auto& tokens = shared_->options.tokens;
   const std::string_view authorization = request[http::field::authorization];
   if (has_unknown_expectation(request)) {
-    return admin_error(417, "expectation", "Expect can be 100-continue");
+    return admin_error(417, "expectation", "Expect may only be 100-continue");
   }
   if (const auto* const refusal = std::get_if<AdminReply>(&route_)) return *refusal;
   if (tokens.empty() && comes_from_a_page()) {
     return admin_error(403, "forbidden",
-                       "Requests from web pages, and to other names than localhost, need a token "
+                       "Requests from web pages, or to a name other than localhost, need a token "
                        "(admin.tokens)");
   }
   if (is_for_everybody()) return std::nullopt;

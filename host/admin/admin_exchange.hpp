@@ -24,7 +24,7 @@
 #include "host/admin/routes.hpp"
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 
 namespace broadcast {
 
@@ -51,7 +51,7 @@ struct AdminShared {
   Counters& counters;
   PublishEndpoint publish;
   std::unordered_set<AdminExchange*> open;
-  Seldom seldom;
+  LogThrottle log_throttle;
 };
 
 class AdminExchange : public std::enable_shared_from_this<AdminExchange> {

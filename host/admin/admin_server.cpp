@@ -71,7 +71,7 @@ void AdminServer::Core::welcome(const std::shared_ptr<Core>& self, tcp::socket s
 }
 
 void AdminServer::Core::note_no_accept(error_code error) {
-  const auto line = seldom.line("admin.listen", mono_now());
+  const auto line = log_throttle.line("admin.listen", mono_now());
   if (!line) return;
   spdlog::error("{}: cannot accept: {}. Out of descriptors? Raise the limit (ulimit -n){}",
                 line->name, ::strerrordesc_np(error.value()), line->more());
@@ -125,7 +125,7 @@ void AdminServer::set_limits(Options options) {
 }
 
 void AdminServer::on_tick(MonoTime now) {
-  for (const Seldom::Line& one : core_->seldom.due(now)) {
+  for (const LogThrottle::Line& one : core_->log_throttle.due(now)) {
     spdlog::warn("{}", one.rest());
   }
 }

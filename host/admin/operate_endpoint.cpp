@@ -96,11 +96,12 @@ AdminReply forget_topics(TopicTable& topics, const std::string& topic) {
   if (forgotten.topics == 0) {
     const TopicTable::Forgotten::Kept& first = forgotten.kept.front();
     const std::size_t others = forgotten.kept.size() - 1;
-    return admin_error(409, "in_use",
-                       first.topic + " is kept: " + first.why +
-                           (others == 0 ? "" : "; and " + std::to_string(others) + " others"));
+    return admin_error(
+        409, "in_use",
+        first.topic + " is kept: " + first.why +
+            (others == 0 ? "" : "; " + std::to_string(others) + " others are kept too"));
   }
-  spdlog::info("topics forgotten: {}: {}", topic, forgotten.topics);
+  spdlog::info("{}: {} topics forgotten", topic, forgotten.topics);
   Json reasons = Json::array();
   for (std::size_t i = 0; i < std::min(kReasonsShown, forgotten.kept.size()); ++i) {
     reasons.push_back({{"topic", forgotten.kept[i].topic}, {"why", forgotten.kept[i].why}});

@@ -187,7 +187,7 @@ void clients_reply(const HostView& host, std::string_view target,
   }
   const std::vector<std::string> sort = query_values_of(target, "sort");
   if (!sort.empty() && sort.back() != "pending") {
-    return done(admin_error(400, "bad_request", "\"sort\" can be pending"));
+    return done(admin_error(400, "bad_request", "\"sort\" can only be pending"));
   }
   host.census.ask_slowest(*limit, [done = std::move(done), total = host.clients.client_count()](
                                       const std::vector<ClientView>& clients) {

@@ -70,7 +70,7 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
   if (is_nested_deeper(body, kMaxNesting)) {
     return turn_away(admin_error(
         400, "bad_json",
-        "Objects and lists may stand in each other " + std::to_string(kMaxNesting) + " deep"));
+        "Objects and lists may be nested at most " + std::to_string(kMaxNesting) + " deep"));
   }
   owner->post_message({.topic = topic, .source = "http", .payload = std::move(body)},
                       [&counters = counters_, done = std::move(done)](const Verdict& verdict) {

@@ -44,7 +44,7 @@ constexpr Page kPages[] = {
 
 std::string what_there_is() {
   std::string text =
-      "There is POST /v1/publish/{topic}, /v1/reload, /v1/topics/{topic}/forget and "
+      "The paths are: POST /v1/publish/{topic}, /v1/reload, /v1/topics/{topic}/forget and "
       "/v1/broadcasters/{name}/enable|disable|restart|replace|forget-state, and GET";
   for (const Page& page : kPages) {
     text += page.path == std::begin(kPages)->path ? " " : ", ";

@@ -72,7 +72,7 @@ FoundUrl find_redis_url(const Environment& environment, std::vector<std::string>
   if (chosen == found.end()) return found.empty() ? FoundUrl{} : found.front();
   for (auto other = found.begin(); other != chosen; ++other) {
     passed_over.push_back("redis.url: " + other->variable +
-                          " of the environment is not Redis's and is passed over; " +
+                          " from the environment is not a Redis URL and is skipped; " +
                           chosen->variable + " is read");
   }
   return *chosen;
@@ -103,7 +103,7 @@ void settle_redis(YamlReader& map, const Environment& environment, RedisConfig& 
       map, "url", redis.url,
       found.variable.empty()
           ? ""
-          : " (" + found.variable + " of the environment; url: \"\" switches Redis off)");
+          : " (" + found.variable + " from the environment; url: \"\" switches Redis off)");
   check_redis_url(map, "cache", redis.cache, "");
 }
 

@@ -45,7 +45,7 @@ void for_each_setting(Of<ServerConfig>, Row row) {
   row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
       "where clients connect: address:port, [ipv6]:port; port 0 is any free one");
   row("path", &C::path, Parsed<std::string>{take_url_path, same_text}, kRestart,
-      "of the WebSocket endpoint");
+      "path of the WebSocket endpoint");
   row("threads", &C::threads, Parsed<std::size_t>{take_threads, threads_text}, kRestart,
       "shards, 1 to 256; auto: one per core");
   row("flush", &C::flush,
@@ -54,13 +54,13 @@ void for_each_setting(Of<ServerConfig>, Row row) {
                        {"io_uring", FlushMode::kIoUring}},
       kRestart, "how sockets are written: auto (io_uring where allowed), sendmsg, io_uring");
   row("origins", &C::origins, ListOf{expected_origin}, kLive,
-      R"(of pages that may connect besides the host's own: "https://*.example.com", "http://localhost:*", "*")");
+      R"(origins of pages that may connect besides the host's own: "https://*.example.com", "http://localhost:*", "*")");
   row("hosts", &C::hosts, ListOf{expected_host}, kLive,
-      R"(what this host is called, where its own pages are asked for by a name: ["dashboard.example.com"])");
+      R"(names under which this host's own pages are requested: ["dashboard.example.com"])");
   row("demo_page", &C::demo_page, Flag{}, kRestart,
-      "true: a page at / that shows the dashboard's topics");
+      "true: serve a page at / that shows the dashboard's topics");
   row("drain", &C::drain, DurationIn{0ms, 1h}, kLive,
-      "at SIGTERM: how long clients get to take what waits for them");
+      "at SIGTERM: how long clients have to receive what waits for them");
 }
 
 struct AdminConfig {
@@ -74,11 +74,11 @@ void for_each_setting(Of<AdminConfig>, Row row) {
   using enum Effect;
   using C = AdminConfig;
   row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
-      "where producers post; beyond loopback at least one token is required");
+      "where producers and operators connect; beyond loopback at least one token is required");
   row("tokens", &C::tokens, ReadBy<C>{read_tokens, nlohmann::json::array()}, kLive,
-      R"(of 16 characters at least: [{token: "${SCANNER_TOKEN}", scopes: [admin, read, publish, "publish:signal:*"]}])");
+      R"(of at least 16 characters: [{token: "${SCANNER_TOKEN}", scopes: [admin, read, publish, "publish:signal:*"]}])");
   row("connections", &C::connections, CountIn{1, 10'000}, kLive,
-      "at once; beyond them whoever only waits for its next request is ended, then only probes are "
+      "connections at once; beyond this, idle ones are closed; if none is idle, only probes are "
       "answered");
 }
 
@@ -111,48 +111,48 @@ void for_each_setting(Of<LimitsConfig>, Row row) {
   using namespace std::chrono_literals;
   using C = LimitsConfig;
   row("message", &C::message_bytes, SizeIn{1_KiB, 64_MiB}, kLive,
-      "what a client may send in one message; inflated to more it is refused, to ten times that "
-      "closed");
+      "largest message from a client; one that inflates to more is refused, one that inflates to "
+      "ten times this closes the connection");
   row("outbox", &C::outbox_bytes, SizeIn{16_KiB, 1024_MiB}, kLive,
-      "what may wait for one client; beyond it a slow reader is closed with 4413");
+      "bytes that may wait for one client; beyond this a slow reader is closed with 4413");
   row("publish", &C::publish_bytes, SizeIn{1_KiB, 64_MiB}, kLive,
       "largest message, envelope included; at most a quarter of outbox");
   row("write_stall", &C::write_stall, DurationIn{100ms, 1h}, kLive,
-      "a client that takes nothing for so long is closed with 4413");
+      "a client that accepts no data for this long is closed with 4413");
   row("handshake", &C::handshake, DurationIn{100ms, 1h}, kLive,
-      "from the connection to the end of its HTTP request");
-  row("topics", &C::topics, CountIn{1, 10'000'000}, kLive, "alive at once");
+      "time from the connection to the end of its HTTP request");
+  row("topics", &C::topics, CountIn{1, 10'000'000}, kLive, "topics that exist at once");
   row("topics_per_broadcaster", &C::topics_per_broadcaster, OrAuto<CountIn>{{1, 10'000'000}}, kLive,
-      "of these, one broadcaster, or the relay; auto: half of them, or all where no other claims a "
-      "pattern");
+      "topics of one broadcaster, or of the relay; auto: half of topics, or all of them if no "
+      "other broadcaster claims a pattern");
   row("topics_per_connection", &C::topics_per_connection, CountIn{1, 1'000'000}, kLive,
       "at most topics");
   row("topics_per_address", &C::topics_per_address, CountIn{0, 10'000'000}, kLive,
-      "in demand only because of one address, lately or now; behind a proxy that is all clients'; "
-      "0: no limit");
+      "topics in demand, now or lately, only because of one address; all clients behind a proxy "
+      "count as one address; 0: no limit");
   row("topics_per_request", &C::topics_per_request, CountIn{1, 1'000'000}, kLive,
-      "in one subscribe, or in the query string; at most topics_per_connection");
+      "topics in one subscribe or in the query string; at most topics_per_connection");
   row("topic_name", &C::topic_name_bytes, CountIn{1, 255}, kLive, "bytes");
   row("commands_per_second", &C::commands_per_second, CountIn{0, 1'000'000}, kLive,
-      "of one client, and of what its patterns cost; 0: no limit");
+      "commands of one client, patterns counted by their cost; 0: no limit");
   row("work_per_address", &C::work_per_address, CountIn{0, 1'000'000'000}, kLive,
       "topics a second that the patterns of one address may stand for; 0: no limit");
   row("control_frames_per_second", &C::control_frames_per_second, CountIn{0, 1'000'000}, kLive,
-      "pings, pongs and empty fragments of one client, ten times that at once; 0: no limit");
+      "pings, pongs and empty fragments of one client; ten times as many may come at once; 0: no "
+      "limit");
   row("connections", &C::connections, CountIn{0, 10'000'000}, kLive,
-      "in all; 0: as many as the descriptors of the process allow");
+      "connections in all; 0: as many as the descriptors of the process allow");
   row("connections_per_address", &C::connections_per_address, CountIn{0, 10'000'000}, kLive,
       "0: no limit");
   row("accepts_per_second", &C::accepts_per_second, CountIn{0, 1'000'000}, kLive,
-      "new connections; the rest waits in the kernel's backlog; 0: no limit");
+      "new connections; the others wait in the kernel's backlog; 0: no limit");
   row("handshakes", &C::handshakes, CountIn{1, 1'000'000}, kLive,
-      "in progress at once; the rest waits in the kernel's backlog");
+      "handshakes in progress at once; the others wait in the kernel's backlog");
   row("descriptors_reserve", &C::descriptors_reserve, CountIn{16, 1'000'000}, kLive,
-      "never for clients: for broadcasters, state and Redis; those of shards and admin come on "
-      "top");
+      "descriptors kept for broadcasters, state and Redis; those of shards and admin come on top");
   row("memory", &C::memory_bytes, OrAuto<SizeIn>{{1_MiB, 1'000'000_MiB}}, kLive,
-      "that clients make the host hold; auto: half of what the cgroup or the machine has; at three "
-      "quarters whoever holds most goes");
+      "memory that the host holds for clients; auto: half of what the cgroup or the machine has; "
+      "at three quarters, the clients that hold most are closed");
 }
 
 struct TopicsConfig {
@@ -162,7 +162,7 @@ struct TopicsConfig {
 template <class Row>
 void for_each_setting(Of<TopicsConfig>, Row row) {
   row("unknown", &TopicsConfig::accept_unknown, OneOf<bool>{{"reject", false}, {"accept", true}},
-      Effect::kLive, "a topic that no broadcaster serves: reject, or accept in silence");
+      Effect::kLive, "a topic that no broadcaster serves: reject, or accept silently");
 }
 
 template <class Row>
@@ -171,8 +171,9 @@ void for_each_setting(Of<DeflateOptions>, Row row) {
   using C = DeflateOptions;
   row("enabled", &C::enabled, Flag{}, kRestart,
       "for clients that offer it; a message is deflated once for all of them");
-  row("min_bytes", &C::min_bytes, SizeIn{16, 64_MiB}, kRestart, "shorter messages go plain");
-  row("level", &C::level, CountIn{1, 9}, kRestart, "1 fast to 9 small");
+  row("min_bytes", &C::min_bytes, SizeIn{16, 64_MiB}, kRestart,
+      "shorter messages are sent uncompressed");
+  row("level", &C::level, CountIn{1, 9}, kRestart, "1 (fast) to 9 (small)");
 }
 
 /// What of an `all` topic is kept for those who ask `since`.
@@ -205,16 +206,17 @@ void for_each_setting(Of<StateConfig>, Row row) {
   using namespace std::chrono_literals;
   using C = StateConfig;
   row("path", &C::path, Parsed<std::string>{take_state_file, same_text}, kRestart,
-      "file in which numbers, history and last values survive a restart; empty: nowhere");
+      "file in which numbers, history and last values survive a restart; empty: nothing survives");
   row("synchronous", &C::synchronous,
       OneOf<Synchronous>{{"full", Synchronous::kFull},
                          {"normal", Synchronous::kNormal},
                          {"off", Synchronous::kOff}},
       kRestart,
-      "a commit waits for the disk: full; normal: a power failure may lose the last ones; off: and "
-      "the file");
+      "full: each commit waits for the disk; normal: a power failure may lose the last commits; "
+      "off: it may also damage the file");
   row("latest_every", &C::latest_every, DurationIn{10ms, 1h}, kRestart,
-      "last values of the other topics, and what broadcasters keep, are written at least so often");
+      "how often last values of topics with delivery latest, and the state that broadcasters keep, "
+      "are written");
 }
 
 /// Where producers publish besides HTTP, and where they cache.
@@ -238,14 +240,14 @@ void for_each_setting(Of<RedisConfig>, Row row) {
       "redis://user:password@host:port/0, rediss:// (TLS), unix:///path?db=0; auto: "
       "CELERY_BROKER_URL, else REDIS_URL; empty: off");
   row("cache", &C::cache, AnyText{}, kRestart,
-      "URL of the Redis, and of the database in it, whose keys broadcasters drop; empty: url");
+      "URL of the Redis and database whose keys broadcasters drop; empty: the same as url");
   row("channels", &C::channels, Parsed<std::string>{take_channels, same_text}, kRestart,
-      "Pub/Sub; what stands for the star is the topic; empty: none");
+      "Pub/Sub channels; the part that matches the star is the topic; empty: none");
   row("stream", &C::stream, Parsed<std::string>{take_stream_key, same_text}, kRestart,
-      "key of a Redis stream such as ws:stream, read on from where it was; wants state.path; "
+      "key of a Redis stream such as ws:stream; needs state.path to continue where it stopped; "
       "empty: none");
   row("park_after", &C::park_after, DurationIn{0ms, 1h}, kRestart,
-      "an entry of the stream waits so long for a broadcaster that is absent, then in "
+      "how long a stream entry waits for an absent broadcaster before it is parked in "
       "<stream>:parked");
   row("ca", &C::ca, Parsed<std::string>{take_file, same_text}, kRestart,
       "file with the certificates to trust with rediss://; empty: the system's");
@@ -285,10 +287,10 @@ void for_each_setting(Of<PluginsConfig>, Row row) {
   row("directory", &C::directory, AnyText{}, kLive,
       "where the libraries are; empty: plugins/ beside the host's bin/");
   row("runtime_directory", &C::runtime_directory, AnyText{}, kRestart,
-      "for their private copies where memory files may not be run, and without state.path for what "
-      "crashes the host; empty: the host's choice");
+      "for private copies of the libraries if memory files may not be executed and, without "
+      "state.path, for the crash counts; empty: the host's choice");
   row("strict", &C::strict, Flag{}, kRestart,
-      R"(true: a broadcaster that cannot be loaded stops the start, and what they publish without "type" is refused)");
+      R"(true: the host ends if a broadcaster does not start, and messages without "type" are refused)");
 }
 
 struct BroadcasterConfig {
@@ -309,11 +311,11 @@ void for_each_setting(Of<BroadcasterConfig>, Row row) {
   row("library", &C::library, Parsed<std::string>{take_library, nullptr}, kReplaces,
       "default lib<name>.so, in plugins.directory; or a path");
   row("permissions", &C::permissions, ListOf{expected_permission}, kReplaces,
-      "clients: count, message and close them; cache: drop what producers cached");
+      "clients: count, send to and close clients; cache: drop keys that producers cached");
   row("topics", &C::topics, OrAuto<CountIn>{{1, 10'000'000}}, kLive,
-      "of limits.topics, what this one may have; auto: limits.topics_per_broadcaster");
+      "topics that this broadcaster may have; auto: limits.topics_per_broadcaster");
   row("config", &C::config, ReadBy<C>{read_plugin_config, nullptr}, kReplaces,
-      "the plugin's own, checked against the schema in its manifest");
+      "the plugin's own settings, checked against the schema in its manifest");
 }
 
 struct Config {
@@ -349,10 +351,10 @@ void for_each_setting(Of<Config>, Row row) {
   row("topics", &C::topics, Section{}, kByKey, "");
   row("deflate", &C::deflate, Section{}, kByKey, "permessage-deflate");
   row("history", &C::history, Section{}, kRestart,
-      R"(of each topic whose every message counts; for clients that come back and ask "since")");
+      R"(kept for each topic with delivery all, for clients that come back and ask with "since")");
   row("state", &C::state, Section{}, kRestart, "");
   row("redis", &C::redis, Section{}, kRestart,
-      "a second way in for producers; status:redis and status:stream tell how it is");
+      "a second way in for producers; status:redis and status:stream report its state");
   row("relay", &C::relay, ReadBy<C>{read_relay, nlohmann::json::array()}, kLive,
       R"(topics passed through from producers as they come: ["news:*", {topic: "log:all", delivery: all}])");
   row("log", &C::log, Section{}, kByKey, "");

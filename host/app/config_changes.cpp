@@ -43,7 +43,7 @@ ConfigChanges changes_between(const Config& running, const Config& next) {
   }
   const bool is_published_larger = running.limits.publish_bytes != next.limits.publish_bytes;
   if (is_published_larger && !running.redis.url.empty()) {
-    changes.restart.emplace_back("limits.publish, of what comes through Redis");
+    changes.restart.emplace_back("limits.publish (for messages from Redis)");
   }
   return changes;
 }

@@ -60,9 +60,9 @@ TokenConfig read_token(YamlReader& map) {
   TokenConfig token;
   map.value("token", token.token, AnyText{});
   if (token.token.size() < kMinTokenBytes || !std::ranges::all_of(token.token, is_visible)) {
-    map.fail({"token"}, "expected a token of at least " + std::to_string(kMinTokenBytes) +
-                            " visible ASCII characters without spaces, as \"openssl rand -hex 32\" "
-                            "makes one");
+    map.fail({"token"},
+             "expected a token of at least " + std::to_string(kMinTokenBytes) +
+                 " visible ASCII characters without spaces; \"openssl rand -hex 32\" makes one");
   }
   map.scalars("scopes", [&](const std::string& text) -> std::string {
     if (!is_scope(text)) return "admin, read, publish, publish:<topic> or publish:<prefix>*";

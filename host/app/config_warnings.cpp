@@ -10,7 +10,7 @@ namespace broadcast {
 namespace {
 
 constexpr const char* kNoUrl = "there is no redis.url, CELERY_BROKER_URL or REDIS_URL";
-constexpr const char* kPlain = "not used: the connection is not encrypted, as it is with rediss://";
+constexpr const char* kPlain = "not used: the connection is not encrypted; rediss:// is";
 
 using Warn = std::function<void(const std::string& path, const std::string& what)>;
 
@@ -26,14 +26,14 @@ void warn_of_url(const std::string& path, const std::string& text, const std::st
   }
   if (url.tls.verify == RedisUrl::Tls::Verify::kNothing) {
     warn(path,
-         "ssl_cert_reqs: the server's certificate is not checked, so whoever stands in between can "
-         "read and change everything");
+         "ssl_cert_reqs: the server's certificate is not checked, so anyone in between can read "
+         "and change everything");
     if (!ca.empty()) {
-      warn("redis.ca", "not used: ssl_cert_reqs of " + path + " says that nothing is checked");
+      warn("redis.ca", "not used: ssl_cert_reqs in " + path + " switches the check off");
     }
   }
   if (!ca.empty() && !url.tls.ca.empty() && url.tls.ca != ca) {
-    warn(path, "ssl_ca_certs: not used: redis.ca is");
+    warn(path, "ssl_ca_certs: not used, because redis.ca is set");
   }
 }
 
@@ -42,10 +42,9 @@ void warn_of_redis(const Config& config, const Warn& warn) {
   if (!redis.stream.empty() && redis.url.empty()) {
     warn("redis.stream", std::string("not read: ") + kNoUrl);
   } else if (!redis.stream.empty() && config.state.path.empty()) {
-    warn(
-        "redis.stream",
-        "without state.path nothing is kept of how far it was handled: a start begins with what is "
-        "added from then on, and what is added while the host is down is not read");
+    warn("redis.stream",
+         "without state.path the host does not keep its position: a start begins with the entries "
+         "added from then on, and entries added while the host is down are not read");
   }
   bool has_tls = false;
   for (const auto& [path, text] :

@@ -37,19 +37,19 @@ DescriptorPlan plan_descriptors(std::size_t limit, const Config& config, std::si
 }
 
 std::string DescriptorPlan::text() const {
-  return std::to_string(limit) + " descriptors: for " + std::to_string(connections) +
-         " connections of clients and " + std::to_string(handshakes) + " handshakes";
+  return std::to_string(limit) + " descriptors: " + std::to_string(connections) +
+         " for client connections and " + std::to_string(handshakes) + " for handshakes";
 }
 
 std::string DescriptorPlan::warning(const LimitsConfig& limits) const {
   constexpr const char* kRaise = "; raise the limit (LimitNOFILE, ulimit -n)";
   if (is_tight) {
     return "descriptors: half of " + std::to_string(limit) +
-           " are too few for limits.descriptors_reserve, admin.connections and the shards" + kRaise;
+           " is too few for limits.descriptors_reserve, admin.connections and the shards" + kRaise;
   }
   if (limits.connections > connections) {
-    return "limits.connections: " + std::to_string(limits.connections) + " are more than the " +
-           std::to_string(limit) + " descriptors allow, which is " + std::to_string(connections) +
+    return "limits.connections: " + std::to_string(limits.connections) + " is more than the " +
+           std::to_string(connections) + " that " + std::to_string(limit) + " descriptors allow" +
            kRaise;
   }
   return {};

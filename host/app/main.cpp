@@ -32,7 +32,7 @@ namespace {
 constexpr const char* kTryPlugin = "try-plugin";
 const TrialProgram kTrial{.arguments = {"broadcast-host", kTryPlugin}};
 
-/// SIGHUP is a wish for a reload as long as the process lives, and its default would end it. Until
+/// SIGHUP asks for a reload as long as the process lives, and its default would end it. Until
 /// the server takes it, it is kept: it may have come after the YAML was read.
 volatile std::sig_atomic_t hangup_came = 0;
 
@@ -68,11 +68,12 @@ int serve(const std::string& file) {
 int run(int argc, char** argv) {
   if (argc > 1 && argv[1] == std::string_view(kTryPlugin)) run_trial();
   tell_before_terminating();
-  CLI::App app("Broadcasts what plugins publish to WebSocket subscribers", "broadcast-host");
+  CLI::App app("Broadcasts the messages of plugins to WebSocket subscribers", "broadcast-host");
   std::string file;
   bool only_check = false;
   app.add_option("--config", file, "the YAML file")->required();
-  app.add_flag("--check", only_check, "say all that a start would find wrong, start nothing");
+  app.add_flag("--check", only_check,
+               "report everything that a start would find wrong; start nothing");
   app.set_version_flag("--version", std::string("broadcast-host ") + kHostVersion);
   CLI11_PARSE(app, argc, argv);
   if (only_check) {

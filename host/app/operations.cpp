@@ -79,7 +79,7 @@ void Operations::reload_when_free() {
 }
 
 template <class Read, class Then>
-void Operations::look(Read read, Then then) {
+void Operations::read_in_background(Read read, Then then) {
   is_reading_ = true;
   boost::asio::post(reader_, [this, read = std::move(read), then = std::move(then)]() mutable {
     Found found;
@@ -101,7 +101,7 @@ void Operations::look(Read read, Then then) {
 
 void Operations::reload(Done done) {
   if (!try_begin(done)) return;
-  look(
+  read_in_background(
       [file = config_.file] {
         Found found{.config = load_config(file, process_environment())};
         found.plan = plan_broadcasters(*found.config);
@@ -128,8 +128,8 @@ std::vector<std::string> Operations::taken_topics(const BroadcasterPlan& plan,
                                 [&](const TopicPattern& theirs) { return topic.overlaps(theirs); });
         if (!is_theirs) continue;
         taken.push_back(ready.name + ": topic \"" + topic.text() + "\" belongs to " + name + " (" +
-                        running.file->file_name() + "), which runs, and would become " +
-                        ready.name + "'s (" + ready.file->file_name() +
+                        running.file->file_name() + "), which is running, and would move to " +
+                        ready.name + " (" + ready.file->file_name() +
                         "). Disable one of them under broadcasters:, or let " + name +
                         " give it up in a reload before this one.");
       }
@@ -144,10 +144,10 @@ void Operations::on_reload_read(Found found) {
     std::ranges::move(taken_topics(found.plan, &*found.config), std::back_inserter(result_.errors));
   }
   if (found.config && found.config->admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
-    // It was checked against the new admin.listen, which holds after a restart only.
+    // It was checked against the new admin.listen, which takes effect after a restart.
     result_.errors.push_back(config_.file +
-                             ": admin.tokens: the host still listens beyond this machine and "
-                             "needs one until it is restarted.");
+                             ": admin.tokens: the host still listens beyond this machine and needs "
+                             "a token until it is restarted.");
   }
   if (result_.errors.empty()) {
     for (const std::string& warning : warnings_of(*found.config)) spdlog::warn(warning);
@@ -228,7 +228,7 @@ void Operations::act(std::string_view broadcaster, Action action, Done done) {
 
 void Operations::forget_state(const std::string& name) {
   if (broadcasters_.is_on(name)) {
-    result_.errors.push_back(name + ": it is on and may keep another state; disable it first");
+    result_.errors.push_back(name + ": it is running and may keep another state; disable it first");
     result_.outcome = Operation::Outcome::kInvalid;
   } else if (const PluginState kept = broadcasters_.forget_state(name)) {
     const std::string did = "forgot its state of " + std::to_string(kept->size()) + " bytes";
@@ -246,8 +246,9 @@ void Operations::plan_one(const std::string& name) {
   if (on_.contains(name)) {
     std::erase_if(config.broadcasters, [&](const auto& other) { return other.first != name; });
   }
-  look([config = std::move(config)] { return Found{.plan = plan_broadcasters(config)}; },
-       [this, name](Found found) { on_one_planned(name, std::move(found)); });
+  read_in_background(
+      [config = std::move(config)] { return Found{.plan = plan_broadcasters(config)}; },
+      [this, name](Found found) { on_one_planned(name, std::move(found)); });
 }
 
 void Operations::on_one_planned(const std::string& name, Found found) {
@@ -326,7 +327,7 @@ void Operations::tell_log() const {
   for (const std::string& error : result_.errors) spdlog::error("not changed: {}", error);
   for (const std::string& key : result_.settings) spdlog::info("changed: {}", key);
   for (const std::string& key : result_.needs_restart) {
-    spdlog::warn("{}: holds after a restart only", key);
+    spdlog::warn("{}: takes effect after a restart", key);
   }
   for (const Operation::Step& step : result_.broadcasters) {
     if (step.refusal.empty()) spdlog::info("{}: {}", step.broadcaster, step.did);

@@ -69,7 +69,7 @@ class Operations final : public OperatorControl {
   /// `read` runs on the reader, `then` with what it found on [main], unless the host stops
   /// meanwhile.
   template <class Read, class Then>
-  void look(Read read, Then then);
+  void read_in_background(Read read, Then then);
   void on_reload_read(Found found);
   /// What would take a topic from somebody who runs and is to go on, in words.
   [[nodiscard]] std::vector<std::string> taken_topics(const BroadcasterPlan& plan,

@@ -233,8 +233,8 @@ bool Server::is_left_out(const BroadcasterPlan::Ready& ready) {
       why_left_out(marker_.ends_in_start(ready.name, build_of(*ready.file, ready.config)));
   if (why.empty()) return false;
   spdlog::error(
-      "{}: {}; `broadcastctl broadcaster enable {}`, another library or another config "
-      "tries again ({})",
+      "{}: {}; to try again, run `broadcastctl broadcaster enable {}`, or change the library or "
+      "its config ({})",
       ready.name, why, ready.name, ready.file->path().string());
   operations_.leave_out(ready, why);
   ++refused_;
@@ -271,7 +271,8 @@ bool Server::have_all_started() {
   const auto failed = broadcasters_.wait_first_start(mono_now() + kStrictStart);
   for (const auto& [name, why] : failed) spdlog::error(kNotStarted, name, why);
   const std::size_t missing = refused_ + failed.size();
-  if (missing > 0) spdlog::error("plugins.strict: ends because {} did not start", missing);
+  if (missing > 0)
+    spdlog::error("plugins.strict: the host ends; broadcasters that did not start: {}", missing);
   return missing == 0;
 }
 
@@ -371,11 +372,13 @@ bool Server::stop() {
                counters_.get(Counter::kMessagesPublished), shards_.total(Counter::kDeliveries),
                shards_.total(Counter::kConflated), shards_.total(Counter::kClosedSlow));
   if (operations_.is_reading()) {
-    spdlog::error("a configuration or a library is still being read; left behind");
+    spdlog::error(
+        "a configuration or a library is still being read; the host ends without waiting for it");
   }
   if (!is_stored) {
     spdlog::error(
-        "state: the disk of {} does not answer; left behind, with what was not acknowledged",
+        "state: the disk of {} does not answer; the host ends without waiting for it, and "
+        "unacknowledged messages are lost",
         config_.state.path);
   }
   marker_.end_in_order();

@@ -42,7 +42,7 @@ struct Taken {
 };
 
 std::string holder_text(const std::optional<Holder>& holder) {
-  if (!holder) return " (run as the host's user to see by whom)";
+  if (!holder) return " (run as the host's user to see which process)";
   return " by " + holder->name + " (process " + std::to_string(holder->pid) + ")";
 }
 
@@ -99,7 +99,7 @@ class StartCheck {
                         (server.host == admin.host || is_any(server.host) || is_any(admin.host));
     if (is_one) {
       fail("admin.listen: " + endpoint_text(admin) +
-           ": server.listen has this port; choose another");
+           ": server.listen uses this port too; choose another");
     }
   }
 
@@ -126,7 +126,7 @@ class StartCheck {
     if (FileLock::is_held(file)) {
       taken_.push_back({.key = "state.path",
                         .what = config_.state.path + ": in use",
-                        .hint = "; stop that one, or give each a file of its own",
+                        .hint = "; stop that one, or give each its own file",
                         .holder = holder_of_file(file.string() + ".lock")});
       return;
     }
@@ -134,7 +134,7 @@ class StartCheck {
       look_at_state(file);
     } catch (const StateUnreadable& unreadable) {
       warn(key + "cannot be used (" + unreadable.what() +
-           "); a start moves it aside and begins new epochs");
+           "); a start would move it aside and begin new epochs");
     } catch (const std::exception& refused) {
       fail(key + refused.what());
     }
@@ -175,8 +175,8 @@ class StartCheck {
     }
     if (!held.empty()) {
       warn(held + ": in use" + holder_text(host->holder) +
-           ", which is taken for the host that this file is for; another one starts only once it "
-           "is stopped");
+           ", which is assumed to be the host that this file is for; another host can start only "
+           "once it is stopped");
     }
   }
 
@@ -185,18 +185,19 @@ class StartCheck {
     if (path.empty()) return;
     const CrashHistory crashes = look_at_crash_file(path);
     if (!crashes.refusal.empty()) {
-      warn(path + ": " + crashes.refusal + "; what it has counted of crashes is lost");
+      warn(path + ": " + crashes.refusal + "; its crash counts are lost");
     }
     for (const BroadcasterPlan::Ready& ready : plan_.ready) {
       const std::string why = why_left_out(
           ends_in_start(crashes.counts, ready.name, build_of(*ready.file, ready.config)));
       if (why.empty()) continue;
       ++findings_.left_out;
-      const std::string what = "broadcasters." + ready.name + ": " + why +
-                               ". Another library or another config is tried, and this one by "
-                               "`broadcastctl broadcaster enable " +
-                               ready.name + "` once the host runs";
-      config_.plugins.strict ? fail(what + ", which plugins.strict prevents") : warn(what);
+      const std::string what =
+          "broadcasters." + ready.name + ": " + why +
+          ". Change the library or its config, or run `broadcastctl broadcaster "
+          "enable " +
+          ready.name + "` once the host is running";
+      config_.plugins.strict ? fail(what + "; with plugins.strict it does not start") : warn(what);
     }
   }
 

@@ -67,7 +67,7 @@ class TreeBuilder final : public YAML::EventHandler {
     const YamlPosition at = position_of(mark);
     refuse_as_key(at);
     const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) throw YamlSyntaxError(at, "an alias stands inside its own anchor");
+    if (found == anchors_.end()) throw YamlSyntaxError(at, "an alias is inside its own anchor");
     count(found->second, open_.size(), at);
     YamlNode copy = found->second;
     copy.at = at;
@@ -198,7 +198,7 @@ YamlNode parse(std::string_view text) {
     YamlNode root = builder.take_root();
     TreeBuilder second;
     if (parser.HandleNextDocument(second)) {
-      throw YamlSyntaxError(second.take_root().at, "a second document; one file is one document");
+      throw YamlSyntaxError(second.take_root().at, "a second document; a file may have only one");
     }
     return root;
   } catch (const YAML::Exception& error) {

@@ -52,7 +52,7 @@ class Expander {
 
   std::string expand_one(int nesting, Use use) {
     if (nesting >= kMaxNesting) {
-      fail("more than " + std::to_string(kMaxNesting) + " variables inside each other");
+      fail("more than " + std::to_string(kMaxNesting) + " variables nested in each other");
       return {};
     }
     const std::string name = take_name();

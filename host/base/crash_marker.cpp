@@ -77,7 +77,7 @@ std::string boot_id() {
 
 std::string why_unusable(const CrashFile& file) {
   if (file.magic != CrashFile::kMagic || file.size != sizeof(CrashFile)) {
-    return "it is no marker of this version";
+    return "it is not a crash marker of this version";
   }
   const bool is_whole =
       sum_of(file) == file.sum && is_ended(file.boot) &&
@@ -92,7 +92,7 @@ std::string why_unusable(const CrashFile& file) {
 }
 
 std::string name_of_end(std::uint32_t how) {
-  if (how == CrashFile::kGivenUp) return "giving up";
+  if (how == CrashFile::kGivenUp) return "a hang";
   if (how == CrashFile::kExit) return "exit()";
   const char* const name = ::sigabbrev_np(static_cast<int>(how));
   return "SIG" + std::string(name != nullptr ? name : "?");
@@ -189,7 +189,8 @@ std::string_view words_before_entry(Callback callback) {
 CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
                              const MemoryKills& kills) {
   if (bytes.empty()) return {};
-  if (bytes.size() != sizeof(CrashFile)) return {.refusal = "it is no marker of this version"};
+  if (bytes.size() != sizeof(CrashFile))
+    return {.refusal = "it is not a crash marker of this version"};
   CrashFile file;
   std::memcpy(&file, bytes.data(), sizeof file);
   if (std::string why = why_unusable(file); !why.empty()) return {.refusal = std::move(why)};
@@ -202,24 +203,24 @@ CrashHistory read_crash_file(std::string_view bytes, std::string_view boot,
   // Of another boot, some of its pages may be older than others.
   const bool is_same_boot = text_in(file.boot) == boot;
   if (is_same_boot && how != 0) {
-    history.last_end = "the host has ended before by ";
+    history.last_end = "the last run of the host ended by ";
     if (slot == kInNoSlot || slot > file.slots.size()) {
-      history.last_end += name_of_end(how) + " in no callback of a broadcaster";
+      history.last_end += name_of_end(how) + " outside any callback of a broadcaster";
     } else {
       history.last_end += count_end(history.counts, file.slots[slot - 1], name_of_end(how));
     }
     return history;
   }
   if (is_same_boot && was_killed_for_memory(file.kills, kills)) {
-    history.last_end = "the host was killed before for want of memory";
+    history.last_end = "the last run of the host was killed because memory ran out";
     for (const Slot& one : file.slots) {
       if (one.callback == 0) continue;
-      history.last_end += "; " + count_end(history.counts, one, "want of memory");
+      history.last_end += "; " + count_end(history.counts, one, "an out-of-memory kill");
     }
     return history;
   }
   history.last_end =
-      "the host was killed before, or the machine stopped; nothing is counted for that";
+      "the last run of the host was killed, or the machine stopped; this is not counted";
   return history;
 }
 
@@ -242,7 +243,7 @@ CrashEnds ends_in_start(const std::vector<Count>& counts, std::string_view broad
 
 std::string why_left_out(const CrashEnds& ends) {
   if (ends.count < CrashMarker::kMostEnds) return {};
-  return "left out: the host has ended in its start " + std::to_string(ends.count) +
+  return "left out: it has ended the host while starting " + std::to_string(ends.count) +
          " times in a row, the last time by " + ends.how;
 }
 
@@ -268,19 +269,20 @@ CrashMarker::~CrashMarker() {
 /// False: the log says why not.
 bool CrashMarker::try_open(const std::string& path) {
   const auto refuse = [&](const std::string& why) {
-    spdlog::warn("{}: {}; the host will not know what ran when it crashes", path, why);
+    spdlog::warn("{}: {}; after a crash the host will not know what was running", path, why);
     return false;
   };
   descriptor_ = open_marker(path, O_RDWR | O_CREAT);
   std::string bytes;
   if (const std::string why = why_not_read(descriptor_, bytes); !why.empty()) return refuse(why);
-  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) return refuse("another host has it");
+  if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) return refuse("another host uses it");
   CrashFile file{};
   const std::string boot = boot_id();
   file.kills = look_for_memory_kills();
   CrashHistory history = read_crash_file(bytes, boot, file.kills);
   if (!history.refusal.empty()) {
-    spdlog::warn("{}: {}; begun anew, and what was counted is forgotten", path, history.refusal);
+    spdlog::warn("{}: {}; a new one is begun, and its crash counts are lost", path,
+                 history.refusal);
   }
   if (!history.last_end.empty()) spdlog::error("{}", history.last_end);
   file.magic = CrashFile::kMagic;

@@ -21,7 +21,7 @@ namespace {
       last_words(error.what());
       last_words("\n");
     } catch (...) {
-      last_words("error the host ends: an exception that nobody knows\n");
+      last_words("error the host ends: an unknown exception\n");
     }
   }
   std::abort();

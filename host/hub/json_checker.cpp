@@ -47,9 +47,9 @@ std::string_view words_of(JsonFault fault) {
       "it is nested deeper than 1024",
       "it has a number that is malformed, or beyond 64 bits or double",
       "it is not a JSON object from its first byte to its last",
-      "it is an object without members",
-      "it has \"topic\" or \"seq\" at the top level, which the host writes",
-      "it has no \"type\", which plugins.strict asks for"};
+      "it is an empty object",
+      "it has \"topic\" or \"seq\" at its top level, which only the host writes",
+      "it has no \"type\", which plugins.strict requires"};
   return kWords[static_cast<std::size_t>(fault)];
 }
 
@@ -59,7 +59,7 @@ JsonChecker::~JsonChecker() = default;
 std::optional<JsonFault> JsonChecker::fault_of_payload(std::string_view text, Type type) {
   if (text.size() < 2 || text.front() != '{' || text.back() != '}') return JsonFault::kNotAnObject;
   Members members;
-  if (const auto fault = look(text, members)) return fault;
+  if (const auto fault = parse(text, members)) return fault;
   if (members.count == 0) return JsonFault::kNoMembers;
   if (type == Type::kRequired && !members.has_type) return JsonFault::kNoType;
   return std::nullopt;
@@ -67,10 +67,10 @@ std::optional<JsonFault> JsonChecker::fault_of_payload(std::string_view text, Ty
 
 std::optional<JsonFault> JsonChecker::fault_of_text(std::string_view text) {
   Members members;
-  return look(text, members);
+  return parse(text, members);
 }
 
-std::optional<JsonFault> JsonChecker::look(std::string_view text, Members& members) {
+std::optional<JsonFault> JsonChecker::parse(std::string_view text, Members& members) {
   ParserPtr parser = idle_.with_lock([](std::vector<ParserPtr>& idle) {
     if (idle.empty()) return ParserPtr();
     ParserPtr last = std::move(idle.back());

@@ -55,7 +55,7 @@ class JsonChecker {
     std::size_t count = 0;
     bool has_type = false;
   };
-  [[nodiscard]] std::optional<JsonFault> look(std::string_view text, Members& members);
+  [[nodiscard]] std::optional<JsonFault> parse(std::string_view text, Members& members);
 
   Guarded<std::vector<ParserPtr>> idle_;
 };

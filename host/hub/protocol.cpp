@@ -50,7 +50,7 @@ std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits
   if (list.size() > limits.topics_per_request) {
     return ErrorReply{.code = ErrorCode::kTooManyTopics,
                       .message = "\"topics\" has " + std::to_string(list.size()) +
-                                 " entries, a request may name " +
+                                 " entries; a request may name at most " +
                                  std::to_string(limits.topics_per_request),
                       .limit = Counter::kLimitTopicsPerRequest};
   }
@@ -254,7 +254,7 @@ ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits) {
   if (text.size() > limits.topic_name_bytes) {
     return ErrorReply{.code = ErrorCode::kInvalidTopic,
                       .message = "The topic \"" + shown + "…\" has " + std::to_string(text.size()) +
-                                 " bytes, a topic may have " +
+                                 " bytes; a topic may have at most " +
                                  std::to_string(limits.topic_name_bytes),
                       .topic = shown,
                       .limit = Counter::kLimitTopicName};
@@ -269,13 +269,13 @@ ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits) {
 std::variant<Command, ErrorReply> parse_command(std::string_view text,
                                                 const ProtocolLimits& limits) {
   if (text.size() > limits.command_bytes) {  // it was deflated
-    return bad_message("A command may have " + std::to_string(limits.command_bytes) +
-                       " bytes, this one has " + std::to_string(text.size()));
+    return bad_message("A command may have at most " + std::to_string(limits.command_bytes) +
+                       " bytes; this one has " + std::to_string(text.size()));
   }
   text = without_bom(text);
   if (is_nested_deeper(text, kMaxNesting)) {
     return ErrorReply{.code = ErrorCode::kBadJson,
-                      .message = "Objects and lists may stand in each other " +
+                      .message = "Objects and lists may be nested at most " +
                                  std::to_string(kMaxNesting) + " deep"};
   }
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);

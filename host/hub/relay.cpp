@@ -101,7 +101,7 @@ Verdict verdict_of(const Published& published, std::string topic) {
       verdict.text = "cannot be relayed: " + std::string(published.problem);
       break;
     case PublishStatus::kDenied:
-      verdict.text = "cannot be relayed: the topic is not the relay's any more";
+      verdict.text = "cannot be relayed: the topic no longer belongs to the relay";
       break;
   }
   verdict.outcome = Verdict::Outcome::kRefused;

@@ -85,8 +85,8 @@ ErrorReply too_many_topics(const std::string& who, std::size_t most, Counter lim
                            const std::string& topic) {
   return {.code = ErrorCode::kTooManyTopics,
           .message = who + " may ask for " + std::to_string(most) +
-                     " topics that nobody else asks for, and what was left within the last half "
-                     "minute counts; try again later",
+                     " topics that nobody else asks for, including those left within the last half "
+                     "minute; try again later",
           .topic = topic,
           .limit = limit};
 }
@@ -102,12 +102,12 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
               .topic = topic};
     case Error::kTooManyTopics:
       return {.code = ErrorCode::kTooManyTopics,
-              .message = "The server holds as many topics as it may; try again later",
+              .message = "The server's topic limit is reached; try again later",
               .topic = topic};
     case Error::kTooManyOfOwner:
       return {.code = ErrorCode::kTooManyTopics,
               .message = "The broadcaster of \"" + topic +
-                         "\" has as many topics as it may; try again later",
+                         "\" has reached its topic limit; try again later",
               .topic = topic};
     case Error::kTooManyOfConnection:
       return too_many_topics("A connection", account->topics_per_connection(),
@@ -253,18 +253,18 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const AskedTopic
                       .topic = text_of(topic),
                       .limit = Counter::kLimitTopicsPerConnection};
   }
-  const TopicIndex::Wish wish{.since = &command.since,
-                              .interval = command.interval,
-                              .last_values = last_values_of(command),
-                              .most_names = room.names_bytes,
-                              .now = now};
+  const TopicIndex::SubscribeOptions options{.since = &command.since,
+                                             .interval = command.interval,
+                                             .last_values = last_values_of(command),
+                                             .most_names = room.names_bytes,
+                                             .now = now};
   const auto* const pattern = std::get_if<Pattern>(&topic);
   if (pattern != nullptr) {
     if (auto error = too_much_work(*pattern, now)) return *std::move(error);
   }
   TopicIndex::Answer answer =
-      pattern != nullptr ? index_.subscribe_under(subscriptions_, *pattern, wish)
-                         : index_.subscribe(subscriptions_, std::get<TopicName>(topic), wish);
+      pattern != nullptr ? index_.subscribe_under(subscriptions_, *pattern, options)
+                         : index_.subscribe(subscriptions_, std::get<TopicName>(topic), options);
   charge_work(answer.looked_at, room.looked_at, now);
   Account* const account = subscriptions_.account();
   if (account != nullptr && pattern != nullptr) account->charge_work(answer.looked_at, now);
@@ -430,12 +430,12 @@ std::optional<ErrorReply> Session::too_much_work(const Pattern& pattern, MonoTim
   ErrorReply error{
       .code = ErrorCode::kRateLimited,
       .message = "More than " + std::to_string(limits_.commands_per_second) +
-                 " commands a second, by what they cost",
+                 " commands a second, counted by their cost",
       .topic = pattern.text(),
       .retry_after = std::chrono::ceil<std::chrono::milliseconds>(std::max(own, of_address)),
       .limit = Counter::kLimitCommands};
   if (of_address > own) {
-    error.message = "The patterns of your address stand for more topics a second than they may";
+    error.message = "The patterns of your address stand for more topics a second than is allowed";
     error.limit = Counter::kLimitWorkPerAddress;
   }
   return error;

@@ -10,10 +10,10 @@ namespace broadcast {
 
 namespace {
 
-const Since* since_of(const TopicIndex::Wish& wish, const std::string& topic) {
-  if (wish.since == nullptr || wish.since->empty()) return nullptr;
-  const auto found = wish.since->find(topic);
-  return found == wish.since->end() ? nullptr : &found->second;
+const Since* since_of(const TopicIndex::SubscribeOptions& options, const std::string& topic) {
+  if (options.since == nullptr || options.since->empty()) return nullptr;
+  const auto found = options.since->find(topic);
+  return found == options.since->end() ? nullptr : &found->second;
 }
 
 /// What subscribers are told of a topic whose number is `seq`.
@@ -111,25 +111,26 @@ TopicIndex::View TopicIndex::view_of(const TopicRow& row, const Subscriber& subs
 
 /// What waits for its slot may be sent by another rate, and then before the answer: so the answer
 /// is made after that, and what its own value supersedes is not sent.
-void TopicIndex::drop_superseded(const TopicRow& row, Subscriber& subscriber, const Wish& wish) {
+void TopicIndex::drop_superseded(const TopicRow& row, Subscriber& subscriber,
+                                 const SubscribeOptions& options) {
   const bool gets_newest =
-      row.topic->delivery == Delivery::kLatest && wish.last_values != LastValues::kOfNone;
+      row.topic->delivery == Delivery::kLatest && options.last_values != LastValues::kOfNone;
   if (gets_newest && subscriber.slot) subscriber.slot->forget();
 }
 
 TopicIndex::View TopicIndex::view_again(TopicRow& row, Subscriber& subscriber,
-                                        const Wish& wish) const {
+                                        const SubscribeOptions& options) const {
   View view = view_of(row, subscriber);
   if (view.delivery == Delivery::kAll) {
     // It has had everything up to that number, and what is above is on its way.
-    const Since* const since = since_of(wish, view.topic);
+    const Since* const since = since_of(options, view.topic);
     Joined had = audience_.peek(row.topic, view.seq, since);
     view.recovered = had.recovered;
     view.missed = std::move(had.missed);
-    const bool is_wanted = wish.last_values == LastValues::kOfAll ||
-                           (wish.last_values == LastValues::kOfNew && since != nullptr);
+    const bool is_wanted = options.last_values == LastValues::kOfAll ||
+                           (options.last_values == LastValues::kOfNew && since != nullptr);
     if (is_wanted) view.snapshot = std::move(had.last);
-  } else if (wish.last_values != LastValues::kOfNone) {
+  } else if (options.last_values != LastValues::kOfNone) {
     // It is given the newest value; what waits below it in the inbox is superseded.
     Joined now = audience_.peek(row.topic);
     view.seq = subscriber.given_seq = now.seq;
@@ -161,25 +162,26 @@ Subscriber& TopicIndex::add(Subscriptions& who, const Joined& joined, std::uint6
                                                  .slot = nullptr});
 }
 
-TopicIndex::View TopicIndex::view_of_new(Subscriptions& who, Joined joined, const Wish& wish) {
+TopicIndex::View TopicIndex::view_of_new(Subscriptions& who, Joined joined,
+                                         const SubscribeOptions& options) {
   const Subscriber& subscriber = add(who, joined, joined.seq);
   return {.topic = joined.topic->name,
           .epoch = std::string(joined.epoch),
           .seq = joined.seq,
           .delivery = joined.delivery,
           .recovered = joined.recovered,
-          .snapshot = wish.last_values == LastValues::kOfNone ? nullptr : std::move(joined.last),
+          .snapshot = options.last_values == LastValues::kOfNone ? nullptr : std::move(joined.last),
           .missed = std::move(joined.missed),
           .entry = subscriber.back};
 }
 
 TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, const TopicName& topic,
-                                         const Wish& wish) {
+                                         const SubscribeOptions& options) {
   Answer answer;
   if (const auto index = find(who, topic.text())) {
     const Subscriptions::Entry entry = who.entries_[*index];
     Subscriber& subscriber = subscriber_of(entry);
-    if (wish.interval.count() > 0 && entry.row->topic->delivery == Delivery::kAll) {
+    if (options.interval.count() > 0 && entry.row->topic->delivery == Delivery::kAll) {
       answer.error = SubscribeError::kRateOfAll;
       return answer;
     }
@@ -189,27 +191,27 @@ TopicIndex::Answer TopicIndex::subscribe(Subscriptions& who, const TopicName& to
         return answer;
       }
     }
-    drop_superseded(*entry.row, subscriber, wish);
-    make_direct(who, *index, wish);
-    answer.views.push_back(view_again(*entry.row, subscriber, wish));
+    drop_superseded(*entry.row, subscriber, options);
+    make_direct(who, *index, options);
+    answer.views.push_back(view_again(*entry.row, subscriber, options));
     charge_again(who, answer);
     return answer;
   }
   Audience::JoinResult result =
-      audience_.join(topic.text(), shard_, who.outbox_.form(), since_of(wish, topic.text()),
+      audience_.join(topic.text(), shard_, who.outbox_.form(), since_of(options, topic.text()),
                      {.account = who.account_ ? &who.account_ : nullptr,
-                      .wants_latest = wish.interval.count() > 0});
+                      .wants_latest = options.interval.count() > 0});
   if (!result.joined) {
     answer.error = result.error;
     return answer;
   }
-  answer.views.push_back(view_of_new(who, *std::move(result.joined), wish));
-  make_direct(who, who.entries_.size() - 1, wish);
+  answer.views.push_back(view_of_new(who, *std::move(result.joined), options));
+  make_direct(who, who.entries_.size() - 1, options);
   return answer;
 }
 
 TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern& pattern,
-                                               const Wish& wish) {
+                                               const SubscribeOptions& options) {
   const std::string_view prefix = pattern.prefix();
   Answer answer{.looked_at = kPatternItself};
   const bool is_watched = patterns_.contains(prefix);
@@ -218,7 +220,7 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern
     return answer;
   }
   // Counted before anything is joined.
-  const Audience::Branch branch = audience_.topics_under(prefix, wish.most_names);
+  const Audience::Branch branch = audience_.topics_under(prefix, options.most_names);
   answer.looked_at += branch.looked_at;
   answer.names_bytes = branch.names_bytes;
   if (branch.is_too_large) {
@@ -229,11 +231,11 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern
   bool changes_rates = true;
   if (const auto mine = who.place_of(prefix);
       mine != who.patterns_.end() && mine->prefix == prefix) {
-    changes_rates = std::exchange(mine->interval, wish.interval) != wish.interval;
+    changes_rates = std::exchange(mine->interval, options.interval) != options.interval;
   } else {
     const auto here = patterns_.try_emplace(std::string(prefix)).first;
     here->second.push_back(&who);
-    who.patterns_.insert(mine, {here->first, wish.interval});
+    who.patterns_.insert(mine, {here->first, options.interval});
     count(who, bytes_of_pattern(prefix), Held::kMore);
   }
   std::unordered_map<const TopicRow*, std::size_t> entries;
@@ -246,15 +248,16 @@ TopicIndex::Answer TopicIndex::subscribe_under(Subscriptions& who, const Pattern
     const auto entry = there == by_name_.end() ? entries.end() : entries.find(there->second);
     if (entry == entries.end()) {
       answer.views.push_back(view_of_new(
-          who, audience_.join_under(topic, shard_, who.outbox_.form(), since_of(wish, topic->name)),
-          wish));
-      set_interval(subscriber_of(who.entries_.back()), {}, wish.now);
+          who,
+          audience_.join_under(topic, shard_, who.outbox_.form(), since_of(options, topic->name)),
+          options));
+      set_interval(subscriber_of(who.entries_.back()), {}, options.now);
       continue;
     }
     Subscriber& subscriber = subscriber_of(who.entries_[entry->second]);
-    drop_superseded(*there->second, subscriber, wish);
-    if (changes_rates) set_interval(subscriber, own_interval(subscriber), wish.now);
-    answer.views.push_back(view_again(*there->second, subscriber, wish));
+    drop_superseded(*there->second, subscriber, options);
+    if (changes_rates) set_interval(subscriber, own_interval(subscriber), options.now);
+    answer.views.push_back(view_again(*there->second, subscriber, options));
   }
   charge_again(who, answer);
   return answer;
@@ -271,10 +274,11 @@ void TopicIndex::charge_again(Subscriptions& who, const Answer& answer) {
                      Outbox::Charge::kPlace);
 }
 
-void TopicIndex::make_direct(Subscriptions& who, std::size_t entry, const Wish& wish) {
+void TopicIndex::make_direct(Subscriptions& who, std::size_t entry,
+                             const SubscribeOptions& options) {
   Subscriber& subscriber = subscriber_of(who.entries_[entry]);
   if (!std::exchange(subscriber.is_direct, true)) ++who.direct_;
-  set_interval(subscriber, wish.interval, wish.now);
+  set_interval(subscriber, options.interval, options.now);
 }
 
 /// Of several subscriptions the fastest counts, and of `all` topics every message.

@@ -91,7 +91,7 @@ class TopicIndex {
     kOfNone
   };
   /// What a client asks for. `since` outlives the call.
-  struct Wish {
+  struct SubscribeOptions {
     const SinceByTopic* since = nullptr;  ///< how far it had come, by topic
     std::chrono::nanoseconds interval{};  ///< of `max_rate`; 0: every message
     LastValues last_values = LastValues::kOfNew;
@@ -124,10 +124,11 @@ class TopicIndex {
 
   /// Joins, or answers again if subscribed already: of an `all` topic with the number reached, and
   /// what `since` asks for up to it. Live messages follow the returned number without a gap.
-  [[nodiscard]] Answer subscribe(Subscriptions& who, const TopicName& topic, const Wish& wish);
+  [[nodiscard]] Answer subscribe(Subscriptions& who, const TopicName& topic,
+                                 const SubscribeOptions& options);
   /// The same for all topics under the pattern, those that come later too.
   [[nodiscard]] Answer subscribe_under(Subscriptions& who, const Pattern& pattern,
-                                       const Wish& wish);
+                                       const SubscribeOptions& options);
   /// Sends a view's messages through the subscriber's outbox, behind what waits there already.
   void send(Subscriptions& who, const View& view, MonoTime now);
   /// By that very name or pattern.
@@ -165,14 +166,17 @@ class TopicIndex {
   [[nodiscard]] std::optional<std::size_t> find(const Subscriptions& who,
                                                 std::string_view topic) const;
   [[nodiscard]] static View view_of(const TopicRow& row, const Subscriber& subscriber);
-  static void drop_superseded(const TopicRow& row, Subscriber& subscriber, const Wish& wish);
-  [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber, const Wish& wish) const;
+  static void drop_superseded(const TopicRow& row, Subscriber& subscriber,
+                              const SubscribeOptions& options);
+  [[nodiscard]] View view_again(TopicRow& row, Subscriber& subscriber,
+                                const SubscribeOptions& options) const;
   /// Adds `who` to the topic's row; messages up to `given_seq` are not for it.
   Subscriber& add(Subscriptions& who, const Joined& joined, std::uint64_t given_seq);
-  [[nodiscard]] View view_of_new(Subscriptions& who, Joined joined, const Wish& wish);
+  [[nodiscard]] View view_of_new(Subscriptions& who, Joined joined,
+                                 const SubscribeOptions& options);
   static void charge_again(Subscriptions& who, const Answer& answer);
-  /// From now on subscribed by name, at the wish's interval.
-  void make_direct(Subscriptions& who, std::size_t entry, const Wish& wish);
+  /// From now on subscribed by name, at the options's interval.
+  void make_direct(Subscriptions& who, std::size_t entry, const SubscribeOptions& options);
   /// What it is delivered at, by all its subscriptions; `own`: what the one by name asks for.
   void set_interval(Subscriber& subscriber, std::chrono::nanoseconds own, MonoTime now);
   static void send_snapshot(Subscriber& subscriber, const MessagePtr& value, MonoTime now);

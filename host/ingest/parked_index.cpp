@@ -31,7 +31,7 @@ std::string_view ParkedIndex::first_topic() const {
   return topics_.empty() ? std::string_view() : topics_.begin()->first;
 }
 
-void ParkedIndex::look(const std::function<bool(std::string_view)>& is_served, MonoTime now) {
+void ParkedIndex::refresh(const std::function<bool(std::string_view)>& is_served, MonoTime now) {
   served_ = 0;
   for (auto& [name, topic] : topics_) {
     topic.is_served = now >= topic.put_off_until && is_served(name);

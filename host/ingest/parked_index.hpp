@@ -34,8 +34,8 @@ class ParkedIndex {
   [[nodiscard]] std::string_view first_topic() const;
 
   /// Looks at every topic that is not put off: is it served?
-  void look(const std::function<bool(std::string_view)>& is_served, MonoTime now);
-  /// The topic is not served before `until`, whatever look() is told.
+  void refresh(const std::function<bool(std::string_view)>& is_served, MonoTime now);
+  /// The topic is not served before `until`, whatever refresh() is told.
   void put_off(std::string_view topic, MonoTime until);
   /// The one that was parked first, of those whose topic is served.
   [[nodiscard]] std::optional<Place> next() const;

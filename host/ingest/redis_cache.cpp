@@ -108,7 +108,7 @@ void RedisCache::on_reply(const redisReply& reply) {
 void RedisCache::on_scanned(const redisReply& reply) {
   const auto parts = list_of(reply);
   const auto cursor = parts.size() == 2 ? text_of(*parts[0]) : std::nullopt;
-  if (!cursor) return give_up("SCAN answered with what is not understood");
+  if (!cursor) return give_up("the reply to SCAN is unreadable");
   cursor_ = *cursor;
   std::vector<std::string_view> words = {"UNLINK"};
   for (const redisReply* const key : list_of(*parts[1])) {
@@ -143,14 +143,14 @@ void RedisCache::note_drop() {
   drops.have_matched = drops.have_matched || has_matched_;
   if (drops.have_matched || ++drops.count != kEmptyDrops) return;
   spdlog::warn(
-      "redis: cache: {} has matched no key of {} in {} drops; if that is not where the cache is, "
-      "name it in redis.cache, and if its keys have another prefix, in the broadcaster's pattern",
+      "redis: cache: {} has matched no key of {} in {} drops; if the cache is elsewhere, set "
+      "redis.cache; if its keys have another prefix, correct the broadcaster's pattern",
       printable(pattern_, kShown), url_.shown(), drops.count);
 }
 
 void RedisCache::give_up(const std::string& why) {
   counters_.add(Counter::kCacheErrors);
-  if (const auto line = seldom_.line(pattern_, mono_now())) {
+  if (const auto line = log_throttle_.line(pattern_, mono_now())) {
     spdlog::warn("redis: keys {} were not all dropped: {}{}", printable(line->name, kShown), why,
                  line->more());
   }

@@ -16,7 +16,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/ingest/redis_connection.hpp"
 #include "host/seams/cache_control.hpp"
 
@@ -75,7 +75,7 @@ class RedisCache final : public CacheControl, private RedisConnection::User {
   };
   Guarded<Waiting> waiting_;
   RedisConnection connection_;
-  Seldom seldom_;
+  LogThrottle log_throttle_;
   std::map<std::string, Drops> drops_;  // by pattern; bounded
   std::string pattern_;                 // under way; empty: none
   bool has_matched_ = false;            // it has, so far

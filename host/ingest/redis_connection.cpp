@@ -93,15 +93,14 @@ void RedisConnection::on_read(std::size_t size) {
   if (is_ready_) heard_ = mono_now();  // before, the time is for all of the greeting
   has_asked_ = false;
   if (const std::string wrong = reader_->feed({buffer_.data(), size}); !wrong.empty()) {
-    return fail("sends what is not understood: " + wrong, "sends what is not understood");
+    return fail("sent an unreadable reply: " + wrong, "sent an unreadable reply");
   }
   while (const RedisReplyPtr reply = reader_->take()) {
     take(*reply);
     if (turn != try_) return;  // given up meanwhile
   }
   if (!reader_->error().empty()) {
-    return fail("sends what is not understood: " + reader_->error(),
-                "sends what is not understood");
+    return fail("sent an unreadable reply: " + reader_->error(), "sent an unreadable reply");
   }
   read();
 }
@@ -123,7 +122,7 @@ void RedisConnection::on_greeting(const redisReply& reply) {
     if (is_auth) text = "AUTH: " + text.substr(0, text.find(' '));
     const bool is_set_name = still == 1;
     const bool may_be = !is_auth && (is_set_name || (still == 0 && text.starts_with("NOPERM")));
-    if (!may_be) return fail("refuses us: " + text, "refuses the connection");
+    if (!may_be) return fail("refuses the connection: " + text, "refuses the connection");
   }
   if (still > 0) return;
   is_ready_ = true;
@@ -186,8 +185,7 @@ void RedisConnection::fail(const std::string& why, const std::string& words) {
   down_words_ = "Redis " + words;
   // The same again is one line, not one each try.
   if (was_ready || logged_ != why) {
-    spdlog::warn("redis: {}: {} {}; tried again until it works", parts_.name, parts_.url.shown(),
-                 why);
+    spdlog::warn("redis: {}: {} {}; the host keeps trying", parts_.name, parts_.url.shown(), why);
   }
   logged_ = why;
   if (was_ready) user_.on_down();

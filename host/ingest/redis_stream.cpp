@@ -34,12 +34,13 @@ std::string text_of_gap(const StreamGap& gap) {
            " of its entries were removed before they were read";
   }
   if (gap.is_anew)
-    return "the stream was made anew with lower ids: it is read from its first entry";
+    return "the stream was created anew with lower ids; it is read from its first entry";
   std::string text =
-      "the stream ends before what was handled already: Redis has lost it, or it was made anew";
+      "the stream ends before the last handled entry: Redis has lost entries, or the stream was "
+      "created anew";
   if (gap.unread > 0) {
     text += "; the " + std::to_string(gap.unread) +
-            " entries that it holds are not read, as they may have been handled";
+            " entries that it holds are not read, because they may have been handled already";
   }
   return text;
 }
@@ -159,7 +160,7 @@ void RedisStream::report(const StreamGap& gap) {
   counters_.add(Counter::kStreamMissing, gap.missing);
   counters_.add(Counter::kStreamUnread, gap.unread);
   tell(text_of_gap(gap));
-  spdlog::error("redis: stream {}: {}; goes on behind {}", options_.key, lost_text_,
+  spdlog::error("redis: stream {}: {}; continues after {}", options_.key, lost_text_,
                 to_string(handled_.id));
   // Reported once, restarts included; a position within an entry is further on.
   if (partly_messages_ == 0) hub_.sequencer().keep_position({options_.key, to_string(handled_)});
@@ -192,7 +193,7 @@ void RedisStream::on_entries(const redisReply& reply) {
     if (reads_one_) return ask();
   }
   if (entries_.empty() && reply.type != REDIS_REPLY_NIL) {
-    return connection_.drop("answers XREAD with what is not understood");
+    return connection_.drop("sent an unreadable reply to XREAD");
   }
   if (entries_.empty()) aside_.forget_known();
   const bool has_blocked = mono_now() - read_at_ >= kAtLeastBlocked;
@@ -214,7 +215,7 @@ void RedisStream::handle_next() {
   if (aside_.has(entry.id)) return done();
   if (entry.wrong) return give_to_refused();
   if (is_refused_for_crashes()) return;  // before it is parked, and nobody knows its new id
-  if (aside_.parked().has(entry.topic)) return park("it follows parked ones");
+  if (aside_.parked().has(entry.topic)) return park("it follows parked entries");
   TopicOwner* const owner = hub_.topics().owner_of(entry.topic);
   if (owner == nullptr) return on_no_owner();
   post(*owner);
@@ -232,7 +233,7 @@ bool RedisStream::is_refused_for_crashes() {
   const Place place = place_in_hand();
   const CrashEnds ends = options_.marker->ends_in_entry(place.stream, place.id);
   if (ends.count < CrashMarker::kMostEnds) return false;
-  const std::string why = "the host has ended in it " + std::to_string(ends.count) +
+  const std::string why = "it has ended the host " + std::to_string(ends.count) +
                           " times, the last time by " + ends.how;
   tell("entry " + place.id + " is refused: " + why);
   refuse(Refusal::kUnavailable, why);

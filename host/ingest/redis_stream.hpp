@@ -23,7 +23,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/crash_marker.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/producer_check.hpp"
 #include "host/ingest/redis_connection.hpp"
@@ -139,7 +139,7 @@ class RedisStream final : public RedisConnection::User {
   TopicHub& hub_;
   RedisConnection connection_;
   boost::asio::steady_timer again_;
-  Seldom seldom_;
+  LogThrottle log_throttle_;
   Asked asked_ = Asked::kNothing;
   MonoTime read_at_{};  // when entries were asked for last
 

@@ -48,7 +48,7 @@ void RedisStream::open_aside() {
 }
 
 void RedisStream::look_for_owners(MonoTime now) {
-  aside_.parked().look(
+  aside_.parked().refresh(
       [this](std::string_view topic) { return hub_.topics().owner_of(topic) != nullptr; }, now);
 }
 
@@ -69,7 +69,7 @@ void RedisStream::on_aside(const std::string& error) {
     return;
   }
   if (aside_error_ != error) {
-    spdlog::error("redis: stream {}: Redis {}; its entries wait, tried again until it works",
+    spdlog::error("redis: stream {}: Redis {}; its entries wait, and the host keeps trying",
                   options_.key, error);
   }
   aside_error_ = error;
@@ -81,8 +81,8 @@ void RedisStream::fetch(const ParkedIndex::Place& place) {
     on_aside(error);
     if (!error.empty()) return;
     if (parked && parked->entry.wrong == Refusal::kTooLarge) {
-      spdlog::error("redis: stream {}: entry {} of {} is left there: {}", options_.key,
-                    to_string(place.id), aside_.parked_key(), parked->entry.why);
+      spdlog::error("redis: stream {}: entry {} stays in {}: {}", options_.key, to_string(place.id),
+                    aside_.parked_key(), parked->entry.why);
       aside_.parked().erase(place);
     } else if (parked) {
       const auto partly = partly_parked_.find(place.id);
@@ -115,7 +115,7 @@ void RedisStream::remove_fetched() {
     const auto [topic, id] = std::exchange(fetched_, std::nullopt)->place;
     partly_parked_.erase(id);
     if (!aside_.parked().has(topic)) {
-      spdlog::info("redis: stream {}: what was parked of \"{}\" is handled", options_.key,
+      spdlog::info("redis: stream {}: the parked entries of \"{}\" have been handled", options_.key,
                    printable(topic, kTopicBytes));
     }
     handle_next();
@@ -159,7 +159,7 @@ void RedisStream::park(std::string_view why) {
     on_aside(error);
     if (!error.empty()) return;
     const StreamEntry& entry = entries_.front();
-    if (const auto line = seldom_.line(entry.topic, mono_now())) {
+    if (const auto line = log_throttle_.line(entry.topic, mono_now())) {
       spdlog::warn("redis: stream {}: entry {} for \"{}\" is parked in {}: {}{}", options_.key,
                    to_string(entry.id), printable(line->name, kTopicBytes), aside_.parked_key(),
                    printable(why, kTopicBytes), line->more());
@@ -176,11 +176,12 @@ void RedisStream::give_to_refused() {
     const StreamEntry& entry = in_hand();
     if (entry.wrong != Refusal::kRefused) counters_.add(Counter::kProducerRefused);
     counters_.add(Counter::kStreamRefused);
-    if (const auto line = seldom_.line(entry.topic, mono_now())) {
-      spdlog::warn("redis: stream {}: entry {} for \"{}\" goes to nobody ({}) and is in {}: {}{}",
-                   options_.key, to_string(entry.id), printable(line->name, kTopicBytes),
-                   to_string(*entry.wrong), aside_.refused_key(), printable(entry.why, kTopicBytes),
-                   line->more());
+    if (const auto line = log_throttle_.line(entry.topic, mono_now())) {
+      spdlog::warn(
+          "redis: stream {}: entry {} for \"{}\" is not published ({}) and is kept in {}: {}{}",
+          options_.key, to_string(entry.id), printable(line->name, kTopicBytes),
+          to_string(*entry.wrong), aside_.refused_key(), printable(entry.why, kTopicBytes),
+          line->more());
     }
     done();
   });
@@ -196,15 +197,16 @@ std::string RedisStream::text_of_waiting(MonoTime now) {
             ? ""
             : " (" + aside_error_.substr(code + 2, aside_error_.find(' ', code + 2) - code - 2) +
                   ")";
-    return "Redis refuses to keep entries that nobody takes" + why +
-           ": those wait, and what is behind them";
+    return "Redis refuses to keep parked or refused entries" + why +
+           "; they wait, and so do the entries behind them";
   }
   if (is_owner_absent_) {
-    return "entries wait for a broadcaster of " + printable(entries_.front().topic, kShownTopic);
+    return "entries wait for a broadcaster that serves " +
+           printable(entries_.front().topic, kShownTopic);
   }
   const bool has_entry = fetched_ || !entries_.empty();
   if (has_entry && attempt().since && now - *attempt().since >= kStuck) {
-    return "an entry waits for the broadcaster of its topic, and those behind it";
+    return "an entry waits for the broadcaster of its topic, and the entries behind it wait too";
   }
   const ParkedIndex& parked = aside_.parked();
   if (parked.size() == 0) return "";

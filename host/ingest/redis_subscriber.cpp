@@ -95,11 +95,10 @@ void RedisSubscriber::refuse(std::string_view channel, Refusal refusal, std::str
   if (is_ours) counters_.add(Counter::kProducerRefused);
   counters_.add(counter_of(refusal));
   ++refused_[static_cast<std::size_t>(refusal)];
-  const auto line = seldom_.line(channel, now);
+  const auto line = log_throttle_.line(channel, now);
   if (!line) return;
-  spdlog::warn("redis: a message on {} goes to nobody ({}): {}{}",
-               printable(line->name, kShownName), to_string(refusal), printable(why, kShownWhy),
-               line->more());
+  spdlog::warn("redis: a message on {} is dropped ({}): {}{}", printable(line->name, kShownName),
+               to_string(refusal), printable(why, kShownWhy), line->more());
 }
 
 void RedisSubscriber::on_tick(MonoTime now) {
@@ -108,11 +107,11 @@ void RedisSubscriber::on_tick(MonoTime now) {
     if (!why.empty()) hub_.statuses().report(kStatusName, BroadcasterState::kDown, why);
     return;
   }
-  if (now - shown_ < Seldom::kEvery && shown_ != MonoTime()) return;
+  if (now - shown_ < LogThrottle::kEvery && shown_ != MonoTime()) return;
   std::string detail;
   for (std::size_t i = 0; i < kRefusals; ++i) {
     if (refused_[i] == 0) continue;
-    detail += detail.empty() ? "messages that went to nobody lately: " : ", ";
+    detail += detail.empty() ? "messages dropped lately: " : ", ";
     detail += std::string(to_string(static_cast<Refusal>(i))) + " " + std::to_string(refused_[i]);
   }
   shown_ = detail.empty() ? MonoTime() : now;

@@ -12,7 +12,7 @@
 #include <string_view>
 
 #include "host/base/counters.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/producer_check.hpp"
 #include "host/ingest/redis_connection.hpp"
@@ -60,7 +60,7 @@ class RedisSubscriber final : public RedisConnection::User {
   const std::size_t prefix_bytes_;
   TopicHub& hub_;
   RedisConnection connection_;
-  Seldom seldom_;
+  LogThrottle log_throttle_;
   bool is_subscribed_ = false;
   std::array<std::uint64_t, kRefusals> refused_{};  // since the status said so last
   MonoTime shown_{};                                // when it did

@@ -33,9 +33,10 @@ std::string decoded(std::string_view text) {
     }
     const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
     const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) refuse("a % stands before two hexadecimal digits (%25 is a percent)");
+    if (high < 0 || low < 0)
+      refuse("a % must be followed by two hexadecimal digits (%25 is a percent sign)");
     const char c = static_cast<char>(high * 16 + low);
-    if (c == '\0') refuse("%00 cannot stand there");
+    if (c == '\0') refuse("%00 is not allowed");
     result += c;
     i += 2;
   }
@@ -61,7 +62,7 @@ std::string_view without_slashes(std::string_view path) {
 }
 
 std::uint32_t database_of(std::string_view text) {
-  return number_of<std::uint32_t>(text, 1'000'000, "the database is a number such as 0");
+  return number_of<std::uint32_t>(text, 1'000'000, "the database must be a number such as 0");
 }
 
 /// "db=2&password=x" in order, values decoded as urlencode() writes them.
@@ -75,7 +76,7 @@ std::vector<std::pair<std::string, std::string>> query_of(std::string_view text)
     // What is no name may be the rest of a password, and is not to be repeated.
     if (name.size() == part.size() || name.empty() || name.size() > 64 ||
         !std::ranges::all_of(name, is_name_character) || part.find('@') != std::string_view::npos) {
-      refuse("behind the ? stands name=value&name=value; a ? in a password is written %3F");
+      refuse("after the ? comes name=value&name=value; write a ? in a password as %3F");
     }
     if (std::ranges::find(parts, name, [](const auto& known) { return known.first; }) !=
         parts.end()) {
@@ -105,7 +106,7 @@ bool checks_certificate(const std::string& value) {
   if (word.starts_with("cert_")) word.erase(0, 5);
   if (word == "none") return false;
   if (!is_one_of(word, {"optional", "required"})) {
-    refuse("ssl_cert_reqs is none, optional or required");
+    refuse("ssl_cert_reqs must be none, optional or required");
   }
   return true;
 }
@@ -113,7 +114,7 @@ bool checks_certificate(const std::string& value) {
 bool checks_name(const std::string& value) {
   const std::string word = lower(value);
   if (is_one_of(word, {"true", "1", "yes"})) return true;
-  if (!is_one_of(word, {"false", "0", "no"})) refuse("ssl_check_hostname is true or false");
+  if (!is_one_of(word, {"false", "0", "no"})) refuse("ssl_check_hostname must be true or false");
   return false;
 }
 
@@ -148,7 +149,7 @@ bool read_part(const std::string& name, const std::string& value, RedisUrl& url)
   } else if (name.starts_with("ssl")) {
     RedisUrl::Tls tls = url.tls;
     // To leave one out could make the connection less safe than it was meant to be.
-    if (!read_tls_part(name, value, tls)) refuse(name + " cannot be had here; take it out");
+    if (!read_tls_part(name, value, tls)) refuse(name + " is not supported; remove it");
     if (url.transport != RedisUrl::Transport::kTls) return false;
     url.tls = std::move(tls);
   } else {
@@ -161,7 +162,7 @@ void read_user(std::string_view text, RedisUrl& url) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos) {
     // redis-py and Celery read it as a user without a password, who then is not asked for one.
-    refuse("a password stands behind a colon, as in redis://:password@host");
+    refuse("a password follows a colon, as in redis://:password@host");
   }
   url.user = decoded(text.substr(0, colon));
   url.password = decoded(text.substr(colon + 1));
@@ -171,7 +172,7 @@ void read_address(std::string_view text, RedisUrl& url) {
   std::string_view port;
   if (text.starts_with('[')) {
     const std::size_t bracket = text.find(']');
-    if (bracket == std::string_view::npos) refuse("an IPv6 address ends with a bracket");
+    if (bracket == std::string_view::npos) refuse("an IPv6 address must end with a bracket");
     url.host = text.substr(1, bracket - 1);
     port = text.substr(bracket + 1);
   } else {
@@ -184,9 +185,9 @@ void read_address(std::string_view text, RedisUrl& url) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                c == '.' || c == '-' || c == '_' || c == ':';
       });
-  if (!is_host) refuse("the host is a name or an address");
+  if (!is_host) refuse("the host must be a name or an address");
   if (port.empty()) return;
-  constexpr const char* kPort = "the port is a number from 1 to 65535";
+  constexpr const char* kPort = "the port must be a number from 1 to 65535";
   if (port.front() != ':') refuse(kPort);
   if (port.size() > 1) url.port = number_of<std::uint16_t>(port.substr(1), 65535, kPort);
   if (url.port == 0) refuse(kPort);
@@ -215,16 +216,16 @@ ReadUrl read_url(std::string_view text) {
   ReadUrl read;
   RedisUrl& url = read.url;
   const std::size_t scheme_end = text.find("://");
-  if (scheme_end == std::string_view::npos) refuse("there is no scheme");
+  if (scheme_end == std::string_view::npos) refuse("the scheme is missing");
   const std::string_view scheme = text.substr(0, scheme_end);
   std::string_view rest = text.substr(scheme_end + 3);
-  if (!has_redis_scheme(text)) refuse("the scheme is another");
+  if (!has_redis_scheme(text)) refuse("the scheme is not supported");
   if (scheme == "rediss") {
     url.transport = RedisUrl::Transport::kTls;
   } else if (scheme != "redis") {
     url.transport = RedisUrl::Transport::kUnix;
   }
-  if (rest.find('#') != std::string_view::npos) refuse("a # in a password is written %23");
+  if (rest.find('#') != std::string_view::npos) refuse("write a # in a password as %23");
   const std::size_t question = std::min(rest.find('?'), rest.size());
   const std::string_view query = rest.substr(std::min(question + 1, rest.size()));
   rest = rest.substr(0, question);
@@ -232,13 +233,14 @@ ReadUrl read_url(std::string_view text) {
     read_user(rest.substr(0, at), url);
     rest.remove_prefix(at + 1);
   }
-  if (rest.find(';') != std::string_view::npos) refuse("one Redis, not several between ;");
+  if (rest.find(';') != std::string_view::npos)
+    refuse("name one Redis, not several separated by ;");
   const std::size_t slash = std::min(rest.find('/'), rest.size());
   if (url.transport == RedisUrl::Transport::kUnix) {
-    if (slash != 0 || rest.size() < 2) refuse("a unix socket has an absolute path");
+    if (slash != 0 || rest.size() < 2) refuse("a unix socket needs an absolute path");
     url.path = decoded(rest);
     constexpr std::size_t kMaxPath = 107;  // sockaddr_un
-    if (url.path.size() > kMaxPath) refuse("the path of a unix socket has at most 107 bytes");
+    if (url.path.size() > kMaxPath) refuse("the path of a unix socket may have at most 107 bytes");
   } else {
     read_address(rest.substr(0, slash), url);
     const std::string_view number = without_slashes(rest.substr(slash));
@@ -249,7 +251,7 @@ ReadUrl read_url(std::string_view text) {
   }
   if (url.password.empty() && !url.user.empty()) refuse("there is a user but no password");
   if (url.tls.certificate.empty() && !url.tls.key.empty()) {
-    refuse("ssl_keyfile is the key of an ssl_certfile, which is missing");
+    refuse("ssl_keyfile needs an ssl_certfile");
   }
   return read;
 }

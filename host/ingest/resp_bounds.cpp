@@ -33,7 +33,7 @@ std::string_view RespBounds::pass(std::string_view bytes, std::string& out) {
            i < taken; ++i) {
         const std::uint64_t left = bulk_left_ - i;
         if ((left == 2 && bytes[i] != '\r') || (left == 1 && bytes[i] != '\n')) {
-          return "a string is longer than it says";
+          return "a string is longer than announced";
         }
       }
       if (bulk_is_seen_) emit(bytes.substr(0, taken), out);
@@ -68,14 +68,14 @@ std::string_view RespBounds::on_line(std::string& out) {
       break;
     case ':': {
       const auto number = number_of(text);
-      if (!number) return "a number that is none";
+      if (!number) return "an invalid number";
       line_ = ":" + std::to_string(*number);  // the parser takes no 007
       break;
     }
     case '$':
     case '*': {
       const auto size = number_of(text);
-      if (!size || *size < -1) return "a length that is none";
+      if (!size || *size < -1) return "an invalid length";
       return line_.front() == '$' ? on_bulk(*size, out) : on_list(*size, out);
     }
     default:
@@ -115,7 +115,7 @@ std::string_view RespBounds::on_bulk(std::int64_t size, std::string& out) {
 }
 
 std::string_view RespBounds::on_list(std::int64_t size, std::string& out) {
-  if (size > kMaxList) return "a list longer than Redis makes them";
+  if (size > kMaxList) return "a list longer than Redis sends";
   is_over_ |= passed_ > limits_.reply_bytes;
   const bool fits = size <= static_cast<std::int64_t>(limits_.elements) && !is_over_;
   if (!is_swallowing()) emit(fits ? "*" + std::to_string(size) + "\r\n" : "*-1\r\n", out);
@@ -124,7 +124,7 @@ std::string_view RespBounds::on_list(std::int64_t size, std::string& out) {
     end_element();
     return {};
   }
-  if (depth_ == kDepth) return "lists in lists deeper than Redis makes them";
+  if (depth_ == kDepth) return "lists nested deeper than Redis sends";
   left_[depth_++] = static_cast<std::uint64_t>(size);
   if (!fits && !is_swallowing()) swallowed_from_ = depth_;
   return {};

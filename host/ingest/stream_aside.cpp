@@ -19,7 +19,7 @@ bool is_list(const redisReply& reply) { return reply.type == REDIS_REPLY_ARRAY; 
 std::string refusal_of(std::string_view verb, const std::string& key, const redisReply& reply) {
   const std::string what = std::string(verb) + " of " + key;
   return is_error(reply) ? "refuses " + what + ": " + error_text(reply)
-                         : "answers " + what + " with what is not understood";
+                         : "sent an unreadable reply to " + what;
 }
 
 /// The id that an entry had in the stream.
@@ -188,9 +188,9 @@ void StreamAside::remove(const ParkedIndex::Place& place, Done done) {
 void StreamAside::dropped(Counter counter, std::uint64_t count, const std::string& key) {
   if (count == 0) return;
   counters_.add(counter, count);
-  spdlog::error("redis: stream {}: {} of {} dropped: it holds {} entries and no more", options_.key,
+  spdlog::error("redis: stream {}: {} entries of {} dropped: it holds at most {}", options_.key,
                 count, key, options_.most);
-  tell_("entries that were set aside are dropped: there is no room for more");
+  tell_("parked or refused entries were dropped: there is no room for more");
 }
 
 }  // namespace broadcast

@@ -122,7 +122,7 @@ bool Broadcasters::stop(MonoTime deadline) {
     const bool has_stopped = runner->wait_stopped(deadline);
     if (has_stopped && runner->libraries_left() == 0) continue;
     all_stopped = false;
-    spdlog::error("{}: {}; left behind", runner->owner_name(),
+    spdlog::error("{}: {}; the host ends without waiting for it", runner->owner_name(),
                   has_stopped ? "its library is still mapped"
                               : "a callback has not returned by the deadline");
   }

@@ -52,7 +52,7 @@ struct Pipe {
   Descriptor theirs{-1};
 };
 
-pid_t spawn(const std::vector<std::string>& arguments, const ChildOptions& options, int telling,
+pid_t spawn(const std::vector<std::string>& arguments, const ChildOptions& options, int report,
             int output) {
   std::vector<char*> argv;
   argv.reserve(arguments.size() + 1);
@@ -69,8 +69,8 @@ pid_t spawn(const std::vector<std::string>& arguments, const ChildOptions& optio
   }
   posix_spawn_file_actions_adddup2(&actions, output, STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, telling, kTellingDescriptor);
-  posix_spawn_file_actions_addclosefrom_np(&actions, kTellingDescriptor + 1);
+  posix_spawn_file_actions_adddup2(&actions, report, kReportDescriptor);
+  posix_spawn_file_actions_addclosefrom_np(&actions, kReportDescriptor + 1);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(
@@ -139,9 +139,9 @@ std::string size_text(std::size_t bytes) { return std::to_string(bytes / (1024 *
 /// The parent's side of one child while it runs.
 class Watch {
  public:
-  Watch(pid_t child, const ChildOptions& options, int telling, int output, ChildEnd& end)
+  Watch(pid_t child, const ChildOptions& options, int report, int output, ChildEnd& end)
       : child_(child), options_(options), ear_(end), end_(end) {
-    readable_ = {pollfd{telling, POLLIN, 0}, pollfd{output, POLLIN, 0}};
+    readable_ = {pollfd{report, POLLIN, 0}, pollfd{output, POLLIN, 0}};
   }
 
   /// Empty, or why nothing more is waited for: it was silent, takes too much, or is called off.
@@ -175,9 +175,10 @@ class Watch {
       return "gave no sign of life for " + in_seconds(options_.silence) + " and was killed";
     }
     if (mono_now() - begun_ >= options_.limit) {
-      return "was not over within " + in_seconds(options_.limit) + " and was killed";
+      return "did not finish within " + in_seconds(options_.limit) + " and was killed";
     }
-    if (ear_.is_too_much()) return "told more than " + size_text(kMaxToldBytes) + " and was killed";
+    if (ear_.is_too_much())
+      return "reported more than " + size_text(kMaxToldBytes) + " and was killed";
     if (options_.memory_bytes != 0 && resident_bytes(child_) > options_.memory_bytes) {
       return "took more than " + size_text(options_.memory_bytes) + " of memory and was killed";
     }
@@ -260,18 +261,18 @@ void kill_orphans() {
 
 }  // namespace
 
-void Telling::about_to(std::string_view what) const {
+void ChildReport::about_to(std::string_view what) const {
   write_line(std::string(kAboutTo).append(what));
 }
 
-void Telling::tell(std::string_view line) const { write_line(std::string(line)); }
+void ChildReport::tell(std::string_view line) const { write_line(std::string(line)); }
 
-void Telling::end() const {
+void ChildReport::end() const {
   write_line(std::string(kEnd));
   ::_exit(0);
 }
 
-void Telling::write_line(std::string line) const {
+void ChildReport::write_line(std::string line) const {
   std::ranges::replace(line, '\n', ' ');
   line += '\n';
   std::string_view rest = line;

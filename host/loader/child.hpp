@@ -16,9 +16,9 @@
 namespace broadcast {
 
 /// The child's side: lines to its parent.
-class Telling {
+class ChildReport {
  public:
-  explicit Telling(int descriptor) : descriptor_(descriptor) {}
+  explicit ChildReport(int descriptor) : descriptor_(descriptor) {}
   /// "cycle 3: START": what comes next.
   void about_to(std::string_view what) const;
   /// One finding, or anything else that its parent reads.
@@ -33,8 +33,8 @@ class Telling {
 
 struct ChildEnd {
   std::vector<std::string> lines;  ///< what it told
-  /// Empty if it has ended by Telling::end(); else how: "killed by SIGSEGV", "gave no sign for 25
-  /// s".
+  /// Empty if it has ended by ChildReport::end(); otherwise how it ended: "killed by SIGSEGV",
+  /// "gave no sign of life for 25s and was killed".
   std::string failure;
   std::string last_words;  ///< what it was about to do then
   std::string output;      ///< the beginning of what it wrote to its standard output and error
@@ -69,6 +69,6 @@ struct ChildOptions {
 [[nodiscard]] std::vector<pid_t> children_of_this_process();
 
 /// The descriptor that a child tells on.
-inline constexpr int kTellingDescriptor = 3;
+inline constexpr int kReportDescriptor = 3;
 
 }  // namespace broadcast

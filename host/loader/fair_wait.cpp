@@ -8,12 +8,12 @@
 
 namespace broadcast {
 
-std::optional<ThreadLook> look_of(std::string_view stat) {
+std::optional<ThreadSample> sample_of(std::string_view stat) {
   // "4711 (bc:price) S 1 ...": the name may hold anything, the 14th and 15th are clock ticks.
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return std::nullopt;
   std::istringstream fields{std::string(stat.substr(name_end + 1))};
-  ThreadLook look;
+  ThreadSample look;
   fields >> look.state;
   std::string skipped;
   for (int field = 4; field <= 13; ++field) fields >> skipped;
@@ -24,25 +24,25 @@ std::optional<ThreadLook> look_of(std::string_view stat) {
   return look;
 }
 
-std::chrono::milliseconds counted(const ThreadLook& before, const ThreadLook& now,
+std::chrono::milliseconds counted(const ThreadSample& before, const ThreadSample& now,
                                   std::chrono::milliseconds passed) {
   return now.state == 'S' ? passed : now.computed - before.computed;
 }
 
-FairWait::FairWait(pid_t thread) : thread_(thread), before_(look_now()) {}
+FairWait::FairWait(pid_t thread) : thread_(thread), before_(take_sample()) {}
 
-std::chrono::milliseconds FairWait::look(std::chrono::milliseconds passed) {
-  const ThreadLook now = look_now();
+std::chrono::milliseconds FairWait::add(std::chrono::milliseconds passed) {
+  const ThreadSample now = take_sample();
   sum_ += counted(before_, now, passed);
   before_ = now;
   return sum_;
 }
 
-ThreadLook FairWait::look_now() const {
+ThreadSample FairWait::take_sample() const {
   std::ifstream file("/proc/self/task/" + std::to_string(thread_) + "/stat");
   std::string stat;
   std::getline(file, stat, '\0');
-  return look_of(stat).value_or(ThreadLook{.state = 'S'});  // without /proc, by the clock
+  return sample_of(stat).value_or(ThreadSample{.state = 'S'});  // without /proc, by the clock
 }
 
 }  // namespace broadcast

@@ -12,29 +12,30 @@
 namespace broadcast {
 
 /// What /proc knows of a thread.
-struct ThreadLook {
+struct ThreadSample {
   char state = '?';                       ///< 'S': it sleeps until something happens
   std::chrono::milliseconds computed{0};  ///< ever
 };
 /// Of the text of /proc/self/task/<thread>/stat; nothing: it is none. Pure.
-[[nodiscard]] std::optional<ThreadLook> look_of(std::string_view stat);
+[[nodiscard]] std::optional<ThreadSample> sample_of(std::string_view stat);
 
-/// What counts of `passed`, between two looks. Pure.
-[[nodiscard]] std::chrono::milliseconds counted(const ThreadLook& before, const ThreadLook& now,
+/// What counts of `passed`, between two samples. Pure.
+[[nodiscard]] std::chrono::milliseconds counted(const ThreadSample& before, const ThreadSample& now,
                                                 std::chrono::milliseconds passed);
 
 class FairWait {
  public:
   /// A thread of this process. [any]
   explicit FairWait(pid_t thread);
-  /// `passed` since the last look, or since it was made: the sum of what counts.
-  [[nodiscard]] std::chrono::milliseconds look(std::chrono::milliseconds passed);
+  /// Adds what counts of `passed`, the time since the last call or since construction. Returns the
+  /// sum.
+  [[nodiscard]] std::chrono::milliseconds add(std::chrono::milliseconds passed);
 
  private:
-  [[nodiscard]] ThreadLook look_now() const;
+  [[nodiscard]] ThreadSample take_sample() const;
 
   const pid_t thread_;
-  ThreadLook before_;
+  ThreadSample before_;
   std::chrono::milliseconds sum_{0};
 };
 

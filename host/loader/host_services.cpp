@@ -177,8 +177,8 @@ bc_status HostServices::publish_in_phase(const bc_publish& message, MessageTurn*
 }
 
 /// Once a minute.
-std::optional<Seldom::Line> HostServices::refusal_line() {
-  return refusals_.with_lock([](Seldom& refusals) { return refusals.line("", mono_now()); });
+std::optional<LogThrottle::Line> HostServices::refusal_line() {
+  return refusals_.with_lock([](LogThrottle& refusals) { return refusals.line("", mono_now()); });
 }
 
 /// The plugin is told a status; its author reads why.

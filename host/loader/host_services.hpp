@@ -17,8 +17,8 @@
 #include <broadcast/abi.h>
 
 #include "host/base/guarded.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/base/owner_thread.hpp"
-#include "host/base/seldom.hpp"
 #include "host/hub/json_checker.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/loader/extensions.hpp"
@@ -132,7 +132,7 @@ class HostServices {
   [[nodiscard]] bc_status close_idle(std::int64_t idle_ns, std::uint16_t code, bc_str reason);
   [[nodiscard]] bc_status set_state(bc_str state);
   [[nodiscard]] std::int64_t get_state(char* to, std::size_t capacity) const;
-  [[nodiscard]] std::optional<Seldom::Line> refusal_line();
+  [[nodiscard]] std::optional<LogThrottle::Line> refusal_line();
 
   // Constant after construction.
   const Parts parts_;
@@ -153,7 +153,7 @@ class HostServices {
   Guarded<Reports> reports_;
   PluginMetrics::Ids metric_ids_;
   JsonChecker checker_;  // of what goes to every client
-  Guarded<Seldom> refusals_;
+  Guarded<LogThrottle> refusals_;
   MessageTurn turn_;
   // The plugin's thread only.
   TimerTable timers_;

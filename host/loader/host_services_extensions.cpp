@@ -203,7 +203,7 @@ bc_status HostServices::set_state(bc_str state) {
     parts_.counters.add(Counter::kStateRefused);
     if (const auto line = refusal_line()) {
       spdlog::warn(
-          "{}: a state of {} bytes refused: at most {} are kept; what it set before stays{}",
+          "{}: a state of {} bytes is refused: at most {} are kept; its previous state stays{}",
           parts_.name, state.len, BC_STATE_BYTES, line->more());
     }
     return BC_E_INVALID;

@@ -73,7 +73,7 @@ void MessageTurn::give_up() {
   const auto done = take_producer();
   if (!done) return;
   done({.outcome = Verdict::Outcome::kUnavailable,
-        .text = name_ + " did not come back from this message and was replaced; try again",
+        .text = name_ + " did not finish with this message and was replaced; try again",
         .last = {}});
 }
 

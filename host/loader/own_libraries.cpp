@@ -157,9 +157,9 @@ void OwnLibraries::open(const fs::path& file, const std::string& soname) {
     handles_.push_back(loaded);
     if (!has_bytes(loaded, bytes)) {
       spdlog::warn(
-          "{}: gets the {} of {}, and not its own, which is another one: {}. There is one of each "
-          "SONAME in a process: the older one is used until nobody has it. Give its own another "
-          "SONAME, or link it statically",
+          "{}: uses the {} of {} instead of its own, which differs: {}. A process can have only "
+          "one library with a SONAME, and the older one is used until nothing has it loaded. Give "
+          "the new one another SONAME, or link it statically",
           broadcaster_of(label_), soname, owner_of(loaded), file.string());
     }
     return;

@@ -28,8 +28,8 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{256} * 1024 * 1024;
 
 [[noreturn]] void linker_locked(const PluginFile& file, const std::string& what) {
-  throw LinkerLocked(file.file_name() + ": a static constructor of it throws: " + what +
-                     ". Make what can fail in create");
+  throw LinkerLocked(file.file_name() + ": one of its static constructors throws: " + what +
+                     ". Do what can fail in create");
 }
 
 }  // namespace

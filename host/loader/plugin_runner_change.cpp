@@ -43,7 +43,7 @@ PluginRunner::Changed PluginRunner::apply_change(std::optional<PluginSpec> spec)
   }
   if (quarantine_.size() >= kMaxLibrariesLeft) {
     return {options_.name + ": " + std::to_string(quarantine_.size()) +
-            " generations of it are stuck, or could not be unloaded. Restart the host."};
+            " generations are stuck or could not be unloaded. Restart the host."};
   }
   backoff_ = Backoff(options_.restart);
   const bool replaces = spec_.has_value();
@@ -137,11 +137,12 @@ void PluginRunner::keep(std::unique_ptr<Life> life) {
   if (has_ended && life->join_and_unload()) return;
   // Threads that it left may call the host as long as their code is there.
   if (has_ended) {
-    spdlog::warn("{}: its library stays mapped ({}); the next start uses a copy of its own",
-                 options_.name, life->spec().file->file_name());
+    spdlog::warn("{}: its library stays mapped ({}); the next start uses a new copy", options_.name,
+                 life->spec().file->file_name());
   } else {
-    spdlog::warn("{}: a callback of generation {} ({}) does not return; it is left alone",
-                 options_.name, life->number(), life->spec().file->file_name());
+    spdlog::warn(
+        "{}: a callback of generation {} ({}) does not return; that generation is quarantined",
+        options_.name, life->number(), life->spec().file->file_name());
   }
   quarantine_.push_back(
       {.life = std::move(life), .stays_mapped = has_ended, .since = iso_timestamp(wall_now_ns())});

@@ -189,7 +189,8 @@ std::string Replacement::put_in_place() {
   }
   if (is_exclusive_ && runner_.is_somebody_stuck()) {
     std::string stuck = runner_.options_.name +
-                        ": its old generation does not end, and it is exclusive. Restart the host.";
+                        ": its old generation does not end, and an exclusive broadcaster cannot "
+                        "have two. Restart the host.";
     runner_.give_up("does not end; the host must be restarted", stuck);
     return stuck;
   }

@@ -72,7 +72,7 @@ void ThreadLife::launch() {
       enter(State::kEnded);
     });
   } catch (const std::system_error& error) {
-    note_failure("could not start", std::string("no thread: ") + error.what());
+    note_failure("could not start", std::string("cannot start a thread: ") + error.what());
     enter(State::kEnded);
   }
 }
@@ -182,7 +182,7 @@ void ThreadLife::start() {
   judge_start(Callback::kStart, handle(Callback::kStart, event_of(BC_EV_START, mono_now())));
   if (has_failed_) return;
   started_ = mono_now();
-  if (!parts_.on_started()) return fail("came too late", "START has not returned in time");
+  if (!parts_.on_started()) return fail("did not start in time", "START has not returned in time");
   has_started_.store(true);
   if (parts_.marker != nullptr) parts_.marker->forget_starts(parts_.name);
   if (!services_->started()) parts_.hub.statuses().report(parts_.name, BroadcasterState::kOk, "");
@@ -354,7 +354,7 @@ void ThreadLife::count_error(Callback callback, const Outcome& outcome) {
   std::uint64_t power = 1;
   while (power < errors_ && power <= UINT64_MAX / 10) power *= 10;
   if (power != errors_) return;
-  spdlog::warn("{}: {} ({} such so far)", parts_.name,
+  spdlog::warn("{}: {} ({} such errors so far)", parts_.name,
                described(callback, outcome.status, outcome.text), errors_);
 }
 

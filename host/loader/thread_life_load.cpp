@@ -60,7 +60,7 @@ std::string ThreadLife::tried() const {
 /// its trial did, only another process helps: whoever needs the lock waits for ever, exit() too.
 template <class Work>
 auto ThreadLife::with_linker(Callback callback, Work work) {
-  constexpr std::chrono::milliseconds kLook(100);
+  constexpr std::chrono::milliseconds kSampleEvery(100);
   std::atomic<pid_t> thread{0};  // whose turn it is; 0: it waits for that
   auto done = apart([this, callback, &thread, work = std::move(work)] {
     const SignalStack signal_stack;
@@ -70,9 +70,9 @@ auto ThreadLife::with_linker(Callback callback, Work work) {
     return work();
   });
   std::optional<FairWait> waited;
-  while (parts_.trial.is_there() && done.wait_for(kLook) != std::future_status::ready) {
+  while (parts_.trial.is_there() && done.wait_for(kSampleEvery) != std::future_status::ready) {
     if (!waited && thread.load() != 0) waited.emplace(thread.load());
-    if (!waited || waited->look(kLook) < parts_.trial.limit_here) continue;
+    if (!waited || waited->add(kSampleEvery) < parts_.trial.limit_here) continue;
     end_process(callback, "has not been " + std::string(to_string(callback)) + "ed within " +
                               in_seconds(parts_.trial.limit_here));
   }
@@ -81,7 +81,7 @@ auto ThreadLife::with_linker(Callback callback, Work work) {
 
 void ThreadLife::end_process(Callback callback, const std::string& why) {
   spdlog::critical(
-      "{}: {} ({}), although its trial has passed; nothing can be loaded or unloaded any more, and "
+      "{}: {} ({}), although its trial passed; no library can be loaded or unloaded any more, so "
       "the host ends",
       parts_.name, why, spec().file->path().string());
   spdlog::default_logger()->flush();
@@ -100,7 +100,7 @@ void ThreadLife::keep() {
       run();
     }).join();
   } catch (const std::system_error& error) {
-    note_failure("could not start", std::string("no thread: ") + error.what());
+    note_failure("could not start", std::string("cannot start a thread: ") + error.what());
   }
   // Where destroy failed, threads of it may still run in the library: it stays mapped.
   if (library_ && !has_destroy_failed_) unload();
@@ -111,7 +111,7 @@ void ThreadLife::unload() {
   try {
     with_linker(Callback::kUnload, [this] { library_->unload(); });
   } catch (const std::system_error& error) {
-    spdlog::error("{}: no thread to unload its library: {}", parts_.name, error.what());
+    spdlog::error("{}: cannot start a thread to unload its library: {}", parts_.name, error.what());
   }
 }
 

@@ -49,7 +49,7 @@ std::string take_input() {
 }
 
 /// Tells why it did not pass, if it did not.
-[[noreturn]] void try_here(const std::string& input, const Telling& telling) {
+[[noreturn]] void try_here(const std::string& input, const ChildReport& report) {
   const std::size_t line = input.find('\n');
   const json order = json::parse(input.substr(0, line));
   const bool is_configured = order.contains("config");
@@ -80,11 +80,11 @@ std::string take_input() {
        .clients = &clients,
        .cache = has_cache ? &cache : nullptr,
        .states = &states,
-       .before = [&telling](std::string_view what) { telling.about_to(what); }});
+       .before = [&report](std::string_view what) { report.about_to(what); }});
   const std::string why = runner->rehearse(is_configured ? PluginRunner::Rehearsal::kConfigured
                                                          : PluginRunner::Rehearsal::kCreated);
-  if (!why.empty()) telling.tell(why);
-  telling.end();  // here, because something may still use the hub
+  if (!why.empty()) report.tell(why);
+  report.end();  // here, because something may still use the hub
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ std::string try_library(const TrialProgram& program, const TrialSubject& subject
                                                      .silence = program.limit,
                                                      .is_called_off = is_called_off});
   if (!end.failure.empty()) {
-    return subject.file.file_name() + ": tried in a process of its own: " + end.failure +
+    return subject.file.file_name() + ": tried in a separate process: " + end.failure +
            (end.last_words.empty() ? "" : " at: " + end.last_words) +
            ". Correct it; `broadcastctl plugin check` says more";
   }
@@ -109,13 +109,13 @@ std::string try_library(const TrialProgram& program, const TrialSubject& subject
 void run_trial() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // as in the host
-  ::fcntl(kTellingDescriptor, F_SETFD, FD_CLOEXEC);  // not for what the library executes
-  const Telling telling(kTellingDescriptor);
+  ::fcntl(kReportDescriptor, F_SETFD, FD_CLOEXEC);  // not for what the library executes
+  const ChildReport report(kReportDescriptor);
   try {
-    try_here(take_input(), telling);
+    try_here(take_input(), report);
   } catch (const std::exception& error) {
-    telling.tell(error.what());
-    telling.end();
+    report.tell(error.what());
+    report.end();
   }
 }
 

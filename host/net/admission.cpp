@@ -25,7 +25,7 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
   const auto refusal = state_.with_lock([&](State& state) -> std::optional<Refusal> {
     const Limits& limits = state.limits;
     if (limits.connections > 0 && state.open >= limits.connections) {
-      return Refusal{"the server has as many connections as it may (limits.connections)",
+      return Refusal{"the server's connection limit is reached (limits.connections)",
                      Counter::kLimitConnections, Counter::kHandshakeFull};
     }
     if (limits.by_descriptors > 0 && state.open >= limits.by_descriptors) {
@@ -37,7 +37,7 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
       std::size_t& here = state.by_address[network];
       if (here >= limits.connections_per_address) {
         return Refusal{
-            "your address has as many connections as it may (limits.connections_per_address)",
+            "the connection limit of your address is reached (limits.connections_per_address)",
             Counter::kLimitConnectionsPerAddress, Counter::kHandshakeFullAddress};
       }
       ++here;

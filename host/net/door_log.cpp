@@ -46,16 +46,16 @@ DoorLog::Level DoorLog::level_of(Counter reason) {
   }
 }
 
-std::optional<Seldom::Line> DoorLog::line(Level level, std::string_view name, MonoTime now) {
+std::optional<LogThrottle::Line> DoorLog::line(Level level, std::string_view name, MonoTime now) {
   return said_.with_lock(
       [&](ByLevel& said) { return said.at(static_cast<std::size_t>(level)).line(name, now); });
 }
 
-std::optional<Seldom::Line> DoorLog::refusal_line(Counter reason, MonoTime now) {
+std::optional<LogThrottle::Line> DoorLog::refusal_line(Counter reason, MonoTime now) {
   return line(level_of(reason), name_of("handshake refused", reason), now);
 }
 
-void DoorLog::say(Counter reason, const Seldom::Line& line, const tcp::endpoint& peer,
+void DoorLog::say(Counter reason, const LogThrottle::Line& line, const tcp::endpoint& peer,
                   std::string_view why) {
   spdlog::log(kLevels.at(static_cast<std::size_t>(level_of(reason))), "{}: {}: {}{}", line.name,
               text_of(peer), printable(why, kShownBytes), line.more());
@@ -85,7 +85,7 @@ void DoorLog::cannot_accept(std::string_view why, MonoTime now) {
 void DoorLog::on_tick(MonoTime now) {
   for (std::size_t level = 0; level < kLevels.size(); ++level) {
     const auto due = said_.with_lock([&](ByLevel& said) { return said.at(level).due(now); });
-    for (const Seldom::Line& one : due) spdlog::log(kLevels.at(level), "{}", one.rest());
+    for (const LogThrottle::Line& one : due) spdlog::log(kLevels.at(level), "{}", one.rest());
   }
 }
 

@@ -14,7 +14,7 @@
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "host/hub/close_reason.hpp"
 
 namespace broadcast {
@@ -39,11 +39,12 @@ class DoorLog {
  private:
   /// In the order of spdlog's levels from info on.
   enum class Level : std::uint8_t { kInfo, kWarning, kError };
-  using ByLevel = std::array<Seldom, 3>;
+  using ByLevel = std::array<LogThrottle, 3>;
   [[nodiscard]] static Level level_of(Counter reason);
-  [[nodiscard]] std::optional<Seldom::Line> line(Level level, std::string_view name, MonoTime now);
-  [[nodiscard]] std::optional<Seldom::Line> refusal_line(Counter reason, MonoTime now);
-  static void say(Counter reason, const Seldom::Line& line,
+  [[nodiscard]] std::optional<LogThrottle::Line> line(Level level, std::string_view name,
+                                                      MonoTime now);
+  [[nodiscard]] std::optional<LogThrottle::Line> refusal_line(Counter reason, MonoTime now);
+  static void say(Counter reason, const LogThrottle::Line& line,
                   const boost::asio::ip::tcp::endpoint& peer, std::string_view why);
 
   Guarded<ByLevel> said_;

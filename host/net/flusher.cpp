@@ -59,9 +59,10 @@ std::vector<std::unique_ptr<Flusher>> make_flushers(FlushMode mode, std::size_t 
   try {
     return made<UringFlusher>(shards);
   } catch (const std::system_error& error) {
-    spdlog::log(mode == FlushMode::kIoUring ? spdlog::level::warn : spdlog::level::info,
-                "server.flush: no io_uring here ({}), each connection is written with sendmsg",
-                error.what());
+    spdlog::log(
+        mode == FlushMode::kIoUring ? spdlog::level::warn : spdlog::level::info,
+        "server.flush: io_uring is not available ({}); each connection is written with sendmsg",
+        error.what());
     return made<SendmsgFlusher>(shards);
   }
 }

@@ -30,8 +30,8 @@ using UnsentLimit = boost::asio::detail::socket_option::integer<IPPROTO_TCP, TCP
 using ReusePort = boost::asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 /// A handshake as the tick sees it.
-class Begun : public boost::intrusive::list_base_hook<
-                  boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+class PendingHandshake : public boost::intrusive::list_base_hook<
+                             boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
  public:
   virtual void end_if_late(MonoTime now) = 0;
   virtual void end_if_answered() = 0;
@@ -41,7 +41,7 @@ class Begun : public boost::intrusive::list_base_hook<
   virtual void forgive(std::chrono::nanoseconds pause) = 0;
 
  protected:
-  ~Begun() = default;
+  ~PendingHandshake() = default;
 };
 
 constexpr std::size_t kHeaderBytes = 8 * 1024;
@@ -73,14 +73,15 @@ std::string switching_protocols(const UpgradeVerdict& verdict) {
 
 /// What outlives the listener with the handshakes in progress.
 struct Listener::Progress {
-  using List = boost::intrusive::list<Begun, boost::intrusive::constant_time_size<false>>;
+  using List =
+      boost::intrusive::list<PendingHandshake, boost::intrusive::constant_time_size<false>>;
 
-  /// `begun` is being answered, which is its end.
-  void answer(Begun& begun) {
-    begun.unlink();
-    answered.push_back(begun);
+  /// `pending` is being answered, which is its end.
+  void answer(PendingHandshake& pending) {
+    pending.unlink();
+    answered.push_back(pending);
     if (answered.size() <= kAnswered) return;
-    Begun& first = answered.front();
+    PendingHandshake& first = answered.front();
     answered.pop_front();
     first.end();
   }
@@ -92,7 +93,8 @@ struct Listener::Progress {
 };
 
 /// One socket from accept to the end of its HTTP part.
-class Listener::Handshake final : public Begun, public std::enable_shared_from_this<Handshake> {
+class Listener::Handshake final : public PendingHandshake,
+                                  public std::enable_shared_from_this<Handshake> {
  public:
   Handshake(Listener& listener, tcp::socket socket, const tcp::endpoint& peer,
             std::optional<Admission::Place> place)
@@ -177,7 +179,7 @@ class Listener::Handshake final : public Begun, public std::enable_shared_from_t
       return refuse({fault->status, Counter::kHandshakeBadRequest, std::string(fault->text), {}});
     }
     if (has_unknown_expectation(request)) {
-      return refuse({417, Counter::kHandshakeExpectation, "Expect can be 100-continue", {}});
+      return refuse({417, Counter::kHandshakeExpectation, "Expect may only be 100-continue", {}});
     }
     if (!options_.page.empty() && is_for_page(request)) return send_page();
     if (!options_.path.empty() && path_of(request.target()) != options_.path) {
@@ -364,13 +366,13 @@ void Listener::on_limits() {
 void Listener::on_tick(MonoTime now) {
   bool makes_room = waits_for_room_ && somebody_waits(acceptor_);
   for (auto at = progress_->open.begin(); at != progress_->open.end();) {  // the oldest first
-    Begun& handshake = *at++;
+    PendingHandshake& handshake = *at++;
     // One a tick, or a burst of slow clients would go with those who only hold the door.
     if (makes_room && handshake.end_if_silent()) makes_room = false;
     handshake.end_if_late(now);
   }
   for (auto at = progress_->answered.begin(); at != progress_->answered.end();) {
-    Begun& handshake = *at++;
+    PendingHandshake& handshake = *at++;
     if (waits_for_room_) handshake.end_if_answered();  // whoever was refused and stays takes room
     handshake.end_if_late(now);
   }
@@ -379,7 +381,7 @@ void Listener::on_tick(MonoTime now) {
 
 void Listener::forgive(std::chrono::nanoseconds pause) {
   for (auto* list : {&progress_->open, &progress_->answered}) {
-    for (Begun& handshake : *list) handshake.forgive(pause);
+    for (PendingHandshake& handshake : *list) handshake.forgive(pause);
   }
 }
 

@@ -31,7 +31,7 @@ constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
 
 /// As the kernel has it; its header and the C library's cannot be included together.
-struct SchedulerWish {
+struct SchedulerAttributes {
   std::uint32_t size = 0;
   std::uint32_t policy = 0;
   std::uint64_t flags = 0;
@@ -48,11 +48,11 @@ struct SchedulerWish {
 /// broadcasters was replaced every 20 ms, host on one core: 166 µs (164 to 229), without short
 /// slices 229 (225 to 279; three rounds, 2026-11).
 void ask_for_short_slices() {
-  SchedulerWish wish;
-  if (::syscall(SYS_sched_getattr, 0, &wish, sizeof wish, 0) != 0) return;
-  if (wish.policy != SCHED_OTHER) return;  // the operator's choice
-  wish.slice_ns = 100'000;                 // the least there is
-  static_cast<void>(::syscall(SYS_sched_setattr, 0, &wish, 0));
+  SchedulerAttributes attributes;
+  if (::syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0) return;
+  if (attributes.policy != SCHED_OTHER) return;  // the operator's choice
+  attributes.slice_ns = 100'000;                 // the least there is
+  static_cast<void>(::syscall(SYS_sched_setattr, 0, &attributes, 0));
 }
 
 std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {

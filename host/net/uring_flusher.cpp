@@ -75,7 +75,7 @@ void UringFlusher::add(const Write& one, std::size_t index) {
 
 /// Out of memory, most likely. What was not submitted goes the other way, now and from now on.
 void UringFlusher::give_up(int error, std::span<Write> batch, MonoTime now) {
-  spdlog::error("io_uring failed ({}), this shard goes on with sendmsg",
+  spdlog::error("io_uring failed ({}); this shard continues with sendmsg",
                 std::generic_category().message(error));
   is_broken_ = true;
   static_cast<void>(reap(batch, now));

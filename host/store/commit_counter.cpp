@@ -81,11 +81,11 @@ void remove_commit_counter(const std::string& path) { ::unlink(name_of(path).c_s
 
 std::string why_older(const std::optional<CommitCount>& counter, const CommitCount& found) {
   // Without a commit it may be new, or from before there was a counter.
-  if (!counter) return found.commits == 0 ? "" : "its counter of commits is not beside it";
+  if (!counter) return found.commits == 0 ? "" : "its commit counter is missing";
   if (counter->commits > found.commits) {
-    return fmt::format("commits that are missing: {}", counter->commits - found.commits);
+    return fmt::format("missing commits: {}", counter->commits - found.commits);
   }
-  if (counter->file != found.file) return "another file stood here, so this is a copy";
+  if (counter->file != found.file) return "another file was here, so this is a copy";
   return "";
 }
 

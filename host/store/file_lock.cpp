@@ -31,7 +31,7 @@ FileLock::FileLock(const std::string& path) {
   }
   ::close(descriptor_);
   throw std::runtime_error(
-      error == EWOULDBLOCK ? "in use by another host; stop that one, or give each a file of its own"
+      error == EWOULDBLOCK ? "in use by another host; stop that one, or give each its own file"
                            : file + " cannot be locked: " + std::generic_category().message(error));
 }
 

@@ -242,8 +242,8 @@ void SqliteStore::on_failed(Turn& turn, const std::string& why, CommitOutcome ou
   const std::size_t lost = lose(turn, outcome);
   if (!is_first) return;
   spdlog::error(
-      "state: {} cannot be written ({}); messages that were not published: {}, and none of an all "
-      "topic is until it can be written again",
+      "state: {} cannot be written ({}); messages that were not published: {}; publishing on "
+      "topics with delivery \"all\" is paused until it can be written",
       options_.path, why, lost);
 }
 
@@ -322,14 +322,14 @@ bool SqliteStore::rewrite() {
   try {
     const std::string aside = file_.rewrite(*listener_);
     spdlog::error(
-        "state: {} could not be trusted any more ({}); it was written anew from memory, in the "
-        "same epochs; what was there is now {}",
+        "state: {} could no longer be trusted ({}); it was rewritten from memory in the same "
+        "epochs; the old file is now {}",
         options_.path, std::exchange(broken_, ""), aside);
     counters_.add(Counter::kStoreRewrites);
   } catch (const std::exception& error) {
     spdlog::error(
-        "state: {} cannot be trusted any more ({}) nor written anew ({}); no message of an all "
-        "topic is published until the host is restarted",
+        "state: {} can no longer be trusted ({}) and cannot be rewritten ({}); publishing on "
+        "topics with delivery \"all\" is paused until the host is restarted",
         options_.path, broken_, error.what());
     counters_.add(Counter::kStoreFailed);
     shared_.with_lock([](Shared& shared) { shared.is_open = false; });
@@ -352,8 +352,9 @@ void SqliteStore::checkpoint() {
       return;
     }
     if (!is_checkpoint_failing_) {
-      spdlog::warn("state: the WAL of {} cannot be moved into it ({}) and grows; tried again",
-                   options_.path, error.what());
+      spdlog::warn(
+          "state: the WAL of {} cannot be checkpointed ({}) and grows; the host keeps trying",
+          options_.path, error.what());
     }
     is_checkpoint_failing_ = true;
   }

@@ -61,8 +61,8 @@ StateFile::StateFile(std::string path, Synchronous synchronous, const HistoryBou
     const std::string aside = move_state_aside(path_);
     remove_commit_counter(path_);
     spdlog::error(
-        "state: {} cannot be used ({}) and is now {}; the host starts without it: new epochs, no "
-        "history, streams from their beginning",
+        "state: {} cannot be used ({}) and was renamed to {}; the host starts without it: new "
+        "epochs, no history, streams from their beginning",
         path_, unreadable.what(), aside);
     open();
   }
@@ -74,7 +74,7 @@ StateFile::~StateFile() {
   try {
     close_state(*database_);
   } catch (const SqliteError& error) {
-    spdlog::warn("state: {} was not closed in order ({}); nothing committed is lost", path_,
+    spdlog::warn("state: {} was not closed properly ({}); nothing committed is lost", path_,
                  error.what());
   }
 }
@@ -124,8 +124,8 @@ void StateFile::count_commit() {
   const bool is_counted = write_commit_counter(path_, {identity_, commits_});
   if (!is_counted && !is_count_failing_) {
     spdlog::warn(
-        "state: the counter beside {} cannot be written; commits that a disk loses are not noticed "
-        "meanwhile",
+        "state: the commit counter beside {} cannot be written; until it can be written, lost "
+        "commits go unnoticed",
         path_);
   }
   is_count_failing_ = !is_counted;
@@ -148,7 +148,7 @@ void StateFile::read_marks() {
     kept.epoch = topics.text(2);
     // Clients are sent both, in JSON.
     if (!is_topic_name(name, kMostNameBytes) || !is_epoch(kept.epoch)) {
-      throw StateUnreadable("the name or the epoch of a topic is none");
+      throw StateUnreadable("the name or the epoch of a topic is invalid");
     }
     kept.delivery = topics.number(3) == 0 ? Delivery::kLatest : Delivery::kAll;
     kept.seq = static_cast<std::uint64_t>(topics.number(4));
@@ -161,7 +161,7 @@ void StateFile::read_marks() {
       "SELECT topic, seq, published_ns, length(text) FROM messages ORDER BY topic, seq");
   while (messages.step()) {
     const auto kept = by_row.find(messages.number(0));
-    if (kept == by_row.end()) throw StateUnreadable("messages of a topic that is not there");
+    if (kept == by_row.end()) throw StateUnreadable("messages of a missing topic");
     const Mark mark{static_cast<std::uint64_t>(messages.number(1)), messages.number(2),
                     static_cast<std::size_t>(messages.number(3))};
     std::deque<Mark>& marks = kept->second->marks;
@@ -215,9 +215,8 @@ void StateFile::read_topics() {
     }
   }
   for (const auto& [name, seq] : spoiled) {
-    spdlog::error(
-        "state: {}: message {} of {} is not what was written; the history begins behind it", path_,
-        seq, name);
+    spdlog::error("state: {}: message {} of {} fails its checksum; the history begins after it",
+                  path_, seq, name);
     drop_up_to(kept_.at(name), seq);
   }
   epoch_key_ = read_epoch_key(*database_);
@@ -263,12 +262,12 @@ std::string StateFile::problem() {
   if (*now != identity_) return "another file has taken its place";
   std::error_code error;
   const std::uintmax_t bytes = std::filesystem::file_size(path_, error);
-  if (error || bytes < file_bytes_) return "it was cut";
+  if (error || bytes < file_bytes_) return "it was truncated";
   file_bytes_ = bytes;
   if (wal_pages_ == 0) return "";
   const std::uintmax_t wal_bytes = std::filesystem::file_size(path_ + "-wal", error);
   const bool is_whole = !error && wal_bytes >= kWalHeader + std::uintmax_t(wal_pages_) * kWalFrame;
-  return is_whole ? "" : "its WAL was removed or cut";
+  return is_whole ? "" : "its WAL was removed or truncated";
 }
 
 std::string StateFile::rewrite(CommitListener& memory) {

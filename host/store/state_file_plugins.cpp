@@ -28,7 +28,7 @@ void StateFile::read_plugin_states() {
     }
   }
   for (const std::string& name : spoiled) {
-    spdlog::error("state: {}: what {} has kept is not what was written; it starts without", path_,
+    spdlog::error("state: {}: the kept state of {} fails its checksum; it starts without", path_,
                   printable(name));
     statements_->forget_plugin_state.bind(std::string_view(name)).run();
   }

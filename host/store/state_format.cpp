@@ -95,8 +95,7 @@ std::string boot_id() {
 
 void check_kind(std::int64_t application, std::int64_t version) {
   if (application != kApplication) {
-    throw std::runtime_error(
-        "a database of another program, left as it is; name a file for the host alone");
+    throw std::runtime_error("a database of another program; it is left alone; name another file");
   }
   if (version > kVersion) {
     throw std::runtime_error(fmt::format(
@@ -174,7 +173,7 @@ SqliteDatabase opened(const std::string& path, Synchronous synchronous) {
   bring_up_to_date(database, path);
   database.execute(kAdditions);
   if (database.number(kSpoiledRows) != 0) {
-    throw StateUnreadable("what it says of a topic or a stream is not what was written");
+    throw StateUnreadable("the row of a topic or a stream fails its checksum");
   }
   check_power_failure(database, synchronous);
   database.execute(pragma_of(synchronous));
@@ -208,7 +207,7 @@ SqliteDatabase open_state(const std::string& path, Synchronous synchronous) {
 SipKey read_epoch_key(SqliteDatabase& database) {
   const std::string bytes = database.text("SELECT key FROM epoch_key");
   SipKey key;
-  if (bytes.size() != sizeof key) throw StateUnreadable("the key of its epochs is cut");
+  if (bytes.size() != sizeof key) throw StateUnreadable("the key of its epochs is truncated");
   std::memcpy(key.data(), bytes.data(), sizeof key);
   return key;
 }

@@ -23,10 +23,10 @@ std::optional<FramingFault> framing_fault(const http::request_header<>& request)
   if (codings == 0) return std::nullopt;
   // Beast takes what it does not know for no coding at all, and the body for the next request.
   if (codings > 1 || !iequals(request[http::field::transfer_encoding], "chunked")) {
-    return FramingFault{501, "Transfer-Encoding can be chunked, and nothing else"};
+    return FramingFault{501, "Transfer-Encoding may only be chunked"};
   }
   if (is_http_1_0 || request.count(http::field::content_length) > 0) {
-    return FramingFault{400, "Transfer-Encoding is for HTTP/1.1, without a Content-Length"};
+    return FramingFault{400, "Transfer-Encoding needs HTTP/1.1, and no Content-Length"};
   }
   return std::nullopt;
 }

@@ -135,8 +135,7 @@ std::variant<Pattern, std::string> parse_pattern(std::string_view text) {
   const std::string_view scheme = rest.substr(0, colon);
   rest.remove_prefix(colon + 3);
   if (scheme == "ws" || scheme == "wss") {
-    return "the origin of the page, which begins with http:// or https:// where its socket begins "
-           "with ws:// or wss://";
+    return "the origin of the page, with http:// or https:// instead of ws:// or wss://";
   }
   if (scheme != kAny) {
     if (!is_scheme(scheme)) return kForms;
@@ -158,7 +157,7 @@ std::variant<Pattern, std::string> parse_pattern(std::string_view text) {
     return kForms;
   }
   if (is_below && is_public_suffix(*host)) {
-    return "the hosts of one owner, such as https://*.example.com: everybody can have one below " +
+    return "hosts of one owner, such as https://*.example.com: anybody can have a host below " +
            *host;
   }
   pattern.host = (is_below ? std::string(kAnyLabels) : std::string()) + *host;

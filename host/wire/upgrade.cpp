@@ -107,10 +107,9 @@ std::optional<UpgradeRefusal> refuse(const Request& request, const PageRules& pa
                          .host_header = request[http::field::host],
                          .is_straight_from_here = is_from_here && !came_by_proxy(request)};
   if (request.count(http::field::origin) > 1 || !page_allowed(asked_by, pages)) {
-    return UpgradeRefusal{
-        403, Counter::kHandshakeOrigin,
-        "Pages of this origin may not connect; the operator allows origins in server.origins, and "
-        "in server.hosts names under which pages of this host are asked for"};
+    return UpgradeRefusal{403, Counter::kHandshakeOrigin,
+                          "Pages of this origin may not connect; the operator can allow origins in "
+                          "server.origins, and names of this host in server.hosts"};
   }
   return std::nullopt;
 }

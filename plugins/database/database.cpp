@@ -61,7 +61,7 @@ bool is_name(std::string_view text) {
 DatabaseUrl sqlite_url(std::string_view driver, std::string file) {
   if (!driver.empty() && driver != "pysqlite" && driver != "aiosqlite") {
     throw std::invalid_argument("sqlite+" + std::string(driver) +
-                                ": this driver's files are not read");
+                                ": files of this driver are not supported");
   }
   if (file.starts_with("//")) {  // SQLAlchemy's; its query is for the driver
     file = file.substr(2, file.find('?') - 2);
@@ -71,11 +71,12 @@ DatabaseUrl sqlite_url(std::string_view driver, std::string file) {
     }
     file.erase(0, 1);
     if (file.starts_with("file:")) {
-      throw std::invalid_argument("a file: URI of SQLite is not read; name the file itself");
+      throw std::invalid_argument("a file: URI of SQLite is not supported; name the file itself");
     }
   }
   if (file.empty() || file == ":memory:") {
-    throw std::invalid_argument("sqlite: a database in memory is its own process's; name a file");
+    throw std::invalid_argument(
+        "sqlite: a database in memory belongs to one process alone; name a file");
   }
   if (file.find('"') != std::string::npos) throw std::invalid_argument("a file name without \"");
   // Read-only: a file that is not there is an error, not a new database.
@@ -129,9 +130,9 @@ std::string libpq_part(std::string name, std::string value) {
   }
   if (name == "sslmode" && !is_one_of(value, kModes)) {
     throw std::invalid_argument(
-        "sslmode is disable, allow, prefer, require, verify-ca or verify-full");
+        "sslmode must be disable, allow, prefer, require, verify-ca or verify-full");
   }
-  if (!is_libpq_part(name)) throw std::invalid_argument(name + " is no option of PostgreSQL's");
+  if (!is_libpq_part(name)) throw std::invalid_argument(name + " is not an option of PostgreSQL");
   return name + '=' + value;
 }
 
@@ -146,7 +147,7 @@ std::string libpq_query(std::string_view text) {
     std::string name(part.substr(0, part.find('=')));
     if (name.size() == part.size() || !is_name(name)) {
       throw std::invalid_argument(
-          "behind the ? stands name=value&name=value; a ? in a password is written %3F");
+          "after the ? comes name=value&name=value; write a ? in a password as %3F");
     }
     if (!seen.insert(name).second) throw std::invalid_argument(name + " is given twice");
     const std::string known = libpq_part(name, std::string(part.substr(name.size() + 1)));
@@ -197,7 +198,7 @@ DatabaseUrl DatabaseUrl::parse(const std::string& url) {
   throw std::invalid_argument(
       "expected sqlite:<file> or postgresql://user:password@host/name, also as SQLAlchemy has "
       "them" +
-      (has_authority && is_name(scheme) ? "; " + scheme + ":// is another" : ""));
+      (has_authority && is_name(scheme) ? "; " + scheme + ":// is not supported" : ""));
 }
 
 Database::Database(DatabaseUrl url, Handover::Post post)

@@ -39,8 +39,7 @@ class Heartbeat : public Broadcaster {
 
   void beat() {
     const std::string ping = R"({"type":"ping","timestamp":")" + iso_timestamp(wall_ns()) + "\"}";
-    if (!clients().try_send_all(ping))
-      log(LogLevel::kWarn, "the host is full: a ping was left out");
+    if (!clients().try_send_all(ping)) log(LogLevel::kWarn, "the host is busy: a ping was skipped");
   }
 
   std::chrono::nanoseconds interval_{};
@@ -53,6 +52,6 @@ BROADCAST_PLUGIN(broadcast::Heartbeat, "heartbeat", "1.0.0",
                  R"("requires":["bc.clients/1"],"topics":[],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"30s",
-"description":"between two pings"},
+"description":"time between two pings"},
 "timeout":{"type":"string","format":"duration","minimum":"200ms","maximum":"24h","default":"90s",
-"description":"without any frame from a client until it is closed with 4408; longer than interval"}}})")
+"description":"a client that sends no frame for this long is closed with 4408; must be longer than interval"}}})")

@@ -64,7 +64,7 @@ void HttpsClient::finish() {
 
 void HttpsClient::fail(error_code error) {
   if (error == beast::error::timeout) {
-    return fail("no whole answer within " + in_ms(patience_.answer));
+    return fail("no complete answer within " + in_ms(patience_.answer));
   }
   // Closed by the server while nothing was asked: only this request found out.
   const bool was_stale = is_reused_ && (!parser_ || !parser_->got_some());

@@ -50,8 +50,8 @@ class MarketGate : public Broadcaster {
     remember();
     left_out_ = define_metric(MetricKind::kCounter, "market_status_left_out",
                               "Rows of market_status, and fields of rows, that cannot be used");
-    look();
-    every(interval_, [this] { look(); });
+    ask_database();
+    every(interval_, [this] { ask_database(); });
   }
 
   void on_message(const Message& message) override {
@@ -97,7 +97,7 @@ class MarketGate : public Broadcaster {
       last_row_ = std::move(row);
     } catch (const Json::exception& error) {
       log(LogLevel::kError,
-          std::string("what a producer sent before is not known: ") + error.what());
+          std::string("cannot read what a producer sent before: ") + error.what());
     }
   }
 
@@ -107,7 +107,7 @@ class MarketGate : public Broadcaster {
   }
 
   /// A question still under way is as good as this one; if it hangs, it fails after ten seconds.
-  void look() {
+  void ask_database() {
     static_cast<void>(database_->try_run(
         [this](soci::session& session) -> std::function<void()> {
           try {
@@ -131,7 +131,7 @@ class MarketGate : public Broadcaster {
     if (retry_) return;
     retry_ = after(std::min<std::chrono::nanoseconds>(interval_, kRetry), [this] {
       retry_.reset();
-      look();
+      ask_database();
     });
   }
 
@@ -145,7 +145,8 @@ class MarketGate : public Broadcaster {
       try {
         const auto day = row.date.day();
         if (!day || *day > latest_row_day(wall_ns())) {
-          throw Refused("date: expected a day that has come, got \"" + row.date.text + '"');
+          throw Refused("date: expected a day that is not in the future, got \"" + row.date.text +
+                        '"');
         }
         const std::string update = gate_of_row(row.data, *day, iso_timestamp(wall_ns()), left_out);
         tell_left_out(left_out);
@@ -157,7 +158,7 @@ class MarketGate : public Broadcaster {
     }
     tell_left_out(left_out);
     if (left_out.empty()) return tell_health(Health::kOk, "database");
-    degrade("market_status has no row that can be used");
+    degrade("market_status has no usable row");
   }
 
   void on_usable(const Row& row, KoreanDay day, const std::string& update, bool is_newest) {
@@ -276,8 +277,8 @@ BROADCAST_PLUGIN(broadcast::MarketGate, "market_gate", "1.0.0",
                  R"("topics":[{"pattern":"market-gate","delivery":"latest"}],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "database":{"type":"string","default":"",
-"description":"where market_status is: sqlite:<file> or postgresql://…; empty: only what producers send"},
+"description":"database of market_status: sqlite:<file> or postgresql://…; empty: only what producers send"},
 "interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"30s",
-"description":"between two looks at market_status"},
+"description":"time between two reads of market_status"},
 "holidays":{"type":"array","items":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},"default":[],
-"description":"days on which the Korea Exchange does not trade, beside Saturdays and Sundays: 2026-01-01"}}})")
+"description":"days on which the Korea Exchange does not trade, besides Saturdays and Sundays: 2026-01-01"}}})")

@@ -362,9 +362,8 @@ void DatabaseSource::tell_left_out(const Rows& rows) {
   if (logged_ns_ && now - *logged_ns_ < std::chrono::nanoseconds(kCalm).count()) return;
   logged_left_out_ = rows.left_out;
   logged_ns_ = now;
-  calls().log(LogLevel::kWarn, "source database: what cannot be used is left out, such as " +
-                                   rows.left_out +
-                                   "; of rows, the newest that can be used is served");
+  calls().log(LogLevel::kWarn, "source database: unusable rows and fields are left out, such as " +
+                                   rows.left_out + "; the newest usable row is served");
 }
 
 void DatabaseSource::on_failure(std::uint64_t turn, const std::string& why) {

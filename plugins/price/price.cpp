@@ -17,9 +17,9 @@
 
 // The keys of each type of source, as the manifest describes them. Each has a default.
 #define PRICE_KIWOOM_KEYS                                                                                                              \
-  R"("app_key":{"type":"string","default":"","description":"kiwoom: the app key, out of a variable"},)"                                \
-  R"("secret_key":{"type":"string","default":"","description":"kiwoom: its secret key, out of a variable"},)"                          \
-  R"("mock":{"type":"boolean","default":false,"description":"kiwoom: the hosts of mock trading, and its keys where they are given"},)" \
+  R"("app_key":{"type":"string","default":"","description":"kiwoom: the app key, from a variable"},)"                                  \
+  R"("secret_key":{"type":"string","default":"","description":"kiwoom: its secret key, from a variable"},)"                            \
+  R"("mock":{"type":"boolean","default":false,"description":"kiwoom: true: the mock trading servers, with the keys below if given"},)" \
   R"("mock_app_key":{"type":"string","default":"","description":"kiwoom: instead of app_key with mock: true"},)"                       \
   R"("mock_secret_key":{"type":"string","default":"","description":"kiwoom: instead of secret_key with mock: true"},)"                 \
   R"("rest_url":{"type":"string","default":"","description":"kiwoom: https://host[:port]; empty: Kiwoom's own"},)"                     \
@@ -28,7 +28,7 @@
 #define PRICE_DATABASE_KEYS \
   R"("url":{"type":"string","default":"","description":"database: sqlite:<file> or postgresql://user:password@host/name"})"
 #define PRICE_SIM_KEYS \
-  R"("seed":{"type":"integer","minimum":0,"default":1,"description":"sim: of the random walk"})"
+  R"("seed":{"type":"integer","minimum":0,"default":1,"description":"sim: seed of the random walk"})"
 
 namespace broadcast {
 
@@ -137,7 +137,7 @@ BROADCAST_PLUGIN(broadcast::Price, "price", "1.0.0",
 {"pattern":"market:kospi","delivery":"latest"},{"pattern":"market:kosdaq","delivery":"latest"}],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"5s",
-"description":"between two questions to a source that has to be asked"},
+"description":"time between two requests to a source that is polled"},
 "tickers":{"type":"array","items":{"type":"string","pattern":"^(?=.*[0-9])[0-9A-Z]{6}$"},
 "default":["005930","000660","035420","005380","028260","000020"],
 "description":"published whether anybody subscribes or not; write them in quotes"},
@@ -146,11 +146,11 @@ BROADCAST_PLUGIN(broadcast::Price, "price", "1.0.0",
 "stale_after":{"type":"string","format":"duration","minimum":"1s","maximum":"1h","default":"30s",
 "description":"in trading hours, a source that is asked for something and says nothing is unhealthy"},
 "recover_after":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"10s",
-"description":"a source that was unhealthy serves again after so long without a fault"},
+"description":"a source that was unhealthy serves again after this long without a fault"},
 "holidays":{"type":"array","items":{"type":"string","pattern":"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},"default":[],
-"description":"days on which the Korea Exchange does not trade, beside Saturdays and Sundays: 2026-01-01"},
+"description":"days on which the Korea Exchange does not trade, besides Saturdays and Sundays: 2026-01-01"},
 "sources":{"type":"array","minItems":1,"items":{"type":"object","additionalProperties":false,"required":["type"],
 "properties":{"type":{"type":"string","enum":["database","kiwoom_rest","kiwoom_ws","sim"],"description":"where prices come from"},
-"enabled":{"type":"boolean","default":true,"description":"false: as if it were not there"},
+"enabled":{"type":"boolean","default":true,"description":"false: the source is ignored"},
 )" PRICE_KIWOOM_KEYS "," PRICE_DATABASE_KEYS "," PRICE_SIM_KEYS R"(}},
-"default":[{"type":"sim","seed":1}],"description":"in order: the first healthy one that has a ticker serves it"}}})")
+"default":[{"type":"sim","seed":1}],"description":"in order of preference: the first healthy one that has a ticker serves it"}}})")

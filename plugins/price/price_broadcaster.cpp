@@ -73,7 +73,7 @@ void PriceBroadcaster::remember() {
   try {
     failover_->remember(kept, now());
   } catch (const std::runtime_error& error) {
-    log(LogLevel::kError, std::string("what was published before is not known: ") + error.what());
+    log(LogLevel::kError, std::string("cannot read what was published before: ") + error.what());
   }
 }
 
@@ -254,8 +254,8 @@ std::string PriceBroadcaster::shortcomings(const Failover::Standing& standing) c
         "; " + std::string(sources_[at]->name()) + " has no " + lacks_[at] + ", the log says why";
   }
   if (demand_.is_over()) {
-    text += "; no more than " + std::to_string(demand_.most()) +
-            " tickers can be asked for, some get no prices";
+    text += "; only " + std::to_string(demand_.most()) +
+            " tickers can be requested, so some get no prices";
   }
   return text;
 }

@@ -42,7 +42,7 @@ class VcpSignal final : public SignalBroadcaster {
   }
 
   void on_start() override {
-    if (database_) look();
+    if (database_) ask_database();
   }
 
   void on_message(const Message& message) override {
@@ -53,7 +53,7 @@ class VcpSignal final : public SignalBroadcaster {
 
  private:
   /// Until it has answered once.
-  void look() {
+  void ask_database() {
     static_cast<void>(database_->try_run(
         [this](soci::session& session) -> std::function<void()> {
           try {
@@ -61,19 +61,19 @@ class VcpSignal final : public SignalBroadcaster {
           } catch (const std::exception& error) {
             if (!answers(session)) throw;
             return [this, why = std::string(error.what())] {
-              look_again("the query fails, the log says why", why, kQueryRetry);
+              ask_again("the query fails, the log says why", why, kQueryRetry);
             };
           }
         },
-        [this](const std::string& why) { look_again("the database is away", why, kRetry); }));
+        [this](const std::string& why) { ask_again("the database is away", why, kRetry); }));
   }
 
-  void look_again(const std::string& detail, const std::string& why, std::chrono::seconds pause) {
+  void ask_again(const std::string& detail, const std::string& why, std::chrono::seconds pause) {
     if (const auto line = faults_.line(why, mono_ns())) log(LogLevel::kWarn, "database: " + *line);
     if (std::exchange(fault_, detail) != detail) {
       report(Health::kDegraded, detail + "; signals are published as they come");
     }
-    after(pause, [this] { look(); });
+    after(pause, [this] { ask_database(); });
   }
 
   void on_rows(const Json& rows) {
@@ -134,6 +134,6 @@ BROADCAST_PLUGIN(broadcast::VcpSignal, "vcp_signal", "1.0.0",
                  R"("topics":[{"pattern":"signal:vcp","delivery":"all"}],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "database":{"type":"string","default":"",
-"description":"where signals are read once at start: sqlite:<file> or postgresql://…; empty: only what scanners send"},
+"description":"database from which signals are read once at start: sqlite:<file> or postgresql://…; empty: only what scanners send"},
 "query":{"type":"string","minLength":1,"default":"SELECT s.ticker, COALESCE(t.name, s.ticker) AS name, t.market, s.score, s.grade, s.contraction_ratio, s.pivot_high, s.entry_price, s.stop_price, s.target_price, s.foreign_net_5d, s.inst_net_5d, CAST(s.signal_date AS text) AS signal_date FROM signals s LEFT JOIN stocks t ON t.ticker = s.ticker WHERE s.signal_type = 'VCP' AND s.status = 'OPEN' ORDER BY s.score IS NULL, s.score DESC LIMIT 200",
-"description":"the signals that are open, a row each; every column becomes a field of its name"}}})")
+"description":"selects the open signals, one per row; every column becomes a field of that name"}}})")

@@ -49,7 +49,7 @@ class CheckTest(unittest.TestCase):
             ended = run("env", *(f"{name}={value}" for name, value in variables.items()), *command)
             self.assertEqual(ended.returncode, 0, ended.stdout)
             self.assertIn("good, 5 broadcasters on, 0 off", ended.stdout)
-            self.assertEqual("CELERY_BROKER_URL of the environment is not Redis's" in ended.stdout, variables == needed | keys | other)
+            self.assertEqual("CELERY_BROKER_URL from the environment is not a Redis URL" in ended.stdout, variables == needed | keys | other)
         for missing in ({}, {"KIWOOM_APP_KEY": "0123"}):
             ended = run("env", *(f"{name}={value}" for name, value in (needed | missing).items()), *command)
             self.assertEqual(ended.returncode, 1, ended.stdout)
@@ -157,7 +157,7 @@ class StartCheckTest(unittest.TestCase):
         path = self.file("state.db", b"x" * 5000)
         ended = run_host(self.state(path), "--check")
         self.assertEqual(ended.returncode, 0, ended.stdout)
-        self.assertIn("cannot be used (file is not a database); a start moves it aside", ended.stdout)
+        self.assertIn("cannot be used (file is not a database); a start would move it aside", ended.stdout)
         self.assertEqual(os.listdir(self.directory), ["state.db"])
 
     def test_nothing_is_made_of_a_state_that_is_good(self):
@@ -186,7 +186,7 @@ class StartCheckTest(unittest.TestCase):
         ended = run_host({"server": {"listen": f"127.0.0.1:{port}"}, "admin": {"listen": f"127.0.0.1:{port}"},
                           "broadcasters": {}}, "--check")
         self.assertEqual(ended.returncode, 1, ended.stdout)
-        self.assertIn(f"admin.listen: 127.0.0.1:{port}: server.listen has this port", ended.stdout)
+        self.assertIn(f"admin.listen: 127.0.0.1:{port}: server.listen uses this port", ended.stdout)
 
     def test_a_port_that_another_program_has(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -205,7 +205,7 @@ class StartCheckTest(unittest.TestCase):
                 self.assertEqual(run_host(config).returncode, 1)
                 ended = run_host(config, "--check")
                 self.assertEqual(ended.returncode, 0, ended.stdout)
-                self.assertIn(f"{key}: in use by broadcast-host (process {host.pid}), which is taken for the host that this file is for",
+                self.assertIn(f"{key}: in use by broadcast-host (process {host.pid}), which is assumed to be the host that this file is for",
                               ended.stdout)
 
     def test_what_two_other_hosts_have(self):
@@ -221,14 +221,14 @@ class StartCheckTest(unittest.TestCase):
             taken.bind(("127.0.0.1", 0))  # it does not listen, so no table has it
             ended = run_host({"server": {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}, "broadcasters": {}}, "--check")
             self.assertEqual(ended.returncode, 1, ended.stdout)
-            self.assertIn("Address already in use (run as the host's user to see by whom). Stop it", ended.stdout)
+            self.assertIn("Address already in use (run as the host's user to see which process). Stop it", ended.stdout)
 
     def test_descriptors_that_do_not_do(self):
         with ConfigFile({"limits": {"connections": 5000}, "broadcasters": {}}) as file:
             for soft in (512, 1024):
                 ended = run("prlimit", f"--nofile={soft}:1024", HOST_BINARY, "--config", file, "--check")
                 self.assertEqual(ended.returncode, 0, ended.stdout)
-                self.assertIn("limits.connections: 5000 are more than the 1024 descriptors allow", ended.stdout)
+                self.assertRegex(ended.stdout, r"limits\.connections: 5000 is more than the \d+ that 1024 descriptors allow")
 
     def test_the_host_that_the_file_is_for_is_told_of_and_does_not_count(self):
         path = os.path.join(self.directory, "state.db")

@@ -13,7 +13,7 @@ from stream_test import KEY, StreamCase
 from subscriber import Subscriber
 
 REFUSED = KEY + ":refused"
-REASON = "the host has ended in it 3 times, the last time by SIGSEGV in MESSAGE"
+REASON = "it has ended the host 3 times, the last time by SIGSEGV in MESSAGE"
 
 
 def careless(fault, **more):
@@ -71,7 +71,7 @@ class StreamEntryTest(StreamCase, CrashCase):
             self.assertEqual(status["state"], "degraded")
             await reader.leave()
         with Host(self.crashing()) as host:
-            self.assertNotIn("the host has ended before", host.log())
+            self.assertNotIn("the last run of the host ended", host.log())
             self.add("later")
             self.assertEqual(await self.published(host, 3), ["before", "behind", "later"])
             self.assertEqual(len(self.refused()), 1)
@@ -95,7 +95,7 @@ class StreamEntryTest(StreamCase, CrashCase):
         for turn in range(5):
             log = hang_and_kill(hanging)
             if turn > 0:
-                self.assertIn("the host was killed before, or the machine stopped; nothing is counted for that", log)
+                self.assertIn("the last run of the host was killed, or the machine stopped; this is not counted", log)
         self.assertEqual(self.refused(), [])
         os.environ["CARELESS_CALM"] = "1"
         self.addCleanup(os.environ.pop, "CARELESS_CALM")
@@ -116,14 +116,14 @@ class StartTest(CrashCase):
         return {"broadcasters": {**mirror(), **careless(fault, enabled=enabled)}, **self.state, **more}
 
     async def assert_left_out(self, host, by="SIGSEGV in START"):
-        host.wait_for_line(r"error careless: left out: the host has ended in its start \d times in a row, the last time by "
-                           f"{by}; `broadcastctl broadcaster enable careless`")
+        host.wait_for_line(r"error careless: left out: it has ended the host while starting \d times in a row, the last time by "
+                           f"{by}; to try again, run `broadcastctl broadcaster enable careless`")
         host.wait_until_started("mirror")
         await self.assert_mirror_serves(host)
         reader = await Subscriber.connect(host, "status:careless")
         status = await reader.next_of("status")
         self.assertEqual(status["state"], "down")
-        self.assertIn("left out: the host has ended in its start", status["detail"])
+        self.assertIn("left out: it has ended the host while starting", status["detail"])
         await reader.leave()
 
     async def assert_mirror_serves(self, host):
@@ -142,7 +142,7 @@ class StartTest(CrashCase):
         self.crash_out(self.config())
         checked = run_host(self.config(), "--check")
         self.assertEqual(checked.returncode, 0, checked.stdout)
-        self.assertIn("broadcasters.careless: left out: the host has ended in its start 3 times in a row", checked.stdout)
+        self.assertIn("broadcasters.careless: left out: it has ended the host while starting 3 times in a row", checked.stdout)
         self.assertIn("good, 1 broadcasters on, 0 off", checked.stdout)
         with Host(self.config()) as host:
             await self.assert_left_out(host)
@@ -209,7 +209,7 @@ class StartTest(CrashCase):
         for arguments in ((), ("--check",)):
             ended = run_host(strict, *arguments)
             self.assertEqual(ended.returncode, 1, ended.stdout)
-            self.assertIn("careless: left out: the host has ended in its start 3 times in a row", ended.stdout)
+            self.assertIn("careless: left out: it has ended the host while starting 3 times in a row", ended.stdout)
 
     async def test_another_library_in_its_place_is_tried(self):
         self.crash_out(self.config())
@@ -239,7 +239,7 @@ class StartTest(CrashCase):
         for turn in range(5):
             log = hang_and_kill(self.config("told_hang"))
             if turn > 0:
-                self.assertIn("nothing is counted for that", log)
+                self.assertIn("this is not counted", log)
         del os.environ["CARELESS_HANG"]
         with Host(self.config("told_hang")) as host:
             host.wait_until_started("careless")
@@ -252,7 +252,7 @@ class StartTest(CrashCase):
             file.write(b"nonsense")
         os.environ["CARELESS_CALM"] = "1"
         with Host(self.config()) as host:
-            host.wait_for_line(r"warning .*state\.db\.running: it is no marker of this version; begun anew")
+            host.wait_for_line(r"warning .*state\.db\.running: it is not a crash marker of this version; a new one is begun")
             os.truncate(self.marker, 0)
             await self.assert_mirror_serves(host)
 

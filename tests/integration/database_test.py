@@ -94,7 +94,7 @@ class DatabaseTest(unittest.IsolatedAsyncioTestCase):
         host = self.start(self.url())
         await self.serves_what_the_tables_hold(host)
         await self.serves_the_gate(host)
-        host.wait_for_line("source database: what cannot be used is left out, such as 005930")
+        host.wait_for_line("source database: unusable rows and fields are left out, such as 005930")
         host.wait_for_line("market_gate: market_status: ")
         return host
 

@@ -9,7 +9,7 @@ from host import Host, mirror
 from raw_websocket import RawSocket
 
 WITHOUT_IO_URING = os.environ["BROADCAST_WITHOUT_IO_URING"]
-LINE = r"(info|warning) +server\.flush: no io_uring here \(io_uring_{}: Operation not permitted\), .* sendmsg"
+LINE = r"(info|warning) +server\.flush: io_uring is not available \(io_uring_{}: Operation not permitted\); .* sendmsg"
 
 
 class FlushTest(unittest.TestCase):

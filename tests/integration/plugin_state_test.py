@@ -76,7 +76,7 @@ class PluginStateTest(unittest.TestCase):
         with Host(self.durable) as host:
             host.wait_until_started("keeper")
             self.keep(host, "a", 7)
-            expect("forget-state", 422, errors=["keeper: it is on and may keep another state; disable it first"])
+            expect("forget-state", 422, errors=["keeper: it is running and may keep another state; disable it first"])
             expect("disable", 200)
             answer = expect("forget-state", 200, outcome="done")
             self.assertEqual([step["did"] for step in answer["broadcasters"]], ["forgot its state of 7 bytes"])
@@ -131,7 +131,7 @@ class PluginStateTest(unittest.TestCase):
         since = host.line_count()
         host.post("/v1/broadcasters/keeper/restart")
         self.expect_found(host, "3 bytes of a", since)
-        self.assertEqual(host.log().count("a state of 1048577 bytes refused: at most 1048576 are kept"), 1)
+        self.assertEqual(host.log().count("a state of 1048577 bytes is refused: at most 1048576 are kept"), 1)
 
 
 if __name__ == "__main__":

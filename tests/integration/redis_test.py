@@ -87,7 +87,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
     async def test_a_wrong_password_is_said_without_it(self):
         server = self.start_redis(user=True)
         host = self.start_host(server.url(secret="producer:n0t-th1s"))
-        host.wait_for_line("refuses us: AUTH: WRONGPASS")
+        host.wait_for_line("refuses the connection: AUTH: WRONGPASS")
         self.assertNotIn("n0t-th1s", host.log())
         reader = await self.connect(host, "status:redis")
         status = await reader.next_where(lambda message: "refuses" in message.get("detail", ""))
@@ -96,7 +96,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
     async def test_an_error_that_repeats_the_password_is_said_without_it(self):
         server = self.start_redis(more=["--rename-command", "AUTH", ""])
         host = self.start_host(f"redis://producer:n0t-th1s@127.0.0.1:{server.port}/0")
-        host.wait_for_line("refuses us: AUTH: ERR;")
+        host.wait_for_line("refuses the connection: AUTH: ERR;")
         self.assertNotIn("n0t-th1s", host.log())
 
     async def test_a_unix_socket(self):
@@ -146,7 +146,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         try:
             with Host({"broadcasters": DAYTRADING}) as host:
                 host.wait_until_started("daytrading_signal")
-                host.wait_for_line("CELERY_BROKER_URL of the environment is not Redis's and is passed over; REDIS_URL is read")
+                host.wait_for_line("CELERY_BROKER_URL from the environment is not a Redis URL and is skipped; REDIS_URL is read")
                 await self.see_a_signal(host, server)
                 self.assertNotIn("s3cret", host.log())
         finally:
@@ -224,7 +224,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
         status = await reader.next_of("status", state="degraded")
         self.assertIn("not_json", status["detail"])
         # Once a minute a channel.
-        told = "a message on ws:broadcast:signal:daytrading goes to nobody"
+        told = "a message on ws:broadcast:signal:daytrading is dropped"
         host.wait_for_line(told)
         self.assertEqual(host.log().count(told), 1)
 
@@ -235,7 +235,7 @@ class RedisTest(unittest.IsolatedAsyncioTestCase):
             before = metric(host, "process_resident_memory_bytes")
             hostile.wait_for_connections(len(hostile.SAYS))
             self.assertLess(metric(host, "process_resident_memory_bytes") - before, 64 * 1024 * 1024)
-            host.wait_for_line("sends what is not understood: a string longer than Redis allows")
+            host.wait_for_line("sent an unreadable reply: a string longer than Redis allows")
 
     async def test_relayed_topics_are_passed_through_as_they_came(self):
         server = self.start_redis()

@@ -189,7 +189,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         os.kill(host.pid, signal.SIGHUP)
         with await asyncio.to_thread(open_pipe):
             host.terminate()
-            host.wait_for_line("is still being read; left behind")
+            host.wait_for_line("is still being read; the host ends without waiting")
             self.assertEqual(host.wait(), 0)
 
     async def test_switching_one_off_and_on(self):
@@ -227,7 +227,7 @@ class ReloadTest(unittest.IsolatedAsyncioTestCase):
         host.rewrite({"broadcasters": {**second, **PROBE}})
         status, answer = host.post("/v1/reload")
         self.assertEqual((status, answer["broadcasters"]), (422, []))
-        self.assertTrue(any("belongs to probe (probe.so), which runs, and would become aaa's (second_owner.so)" in line
+        self.assertTrue(any("belongs to probe (probe.so), which is running, and would move to aaa (second_owner.so)" in line
                             for line in answer["errors"]), answer)
         self.assertTrue(self.generation(host, "probe")["running"])
         again = self.enterContext(Host({"broadcasters": {**PROBE, **second}}))

@@ -200,7 +200,7 @@ class StateTest(unittest.IsolatedAsyncioTestCase):
             os.remove(self.config["state"]["path"])
             status, answer = host.publish("signal:vcp", {"type": "x", "text": "b"})
             self.assertEqual((status, answer["durable"]), (200, True))
-            host.wait_for_line(r"error.* could not be trusted any more \(it was removed\)")
+            host.wait_for_line(r"error.* could no longer be trusted \(it was removed\)")
             self.assertIn("broadcast_store_rewrites_total 1", host.metrics())
             host.kill()
         with Host(self.config) as host:

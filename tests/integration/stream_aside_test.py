@@ -41,7 +41,7 @@ class AsideTest(StreamCase):
             self.assertEqual(await self.published(host, 1), ["1"])
             self.expect_done(host, "/v1/broadcasters/mirror/disable")
             self.add("2", "3")
-            status = await self.wait_for_status(host, "entries wait for a broadcaster of signal:vcp")
+            status = await self.wait_for_status(host, "entries wait for a broadcaster that serves signal:vcp")
             self.assertEqual(status["state"], "degraded")
             self.expect_done(host, "/v1/broadcasters/mirror/enable")
             self.add("4")
@@ -62,7 +62,7 @@ class AsideTest(StreamCase):
         with Host(self.config(**absent())) as host:
             self.add("back")
             self.assertEqual(await self.published(host, 3), ["disabled", "not there", "back"])
-            host.wait_for_line('what was parked of "signal:vcp" is handled')
+            host.wait_for_line('the parked entries of "signal:vcp" have been handled')
             self.assertEqual(self.server.client().xlen(PARKED), 0)
 
     async def test_a_topic_that_moves_to_another_broadcaster_in_two_reloads_loses_nothing(self):
@@ -130,7 +130,7 @@ class AsideTest(StreamCase):
             self.add("before")
             client.xadd(KEY, {"topic": TOPIC, "payload": "{nix"})
             self.add("after")
-            status = await self.wait_for_status(host, "Redis refuses to keep entries that nobody takes (NOPERM)")
+            status = await self.wait_for_status(host, "Redis refuses to keep parked or refused entries (NOPERM)")
             self.assertEqual(status["state"], "degraded")
             host.wait_for_line("Redis refuses XTRIM of ws:stream:refused: NOPERM .*; its entries wait")
             self.assertEqual(await self.published(host, 1), ["before"])
@@ -153,8 +153,8 @@ class AsideTest(StreamCase):
             for name in ("parked", "refused"):
                 self.assertEqual(metric(host, 'broadcast_stream_dropped_entries_total{stream="%s"}' % name), 1)
                 self.assertEqual(client.xlen(f"{KEY}:{name}"), MOST)
-                host.wait_for_line(f"1 of ws:stream:{name} dropped: it holds {MOST} entries and no more")
-            await self.wait_for_status(host, "entries that were set aside are dropped")
+                host.wait_for_line(f"1 entries of ws:stream:{name} dropped: it holds at most {MOST}")
+            await self.wait_for_status(host, "parked or refused entries were dropped")
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class StreamTest(StreamCase):
         with Host(self.config()) as host:
             self.assertEqual(await self.published(host, 5), ["a", "b", "c", "d", "e"])
             self.server.kill()
-            host.wait_for_line("stream: redis://.* tried again until it works")
+            host.wait_for_line("stream: redis://.* the host keeps trying")
             self.server.start()
             self.add("f")
             self.assertEqual(await self.published(host, 6), ["a", "b", "c", "d", "e", "f"])
@@ -258,7 +258,7 @@ class StreamTest(StreamCase):
         del config["state"]
         self.add("before")
         with self.server.client().monitor() as commands, Host(config) as host:
-            host.wait_for_line("without state.path nothing is kept")
+            host.wait_for_line("without state.path the host does not keep its position")
             while not commands.next_command()["command"].startswith("XREAD"):
                 pass
             self.add("after")
@@ -285,7 +285,7 @@ class StreamTest(StreamCase):
         client.delete(KEY)
         client.xadd(KEY, {"topic": TOPIC, "payload": "{}"}, id="1-0")
         with Host(self.config()) as host:
-            host.wait_for_line("the 1 entries that it holds are not read, as they may have been handled")
+            host.wait_for_line("the 1 entries that it holds are not read, because they may have been handled already")
             self.assertEqual(metric(host, "broadcast_stream_unread_entries_total"), 1)
             client.xadd(KEY, {"topic": TOPIC, "payload": '{"type":"x","text":"b"}'}, id="2-0")
             self.assertEqual(await self.published(host, 2), ["a", "b"])

@@ -11,7 +11,7 @@ from subscriber import Subscriber
 
 # No exception gets through the dlopen() of ThreadSanitizer.
 WHAT_A_CONSTRUCTOR_THROWS = ("killed by SIGABRT at: load" if os.environ.get("BROADCAST_SANITIZED") == "thread"
-                             else "a static constructor of it throws: no such table")
+                             else "one of its static constructors throws: no such table")
 
 
 def careless(fault):
@@ -29,7 +29,7 @@ class TrialTest(unittest.IsolatedAsyncioTestCase):
     async def test_one_that_crashes_while_it_is_loaded_is_named_and_costs_nobody_else(self):
         for fault, where in (("load_crash", "load"), ("create_crash", "create"), ("unload_crash", "unload")):
             with Host({"broadcasters": {**mirror(), **careless(fault)}}) as host:
-                host.wait_for_line(rf"careless: careless_{fault}\.so: tried in a process of its own: .* at: {where}\b")
+                host.wait_for_line(rf"careless: careless_{fault}\.so: tried in a separate process: .* at: {where}\b")
                 host.wait_until_started("mirror")
                 await self.assert_mirror_serves(host)
                 reader = await Subscriber.connect(host, "status:careless")
@@ -51,7 +51,7 @@ class TrialTest(unittest.IsolatedAsyncioTestCase):
             host.rewrite({"broadcasters": {**mirror(), **careless("load_crash")}})
             status, answer = host.post("/v1/reload")
             self.assertEqual(status, 500, answer)
-            self.assertIn("tried in a process of its own", str(answer))
+            self.assertIn("tried in a separate process", str(answer))
             await self.assert_mirror_serves(host)
 
     def test_check_survives_what_it_finds(self):
@@ -98,7 +98,7 @@ class SlowTest(unittest.IsolatedAsyncioTestCase):
         with self.load_slowly():
             await self.assert_all_are_served()
             self.host.stop()
-        self.assertIn("careless: a callback has not returned by the deadline; left behind", self.host.log())
+        self.assertIn("careless: a callback has not returned by the deadline; the host ends without waiting", self.host.log())
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ TEST(AdminClientTest, GivesUpWhoDoesNotAnswer) {
     static_cast<void>(get_from_admin(address, "/v1/broadcasters"));
     FAIL() << "there was an answer";
   } catch (const CannotRun& cannot) {
-    EXPECT_THAT(cannot.what(), testing::HasSubstr(": no answer in time. Look into"));
+    EXPECT_THAT(cannot.what(), testing::HasSubstr(": no answer in time. Look at"));
   }
 }
 

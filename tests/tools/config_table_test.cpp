@@ -15,8 +15,8 @@ std::string row_of(const std::string& property) {
 
 TEST(ConfigTableTest, ShowsTypeDefaultLimitsAndMeaning) {
   EXPECT_EQ(row_of(R"({"type":"string","format":"duration","minimum":"100ms","maximum":"1h",
-                       "default":"30s","description":"between two pings"})"),
-            "| `key` | duration | `\"30s\"` | 100ms … 1h | between two pings |\n");
+                       "default":"30s","description":"time between two pings"})"),
+            "| `key` | duration | `\"30s\"` | 100ms … 1h | time between two pings |\n");
   EXPECT_EQ(row_of(R"({"type":"integer","minimum":0})"), "| `key` | integer |  | from 0 |  |\n");
   EXPECT_EQ(row_of(R"({"type":["string","null"],"maxLength":9})"),
             "| `key` | text or null |  | up to 9 characters |  |\n");

@@ -18,7 +18,7 @@ class DocsTest(unittest.TestCase):
     def test_a_table(self):
         ended = run("config", "docs", shipped("heartbeat"))
         self.assertEqual(ended.returncode, 0, ended.stderr)
-        self.assertIn('| `interval` | duration | `"30s"` | 100ms … 1h | between two pings |', ended.stdout)
+        self.assertIn('| `interval` | duration | `"30s"` | 100ms … 1h | time between two pings |', ended.stdout)
 
     def test_the_readmes_have_the_tables(self):
         for name in BROADCASTERS:
@@ -59,7 +59,7 @@ class SchemaTest(unittest.TestCase):
                 if "${" not in str(default):
                     self.assertEqual(found[section]["properties"][key]["default"], default, f"{section}.{key}")
         self.assertRegex(found["limits"]["properties"]["write_stall"]["description"],
-                         r"takes nothing for so long.*\(100ms to 1h\)")
+                         r"accepts no data for this long.*\(100ms to 1h\)")
         self.assertLessEqual(set(BROADCASTERS), set(found["broadcasters"]["properties"]))  # and those of the bench
 
     def test_refuses_what_the_host_refuses(self):

@@ -31,7 +31,7 @@ class OperateTest(unittest.TestCase):
         host.rewrite({"broadcasters": test_plugin("probe", "probe.so"), "limits": {"outbox": "2MiB"},
                       "server": {"threads": 1}})
         self.expect(0, "^mirror: stopped\nprobe: started\nchanged: limits.outbox\n"
-                       "holds after a restart only: server.threads\n$", "^$", "reload", *admin)
+                       "takes effect after a restart: server.threads\n$", "^$", "reload", *admin)
 
     def test_a_reload_says_all_that_is_wrong_with_the_yaml(self):
         host = self.start(mirror())
@@ -49,7 +49,7 @@ class OperateTest(unittest.TestCase):
         for action, did in (("restart", "restarted"), ("replace", "replaced"), ("disable", "stopped"),
                             ("disable", "nothing to change"), ("forget-state", "nothing to change"), ("enable", "started")):
             self.expect(0, f"^(probe: )?{did}\n$", "^$", "broadcaster", action, "probe", *admin)
-        self.expect(1, "^$", "^probe: it is on and may keep another state; disable it first\nNothing was changed.\n$",
+        self.expect(1, "^$", "^probe: it is running and may keep another state; disable it first\nNothing was changed.\n$",
                     "broadcaster", "forget-state", "probe", *admin)
         with open(library, "wb") as file:
             file.write(b"not a library")

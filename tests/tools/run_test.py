@@ -127,9 +127,9 @@ class DevTest(unittest.TestCase):
             for plugin, why in (("too_new", r"plugin ABI 2"), ("no_note", "no manifest")):
                 before = shown.line_count()
                 self.link(plugin)
-                shown.wait_for_line(rf"^not replaced, the old one goes on: .*mine\.so.*{why}", before)
+                shown.wait_for_line(rf"^not replaced, the old build goes on: .*mine\.so.*{why}", before)
             self.library.write_bytes((BAD / "libmirror.so").read_bytes()[:3000])
-            shown.wait_for_line(r"^not replaced, the old one goes on: .*mine\.so.*truncated")
+            shown.wait_for_line(r"^not replaced, the old build goes on: .*mine\.so.*truncated")
             shown.publish("signal:vcp", '{"type":"x"}')
             shown.wait_for_line(TIME + "signal:vcp #1 ")
             self.link("libmirror")

@@ -43,7 +43,7 @@ class NewEpochsTest(unittest.TestCase):
         host = self.start()
         self.assertEqual(host.publish(TOPIC, {"type": "x"})[0], 200)
         before = self.subscribe(host)
-        self.expect(1, "^$", "its host runs; stop it first", "state", "new-epochs", self.file)
+        self.expect(1, "^$", "its host is running; stop it first", "state", "new-epochs", self.file)
         host.stop()
         self.expect(0, "every topic begins a new epoch", "^$", "state", "new-epochs", self.file)
         host = self.start()

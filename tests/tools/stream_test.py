@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""broadcastctl stream: what a host has set aside of its Redis stream, listed and put back."""
+"""broadcastctl stream: entries that a host has set aside from its Redis stream, listed and put back."""
 
 import unittest
 
@@ -52,7 +52,7 @@ class StreamTest(unittest.TestCase):
         _, second = self.refuse("[1]", "[2]")
         self.expect(0, rf"^{second}: put back as \d+-\d+\n$", "^$", "refused", "--put-back", "7-1")
         self.assertEqual((self.payloads(), self.client.xlen(KEY + ":refused")), (["[2]"], 1))
-        self.expect(2, "^$", "no entry 7-1, and none that was 7-1", "refused", "--put-back", "7-1")
+        self.expect(2, "^$", "no entry 7-1, nor one that had this id in the stream", "refused", "--put-back", "7-1")
 
     def test_puts_many_back_in_order(self):
         payloads = [f"[{n}]" for n in range(50)]
@@ -62,7 +62,7 @@ class StreamTest(unittest.TestCase):
 
     def test_says_what_it_cannot_put_back(self):
         self.refuse("")
-        self.expect(0, "left where it is: what it lacks may still be in ws:stream, entry 7-0", "^$", "refused", "--put-back", "all")
+        self.expect(0, "not put back, because it is incomplete; the whole entry may still be in ws:stream, entry 7-0", "^$", "refused", "--put-back", "all")
         self.assertEqual(self.client.xlen(KEY + ":refused"), 1)
 
     def test_says_what_is_wrong(self):

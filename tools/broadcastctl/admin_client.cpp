@@ -57,7 +57,7 @@ AdminAnswer ask(const AdminAddress& address, http::verb method, const std::strin
     response = exchange(address, method, target);
   } catch (const boost::system::system_error& error) {
     if (error.code() == beast::error::timeout) {
-      throw CannotRun(address.text() + ": no answer in time. Look into the host's log.");
+      throw CannotRun(address.text() + ": no answer in time. Look at the host's log.");
     }
     throw CannotRun(address.text() + ": " + error.code().message() +
                     ". Is the host running, and is this its admin.listen? (--admin)");

@@ -28,7 +28,7 @@ struct AdminArguments {
   void add_to(CLI::App& command) {
     command.add_option("--admin", admin, "the host's admin.listen")->capture_default_str();
     command.add_option("--token", token,
-                       "of its admin.tokens, with scope admin to change anything; without it the "
+                       "one of its admin.tokens, with scope admin to change anything; default: the "
                        "variable ADMIN_TOKEN");
   }
   /// Not by CLI11's envname(), which would let the variable of another command that shares this
@@ -54,14 +54,14 @@ struct CheckArguments {
     command.add_option("--topic", topics, "one of its topics to send messages to; may be repeated");
     command
         .add_option("--message", messages,
-                    "a good message, JSON: mutated for the fuzz checks; may be repeated")
+                    "a good message in JSON, mutated for the fuzz checks; may be repeated")
         ->allow_extra_args(false);  // CLI11 would take a JSON list apart
-    command.add_option("--seed", seed, "of what is random; a report names its own");
-    command.add_option("--cycles", cycles, "lives from load to unload")
+    command.add_option("--seed", seed, "seed for everything random; the report names it");
+    command.add_option("--cycles", cycles, "number of lives, from load to unload")
         ->check(CLI::Range(1, 10'000));
-    command.add_option("--deadline", deadline, "for START, STOP and each message");
-    command.add_option("--limit", limit, "for each step, the time that it takes");
-    command.add_option("--memory", memory, "for each step, what it has in memory");
+    command.add_option("--deadline", deadline, "time limit for START, STOP and each message");
+    command.add_option("--limit", limit, "time limit for each step");
+    command.add_option("--memory", memory, "memory limit for each step");
   }
 
   [[nodiscard]] CheckOptions options() const {
@@ -98,10 +98,12 @@ struct HostArguments {
     command.add_option("library", given.library, "the plugin's .so")->required();
     command.add_option("--config", config_file,
                        "YAML: the plugin's config, or a host's file with broadcasters:");
-    command.add_option("--listen", given.listen, "for WebSocket clients; 0 is any free port")
+    command
+        .add_option("--listen", given.listen,
+                    "address for WebSocket clients; port 0 is any free one")
         ->capture_default_str();
     command.add_option("--topic", given.topics,
-                       "one to show besides its own, such as price:005930; may be repeated");
+                       "a topic to show besides its own, such as price:005930; may be repeated");
   }
 
   [[nodiscard]] PluginHostOptions options(const TrialProgram& trial) const {

@@ -32,7 +32,7 @@ std::vector<std::string> command_line(const std::string& step, const CheckOption
                                         "--deadline",
                                         std::to_string(options.deadline.count()) + "ms",
                                         "--tell",
-                                        std::to_string(kTellingDescriptor)};
+                                        std::to_string(kReportDescriptor)};
   for (const std::string& topic : options.topics) {
     arguments.insert(arguments.end(), {"--topic", topic});
   }
@@ -143,12 +143,11 @@ class Run {
   void judge_output() {
     constexpr std::size_t kMostShown = 200;
     results_.push_back(
-        output_.empty()
-            ? pass("output", "nothing on standard output and error")
-            : fail("output", options_.library.filename().string() +
-                                 ": writes to standard output or error, in step " + wrote_in_ +
-                                 ": \"" + printable(output_, kMostShown) +
-                                 "\". Lines of the log have level and name: use log()."));
+        output_.empty() ? pass("output", "nothing on standard output and error")
+                        : fail("output", options_.library.filename().string() +
+                                             ": writes to standard output or error, in step " +
+                                             wrote_in_ + ": \"" + printable(output_, kMostShown) +
+                                             "\". Log lines have a level and a name: use log()."));
   }
 
   const CheckOptions& options_;

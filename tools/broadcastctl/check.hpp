@@ -39,8 +39,8 @@ struct CheckOptions {
   std::vector<std::string> only;      ///< steps that run its code; empty: all
   std::uint64_t seed = 0;
   std::size_t cycles = 20;
-  std::chrono::milliseconds deadline{5000};                   ///< for START, STOP and each message
-  std::chrono::milliseconds limit = std::chrono::minutes(5);  ///< for each step
+  std::chrono::milliseconds deadline{5000};  ///< time limit for START, STOP and each message
+  std::chrono::milliseconds limit = std::chrono::minutes(5);       ///< for each step
   std::size_t memory_bytes = std::size_t{2} * 1024 * 1024 * 1024;  ///< for each step
 };
 

@@ -20,7 +20,7 @@ json config_in_host_file(const std::string& library, const std::string& file) {
   for (const auto& [broadcaster, one] : config.broadcasters) {
     if (std::filesystem::path(one.library).filename() == name) return one.config;
   }
-  throw CannotRun(file + ": broadcasters: none has library " + name +
+  throw CannotRun(file + ": broadcasters: none has the library " + name +
                   ". Add it, or give the plugin's config alone.");
 }
 
@@ -36,7 +36,7 @@ json config_in_yaml(const std::string& library, const std::string& file) {
   }
   if (root.kind == YamlNode::Kind::kNull) return json::object();
   if (root.kind != YamlNode::Kind::kMap) {
-    throw CannotRun(file + ": expected a map: what stands under config: in the host's YAML.");
+    throw CannotRun(file + ": expected a map, as under config: in the host's YAML.");
   }
   json config = to_json(root, "config").value;
   const bool is_entry =

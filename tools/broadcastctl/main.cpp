@@ -102,7 +102,7 @@ constexpr const char* kInThisProcess = "--in-this-process";
 class CommandLine {
  public:
   CommandLine()
-      : app_("For broadcast-host: write plugins, check them, run them, and change a host that runs",
+      : app_("Writes, checks and runs plugins for broadcast-host, and changes a running host",
              "broadcastctl") {
     app_.require_subcommand(1);
     app_.set_version_flag("--version", std::string("broadcastctl ") + kHostVersion);
@@ -138,11 +138,13 @@ class CommandLine {
           command.add_option("name", name_, "such as jongga_signal")->required();
           command
               .add_option("--topic", topic_,
-                          "what it publishes: signal:x takes signals, any other (price:{ticker}) "
-                          "is polled")
+                          "its topic: signal:x makes a plugin that takes signals, any other "
+                          "(price:{ticker}) one that polls")
               ->required();
-          command.add_flag("--accepts", accepts_, "it takes what producers post, of any shape");
-          command.add_option("--directory", directory_, "for its files; default: its name");
+          command.add_flag("--accepts", accepts_,
+                           "make one that accepts what producers post, in any shape");
+          command.add_option("--directory", directory_,
+                             "directory for its files; default: its name");
           return [this] {
             return write_new(name_, topic_, accepts_ ? Origin::kPosts : Origin::kOfTopic,
                              directory_);
@@ -154,7 +156,8 @@ class CommandLine {
           command.add_flag("--json", as_json_, "as JSON");
           return [this] { return inspect(library_, as_json_); };
         });
-    add(plugin, "check", "load it, stop it, feed it: everything that can be found without a host",
+    add(plugin, "check",
+        "load it, feed it, stop it: check everything that can be checked without a host",
         [this](CLI::App& command) {
           check_.add_to(command);
           std::vector<std::string> steps;
@@ -162,7 +165,9 @@ class CommandLine {
             if (step.runs_its_code) steps.emplace_back(step.name);
           }
           command
-              .add_option("--only", only_, "one of the steps that run its code; may be repeated")
+              .add_option(
+                  "--only", only_,
+                  "run only this step, besides those that do not run its code; may be repeated")
               ->check(CLI::IsMember(steps));
           command.add_flag("--json", as_json_, "as JSON");
           return [this] {
@@ -171,12 +176,12 @@ class CommandLine {
             return check(options, as_json_);
           };
         });
-    add(plugin, "run", "a host with this plugin alone, and a live view of its topics",
+    add(plugin, "run", "run a host with this plugin alone, and show its topics live",
         [this](CLI::App& command) {
           host_.add_to(command);
           return [this] { return run_plugin_host(host_.options(kTrial)); };
         });
-    add(plugin, "dev", "run it, and replace it whenever it has been built anew",
+    add(plugin, "dev", "run it, and replace it whenever it has been rebuilt",
         [this](CLI::App& command) {
           host_.add_to(command);
           command.add_flag(kInThisProcess, in_this_process_)->group("");
@@ -191,8 +196,10 @@ class CommandLine {
           command.group("");
           command.add_option("step", step_)->required();
           check_.add_to(command);
-          command.add_option("--tell", telling_, "descriptor for what it finds");
-          return [this]() -> int { run_step(step_, check_.options(), Telling(telling_)); };
+          command.add_option("--tell", report_descriptor_, "descriptor for what it finds");
+          return [this]() -> int {
+            run_step(step_, check_.options(), ChildReport(report_descriptor_));
+          };
         });
   }
 
@@ -222,8 +229,9 @@ class CommandLine {
         });
     add(config, "schema", "print a JSON Schema of the host's YAML, for editors",
         [this](CLI::App& command) {
-          command.add_option("--plugins", directory_,
-                             "where plugins are; default: plugins/ beside this program's bin/");
+          command.add_option(
+              "--plugins", directory_,
+              "directory of the plugins; default: plugins/ beside this program's bin/");
           return [this] {
             const std::string where =
                 directory_.empty() ? plugin_directory(Config()).string() : directory_;
@@ -231,7 +239,7 @@ class CommandLine {
             return kGood;
           };
         });
-    add(config, "check", "what broadcast-host --config FILE --check does",
+    add(config, "check", "do what broadcast-host --config FILE --check does",
         [this](CLI::App& command) {
           command.add_option("file", file_, "the host's YAML")->required();
           return [this]() -> int { run_check(file_, kTrial); };
@@ -239,7 +247,7 @@ class CommandLine {
   }
 
   void add_operations() {
-    add(app_, "reload", "a host that runs reads its YAML again and changes what differs",
+    add(app_, "reload", "make a running host read its YAML again and change what differs",
         [this](CLI::App& command) {
           admin_.add_to(command);
           return [this] {
@@ -248,7 +256,7 @@ class CommandLine {
         });
     CLI::App& topics = *app_.add_subcommand("topic", "those of a host that runs");
     topics.require_subcommand(1);
-    add(topics, "forget", "give up topics that nobody owns and nobody is subscribed to",
+    add(topics, "forget", "remove topics that nobody owns and nobody is subscribed to",
         [this](CLI::App& command) {
           command.add_option("name", name_, "a topic, or all under a pattern such as 'note:*'")
               ->required();
@@ -260,31 +268,30 @@ class CommandLine {
         });
     CLI::App& group = *app_.add_subcommand("broadcaster", "those of a host that runs");
     group.require_subcommand(1);
-    add(group, "list", "a line each: name, state, version, what it says of itself",
-        [this](CLI::App& command) {
-          admin_.add_to(command);
-          return [this] { return list_broadcasters(admin_.address()); };
-        });
-    add_action(group, "enable", "start it, as the configuration has it");
-    add_action(group, "disable", "stop it, until it is enabled or the next reload");
-    add_action(group, "restart", "another instance of the same library");
-    add_action(group, "replace", "its library is read again");
+    add(group, "list", "one line each: name, state, version, detail", [this](CLI::App& command) {
+      admin_.add_to(command);
+      return [this] { return list_broadcasters(admin_.address()); };
+    });
+    add_action(group, "enable", "start it as the configuration says");
+    add_action(group, "disable", "stop it until it is enabled or the host reloads");
+    add_action(group, "restart", "start another instance of the same library");
+    add_action(group, "replace", "read its library again and start it");
     add_action(group, "forget-state",
-               "take away what it has kept for its next start; it must be off");
+               "delete the state that it keeps for its next start; it must be disabled");
   }
 
   void add_stream() {
     CLI::App& group =
-        *app_.add_subcommand("stream", "what a host has set aside of its Redis stream");
+        *app_.add_subcommand("stream", "entries that a host has set aside from its Redis stream");
     group.require_subcommand(1);
     add_stream_command(group, "parked", "entries that wait until somebody serves their topic",
                        [](const Config& config) { return list_parked(config); });
-    add_stream_command(group, "refused", "entries that nobody took, with the reason",
+    add_stream_command(group, "refused", "entries that nobody accepted, with the reason",
                        [this](const Config& config) {
                          return id_.empty() ? list_refused(config) : put_back(config, id_);
                        })
         .add_option("--put-back", id_,
-                    "add the entry with this id to the stream again; all: each of them");
+                    "add the entry with this id to the stream again; all: every entry");
   }
 
   CLI::App& add_stream_command(CLI::App& group, const char* name, const char* description,
@@ -305,7 +312,7 @@ class CommandLine {
 
   void add_action(CLI::App& group, const char* action, const char* description) {
     add(group, action, description, [this, action](CLI::App& command) {
-      command.add_option("name", name_, "as the host's YAML has it")->required();
+      command.add_option("name", name_, "its name in the host's YAML")->required();
       admin_.add_to(command);
       return [this, action] {
         const std::string target = "/v1/broadcasters/" + name_ + "/" + action;
@@ -315,9 +322,9 @@ class CommandLine {
   }
 
   void add_state() {
-    CLI::App& state = *app_.add_subcommand("state", "the state file of a host that is stopped");
+    CLI::App& state = *app_.add_subcommand("state", "the state file of a stopped host");
     state.require_subcommand(1);
-    add(state, "new-epochs", "every topic begins a new epoch: after a whole disk was put back",
+    add(state, "new-epochs", "begin a new epoch for every topic, after a whole disk was restored",
         [this](CLI::App& command) {
           command.add_option("file", file_, "the host's state.path")->required();
           return [this] {
@@ -335,7 +342,7 @@ class CommandLine {
   AdminArguments admin_;
   HostArguments host_;
   std::vector<std::string> only_;
-  int telling_ = 1;
+  int report_descriptor_ = 1;
   bool as_json_ = false;
   bool accepts_ = false;
   std::vector<std::string> arguments_;  // as they were given

@@ -15,7 +15,7 @@ void give_new_epochs(const std::string& path) {
     throw CannotRun(path + ": no such file. Give the host's state.path.");
   }
   if (FileLock::is_held(file)) {
-    throw std::runtime_error(path + ": its host runs; stop it first");
+    throw std::runtime_error(path + ": its host is running; stop it first");
   }
   try {
     const FileLock lock(file);

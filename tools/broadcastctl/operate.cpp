@@ -33,7 +33,7 @@ OperationReport operation_report(const AdminAnswer& answer) {
   }
   for (const Json& key : body.at("settings")) report.done += "changed: " + text_of(key) + "\n";
   for (const Json& key : body.at("needs_restart")) {
-    report.done += "holds after a restart only: " + text_of(key) + "\n";
+    report.done += "takes effect after a restart: " + text_of(key) + "\n";
   }
   for (const Json& error : body.at("errors")) report.wrong += text_of(error) + "\n";
   if (body.at("outcome") == "invalid") report.wrong += "Nothing was changed.\n";

@@ -11,7 +11,7 @@
 namespace broadcast {
 
 struct OperationReport {
-  std::string done;   ///< lines: what was done, what holds after a restart only
+  std::string done;   ///< lines: what was done, and what takes effect after a restart
   std::string wrong;  ///< lines; empty: nothing
 };
 

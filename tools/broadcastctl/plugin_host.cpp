@@ -93,7 +93,7 @@ class Replacements {
           operation_report(post_to_admin(admin_, "/v1/broadcasters/" + name_ + "/replace"));
       const std::chrono::duration<double, std::milli> took = mono_now() - begun;
       if (!report.wrong.empty()) {
-        print_line("not replaced, the old one goes on: " +
+        print_line("not replaced, the old build goes on: " +
                    report.wrong.substr(0, report.wrong.size() - 1));
         return;
       }

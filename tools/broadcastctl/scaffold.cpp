@@ -124,7 +124,7 @@ BROADCAST_PLUGIN(@CLASS@, "@NAME@", "0.1.0", R"~("requires":["bc.demand/1"],"dem
 "topics":[{"pattern":"@TOPIC@",@MATCH@"delivery":"latest"}],
 "config":{"type":"object","additionalProperties":false,"properties":{
 "interval":{"type":"string","format":"duration","minimum":"100ms","maximum":"1h","default":"5s",
-"description":"between two looks at the source"}}})~")
+"description":"time between two polls of the source"}}})~")
 )";
 
 constexpr std::string_view kPollingTest = R"(#include <gtest/gtest.h>

@@ -86,8 +86,9 @@ struct Stage::Parts {
     spdlog::set_default_logger(std::make_shared<spdlog::logger>("stage", log));
     spdlog::set_level(spdlog::level::warn);
     if (hub.topics().try_claim(*runner, plugin.file->file_name(), plugin.file->manifest().topics)) {
-      throw PluginRefused(plugin.file->file_name() +
-                          ": a topic of its manifest is the host's own. Name it otherwise.");
+      throw PluginRefused(
+          plugin.file->file_name() +
+          ": one of the topics in its manifest is the host's own. Choose another name.");
     }
   }
   const std::shared_ptr<RefusalLog> log;
@@ -249,9 +250,9 @@ class Raw {
     std::size_t count = 0;
     while (const auto post = inbox_.take_post()) {
       if (++count > kMaxPostsOfACall) {
-        throw PluginRefused(file_name_ + ": posts to itself without end: one callback came to " +
+        throw PluginRefused(file_name_ + ": posts to itself without end: one callback led to " +
                             std::to_string(kMaxPostsOfACall) +
-                            " POST. Use a timer for what is to come again.");
+                            " POST. Use a timer for repeated work.");
       }
       bc_event event = event_of(BC_EV_POST);
       event.id = post->id;

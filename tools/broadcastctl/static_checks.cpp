@@ -142,8 +142,8 @@ class FileCheck {
     }
     tell_(unknown.empty()
               ? pass("members", "all known")
-              : fail("members", file_ + ": manifest: nobody knows " + listed_names(unknown) +
-                                    ", so it has no effect. Correct its spelling, or leave it "
+              : fail("members", file_ + ": manifest: no host knows " + listed_names(unknown) +
+                                    ", so this has no effect. Correct the spelling, or leave it "
                                     "out."));
   }
 

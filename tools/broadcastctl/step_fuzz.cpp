@@ -29,12 +29,13 @@ std::string because(const Stage::Publishes& publishes) {
 std::string what_is_wrong(const Stage::Publishes& publishes, const Verdict& verdict,
                           bool is_given) {
   if (verdict.outcome == Verdict::Outcome::kAccepted) {
-    return "taken, but what it published of it was refused" + because(publishes) +
-           ". Its producer is told that it went out. Throw Refused, or publish what a host takes.";
+    return "accepted, but what it published for it was refused" + because(publishes) +
+           ". Its producer is told that it was published. Throw Refused, or publish only what a "
+           "host accepts.";
   }
   if (!is_given) return {};
-  return "--message says that it is good, but what the plugin published of it was refused" +
-         because(publishes) + ". Publish what a host takes.";
+  return "it is a --message, but what the plugin published for it was refused" +
+         because(publishes) + ". Publish only what a host accepts.";
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ void StepRun::fence() {
   RawInstance::run(
       plugin_,
       [&](const std::string& what) {
-        telling_.about_to(what + with + ", where the host refuses to publish");
+        report_.about_to(what + with + ", where the host refuses to publish");
       },
       [&](const RawCall& call) {
         ++calls;
@@ -99,7 +100,7 @@ void StepRun::fuzz_config() {
     const std::string where = "config " + short_text(config);
     RawInstance::run(
         {.file = plugin_.file, .config = config},
-        [&](const std::string& what) { telling_.about_to(what + ", " + where); },
+        [&](const std::string& what) { report_.about_to(what + ", " + where); },
         [&](const RawCall& call) {
           check_thrown("fuzz-config", call, ", " + where);
           if (call.what != "CONFIG") return;
@@ -126,7 +127,7 @@ void StepRun::fuzz_messages() {
                            : "no topic was found that its patterns accept; name one with --topic"));
   }
   auto stage = std::make_unique<Stage>(plugin_);
-  telling_.about_to("START");
+  report_.about_to("START");
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail("fuzz-messages", named(why)));
   }
@@ -143,7 +144,7 @@ void StepRun::fuzz_messages() {
     }
     const std::string where =
         "message " + std::to_string(i + 1) + " on " + topic + ": " + short_text(payload);
-    telling_.about_to(where);
+    report_.about_to(where);
     const std::uint64_t refused_before = stage->publishes().refused;
     const auto verdict = stage->send(topic, payload, soon());
     const Stage::Publishes publishes = stage->publishes();
@@ -162,7 +163,7 @@ void StepRun::fuzz_messages() {
     ++outcomes[verdict->outcome];
   }
   const Stage::Publishes publishes = stage->publishes();
-  telling_.about_to("STOP after " + std::to_string(kMessages) + " messages");
+  report_.about_to("STOP after " + std::to_string(kMessages) + " messages");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck("fuzz-messages", "STOP");
@@ -171,7 +172,7 @@ void StepRun::fuzz_messages() {
     return result(broadcast::fail(
         "fuzz-messages", file() + ": all of the " + std::to_string(publishes.refused) +
                              " messages that it published were refused" + because(publishes) +
-                             ". Publish what a host takes." + repeat()));
+                             ". Publish only what a host accepts." + repeat()));
   }
   std::string text = std::to_string(kMessages) + " messages: " + std::to_string(refused) +
                      " refused by the host (not JSON, not UTF-8, too deep), " +

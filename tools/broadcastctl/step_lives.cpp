@@ -37,14 +37,14 @@ std::string threads_left(const ProcessState& first) {
 
 void StepRun::live(const std::string& check, const std::string& where,
                    const std::vector<std::string>& topics, Messages messages) {
-  telling_.about_to(where + "load, create, CONFIG, START");
+  report_.about_to(where + "load, create, CONFIG, START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail(
         check, named(why, where) + ". Correct it, or give another config with --config."));
   }
   for (const std::string& topic : topics) {
-    telling_.about_to(where + "DEMAND, and MESSAGE {} on " + topic);
+    report_.about_to(where + "DEMAND, and MESSAGE {} on " + topic);
     stage->demand(topic);
     if (messages == Messages::kAwaited) {
       static_cast<void>(stage->send(topic, "{}", mono_now() + kFirstLife));
@@ -53,7 +53,7 @@ void StepRun::live(const std::string& check, const std::string& where,
     }
   }
   if (messages == Messages::kAwaited) during_ = ProcessState::now();
-  telling_.about_to(where + "STOP, destroy, unload");
+  report_.about_to(where + "STOP, destroy, unload");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck(check, where + "STOP");
@@ -65,26 +65,26 @@ void StepRun::live(const std::string& check, const std::string& where,
                                        "check unique; join every thread, and start none that owns "
                                        "thread_local objects and lives on."));
   }
-  telling_.about_to(where + "nothing: it was unloaded (does a thread of it still run?)");
+  report_.about_to(where + "nothing: it was unloaded (is one of its threads still running?)");
 }
 
 void StepRun::load() {
   const ProcessState first = ProcessState::now();
-  telling_.about_to("load, create, CONFIG, START");
+  report_.about_to("load, create, CONFIG, START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail("load",
                             named(why) + ". Correct it, or give another config with --config."));
   }
   for (const std::string& topic : topics()) stage->demand(topic);
-  telling_.about_to("its first " + seconds_text(kFirstLife) + ": DEMAND, TIMER, POST");
+  report_.about_to("its first " + seconds_text(kFirstLife) + ": DEMAND, TIMER, POST");
   std::this_thread::sleep_for(kFirstLife);
   const ProcessState during = ProcessState::now();
   const std::string error = stage->last_error();
   const Stage::Publishes publishes = stage->publishes();
   const std::uint64_t timers = stage->timers();
   const std::uint64_t posts = stage->posts();
-  telling_.about_to("STOP, destroy, unload");
+  report_.about_to("STOP, destroy, unload");
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());
     give_up_stuck("load", "STOP");
@@ -108,7 +108,7 @@ void StepRun::judge_publishes(const Stage::Publishes& publishes) const {
                        (publishes.why.empty() ? "on topics that its manifest does not name"
                                               : short_text(publishes.why)),
              std::to_string(all) + " in its first " + seconds_text(kFirstLife) + ", none refused",
-             "A host refuses them as well, and nobody gets them.");
+             "A host refuses them too, and no client gets them.");
 }
 
 void StepRun::judge_pace(std::uint64_t timers, std::uint64_t posts) const {
@@ -119,8 +119,8 @@ void StepRun::judge_pace(std::uint64_t timers, std::uint64_t posts) const {
   tell_found("pace", found,
              std::to_string(timers) + " TIMER and " + std::to_string(posts) +
                  " POST in its first " + seconds_text(kFirstLife),
-             "It takes a processor for itself: give timers a period, and do not post out of what "
-             "was posted.");
+             "It takes a processor for itself: give timers a period, and do not post from a posted "
+             "function.");
 }
 
 void StepRun::cycles() {
@@ -157,7 +157,7 @@ void StepRun::judge_changes(const ProcessState& first, const ProcessState& durin
   tell("settings", settings.empty() ? "" : "changes for the whole process: " + settings,
        "locale, directory, umask, limits, descriptors 0 to 2, alarms and environment as before, "
        "during a life and after",
-       "They are everybody's, and read at the same moment by threads that it does not know.");
+       "They belong to the whole process, and other threads read them at the same time.");
   tell("signals", signals.empty() ? "" : "handles signals: " + signals,
        "no handler changed, during a life and after",
        "Signals are the host's: do not install handlers.");
@@ -208,7 +208,7 @@ void StepRun::judge_heap() const {
 
 void StepRun::stop() {
   const std::vector<std::string> sent_to = topics();
-  telling_.about_to("START");
+  report_.about_to("START");
   auto stage = std::make_unique<Stage>(plugin_);
   if (const std::string why = stage->start(soon()); !why.empty()) {
     give_up(broadcast::fail("stop", named(why)));
@@ -223,7 +223,7 @@ void StepRun::stop() {
       stage->post(topic, good);
     }
   }
-  telling_.about_to("STOP while its callbacks are busy");
+  report_.about_to("STOP while its callbacks are busy");
   const MonoTime begun = mono_now();
   if (!stage->stop_within(options_.deadline)) {
     static_cast<void>(stage.release());

@@ -32,9 +32,9 @@ std::string seconds_text(std::chrono::nanoseconds duration) {
   return std::to_string(ms / 1000) + "." + std::to_string(ms % 1000 / 100) + " s";
 }
 
-StepRun::StepRun(const CheckOptions& options, const Telling& telling)
+StepRun::StepRun(const CheckOptions& options, const ChildReport& report)
     : options_(options),
-      telling_(telling),
+      report_(report),
       random_(options.seed),
       plugin_{.file = PluginFile::read(options.library, Broadcasters::offer(kHostVersion)),
               .config = {}} {
@@ -86,10 +86,10 @@ void StepRun::judge_libraries(const ElfNeeds& needs) const {
     }
     ::dlclose(loaded);
   }
-  tell_found("libraries",
-             found.empty() ? "" : "would not get its own libraries, but the host's: " + found,
-             std::to_string(own_count) + " of its own, none under a name that the host has",
-             "They have the same SONAME. Give its own another one, or link them statically.");
+  tell_found(
+      "libraries", found.empty() ? "" : "would not get its own libraries, but the host's: " + found,
+      std::to_string(own_count) + " of its own, none under a name that the host has",
+      "They have the same SONAME. Give its own libraries other SONAMEs, or link them statically.");
 }
 
 void StepRun::symbols() {
@@ -98,7 +98,7 @@ void StepRun::symbols() {
   const ElfSymbols elf = read_elf_symbols(file(), plugin_.file->bytes());
   std::vector<void*> providers = {RTLD_DEFAULT};
   for (const std::string& library : needs.libraries) {
-    telling_.about_to("load " + library + ", which it needs");
+    report_.about_to("load " + library + ", which it needs");
     const auto path = in_run_path(options_.library, needs, library);
     void* const loaded = ::dlopen(path ? path->c_str() : library.c_str(), RTLD_LAZY | RTLD_LOCAL);
     if (loaded == nullptr) {

@@ -31,7 +31,7 @@ inline constexpr std::chrono::milliseconds kFirstLife(500);
 class StepRun {
  public:
   /// Throws PluginRefused. Both outlive it.
-  StepRun(const CheckOptions& options, const Telling& telling);
+  StepRun(const CheckOptions& options, const ChildReport& report);
 
   void symbols();
   void load();
@@ -46,11 +46,11 @@ class StepRun {
   [[nodiscard]] const std::string& file() const { return plugin_.file->file_name(); }
   /// `why`, which may begin with the file's name, behind that and `where`.
   [[nodiscard]] std::string named(const std::string& why, const std::string& where = "") const;
-  void result(const CheckResult& one) const { telling_.tell(to_line(one)); }
+  void result(const CheckResult& one) const { report_.tell(to_line(one)); }
   /// And nothing more: something of the plugin still runs.
   [[noreturn]] void give_up(const CheckResult& one) const {
     result(one);
-    telling_.end();
+    report_.end();
   }
   [[nodiscard]] MonoTime soon() const { return mono_now() + options_.deadline; }
   [[nodiscard]] std::string repeat() const {
@@ -78,7 +78,7 @@ class StepRun {
   void check_thrown(const char* check, const RawCall& call, const std::string& with) const;
 
   const CheckOptions& options_;
-  const Telling& telling_;
+  const ChildReport& report_;
   Random random_;
   StagedPlugin plugin_;
   ProcessState during_;                  // a life, before STOP

@@ -19,10 +19,10 @@ using nlohmann::json;
 
 constexpr const char* kFileStep = "file";
 
-void read_file(const CheckOptions& options, const Telling& telling) {
-  telling.about_to("reading it");
+void read_file(const CheckOptions& options, const ChildReport& report) {
+  report.about_to("reading it");
   check_file(options.library.filename().string(), read_plugin_bytes(options.library),
-             options.config, [&](const CheckResult& one) { telling.tell(to_line(one)); });
+             options.config, [&](const CheckResult& one) { report.tell(to_line(one)); });
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ const std::vector<Step>& all_steps() {
   return kSteps;
 }
 
-void run_step(const std::string& name, const CheckOptions& options, const Telling& telling) {
+void run_step(const std::string& name, const CheckOptions& options, const ChildReport& report) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // what it leaves behind is seen
   for (const int number : {SIGPIPE, SIGXFSZ}) std::signal(number, SIG_IGN);  // as in the host
@@ -59,15 +59,15 @@ void run_step(const std::string& name, const CheckOptions& options, const Tellin
       {"fuzz-messages", &StepRun::fuzz_messages}};
   try {
     if (name == kFileStep) {
-      read_file(options, telling);
+      read_file(options, report);
     } else {
-      StepRun run(options, telling);
+      StepRun run(options, report);
       (run.*kSteps.at(name))();
     }
   } catch (const std::exception& error) {
-    telling.tell(to_line(fail(name == kFileStep ? "elf" : name, error.what())));
+    report.tell(to_line(fail(name == kFileStep ? "elf" : name, error.what())));
   }
-  telling.end();
+  report.end();
 }
 
 json to_json(const CheckResult& result) {

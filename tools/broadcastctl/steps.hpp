@@ -19,7 +19,7 @@ struct Step {
 
 /// Does it and ends the process.
 [[noreturn]] void run_step(const std::string& name, const CheckOptions& options,
-                           const Telling& telling);
+                           const ChildReport& report);
 
 [[nodiscard]] nlohmann::json to_json(const CheckResult& result);
 /// How a result goes from child to parent.

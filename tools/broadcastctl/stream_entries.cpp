@@ -40,7 +40,7 @@ std::vector<SetAside> read_page(RedisTalk& redis, const std::string& key, const 
   redis.ask({"XRANGE", key, from, to, "COUNT", kPage}, [&](const redisReply& reply) {
     for (const redisReply* const one : list_of(reply)) {
       const auto id = entry_id_of(*one);
-      if (!id) throw CannotRun(key + ": Redis answers with what is not understood.");
+      if (!id) throw CannotRun(key + ": Redis sent an unreadable reply.");
       const auto field = [one](std::string_view name) {
         return std::string(field_of(*one, name).value_or(""));
       };
@@ -85,8 +85,10 @@ std::string list(const Config& config, const std::string& key) {
 /// Added first: should this end in between, it is there twice, and not lost.
 std::string move_back(RedisTalk& redis, const std::string& stream, const SetAside& entry) {
   if (entry.topic.empty() || entry.payload.empty()) {
-    return fmt::format("{}: left where it is: what it lacks may still be in {}, entry {}\n",
-                       entry.id, stream, printable(entry.origin, kShownBytes));
+    return fmt::format(
+        "{}: not put back, because it is incomplete; the whole entry may still be in {}, entry "
+        "{}\n",
+        entry.id, stream, printable(entry.origin, kShownBytes));
   }
   std::string added;
   redis.ask({"XADD", stream, "*", "topic", entry.topic, "payload", entry.payload},
@@ -133,7 +135,8 @@ std::string put_back(const Config& config, const std::string& id) {
     });
   }
   if (lines.empty()) {
-    throw CannotRun(key + ": there is no entry " + id + ", and none that was " + id + ".");
+    throw CannotRun(key + ": there is no entry " + id +
+                    ", nor one that had this id in the stream.");
   }
   return lines;
 }

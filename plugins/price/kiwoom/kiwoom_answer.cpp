@@ -103,7 +103,7 @@ KiwoomToken token_of(const json& answer, std::int64_t wall_ns) {
   const bool is_printable =
       std::ranges::all_of(token.text, [](char c) { return c > 32 && c < 127; });
   if (token.text.empty() || !is_printable) {
-    throw std::runtime_error("an answer whose token is no token");
+    throw std::runtime_error("an answer with an invalid token");
   }
   const auto end_ns = parse_korean_time(text_in(answer, "expires_dt"));
   if (!end_ns) throw std::runtime_error("a token whose expires_dt is not YYYYMMDDHHMMSS");

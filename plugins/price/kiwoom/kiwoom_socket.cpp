@@ -164,7 +164,7 @@ void KiwoomSocket::on_late() {
   is_late_ = true;
   if (!std::exchange(is_late_told_, true)) {
     calls_.on_warning("no answer to REG or REMOVE within " + in_ms(options_.patience.late) +
-                      "; what is wanted anew waits for it, prices go on");
+                      "; new registrations wait for it, and prices go on");
   }
   on_unanswered(lost_patience_ - options_.patience.late, [this] { on_lost(); });
 }
@@ -182,7 +182,7 @@ void KiwoomSocket::on_lost() {
 
 void KiwoomSocket::send(std::string text) {
   if (waiting_.size() >= kWaitingMessages) {
-    return end(End::kBroken, "it takes no messages any more");
+    return end(End::kBroken, "it no longer accepts messages");
   }
   waiting_.push_back(std::move(text));
   if (waiting_.size() == 1) write();

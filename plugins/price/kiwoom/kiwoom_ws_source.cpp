@@ -99,8 +99,8 @@ KiwoomSocket::Calls KiwoomWsSource::calls(const std::string& token) {
                 if (std::exchange(is_told, true)) return;
                 session_->calls().log(LogLevel::kWarn,
                                       "source kiwoom_ws: the server does not register " + item +
-                                          "; it, and others that are refused after it, are left "
-                                          "out until they are wanted anew");
+                                          "; it and others that are refused later are left out "
+                                          "until somebody asks for them again");
               },
           .on_warning =
               [this](const std::string& text) {

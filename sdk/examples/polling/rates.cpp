@@ -87,6 +87,6 @@ class Rates : public broadcast::Broadcaster {
 BROADCAST_PLUGIN(Rates, "rates", "1.0.0", R"("requires":["bc.demand/1"],"demand":true,
 "topics":[{"pattern":"rate:{pair}","match":"[A-Z]{6}","delivery":"latest"}],
 "config":{"type":"object","required":["directory"],"additionalProperties":false,"properties":{
-"directory":{"type":"string","description":"has a file a pair, USDKRW, with a number in it"},
+"directory":{"type":"string","description":"directory with one file per pair, such as USDKRW, that contains a number"},
 "interval":{"type":"string","format":"duration","minimum":"100ms","default":"1s",
-"description":"between two polls"}}})")
+"description":"time between two polls"}}})")

@@ -19,7 +19,7 @@
 #include <nlohmann/json.hpp>
 
 #include "admin_play.hpp"
-#include "host/base/seldom.hpp"
+#include "host/base/log_throttle.hpp"
 #include "tests/unit/base/captured_log.hpp"
 
 namespace broadcast {
@@ -128,7 +128,7 @@ class AdminServerTest : public testing::Test {
     stop();
     work.reset();
     thread.join();
-    server->on_tick(mono_now() + Seldom::kEvery);
+    server->on_tick(mono_now() + LogThrottle::kEvery);
     server.reset();
     io.restart();
     io.run();

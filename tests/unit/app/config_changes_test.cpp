@@ -48,7 +48,7 @@ TEST(ConfigChangesTest, RedisKeepsItsLimitUntilARestart) {
   const Config next = configured(R"({redis: {url: "redis://127.0.0.1"}, limits: {publish: 1KiB}})");
   const ConfigChanges changes = changes_between(running, next);
   EXPECT_THAT(changes.live, ElementsAre("limits.publish"));
-  EXPECT_THAT(changes.restart, ElementsAre("limits.publish, of what comes through Redis"));
+  EXPECT_THAT(changes.restart, ElementsAre("limits.publish (for messages from Redis)"));
 }
 
 /// A section that is told as one takes effect as one.

@@ -108,8 +108,8 @@ TEST(ConfigErrorsTest, BadValuesOfTheServer) {
        "f.yaml:1:20: server.origins[0]: expected an origin without a path: https://host or "
        "https://host:port, found \"https://a.b/c\""},
       {"server: {origins: [\"https://*.com\"]}",
-       "f.yaml:1:20: server.origins[0]: expected the hosts of one owner, such as "
-       "https://*.example.com: everybody can have one below com, found \"https://*.com\""},
+       "f.yaml:1:20: server.origins[0]: expected hosts of one owner, such as "
+       "https://*.example.com: anybody can have a host below com, found \"https://*.com\""},
       {"server: {hosts: [\"a.b:80\"]}",
        "f.yaml:1:18: server.hosts[0]: expected a host's name without a port, such as "
        "dashboard.example.com, found \"a.b:80\""},
@@ -133,7 +133,7 @@ TEST(ConfigErrorsTest, BeyondLoopbackTheAdminNeedsAToken) {
 TEST(ConfigErrorsTest, TokensNeedScopesAndALength) {
   const std::string none = "a token without scopes allows nothing; expected [admin] or [publish]";
   const std::string token =
-      "expected a token of at least 16 visible ASCII characters without spaces, as \"openssl rand "
+      "expected a token of at least 16 visible ASCII characters without spaces; \"openssl rand "
       "-hex 32\" makes one";
   expect_problems({
       {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa}]}",
@@ -259,11 +259,12 @@ TEST(ConfigErrorsTest, RedisIsAUrlThatIsNeverRepeatedAndAPrefix) {
       ": redis.url: expected redis://user:password@host:port/0, rediss://... or "
       "unix:///path?db=0; ";
   expect_problems({
-      {"redis: {url: \"amqp://u:s3cret@h\"}", "f.yaml:1:9" + url + "the scheme is another"},
+      {"redis: {url: \"amqp://u:s3cret@h\"}", "f.yaml:1:9" + url + "the scheme is not supported"},
       {"redis: {url: \"redis://u:s3cret@h/x\"}",
-       "f.yaml:1:9" + url + "the database is a number such as 0"},
-      {"redis: {cache: \"memcached://u:s3cret@h\"}",
-       "f.yaml:1:9: redis.cache" + url.substr(url.find(": expected")) + "the scheme is another"},
+       "f.yaml:1:9" + url + "the database must be a number such as 0"},
+      {"redis: {cache: \"memcached://u:s3cret@h\"}", "f.yaml:1:9: redis.cache" +
+                                                         url.substr(url.find(": expected")) +
+                                                         "the scheme is not supported"},
       {"redis: {channels: \"*:ws\"}",
        "f.yaml:1:9: redis.channels: expected a prefix and a star such as ws:broadcast:*, found "
        "\"*:ws\""},
@@ -281,8 +282,9 @@ TEST(ConfigErrorsTest, TheOnlyBrokerThatIsNotRedisIsNamedByItsVariable) {
     static_cast<void>(parse_config("", "f.yaml", environment));
     ADD_FAILURE() << "not refused";
   } catch (const ConfigError& error) {
-    EXPECT_THAT(error.what(), testing::EndsWith("the scheme is another (CELERY_BROKER_URL of the "
-                                                "environment; url: \"\" switches Redis off)"));
+    EXPECT_THAT(error.what(),
+                testing::EndsWith("the scheme is not supported (CELERY_BROKER_URL from the "
+                                  "environment; url: \"\" switches Redis off)"));
     EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("s3cret")));
   }
 }

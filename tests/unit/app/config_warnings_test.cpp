@@ -30,17 +30,17 @@ TEST(ConfigWarningsTest, NameWhatIsNotUsedWithoutRedis) {
 TEST(ConfigWarningsTest, NameAStreamWhosePositionIsNotKept) {
   const std::string redis = "redis: {url: \"redis://h\", stream: s}\n";
   EXPECT_THAT(warnings_of(configured(redis)),
-              ElementsAre("f.yaml: redis.stream: without state.path nothing is kept of how far it "
-                          "was handled: a start begins with what is added from then on, and what "
-                          "is added while the host is down is not read"));
+              ElementsAre("f.yaml: redis.stream: without state.path the host does not keep its "
+                          "position: a start begins with the entries added from then on, and "
+                          "entries added while the host is down are not read"));
   EXPECT_THAT(warnings_of(configured(redis + "state: {path: /var/lib/x/state.db}")), IsEmpty());
 }
 
 TEST(ConfigWarningsTest, NameACaThatEncryptsNothing) {
   for (const char* url : {"redis://u:s3cret@h", "unix:///x"}) {
-    EXPECT_THAT(warnings_of(configured("redis: {ca: /x.pem, url: \"" + std::string(url) + "\"}")),
-                ElementsAre("f.yaml: redis.ca: not used: the connection is not encrypted, as it is "
-                            "with rediss://"));
+    EXPECT_THAT(
+        warnings_of(configured("redis: {ca: /x.pem, url: \"" + std::string(url) + "\"}")),
+        ElementsAre("f.yaml: redis.ca: not used: the connection is not encrypted; rediss:// is"));
   }
 }
 
@@ -54,17 +54,16 @@ TEST(ConfigWarningsTest, NameTheVariableThatWasPassedOver) {
     const Config config = parse_config(text, "f.yaml", environment);
     EXPECT_EQ(config.redis.url, "redis://r");
     EXPECT_THAT(warnings_of(config),
-                ElementsAre("f.yaml: redis.url: CELERY_BROKER_URL of the environment is not "
-                            "Redis's and is passed over; REDIS_URL is read"));
+                ElementsAre("f.yaml: redis.url: CELERY_BROKER_URL from the environment is not a "
+                            "Redis URL and is skipped; REDIS_URL is read"));
   }
 }
 
 TEST(ConfigWarningsTest, NameThePartsOfTheUrlThatHaveNoEffect) {
-  EXPECT_THAT(
-      warnings_of(configured("redis: {url: \"redis://h?ssl_cert_reqs=none&protocol=3\"}")),
-      ElementsAre("f.yaml: redis.url: ssl_cert_reqs: not used: the connection is not encrypted, as "
-                  "it is with rediss://",
-                  "f.yaml: redis.url: protocol: not used: it is for other clients"));
+  EXPECT_THAT(warnings_of(configured("redis: {url: \"redis://h?ssl_cert_reqs=none&protocol=3\"}")),
+              ElementsAre("f.yaml: redis.url: ssl_cert_reqs: not used: the connection is not "
+                          "encrypted; rediss:// is",
+                          "f.yaml: redis.url: protocol: not used: it is for other clients"));
 }
 
 TEST(ConfigWarningsTest, NameACertificateThatIsNotChecked) {
@@ -76,7 +75,7 @@ TEST(ConfigWarningsTest, NameACertificateThatIsNotChecked) {
                   "checked"));
   EXPECT_THAT(
       warnings_of(configured("redis: {ca: /x.pem, url: \"rediss://h?ssl_ca_certs=/y.pem\"}")),
-      ElementsAre("f.yaml: redis.url: ssl_ca_certs: not used: redis.ca is"));
+      ElementsAre("f.yaml: redis.url: ssl_ca_certs: not used, because redis.ca is set"));
 }
 
 TEST(ConfigWarningsTest, ACacheOfItsOwnIsEnoughForWhatOnlyTheCacheNeeds) {

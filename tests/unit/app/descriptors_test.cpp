@@ -38,16 +38,16 @@ TEST(DescriptorsTest, WhatIsConfiguredIsKept) {
 TEST(DescriptorsTest, TellsWhatTheyAreTooFewFor) {
   Config config;
   const DescriptorPlan plan = plan_descriptors(1'024, config, 2);
-  EXPECT_EQ(plan.text(), "1024 descriptors: for 532 connections of clients and 76 handshakes");
+  EXPECT_EQ(plan.text(), "1024 descriptors: 532 for client connections and 76 for handshakes");
   EXPECT_EQ(plan.warning(config.limits), "") << "no limit, so nothing is promised";
   config.limits.connections = 532;
   EXPECT_EQ(plan.warning(config.limits), "");
   config.limits.connections = 5'000;
   EXPECT_EQ(plan.warning(config.limits),
-            "limits.connections: 5000 are more than the 1024 descriptors allow, which is 532; "
+            "limits.connections: 5000 is more than the 532 that 1024 descriptors allow; "
             "raise the limit (LimitNOFILE, ulimit -n)");
   EXPECT_THAT(plan_descriptors(256, config, 2).warning(config.limits),
-              HasSubstr("descriptors: half of 256 are too few"));
+              HasSubstr("descriptors: half of 256 is too few"));
 }
 
 }  // namespace

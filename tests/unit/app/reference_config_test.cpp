@@ -40,8 +40,8 @@ std::vector<std::string> comments() {
   return result;
 }
 
-/// "limits.outbox: 1MiB # what may wait ..." of each key. Of several broadcasters the first one is
-/// documented, whose library is its own.
+/// "limits.outbox: 1MiB # bytes that may wait ..." of each key. Of several broadcasters the first
+/// one is documented, whose library is its own.
 void collect_lines(const YamlNode& map, const std::string& path, std::set<std::string>& lines) {
   static const std::vector<std::string> kComments = comments();
   for (const YamlNode& child : map.children) {

@@ -30,7 +30,8 @@ TEST(ServerTest, StrictEndsOnceEveryBroadcasterHasBeenHeard) {
   EXPECT_EQ(log.count_of("error probe is not started: START failed (status -1): "
                          "signals[0].ticker is missing\n"),
             1);
-  EXPECT_EQ(log.count_of("error plugins.strict: ends because 3 did not start\n"), 1);
+  EXPECT_EQ(
+      log.count_of("error plugins.strict: the host ends; broadcasters that did not start: 3\n"), 1);
   EXPECT_EQ(log.count_of("whole is not started"), 0);
   EXPECT_EQ(log.count_of("listening"), 0);
 }

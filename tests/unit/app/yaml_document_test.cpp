@@ -84,7 +84,7 @@ TEST(YamlDocumentTest, SaysWhatIsWrongAndWhere) {
            {"a: \"x\nb: 2\n", "f.yaml:3:2: not YAML: illegal EOF in scalar"},
            {"a: 'x", "f.yaml:2:2: not YAML: illegal EOF in scalar"},
            {"a: *nobody\n", "f.yaml:1:4: not YAML: the referenced anchor is not defined"},
-           {"a: 1\n---\nb: 2\n", "f.yaml:3:1: a second document; one file is one document"},
+           {"a: 1\n---\nb: 2\n", "f.yaml:3:1: a second document; a file may have only one"},
            {"a: 1\n\x01",
             "f.yaml:2:1: a control character; write it as an escape in double quotes"},
            {"a: 1\x04\nb: 2\n",
@@ -96,7 +96,7 @@ TEST(YamlDocumentTest, SaysWhatIsWrongAndWhere) {
             "f.yaml:1:4: the tag \"tag:yaml.org,2002:int\" is not supported; remove it"},
            {"{[a, b]: 1}", "f.yaml:1:2: a key must be a text"},
            {"? {a: b}\n: 1\n", "f.yaml:1:3: a key must be a text"},
-           {"a: &x [1, *x]\n", "f.yaml:1:11: an alias stands inside its own anchor"},
+           {"a: &x [1, *x]\n", "f.yaml:1:11: an alias is inside its own anchor"},
            {"a: 1\nb:\n  c: 2\n  c: 3\na: 4\n",
             "f.yaml:4:3: b.c: given twice, first in line 3; remove one\n"
             "f.yaml:5:1: a: given twice, first in line 1; remove one"},

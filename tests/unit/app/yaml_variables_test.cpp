@@ -84,7 +84,7 @@ TEST(YamlVariablesTest, ChecksTheFormOfADefaultThatIsNotNeeded) {
 TEST(YamlVariablesTest, BoundsHowDeepDefaultsNest) {
   std::string text;
   for (int i = 0; i < 100'000; ++i) text += "${A:-";
-  EXPECT_THAT(expanded(text).problems, ElementsAre("more than 16 variables inside each other"));
+  EXPECT_THAT(expanded(text).problems, ElementsAre("more than 16 variables nested in each other"));
 }
 
 TEST(YamlVariablesTest, RefusesAValueThatIsNotUtf8) {

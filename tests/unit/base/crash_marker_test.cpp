@@ -79,8 +79,9 @@ TEST_F(CrashMarkerTest, CountsTheStartsThatEndedTheProcess) {
   EXPECT_EQ(marker.ends_in_start("price", kBuild).count, CrashMarker::kMostEnds);
   EXPECT_EQ(marker.ends_in_start("price", kBuild).how, "SIGABRT in START");
   EXPECT_EQ(marker.ends_in_start("market", kBuild).count, 0u);
-  EXPECT_THAT(log.text(), HasSubstr("error the host has ended before by SIGABRT in START of price "
-                                    "(generation 3): 3 of 3 in a row, then it is left out"));
+  EXPECT_THAT(log.text(),
+              HasSubstr("error the last run of the host ended by SIGABRT in START of price "
+                        "(generation 3): 3 of 3 in a row, then it is left out"));
 }
 
 TEST_F(CrashMarkerTest, AStartThatWentWellOrAnotherBuildBeginsAnew) {
@@ -150,7 +151,7 @@ TEST_F(CrashMarkerTest, IsLookedAtWithoutBeingTouched) {
   const std::string before = bytes();
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(why(),
-              "left out: the host has ended in its start 3 times in a row, the last time by "
+              "left out: it has ended the host while starting 3 times in a row, the last time by "
               "SIGABRT in START");
   }
   EXPECT_EQ(bytes(), before);
@@ -158,7 +159,7 @@ TEST_F(CrashMarkerTest, IsLookedAtWithoutBeingTouched) {
 
 TEST_F(CrashMarkerTest, SaysWhyItCannotBeLookedAt) {
   write("nonsense");
-  EXPECT_EQ(look_at_crash_file(path_).refusal, "it is no marker of this version");
+  EXPECT_EQ(look_at_crash_file(path_).refusal, "it is not a crash marker of this version");
   std::filesystem::remove(path_);
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   EXPECT_EQ(look_at_crash_file(path_).refusal, "not a regular file");
@@ -270,7 +271,7 @@ TEST_F(CrashMarkerTest, RefusesWhatIsTornOrNoMarker) {
   for (const std::string& bad :
        {good.substr(0, good.size() / 2), good + "x", "x" + good.substr(1), std::string("nonsense"),
         std::string(good.size(), '\0'), std::string(good.size(), '\xff')}) {
-    EXPECT_EQ(read_crash_file(bad, "", {}).refusal, "it is no marker of this version");
+    EXPECT_EQ(read_crash_file(bad, "", {}).refusal, "it is not a crash marker of this version");
   }
   std::string flipped = good;
   flipped[offsetof(CrashFile, counts) + offsetof(CrashFile::Count, ends)] ^= 4;
@@ -284,13 +285,13 @@ TEST_F(CrashMarkerTest, RefusesWhatIsTornOrNoMarker) {
     write(bad);
     const test::CapturedLog log;
     EXPECT_EQ(starts(), 0u);
-    EXPECT_THAT(log.text(), HasSubstr("begun anew, and what was counted is forgotten"));
+    EXPECT_THAT(log.text(), HasSubstr("a new one is begun, and its crash counts are lost"));
     crash_in(Callback::kStart);
     EXPECT_EQ(starts(), 1u);
   }
 }
 
-/// A file of a process that was killed in START, with kills for want of memory as it has noted
+/// A file of a process that was killed in START, with out-of-memory kills as it has noted
 /// them.
 std::string killed_in_start(const MemoryKills& noted) {
   CrashFile file{};
@@ -311,14 +312,14 @@ TEST_F(CrashMarkerTest, TellsWantOfMemoryFromAKill) {
   const std::string file = killed_in_start(noted);
   MemoryKills now = noted;
   EXPECT_TRUE(read_crash_file(file, "boot", now).counts.empty());
-  EXPECT_THAT(read_crash_file(file, "boot", now).last_end, HasSubstr("nothing is counted"));
+  EXPECT_THAT(read_crash_file(file, "boot", now).last_end, HasSubstr("this is not counted"));
   now.in_all = 11;  // somebody else
   EXPECT_TRUE(read_crash_file(file, "boot", now).counts.empty());
   now.in_cgroup = 2;
   const CrashHistory killed = read_crash_file(file, "boot", now);
   ASSERT_EQ(killed.counts.size(), 1u);
   EXPECT_EQ(killed.counts[0].ends, 1u);
-  EXPECT_THAT(killed.last_end, HasSubstr("want of memory in START of price"));
+  EXPECT_THAT(killed.last_end, HasSubstr("an out-of-memory kill in START of price"));
   EXPECT_TRUE(read_crash_file(file, "another boot", now).counts.empty());
 }
 
@@ -345,7 +346,7 @@ TEST_F(CrashMarkerTest, OneThatAnotherHasOrThatCannotBeHadIsDoneWithout) {
   for (const std::string& path : {path_, std::string("/nowhere/at/all"), testing::TempDir()}) {
     const test::CapturedLog log;
     CrashMarker marker(path);
-    EXPECT_EQ(log.count_of("the host will not know what ran when it crashes"), 1) << path;
+    EXPECT_EQ(log.count_of("after a crash the host will not know what was running"), 1) << path;
     CallbackPlace place(&marker, "price", 1, kBuild);
     const CallbackMark mark(place, Callback::kStart);
     EXPECT_EQ(CallbackPlace::current(), &place);

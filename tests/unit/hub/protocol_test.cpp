@@ -184,7 +184,7 @@ TEST(ProtocolTest, ACommandIsNestedAtMost64Deep) {
   EXPECT_TRUE(std::holds_alternative<Command>(parse_command(pong_nested(64), {})));
   const ErrorReply refused = refusal(pong_nested(65));
   EXPECT_EQ(to_string(refused.code), "bad_json");
-  EXPECT_EQ(refused.message, "Objects and lists may stand in each other 64 deep");
+  EXPECT_EQ(refused.message, "Objects and lists may be nested at most 64 deep");
 }
 
 TEST(ProtocolTest, WhatIsNestedTooDeepIsNotParsed) {
@@ -234,7 +234,7 @@ TEST(ProtocolTest, SaysWhatIsWrong) {
       {R"({"type":"subscribe","topics":["a",7]})", "bad_message",
        R"("topics[1]" must be a string)"},
       {R"({"type":"subscribe","topics":["a","b","c","d"]})", "too_many_topics",
-       "has 4 entries, a request may name 3"},
+       "has 4 entries; a request may name at most 3"},
       {R"({"type":"subscribe","topic":"a","since":7})", "bad_message", R"("since" must be)"},
       {R"({"type":"subscribe","topic":"a","since":{"epoch":"x"}})", "bad_message",
        R"("since" must be)"},

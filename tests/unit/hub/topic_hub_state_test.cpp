@@ -399,7 +399,8 @@ TEST_F(TopicHubStateTest, WhoHasMoreThanWasEverGivenIsAnsweredCountedAndTold) {
     EXPECT_FALSE(life.hub.audience().peek(joined->topic, 1, &since).recovered);
   }
   EXPECT_EQ(life.counters.get(Counter::kSinceAhead), 6U);
-  EXPECT_EQ(log.count_of("warning signal:vcp: a client says that it has number 5, which was not"),
+  EXPECT_EQ(log.count_of(
+                "warning signal:vcp: a client says that it has received number 5, which the host"),
             1);
   const Since other{"another", 5};
   EXPECT_FALSE(

@@ -26,7 +26,7 @@ using Given = std::map<std::string, std::vector<std::uint64_t>>;  // by topic
 using LastValues = TopicIndex::LastValues;
 
 /// What one subscriber of a topic should know.
-struct Wish {
+struct Expectation {
   std::uint64_t from = 0;     // messages up to this one are not for it
   std::uint64_t reached = 0;  // the newest it was given
   bool is_direct = false;
@@ -62,48 +62,49 @@ struct Twins {
   }
 
   void send(const std::string& topic, std::uint64_t seq, MonoTime now) {
-    Wish& wish = model.at(topic);
+    Expectation& expectation = model.at(topic);
     expected[topic].push_back(seq);
-    wish.was_sent = true;
-    wish.begun = now;
-    wish.waiting.reset();
+    expectation.was_sent = true;
+    expectation.begun = now;
+    expectation.waiting.reset();
   }
   /// The fastest of what it has, from now on.
   void set_interval(const std::string& topic, std::chrono::nanoseconds own, MonoTime now) {
     if (!is_latest(topic)) return;
-    Wish& wish = model.at(topic);
-    const bool had_slot = wish.own.count() > 0 || wish.interval.count() > 0;
-    wish.own = own;
-    const auto before = wish.interval;
-    wish.interval = wish.is_direct ? own : std::chrono::nanoseconds::max();
+    Expectation& expectation = model.at(topic);
+    const bool had_slot = expectation.own.count() > 0 || expectation.interval.count() > 0;
+    expectation.own = own;
+    const auto before = expectation.interval;
+    expectation.interval = expectation.is_direct ? own : std::chrono::nanoseconds::max();
     for (const auto& [prefix, interval] : patterns) {
-      if (topic.starts_with(prefix)) wish.interval = std::min(wish.interval, interval);
+      if (topic.starts_with(prefix))
+        expectation.interval = std::min(expectation.interval, interval);
     }
-    if (!had_slot) wish.begun = wish.was_sent ? std::optional(now) : std::nullopt;
-    if (wish.waiting && wish.interval != before && wish.is_free(now))
-      send(topic, *wish.waiting, now);
+    if (!had_slot) expectation.begun = expectation.was_sent ? std::optional(now) : std::nullopt;
+    if (expectation.waiting && expectation.interval != before && expectation.is_free(now))
+      send(topic, *expectation.waiting, now);
   }
   void on_time(MonoTime now) {
-    for (auto& [topic, wish] : model) {
-      if (!wish.waiting || !wish.is_free(now)) continue;
-      const MonoTime due = *wish.begun + wish.interval;
-      send(topic, *wish.waiting, std::max(due, now - wish.interval));
+    for (auto& [topic, expectation] : model) {
+      if (!expectation.waiting || !expectation.is_free(now)) continue;
+      const MonoTime due = *expectation.begun + expectation.interval;
+      send(topic, *expectation.waiting, std::max(due, now - expectation.interval));
     }
   }
   /// A run of one topic.
   void deliver(const std::string& topic, const std::vector<std::uint64_t>& seqs, MonoTime now) {
     const auto found = model.find(topic);
     if (found == model.end() || seqs.back() <= found->second.from) return;
-    Wish& wish = found->second;
-    wish.reached = seqs.back();
-    if (wish.interval.count() == 0) {
+    Expectation& expectation = found->second;
+    expectation.reached = seqs.back();
+    if (expectation.interval.count() == 0) {
       for (const std::uint64_t seq : seqs) {
-        if (seq > wish.from) send(topic, seq, now);
+        if (seq > expectation.from) send(topic, seq, now);
       }
-    } else if (!wish.waiting && wish.is_free(now)) {
+    } else if (!expectation.waiting && expectation.is_free(now)) {
       send(topic, seqs.back(), now);
     } else {
-      wish.waiting = seqs.back();
+      expectation.waiting = seqs.back();
     }
   }
 
@@ -112,7 +113,7 @@ struct Twins {
   SilentWriter writer;
   Outbox outbox;
   Subscriptions real;
-  std::map<std::string, Wish> model;
+  std::map<std::string, Expectation> model;
   std::map<std::string, std::chrono::nanoseconds> patterns;  // by prefix
   Given expected;
 };
@@ -175,8 +176,8 @@ class ModelRun {
         listed.emplace(view.topic, view.seq);
       }
       std::map<std::string, std::uint64_t> wished;
-      for (const auto& [topic, wish] : twins->model) {
-        if (wish.is_direct) wished.emplace(topic, wish.told());
+      for (const auto& [topic, expectation] : twins->model) {
+        if (expectation.is_direct) wished.emplace(topic, expectation.told());
       }
       EXPECT_EQ(listed, wished);
     }
@@ -186,7 +187,7 @@ class ModelRun {
   }
 
  private:
-  TopicIndex::Wish any_wish() {
+  TopicIndex::SubscribeOptions any_options() {
     since_.clear();
     for (const std::string& topic : topics_) {
       if (below(4) == 0) since_[topic] = {epochs_[topic], below(seqs_[topic] + 2)};
@@ -197,18 +198,19 @@ class ModelRun {
             .now = now_};
   }
   /// What follows the answer, and the number in it; before, what the new rate lets go.
-  std::uint64_t answer(Twins& twins, const std::string& topic, const TopicIndex::Wish& wanted,
+  std::uint64_t answer(Twins& twins, const std::string& topic,
+                       const TopicIndex::SubscribeOptions& wanted,
                        std::optional<std::chrono::nanoseconds> own = {}) {
     const auto [entry, is_new] = twins.model.try_emplace(topic);
-    Wish& wish = entry->second;
+    Expectation& expectation = entry->second;
     const bool takes_newest = is_latest(topic) && wanted.last_values != LastValues::kOfNone;
     if (is_new || takes_newest) {
-      wish.from = wish.reached = seqs_[topic];
-      wish.waiting.reset();
+      expectation.from = expectation.reached = seqs_[topic];
+      expectation.waiting.reset();
     }
-    if (own) wish.is_direct = true;
-    twins.set_interval(topic, own.value_or(wish.own), now_);
-    const std::uint64_t seq = wish.told();
+    if (own) expectation.is_direct = true;
+    twins.set_interval(topic, own.value_or(expectation.own), now_);
+    const std::uint64_t seq = expectation.told();
     const auto since = since_.find(topic);
     const bool is_asked = since != since_.end();
     if (!is_latest(topic) && is_asked && since->second.seq <= seqs_[topic]) {
@@ -234,7 +236,7 @@ class ModelRun {
   }
 
   void subscribe(Twins& twins, const std::string& topic) {
-    TopicIndex::Wish wanted = any_wish();
+    TopicIndex::SubscribeOptions wanted = any_options();
     if (!is_latest(topic)) wanted.interval = {};
     const auto answers = twins.shard.index().subscribe(twins.real, topic_named(topic), wanted);
     ASSERT_FALSE(answers.error);
@@ -243,7 +245,7 @@ class ModelRun {
     follow(twins);
   }
   void subscribe_under(Twins& twins, const std::string& prefix) {
-    const TopicIndex::Wish wanted = any_wish();
+    const TopicIndex::SubscribeOptions wanted = any_options();
     const auto answers = twins.shard.index().subscribe_under(twins.real, all_under(prefix), wanted);
     ASSERT_FALSE(answers.error);
     twins.patterns[prefix] = wanted.interval;
@@ -271,9 +273,9 @@ class ModelRun {
   }
   /// One of the topic's subscriptions is over.
   void end(Twins& twins, const std::string& topic) {
-    const Wish& wish = twins.model.at(topic);
-    if (wish.is_direct || twins.is_under_pattern(topic)) {
-      twins.set_interval(topic, wish.is_direct ? wish.own : 0ns, now_);
+    const Expectation& expectation = twins.model.at(topic);
+    if (expectation.is_direct || twins.is_under_pattern(topic)) {
+      twins.set_interval(topic, expectation.is_direct ? expectation.own : 0ns, now_);
     } else {
       twins.model.erase(topic);
     }

@@ -27,9 +27,11 @@ class Reader {
   Reader& operator=(const Reader&) = delete;
 
   /// As a session does it: a snapshot follows at once.
-  TopicIndex::View subscribe(std::string_view topic, const TopicIndex::Wish& wish = {}) {
-    TopicIndex::View view = shard_.index().subscribe(wants_, topic_named(topic), wish).views.at(0);
-    shard_.index().send(wants_, view, wish.now);
+  TopicIndex::View subscribe(std::string_view topic,
+                             const TopicIndex::SubscribeOptions& options = {}) {
+    TopicIndex::View view =
+        shard_.index().subscribe(wants_, topic_named(topic), options).views.at(0);
+    shard_.index().send(wants_, view, options.now);
     return view;
   }
   /// Up to `seq` of the topic's epoch is known.
@@ -230,7 +232,7 @@ TEST_F(TopicIndexTest, AskingAgainForMoreThanTheHistoryHasGivesTheLastValue) {
 TEST_F(TopicIndexTest, AskingAgainWithoutTheValueSkipsNothing) {
   reader.subscribe("market:kospi");
   publish("market:kospi");
-  const TopicIndex::Wish silent{.last_values = TopicIndex::LastValues::kOfNone};
+  const TopicIndex::SubscribeOptions silent{.last_values = TopicIndex::LastValues::kOfNone};
   EXPECT_EQ(reader.subscribe("market:kospi", silent).seq, 0U);
   play.a.drain();
   EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
@@ -243,7 +245,8 @@ TEST_F(TopicIndexTest, WhatWaitsForItsSlotIsSentWhenTheRateEnds) {
     play.a.drain();
   }
   EXPECT_THAT(reader.read(), ElementsAre("market:kospi#1"));
-  const TopicIndex::Wish silent{.last_values = TopicIndex::LastValues::kOfNone, .now = at(0s)};
+  const TopicIndex::SubscribeOptions silent{.last_values = TopicIndex::LastValues::kOfNone,
+                                            .now = at(0s)};
   EXPECT_EQ(reader.subscribe("market:kospi", silent).seq, 2U) << "it is sent before the answer";
   EXPECT_THAT(reader.read(), ElementsAre("market:kospi#2"));
 }
@@ -358,7 +361,8 @@ TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
         Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
         Subscriptions wants(outbox);
         TopicIndex index(play.hub.topics(), play.hub.audience(), 0);
-        static_cast<void>(index.subscribe(wants, topic_named("signal:vcp"), TopicIndex::Wish{}));
+        static_cast<void>(
+            index.subscribe(wants, topic_named("signal:vcp"), TopicIndex::SubscribeOptions{}));
       },
       "while sessions still subscribe");
 }

@@ -159,7 +159,7 @@ TEST_F(ForgetTest, WhatSomebodyOwnsOrAsksForStays) {
     TestClient client(play.a);
     static_cast<void>(client.ask(subscribe(note(0))));
     abandon();
-    EXPECT_EQ(why_not(note(0)), "somebody is subscribed to it by its name (1)");
+    EXPECT_EQ(why_not(note(0)), "somebody is subscribed to it by name (1)");
   }
   EXPECT_THAT(why_not(note(0)), HasSubstr("a moment ago"));
   EXPECT_EQ(notes().size(), 10U);

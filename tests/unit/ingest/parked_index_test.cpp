@@ -20,7 +20,7 @@ ParkedIndex three_of_two_topics() {
 TEST(ParkedIndexTest, WhatWasParkedFirstComesFirstAcrossTheTopicsThatAreServed) {
   ParkedIndex index = three_of_two_topics();
   EXPECT_FALSE(index.next());
-  index.look([](std::string_view) { return true; }, kNow);
+  index.refresh([](std::string_view) { return true; }, kNow);
   for (const StreamId id : {StreamId{1, 0}, StreamId{2, 0}, StreamId{3, 0}}) {
     const auto place = index.next();
     ASSERT_TRUE(place);
@@ -34,12 +34,12 @@ TEST(ParkedIndexTest, WhatWasParkedFirstComesFirstAcrossTheTopicsThatAreServed) 
 TEST(ParkedIndexTest, ATopicThatIsPutOffHasToWait) {
   ParkedIndex index = three_of_two_topics();
   const auto all = [](std::string_view) { return true; };
-  index.look(all, kNow);
+  index.refresh(all, kNow);
   index.put_off("b", kNow + 2s);
   EXPECT_EQ(index.next()->topic, "a");
-  index.look(all, kNow + 1s);
+  index.refresh(all, kNow + 1s);
   EXPECT_EQ(index.next()->topic, "a");
-  index.look(all, kNow + 2s);
+  index.refresh(all, kNow + 2s);
   EXPECT_EQ(index.next()->topic, "b");
 }
 

@@ -47,7 +47,7 @@ TEST(RedisConnectionTest, AnErrorThatRepeatsThePasswordIsCutShort) {
   connection.start();
   ASSERT_TRUE(play.run_until([&] { return !connection.down_words().empty(); }));
   EXPECT_EQ(connection.down_words(), "Redis refuses the connection");
-  EXPECT_THAT(log.text(), testing::HasSubstr("refuses us: AUTH: ERR;"));
+  EXPECT_THAT(log.text(), testing::HasSubstr("refuses the connection: AUTH: ERR;"));
   EXPECT_THAT(log.text(), testing::Not(testing::HasSubstr("s3cret")));
 }
 

@@ -53,7 +53,8 @@ TEST(RedisStreamAsideTest, AnEntryWaitsForAnOwnerThatIsNotAbsentForLong) {
   play.release(play.owner);
   ASSERT_TRUE(play.run_until([&] {
     stream.on_tick(mono_now());
-    return play.shown_status().find("entries wait for a broadcaster of probe") != std::string::npos;
+    return play.shown_status().find("entries wait for a broadcaster that serves probe") !=
+           std::string::npos;
   }));
   play.claim(play.owner, "probe");
   ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 2));
@@ -202,8 +203,9 @@ TEST(RedisStreamAsideTest, WaitsWhereRedisRefusesToParkAndSaysWhy) {
   RedisStream& stream = play.begin("");
   ASSERT_TRUE(play.run_until([&] { return play.redis.count_of("XADD") == 2; }));
   stream.on_tick(mono_now());
-  EXPECT_THAT(play.shown_status(), HasSubstr("Redis refuses to keep entries that nobody takes "
-                                             "(NOPERM): those wait, and what is behind them"));
+  EXPECT_THAT(play.shown_status(),
+              HasSubstr("Redis refuses to keep parked or refused entries "
+                        "(NOPERM); they wait, and so do the entries behind them"));
   EXPECT_EQ(play.other.got.size(), 0U);
   play.refuses.clear();
   ASSERT_TRUE(play.run_until_count(Counter::kStreamHandled, 1));
@@ -234,7 +236,7 @@ TEST(RedisStreamAsideTest, WhatIsBeyondTheBoundsIsDroppedCountedAndTold) {
   EXPECT_EQ(play.counters.get(Counter::kStreamParkedDropped), 1U);
   EXPECT_EQ(play.counters.get(Counter::kStreamRefusedDropped), 1U);
   stream.on_tick(mono_now());
-  EXPECT_THAT(play.shown_status(), HasSubstr("entries that were set aside are dropped"));
+  EXPECT_THAT(play.shown_status(), HasSubstr("parked or refused entries were dropped"));
 }
 
 TEST(RedisStreamAsideTest, AnEntryThatWasDeletedByHandIsNobodysAnyMore) {

@@ -43,7 +43,7 @@ TEST(RedisStreamTest, AnEntryThatHasEndedTheHostThreeTimesIsRefusedAndTheNextOne
   EXPECT_EQ(play.counters.get(Counter::kStreamRefused), 1U);
   EXPECT_THAT(play.beside("s:refused", "id"), ElementsAre("1-1"));
   EXPECT_THAT(play.beside("s:refused", "reason"),
-              ElementsAre("the host has ended in it 3 times, the last time by SIGSEGV in MESSAGE"));
+              ElementsAre("it has ended the host 3 times, the last time by SIGSEGV in MESSAGE"));
   play.stream->on_tick(mono_now());
   EXPECT_THAT(play.shown_status(), HasSubstr("entry 1-1 is refused"));
   for (const char* id : {"1-1", "1-2"}) EXPECT_EQ(marker.ends_in_entry("s", id).count, 0U);
@@ -207,7 +207,7 @@ TEST(RedisStreamTest, AStreamMadeAnewWithLowerIdsIsReadFromItsFirstEntry) {
   EXPECT_EQ(play.counters.get(Counter::kStreamGaps), 1U);
   EXPECT_EQ(play.counters.get(Counter::kStreamUnread), 0U);
   stream.on_tick(mono_now());
-  EXPECT_THAT(play.shown_status(), HasSubstr("made anew with lower ids"));
+  EXPECT_THAT(play.shown_status(), HasSubstr("created anew with lower ids"));
 }
 
 TEST(RedisStreamTest, WhatAStreamThatEndsBeforeWhatWasHandledHoldsIsCountedAndTold) {

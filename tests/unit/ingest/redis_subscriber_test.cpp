@@ -24,7 +24,7 @@ TEST(RedisSubscriberTest, WhatWentToNobodyIsShownForAMinute) {
   ASSERT_TRUE(play.run_until([&] { return play.counters.get(Counter::kRedisNoOwner) == 1; }));
   const MonoTime begun = mono_now();
   subscriber.on_tick(begun);
-  EXPECT_THAT(play.shown_status(), HasSubstr("went to nobody lately: no_owner 1"));
+  EXPECT_THAT(play.shown_status(), HasSubstr("messages dropped lately: no_owner 1"));
   subscriber.on_tick(begun + 59s);
   EXPECT_THAT(play.shown_status(), HasSubstr("degraded"));
   subscriber.on_tick(begun + 60s);

@@ -87,20 +87,20 @@ TEST(RedisUrlTest, NamesThePartsThatHaveNoEffect) {
 
 TEST(RedisUrlTest, NamesThePartThatItCannotHave) {
   for (const auto& [query, says] : std::vector<std::pair<std::string, std::string>>{
-           {"ssl_ca_path=s3cret", "ssl_ca_path cannot be had"},
-           {"ssl_password=s3cret", "ssl_password cannot be had"},
-           {"ssl=s3cret", "ssl cannot be had"},
-           {"ssl_cert_reqs=s3cret", "ssl_cert_reqs is none, optional or required"},
-           {"ssl_check_hostname=s3cret", "ssl_check_hostname is true or false"},
-           {"ssl_keyfile=s3cret", "ssl_keyfile is the key"},
+           {"ssl_ca_path=s3cret", "ssl_ca_path is not supported"},
+           {"ssl_password=s3cret", "ssl_password is not supported"},
+           {"ssl=s3cret", "ssl is not supported"},
+           {"ssl_cert_reqs=s3cret", "ssl_cert_reqs must be none, optional or required"},
+           {"ssl_check_hostname=s3cret", "ssl_check_hostname must be true or false"},
+           {"ssl_keyfile=s3cret", "ssl_keyfile needs an ssl_certfile"},
            {"ssl_cert_reqs=none&ssl_cert_reqs=required", "ssl_cert_reqs is given twice"},
            {"db=1&timeout=5&db=2", "db is given twice"},
            {"timeout=5&timeout=5", "timeout is given twice"},
            {"s3cret", "name=value&name=value"},
            {"s3!cret=1", "name=value&name=value"},
            {"a=s3cret@h", "name=value&name=value"},
-           {"db=s3cret", "the database is a number"},
-           {"password=s3cret%", "a % stands before"}}) {
+           {"db=s3cret", "the database must be a number"},
+           {"password=s3cret%", "a % must be followed by"}}) {
     EXPECT_THAT(refusal_of("rediss://h?" + query), HasSubstr(says)) << query;
     EXPECT_THAT(refusal_of("rediss://h?" + query), Not(HasSubstr("s3"))) << query;
   }

@@ -87,20 +87,20 @@ TEST(RespBoundsTest, ALargeHeaderReservesNothing) {
 TEST(RespBoundsTest, EndsWhatRedisNeverSays) {
   for (const auto& [bytes, why] : std::initializer_list<std::pair<std::string, const char*>>{
            {"$2147483647\r\n", "a string longer than Redis allows"},
-           {"$99999999999999999999\r\n", "a length that is none"},
-           {"$-2\r\n", "a length that is none"},
-           {"$\r\n", "a length that is none"},
-           {"$1 \r\n", "a length that is none"},
-           {"*2147483647\r\n", "a list longer than Redis makes them"},
+           {"$99999999999999999999\r\n", "an invalid length"},
+           {"$-2\r\n", "an invalid length"},
+           {"$\r\n", "an invalid length"},
+           {"$1 \r\n", "an invalid length"},
+           {"*2147483647\r\n", "a list longer than Redis sends"},
            {"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
-            "lists in lists deeper than Redis makes them"},
-           {":x\r\n", "a number that is none"},
+            "lists nested deeper than Redis sends"},
+           {":x\r\n", "an invalid number"},
            {"+a\rb\r\n", "a line with a CR in it"},
            {"+a\n", "a line that does not end in CR LF"},
            {"\r\n", "an empty line"},
            {"HTTP/1.1 400\r\n", "not the protocol of Redis"},
-           {"$1\r\nab\r\n", "a string is longer than it says"},
-           {"$9\r\n123456789xx", "a string is longer than it says"},
+           {"$1\r\nab\r\n", "a string is longer than announced"},
+           {"$9\r\n123456789xx", "a string is longer than announced"},
            {"+" + std::string(70'000, 'x'), "a line that does not end"}}) {
     EXPECT_EQ(passed(bytes), std::string("wrong: ") + why) << bytes.substr(0, 40);
   }

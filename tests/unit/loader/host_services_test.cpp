@@ -174,7 +174,7 @@ TEST_F(HostServicesTest, AMessageThatWasGivenUpIsAnsweredOnce) {
   int answers = 0;
   services->turn().begin({}, [&](const Verdict& given) {
     ++answers;
-    EXPECT_EQ(given.text, "price did not come back from this message and was replaced; try again");
+    EXPECT_EQ(given.text, "price did not finish with this message and was replaced; try again");
   });
   std::thread([&] { services->turn().give_up(); }).join();
   EXPECT_EQ(answers, 1);
@@ -539,8 +539,8 @@ TEST_F(HostServicesTest, RefusesAStateThatIsTooLargeCountsItAndSaysSoOnceAMinute
   for (int i = 0; i < 2; ++i) EXPECT_EQ(state->set(host, lend(largest + "x")), BC_E_INVALID);
   EXPECT_EQ(*listening.states().get("price"), largest);
   EXPECT_EQ(counters.get(Counter::kStateRefused), 2U);
-  EXPECT_EQ(log.count_of("warning price: a state of 1048577 bytes refused: at most 1048576 are "
-                         "kept; what it set before stays\n"),
+  EXPECT_EQ(log.count_of("warning price: a state of 1048577 bytes is refused: at most 1048576 "
+                         "are kept; its previous state stays\n"),
             1);
   EXPECT_EQ(log.count_of("refused"), 1);
 }

@@ -194,7 +194,7 @@ TEST_F(OwnLibrariesTest, OfAnotherOwnerAreToldWhereTheyAreOtherOnes) {
   overwrite(own("libhiredis.so.99"), newer);
   const test::CapturedLog log;
   PluginLibrary second(*file, "second", {});
-  EXPECT_NE(log.text().find("second: gets the libhiredis.so.99 of \"first\", and not its own"),
+  EXPECT_NE(log.text().find("second: uses the libhiredis.so.99 of \"first\" instead of its own"),
             std::string::npos)
       << log.text();
   EXPECT_EQ(start(second), BC_OK);

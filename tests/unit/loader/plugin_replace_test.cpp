@@ -152,7 +152,7 @@ TEST_F(ReplaceTest, AStuckOneIsQuarantinedAndItsProducerAnswered) {
   EXPECT_EQ(change(spec()), "");
   EXPECT_EQ(verdict_of(std::move(waiting)).published, 2u) << "by the next one";
   EXPECT_EQ(verdict_of(std::move(stuck)).text,
-            "probe did not come back from this message and was replaced; try again");
+            "probe did not finish with this message and was replaced; try again");
   auto quarantined = runner->view().quarantined;
   ASSERT_EQ(quarantined.size(), 1u);
   EXPECT_EQ(quarantined[0].generation, 1u);

@@ -34,7 +34,7 @@ TEST_F(DoorLogTest, TellsTheFirstOfEachReasonAndCountsTheOthers) {
             "info handshake refused (path): 10.0.0.7:4711: 404 no\n");
   EXPECT_EQ(asked, 2) << "texts that nobody reads are not made";
   refuse(Counter::kHandshakeOrigin, 62s);
-  EXPECT_EQ(log.count_of(": 403 no; and 37 since the last line\n"), 1) << log.text();
+  EXPECT_EQ(log.count_of(": 403 no; and 37 more since the last line\n"), 1) << log.text();
 }
 
 TEST_F(DoorLogTest, TellsTheEndOfABurst) {
@@ -81,7 +81,7 @@ TEST_F(DoorLogTest, SaysOnceAMinuteThatThereAreNoDescriptors) {
   }
   EXPECT_EQ(log.count_of("error server.listen: cannot accept: Too many open files."), 1);
   doors.cannot_accept("Too many open files", after(60s));
-  EXPECT_EQ(log.count_of("; and 239 since the last line\n"), 1) << log.text();
+  EXPECT_EQ(log.count_of("; and 239 more since the last line\n"), 1) << log.text();
 }
 
 }  // namespace

@@ -424,7 +424,7 @@ TEST(DatabaseUrlTest, ReadsTheServersThatSqlAlchemyReads) {
 
 TEST(DatabaseUrlTest, NamesThePartThatItCannotRead) {
   const std::pair<const char*, const char*> rows[] = {
-      {"mysql+pymysql://u:secret@h/d", "mysql+pymysql:// is another"},
+      {"mysql+pymysql://u:secret@h/d", "mysql+pymysql:// is not supported"},
       {"sqlite://", "in memory"},
       {"sqlite:///", "in memory"},
       {"sqlite:///:memory:", "in memory"},
@@ -432,9 +432,9 @@ TEST(DatabaseUrlTest, NamesThePartThatItCannotRead) {
       {"sqlite://srv/market.db", "SQLite has no host"},
       {"sqlite:///file:market.db?uri=true", "a file: URI"},
       {"sqlite+pysqlcipher://:secret@/market.db", "sqlite+pysqlcipher"},
-      {"postgresql://u:secret@h/d?sslmode=always", "sslmode is disable, allow"},
-      {"postgresql+asyncpg://u:secret@h/d?ssl=secret", "sslmode is disable, allow"},
-      {"postgresql://u:secret@h/d?colour=secret", "colour is no option"},
+      {"postgresql://u:secret@h/d?sslmode=always", "sslmode must be disable, allow"},
+      {"postgresql+asyncpg://u:secret@h/d?ssl=secret", "sslmode must be disable, allow"},
+      {"postgresql://u:secret@h/d?colour=secret", "colour is not an option"},
       {"postgresql://u:p@/d?host=a&host=b", "host is given twice"},
       {"postgresql://u:p@h/d?secret", "name=value&name=value"},
       {"postgresql://u:se/secret@h/d", "written as %40 %2F"}};

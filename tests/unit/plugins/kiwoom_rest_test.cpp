@@ -258,7 +258,7 @@ TEST_F(KiwoomRestTest, BoundsAnAnswerInTimeAndSize) {
   fault({{"never", true}});
   next_round();
   ASSERT_TRUE(run_until_links(2));
-  EXPECT_EQ(heard_.links.back(), "no whole answer within 300 ms");
+  EXPECT_EQ(heard_.links.back(), "no complete answer within 300 ms");
   fault({{"pad", 4 * 1024 * 1024}});
   next_round();
   ASSERT_TRUE(run_until_links(3));

@@ -337,7 +337,7 @@ TEST_F(MarketGateDatabaseTest, ATableWithoutARowThatCanBeUsedIsDegraded) {
   start();
   ASSERT_TRUE(host->run_posts_until([&] { return !host->reports().empty(); }));
   EXPECT_EQ(host->reports().back().detail,
-            "market_status has no row that can be used; producers are still served");
+            "market_status has no usable row; producers are still served");
   file.run("DROP TABLE market_status");
   ASSERT_TRUE(advance_until_told());
   EXPECT_EQ(host->reports().back().detail,

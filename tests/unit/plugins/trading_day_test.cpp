@@ -230,7 +230,7 @@ TEST_F(TradingDayTest, AStateThatIsNoneIsToldAndNobodyMissesIt) {
     one.advance(seconds(10));
     EXPECT_FALSE(one.published("price:005930").empty());
     EXPECT_THAT(one.logs().front().text,
-                ::testing::StartsWith("what was published before is not known: "));
+                ::testing::StartsWith("cannot read what was published before: "));
   }
 }
 
@@ -385,7 +385,7 @@ TEST_F(PriceBroadcasterTest, NoMoreTickersThanSourcesCanBeAskedFor) {
   EXPECT_EQ(first().wanted().tickers.size(), 12U) << "two are configured";
   host.advance(seconds(4));
   EXPECT_EQ(last_report(),
-            "1 serving kiwoom_ws; no more than 10 tickers can be asked for, some get no prices");
+            "1 serving kiwoom_ws; only 10 tickers can be requested, so some get no prices");
   host.unsubscribe("price:100007");
   EXPECT_THAT(first().wanted().tickers, ::testing::Contains("100010")) << "there is room now";
   host.advance(seconds(4));

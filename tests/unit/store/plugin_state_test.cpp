@@ -126,7 +126,7 @@ TEST_F(PluginStateTest, OneThatTheDiskHasChangedCostsItsBroadcasterAlone) {
     EXPECT_EQ(store.kept("vcp_signal"), "y");
     EXPECT_THAT(store.seqs("a"), ElementsAre(1));
   }
-  EXPECT_EQ(log.count_of("error state: " + file + ": what price has kept is not what was written"),
+  EXPECT_EQ(log.count_of("error state: " + file + ": the kept state of price fails its checksum"),
             1);
 }
 

@@ -228,7 +228,7 @@ TEST_F(FailedSyncTest, WhatWasUnderWayIsInDoubtAndItsNumberIsUsedAgainInAFileWri
   EXPECT_EQ(again.topic("a").messages.back().text, message_of(a, 3, 7).message->payload());
   EXPECT_EQ(again->position_of("s"), "2-0");
   ASSERT_THAT(aside(), testing::SizeIs(2)) << "the file and its WAL, as they were";
-  EXPECT_EQ(log.count_of("written anew from memory, in the same epochs; what was there is now " +
+  EXPECT_EQ(log.count_of("rewritten from memory in the same epochs; the old file is now " +
                          std::min(aside()[0], aside()[1])),
             1);
   EXPECT_EQ(log.count_of("is older than"), 0);
@@ -261,7 +261,9 @@ TEST_F(FailedSyncTest, AFileThatCannotBeWrittenAnewPausesTheStoreUntilARestart) 
     EXPECT_FALSE(store->try_keep_position({"s", "1-0"}));
     EXPECT_EQ(store.count(Counter::kStoreRewrites), 0U);
   }
-  EXPECT_EQ(log.count_of("no message of an all topic is published until the host is restarted"), 1);
+  EXPECT_EQ(log.count_of(
+                "publishing on topics with delivery \"all\" is paused until the host is restarted"),
+            1);
   EXPECT_THAT(directory.files("state.db.rewrit"), testing::IsEmpty());
   RunningStore again(file);
   EXPECT_THAT(again.seqs("a"), IsSupersetOf({1U}));

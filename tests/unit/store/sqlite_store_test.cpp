@@ -322,7 +322,7 @@ class StateFileInUseTest : public SqliteStoreTest {
     EXPECT_EQ(again->position_of("s"), "4-0");
     EXPECT_EQ(again->epoch_key(), key);
     EXPECT_THAT(log.text(),
-                HasSubstr("error state: " + file + " could not be trusted any more (" + why + ")"));
+                HasSubstr("error state: " + file + " could no longer be trusted (" + why + ")"));
     EXPECT_EQ(log.count_of("older"), 0);
   }
 };
@@ -332,12 +332,12 @@ TEST_F(StateFileInUseTest, ThatIsRemovedIsWrittenAnew) {
 }
 
 TEST_F(StateFileInUseTest, ThatIsCutIsWrittenAnew) {
-  expect_healed_after([&] { std::filesystem::resize_file(file, 5'000); }, "it was cut");
+  expect_healed_after([&] { std::filesystem::resize_file(file, 5'000); }, "it was truncated");
 }
 
 TEST_F(StateFileInUseTest, WhoseWalIsRemovedIsWrittenAnew) {
   expect_healed_after([&] { std::filesystem::remove(file + "-wal"); },
-                      "its WAL was removed or cut");
+                      "its WAL was removed or truncated");
 }
 
 TEST_F(StateFileInUseTest, WhosePlaceAnotherTakesIsWrittenAnew) {
@@ -482,7 +482,7 @@ TEST_F(SqliteStoreOnAFullDiskTest, AWalThatCannotBeMovedIsToldOnceAndLosesNothin
     }
     EXPECT_TRUE(store.commit_again(message_of(a, seq + 1)));
   }
-  EXPECT_EQ(log.count_of("cannot be moved into it ("), 1);
+  EXPECT_EQ(log.count_of("cannot be checkpointed ("), 1);
   EXPECT_THAT(RunningStore(options(history)).seqs("a"), testing::SizeIs(seq + 1));
 }
 

@@ -87,7 +87,8 @@ class StateFileTest : public testing::Test {
     ASSERT_THAT(aside(), SizeIs(1));
     EXPECT_EQ(content_of(aside()[0]), bytes);
     EXPECT_THAT(log.text(), HasSubstr("error state: " + file + " cannot be used (" + why));
-    EXPECT_THAT(log.text(), HasSubstr("is now " + aside()[0] + "; the host starts without it"));
+    EXPECT_THAT(log.text(),
+                HasSubstr("was renamed to " + aside()[0] + "; the host starts without it"));
     std::filesystem::remove(aside()[0]);
   }
 
@@ -97,9 +98,9 @@ class StateFileTest : public testing::Test {
 
 TEST_F(StateFileTest, ASecondHostIsRefusedAndTheFirstGoesOn) {
   RunningStore first(file);
-  EXPECT_EQ(problem(file), "state.path: " + file +
-                               ": in use by another host; stop that one, or give each a file of "
-                               "its own");
+  EXPECT_EQ(
+      problem(file),
+      "state.path: " + file + ": in use by another host; stop that one, or give each its own file");
   EXPECT_TRUE(first.commit(message_of(topic_of("a"), 1)));
   EXPECT_THAT(aside(), IsEmpty());
 }
@@ -195,11 +196,11 @@ TEST_F(StateFileTest, HistoryBeforeAMessageThatTheDiskHasChangedIsNotOffered) {
       EXPECT_TRUE(store.commit(message_of(topic_of("a"), 41)));
     }
     EXPECT_EQ(log.count_of("error state: " + file +
-                           ": message 7 of a is not what was written; the history begins behind "
+                           ": message 7 of a fails its checksum; the history begins after "
                            "it"),
               1);
     EXPECT_THAT(RunningStore(file).seqs("a"), SizeIs(34)) << "and it is told once";
-    EXPECT_EQ(log.count_of("is not what was written"), 1);
+    EXPECT_EQ(log.count_of("fails its checksum"), 1);
     EXPECT_THAT(aside(), IsEmpty());
   }
 }
@@ -225,7 +226,7 @@ TEST_F(StateFileTest, ATopicOrAPositionThatTheDiskHasChangedMovesItAside) {
     std::filesystem::remove(file);
     make_state();
     execute(change);
-    expect_moved_aside(content_of(file), "what it says of a topic or a stream is not what was");
+    expect_moved_aside(content_of(file), "the row of a topic or a stream fails its checksum");
   }
 }
 
@@ -238,7 +239,7 @@ TEST_F(StateFileTest, AnEpochThatIsNoneNeverReachesClients) {
     execute(std::string("UPDATE topics SET epoch = ") + epoch + " WHERE id = 1");
     const test::CapturedLog log;
     EXPECT_THAT(RunningStore(file).topics(), IsEmpty());
-    EXPECT_EQ(log.count_of("cannot be used (the name or the epoch of a topic is none)"), 1);
+    EXPECT_EQ(log.count_of("cannot be used (the name or the epoch of a topic is invalid)"), 1);
   }
 }
 
@@ -307,7 +308,7 @@ TEST_F(StateFileTest, AnotherProgramsDatabaseIsLeftAlone) {
   const std::string before = content_of(file);
   EXPECT_EQ(problem(file),
             "state.path: " + file +
-                ": a database of another program, left as it is; name a file for the host alone");
+                ": a database of another program; it is left alone; name another file");
   EXPECT_EQ(content_of(file), before);
   EXPECT_THAT(aside(), IsEmpty());
 }
@@ -377,13 +378,13 @@ TEST_F(OldStateTest, ABackupWrittenOverTheFileBeginsNewEpochs) {
   commit(2);
   commit(3);
   write(backup);
-  expect_new_epoch("commits that are missing: 2");
+  expect_new_epoch("missing commits: 2");
 }
 
 TEST_F(OldStateTest, ACopyPutInPlaceOfTheFileBeginsNewEpochs) {
   std::filesystem::copy_file(file, file + ".copy");
   std::filesystem::rename(file + ".copy", file);
-  expect_new_epoch("another file stood here, so this is a copy");
+  expect_new_epoch("another file was here, so this is a copy");
 }
 
 TEST_F(OldStateTest, ACommitOfNothingIsNone) {
@@ -402,20 +403,20 @@ TEST_F(OldStateTest, AFileWithoutItsCounterBeginsNewEpochs) {
     std::ofstream(file + ".commits", std::ios::trunc) << text;
     EXPECT_EQ(read_commit_counter(file), std::nullopt);
   }
-  expect_new_epoch("its counter of commits is not beside it");
+  expect_new_epoch("its commit counter is missing");
 }
 
 TEST_F(OldStateTest, AWalThatIsCutAfterACrashBeginsNewEpochs) {
   commit_and_die({.path = file}, 2);
   std::filesystem::resize_file(file + "-wal", std::filesystem::file_size(file + "-wal") - 1);
-  expect_new_epoch("commits that are missing: 1");
+  expect_new_epoch("missing commits: 1");
 }
 
 TEST_F(OldStateTest, AWalThatIsGoneAfterACrashBeginsNewEpochs) {
   commit_and_die({.path = file}, 2);
   commit_and_die({.path = file}, 3);
   std::filesystem::remove(file + "-wal");
-  expect_new_epoch("commits that are missing: 2");
+  expect_new_epoch("missing commits: 2");
 }
 
 TEST_F(OldStateTest, ACounterThatLagsBehindAsAfterAPowerFailureIsNone) {

@@ -376,8 +376,7 @@ class Generation {
   bc_status report(std::int32_t state, std::string detail) {
     if (is_revoked()) return BC_E_REVOKED;
     if (state < BC_STATUS_OK || state > BC_STATUS_DOWN) {
-      return record_.misused(BC_E_INVALID,
-                             "report of a state that there is not: " + std::to_string(state));
+      return record_.misused(BC_E_INVALID, "report of an unknown state: " + std::to_string(state));
     }
     record_.locked([&] { record_.reports.push_back({state, std::move(detail)}); });
     return BC_OK;

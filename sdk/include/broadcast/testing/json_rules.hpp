@@ -67,7 +67,7 @@ class JsonRules final : public nlohmann::json_sax<nlohmann::json> {
   static constexpr std::string_view kNumber =
       "it has a number that is malformed, or beyond 64 bits or double";
   static constexpr std::string_view kHostsMember =
-      "it has \"topic\" or \"seq\" at the top level, which the host writes";
+      "it has \"topic\" or \"seq\" at its top level, which only the host writes";
 
   bool takes_value() { return depth_ <= kMaxMessageNesting || is(kTooDeep); }
   bool begins() {

@@ -97,9 +97,9 @@ inline std::string payload_problem(const std::string& topic, const std::string& 
 
 /// What is wrong with a text for every client; empty: nothing.
 inline std::string text_problem(const std::string& json) {
-  if (json.size() > kMaxSendAllBytes) return "send_all of what is too large";
+  if (json.size() > kMaxSendAllBytes) return "send_all of a text that is too large";
   const std::string_view fault = JsonRules().fault_of(json);
-  return fault.empty() ? "" : "send_all of what no client may get: " + std::string(fault);
+  return fault.empty() ? "" : "send_all of a text that no client may get: " + std::string(fault);
 }
 
 /// May a metric of `kind`, BC_COUNTER and so on, be called so?

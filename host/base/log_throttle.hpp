@@ -16,7 +16,7 @@
 
 namespace broadcast {
 
-class Seldom {
+class LogThrottle {
  public:
   static constexpr std::chrono::minutes kEvery{1};
   static constexpr std::size_t kNames = 256;
@@ -27,7 +27,8 @@ class Seldom {
     std::uint64_t kept_back = 0;  ///< since the line before
     /// What the line ends with: "", or how many there were meanwhile.
     [[nodiscard]] std::string more() const {
-      return kept_back == 0 ? "" : "; and " + std::to_string(kept_back) + " since the last line";
+      return kept_back == 0 ? ""
+                            : "; and " + std::to_string(kept_back) + " more since the last line";
     }
     /// A line of its own, where nothing new came after those that were kept back.
     [[nodiscard]] std::string rest() const {
