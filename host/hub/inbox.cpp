@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "host/base/assert.hpp"
+
 namespace broadcast {
 
 Inbox::Inbox(std::function<void()> wake) : wake_(std::move(wake)) {}
@@ -18,6 +20,7 @@ bool Inbox::try_reserve(std::size_t bytes) {
 
 void Inbox::cancel(std::size_t bytes) {
   state_.with_lock([&](State& state) {
+    BROADCAST_ASSERT(state.reserved > 0, "a place in the inbox was given back twice");
     --state.reserved;
     state.bytes -= bytes;
   });
@@ -30,6 +33,7 @@ Inbox::Push Inbox::append(State& state, MessagePtr message) {
 
 Inbox::Push Inbox::push_reserved(MessagePtr message) {
   return state_.with_lock([&](State& state) {
+    BROADCAST_ASSERT(state.reserved > 0, "a message has no place in the inbox");
     --state.reserved;
     return append(state, std::move(message));
   });

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "host/base/assert.hpp"
+
 namespace broadcast {
 
 LocalSequencer::LocalSequencer(const HubOptions& options, const LiveLimits& limits,
@@ -17,11 +19,13 @@ LocalSequencer::~LocalSequencer() {
 }
 
 void LocalSequencer::open_store(StateStore& store) {
+  BROADCAST_ASSERT(store_ == nullptr, "a sequencer was given a second store");
   store_ = &store;
   store.start(*this);
 }
 
 bool LocalSequencer::close_store(MonoTime until) {
+  BROADCAST_ASSERT(store_ != nullptr, "a store was closed that was never opened");
   keep_last_values();
   return store_->stop(until);
 }

@@ -565,6 +565,7 @@ std::size_t run_length(std::span<const MessagePtr> drained, std::size_t bytes) {
   const auto stands_alone = [](const MessagePtr& message) {
     return message->topic_id() == 0 || message->is_announcement();
   };
+  BROADCAST_ASSERT(!drained.empty(), "a run of no messages has no length");
   const MessagePtr& first = drained.front();
   if (stands_alone(first)) return 1;
   std::size_t used = first->frame().size();

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "host/base/assert.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -28,6 +30,7 @@ std::size_t gather(const Outbox& outbox, std::span<iovec> parts) {
 FrameGather::FrameGather(std::size_t most_pieces) : parts_(most_pieces) {}
 
 std::span<iovec> FrameGather::take(const Outbox& outbox) {
+  BROADCAST_ASSERT(has_room(), "a gather without room was given an outbox");
   std::span<iovec> parts = std::span(parts_).subspan(used_);
   parts = parts.first(gather(outbox, parts));
   if (parts.size() > 1) {

@@ -118,6 +118,7 @@ void Shard::join() {
 }
 
 void Shard::adopt(Upgraded upgraded) {
+  owner_.check();
   auto connection = std::make_unique<Connection>(*this, upgraded.socket, std::move(upgraded.place),
                                                  upgraded.deflate, limits_);
   Connection& opened = *connection;
@@ -164,6 +165,7 @@ void Shard::wait_for_sockets() {
 }
 
 void Shard::on_sockets() {
+  owner_.check();
   free_the_gone();
   const MonoTime now = mono_now();
   forgive_pause(now);
@@ -181,6 +183,7 @@ void Shard::on_sockets() {
 }
 
 void Shard::drain() {
+  owner_.check();
   has_publications_.store(false, std::memory_order_relaxed);
   // Where a burst came the last time, who publishes is let go on with this one: CPU a delivery of
   // row `burst` with sendmsg is 1.06 to 1.08 times the floor's, 1.22 to 1.27 where the shard never
@@ -270,6 +273,7 @@ void Shard::arm_tick() {
 }
 
 void Shard::on_tick() {
+  owner_.check();
   const MonoTime now = mono_now();
   forgive_pause(now);
   if (now >= deadline_) {
@@ -437,6 +441,7 @@ void Shard::post_shut_down(MonoTime deadline) {
 }
 
 void Shard::shut_down(MonoTime deadline) {
+  owner_.check();
   while (deliver_lot()) {  // what was published before goes out before
   }
   deadline_ = deadline;
