@@ -33,13 +33,13 @@ class AdminExchange;
 /// What the connections share. They keep it.
 struct AdminShared {
   /// References outlive it.
-  AdminShared(boost::asio::io_context& context, HostView view, AdminServer::Options chosen,
-              Counters& own)
+  AdminShared(boost::asio::io_context& context, HostView view, ProducerGate& gate,
+              AdminServer::Options chosen, Counters& own)
       : io(context),
         host(std::move(view)),
         options(std::move(chosen)),
         counters(own),
-        publish(host.topics, options.tokens, counters) {}
+        publish(gate, options.tokens) {}
   AdminShared(const AdminShared&) = delete;
   AdminShared& operator=(const AdminShared&) = delete;
   /// Counts it, and tells the log of the first one in a minute; `what` is only called then.

@@ -24,8 +24,8 @@ using Place = AdminExchange::Place;
 }  // namespace
 
 struct AdminServer::Core : AdminShared {
-  Core(asio::io_context& context, HostView view, Options chosen, Counters& own)
-      : AdminShared(context, std::move(view), std::move(chosen), own),
+  Core(asio::io_context& context, HostView view, ProducerGate& gate, Options chosen, Counters& own)
+      : AdminShared(context, std::move(view), gate, std::move(chosen), own),
         acceptor(context),
         retry(context) {}
 
@@ -97,8 +97,9 @@ void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
   });
 }
 
-AdminServer::AdminServer(asio::io_context& io, HostView host, Options options, Counters& counters)
-    : core_(std::make_shared<Core>(io, std::move(host), std::move(options), counters)) {
+AdminServer::AdminServer(asio::io_context& io, HostView host, ProducerGate& gate, Options options,
+                         Counters& counters)
+    : core_(std::make_shared<Core>(io, std::move(host), gate, std::move(options), counters)) {
   const tcp::endpoint& listen = core_->options.listen;
   try {
     core_->acceptor.open(listen.protocol());

@@ -36,7 +36,8 @@ class AdminServer {
 
   /// Binds and listens. Throws std::runtime_error naming the address and the reason. References
   /// outlive the server, and `io` outlives every topic owner's last verdict.
-  AdminServer(boost::asio::io_context& io, HostView host, Options options, Counters& counters);
+  AdminServer(boost::asio::io_context& io, HostView host, ProducerGate& gate, Options options,
+              Counters& counters);
   ~AdminServer();
   AdminServer(const AdminServer&) = delete;
   AdminServer& operator=(const AdminServer&) = delete;

@@ -1,6 +1,7 @@
 #include "host/admin/publish_endpoint.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <utility>
 
 #include "host/base/utf8.hpp"
@@ -12,6 +13,10 @@ namespace {
 
 /// At least; the header counts in whole seconds.
 constexpr std::chrono::seconds kRetryAfter{1};
+constexpr ProducerGate::Door kDoor{
+    .source = "http",
+    .takes = {.json = PayloadRules::Json::kAny,
+              .most_bytes = SIZE_MAX}};  // the listener reads no more than limits.publish
 
 AdminReply unavailable(const Verdict& verdict) {
   AdminReply reply = admin_error(503, "unavailable", verdict.text);
@@ -36,47 +41,47 @@ AdminReply reply_of(const Verdict& verdict) {
   return {.status = 200, .body = std::move(body)};
 }
 
+AdminReply unknown_topic(std::string_view topic) {
+  return admin_error(404, "unknown_topic",
+                     "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\"");
+}
+
+AdminReply reply_of(const TurnedAway& turned_away, std::string_view topic) {
+  if (turned_away.refusal == Refusal::kNoOwner) return unknown_topic(topic);
+  if (!turned_away.place.empty()) {
+    return admin_error(400, "bad_json", "The body is not valid JSON: " + turned_away.place);
+  }
+  return admin_error(
+      400, "bad_json",
+      "Objects and lists may be nested at most " + std::to_string(kMaxNesting) + " deep");
+}
+
 }  // namespace
 
-PublishEndpoint::PublishEndpoint(const TopicTable& topics, const std::vector<AdminToken>& tokens,
-                                 Counters& counters)
-    : topics_(topics), tokens_(tokens), counters_(counters) {}
+PublishEndpoint::PublishEndpoint(ProducerGate& gate, const std::vector<AdminToken>& tokens)
+    : gate_(gate), tokens_(tokens) {}
+
+std::optional<AdminReply> PublishEndpoint::refuse_token(const std::string& topic,
+                                                        std::string_view authorization) {
+  auto refusal = refuse_publish(tokens_, authorization, topic);
+  if (refusal) gate_.count_refused();
+  return refusal;
+}
 
 std::optional<AdminReply> PublishEndpoint::refuse(const std::string& topic,
                                                   std::string_view authorization) {
-  std::optional<AdminReply> refusal = refuse_publish(tokens_, authorization, topic);
-  if (!refusal && topics_.owner_of(topic) == nullptr) {
-    refusal =
-        admin_error(404, "unknown_topic",
-                    "No broadcaster serves topic \"" + std::string(cut_utf8(topic, 128)) + "\"");
-  }
-  if (refusal) counters_.add(Counter::kProducerRefused);
-  return refusal;
+  if (auto refusal = refuse_token(topic, authorization)) return refusal;
+  if (gate_.owner_of(topic) != nullptr) return std::nullopt;
+  gate_.count_refused();
+  return unknown_topic(topic);
 }
 
 void PublishEndpoint::handle(const std::string& topic, std::string body,
                              std::string_view authorization, std::function<void(AdminReply)> done) {
-  const auto turn_away = [&](const AdminReply& reply) {
-    counters_.add(Counter::kProducerRefused);
-    done(reply);
-  };
-  if (const auto refusal = refuse(topic, authorization)) return done(*refusal);
-  TopicOwner* owner = topics_.owner_of(topic);
-  body.erase(0, body.size() - without_bom(body).size());
-  if (!is_json(body)) {
-    return turn_away(
-        admin_error(400, "bad_json", "The body is not valid JSON: " + where_not_json(body)));
-  }
-  if (is_nested_deeper(body, kMaxNesting)) {
-    return turn_away(admin_error(
-        400, "bad_json",
-        "Objects and lists may be nested at most " + std::to_string(kMaxNesting) + " deep"));
-  }
-  owner->post_message({.topic = topic, .source = "http", .payload = std::move(body)},
-                      [&counters = counters_, done = std::move(done)](const Verdict& verdict) {
-                        counters.add(counter_of(verdict.outcome));
-                        done(reply_of(verdict));
-                      });
+  if (const auto refusal = refuse_token(topic, authorization)) return done(*refusal);
+  const auto turned_away = gate_.try_post(
+      kDoor, topic, std::move(body), [done](const Verdict& verdict) { done(reply_of(verdict)); });
+  if (turned_away) done(reply_of(*turned_away, topic));
 }
 
 }  // namespace broadcast

@@ -1,6 +1,6 @@
 #pragma once
-// POST /v1/publish/{topic}: who may, where it goes, and how the owner's verdict reads as HTTP.
-// Stands between the admin server and hub/topic_owner; knows no sockets. [main]
+// POST /v1/publish/{topic}: who may, and how what hub/producer_gate answers reads as HTTP. Stands
+// between the admin server and the gate; knows no sockets. [main]
 
 #include <functional>
 #include <optional>
@@ -9,16 +9,14 @@
 #include <vector>
 
 #include "host/admin/access.hpp"
-#include "host/base/counters.hpp"
-#include "host/hub/topic_table.hpp"
+#include "host/hub/producer_gate.hpp"
 
 namespace broadcast {
 
 class PublishEndpoint {
  public:
   /// No tokens: everybody who reaches the listener may publish. References outlive the endpoint.
-  PublishEndpoint(const TopicTable& topics, const std::vector<AdminToken>& tokens,
-                  Counters& counters);
+  PublishEndpoint(ProducerGate& gate, const std::vector<AdminToken>& tokens);
 
   /// Why nothing is taken for `topic`, which is known before the body is; counted.
   /// `authorization` is the header's value, empty without one.
@@ -29,9 +27,11 @@ class PublishEndpoint {
               std::function<void(AdminReply)> done);
 
  private:
-  const TopicTable& topics_;
+  [[nodiscard]] std::optional<AdminReply> refuse_token(const std::string& topic,
+                                                       std::string_view authorization);
+
+  ProducerGate& gate_;
   const std::vector<AdminToken>& tokens_;
-  Counters& counters_;
 };
 
 }  // namespace broadcast

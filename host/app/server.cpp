@@ -74,15 +74,17 @@ std::unique_ptr<SqliteStore> open_state(const Config& config, Counters& counters
 }
 
 /// REQUIRES: the store is not started yet.
-std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateStore* store,
-                                    CrashMarker& marker, Counters& counters) {
+std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, ProducerGate& gate,
+                                    StateStore* store, CrashMarker& marker, Counters& counters) {
   const RedisConfig& redis = config.redis;
   if (redis.cache_url().empty()) return nullptr;  // then there is no url either
   Ingest::Options options{.ca = redis.ca,
                           .payload_bytes = config.limits.publish_bytes,
                           // Always, because who may drop keys can change.
                           .cache = parse_redis_url(redis.cache_url())};
-  if (redis.url.empty()) return std::make_unique<Ingest>(std::move(options), hub, counters);
+  if (redis.url.empty())
+    return std::make_unique<Ingest>(std::move(options), gate, hub.sequencer(), hub.statuses(),
+                                    counters);
   options.url = parse_redis_url(redis.url);
   options.channels = redis.channels;
   if (!redis.stream.empty()) {
@@ -97,7 +99,8 @@ std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, StateSt
           store->position_of(StreamAside::parked_key_of(redis.stream)).value_or("");
     }
   }
-  return std::make_unique<Ingest>(std::move(options), hub, counters);
+  return std::make_unique<Ingest>(std::move(options), gate, hub.sequencer(), hub.statuses(),
+                                  counters);
 }
 
 AccountLimits account_limits(const Config& config) {
@@ -182,6 +185,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       plugin_states_(store_.get()),
       accounts_(account_limits(config_)),
       hub_(hub_options(config_), counters_),
+      gate_(hub_.topics(), counters_),
       shards_(hub_, net_options(config_),
               [this](Shard& shard, Outbox& outbox, std::string_view network,
                      std::vector<std::string> first_topics) {
@@ -191,7 +195,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
                                                  accounts_.of(network, mono_now()));
               }),
       relay_(hub_.publisher(), hub_.sequencer()),
-      ingest_(open_ingest(config_, hub_, store_.get(), marker_, counters_)),
+      ingest_(open_ingest(config_, hub_, gate_, store_.get(), marker_, counters_)),
       broadcasters_({.hub = hub_,
                      .clients = &shards_,
                      .cache = ingest_ ? ingest_->cache() : nullptr,
@@ -223,7 +227,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
           .shards = shards_.size(),
           .version = kHostVersion,
           .redis = [this] { return ingest_ ? ingest_->connections() : RedisConnections(); }},
-      admin_options(config_), counters_);
+      gate_, admin_options(config_), counters_);
   shards_.start();
 }
 

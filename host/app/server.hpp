@@ -20,6 +20,7 @@
 #include "host/base/counters.hpp"
 #include "host/base/crash_marker.hpp"
 #include "host/hub/account.hpp"
+#include "host/hub/producer_gate.hpp"
 #include "host/hub/relay.hpp"
 #include "host/hub/session.hpp"
 #include "host/hub/topic_hub.hpp"
@@ -74,6 +75,7 @@ class Server {
   PluginStates plugin_states_;
   Accounts accounts_;
   TopicHub hub_;
+  ProducerGate gate_;
   std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread
   ShardGroup shards_;
   Relay relay_;

@@ -23,8 +23,9 @@ RespBounds::Limits limits_for(std::size_t payload_bytes) {
 
 }  // namespace
 
-Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
-    : options_(std::move(options)), hub_(hub), tick_(io_) {
+Ingest::Ingest(Options options, ProducerGate& gate, Sequencer& sequencer, StatusBoard& statuses,
+               Counters& counters)
+    : options_(std::move(options)), statuses_(statuses), tick_(io_) {
   prepare_tls(tls_, options_.url, "url", options_.ca);
   if (options_.cache) prepare_tls(cache_tls_, *options_.cache, "cache", options_.ca);
   const auto parts = [&](const char* name, const RedisUrl& url, boost::asio::ssl::context& tls) {
@@ -40,11 +41,11 @@ Ingest::Ingest(Options options, TopicHub& hub, Counters& counters)
         parts("subscriber", options_.url, tls_),
         RedisSubscriber::Options{.channels = options_.channels,
                                  .payload_bytes = options_.payload_bytes},
-        hub);
+        gate, statuses);
   }
   if (options_.stream) {
-    stream_ =
-        std::make_unique<RedisStream>(parts("stream", options_.url, tls_), *options_.stream, hub);
+    stream_ = std::make_unique<RedisStream>(parts("stream", options_.url, tls_), *options_.stream,
+                                            gate, sequencer, statuses);
   }
   if (options_.cache)
     cache_ = std::make_unique<RedisCache>(parts("cache", *options_.cache, cache_tls_));
@@ -54,9 +55,8 @@ Ingest::~Ingest() { stop(mono_now()); }
 
 void Ingest::start() {
   // There from the start, so that clients can subscribe to it.
-  if (subscriber_)
-    hub_.statuses().report(RedisSubscriber::kStatusName, BroadcasterState::kDown, kNotYet);
-  if (stream_) hub_.statuses().report(RedisStream::kStatusName, BroadcasterState::kDown, kNotYet);
+  if (subscriber_) statuses_.report(RedisSubscriber::kStatusName, BroadcasterState::kDown, kNotYet);
+  if (stream_) statuses_.report(RedisStream::kStatusName, BroadcasterState::kDown, kNotYet);
   boost::asio::post(io_, [this] {
     if (subscriber_) subscriber_->start();
     if (stream_) stream_->start();

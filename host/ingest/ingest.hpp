@@ -18,7 +18,9 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
-#include "host/hub/topic_hub.hpp"
+#include "host/hub/producer_gate.hpp"
+#include "host/hub/sequencer.hpp"
+#include "host/hub/status_board.hpp"
 #include "host/ingest/redis_cache.hpp"
 #include "host/ingest/redis_stream.hpp"
 #include "host/ingest/redis_subscriber.hpp"
@@ -39,7 +41,8 @@ class Ingest {
   };
 
   /// Throws std::runtime_error: "redis.ca: /x.pem: ...". References outlive it.
-  Ingest(Options options, TopicHub& hub, Counters& counters);
+  Ingest(Options options, ProducerGate& gate, Sequencer& sequencer, StatusBoard& statuses,
+         Counters& counters);
   /// Stops, if that was not done.
   ~Ingest();
   Ingest(const Ingest&) = delete;
@@ -63,7 +66,7 @@ class Ingest {
 
   // Constant after construction.
   const Options options_;
-  TopicHub& hub_;
+  StatusBoard& statuses_;
   boost::asio::io_context io_{1};
   // It runs until end(), also when nothing is left to read.
   const boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{

@@ -47,11 +47,14 @@ std::string text_of_gap(const StreamGap& gap) {
 
 }  // namespace
 
-RedisStream::RedisStream(const RedisConnection::Parts& parts, Options options, TopicHub& hub)
+RedisStream::RedisStream(const RedisConnection::Parts& parts, Options options, ProducerGate& gate,
+                         Sequencer& sequencer, StatusBoard& statuses)
     : io_(parts.io),
       counters_(parts.counters),
       options_(std::move(options)),
-      hub_(hub),
+      gate_(gate),
+      sequencer_(sequencer),
+      statuses_(statuses),
       connection_(parts, *this),
       again_(parts.io),
       aside_({.key = options_.key,
@@ -163,7 +166,7 @@ void RedisStream::report(const StreamGap& gap) {
   spdlog::error("redis: stream {}: {}; continues after {}", options_.key, lost_text_,
                 to_string(handled_.id));
   // Reported once, restarts included; a position within an entry is further on.
-  if (partly_messages_ == 0) hub_.sequencer().keep_position({options_.key, to_string(handled_)});
+  if (partly_messages_ == 0) sequencer_.keep_position({options_.key, to_string(handled_)});
 }
 
 /// What was lost, for a while.
@@ -216,7 +219,7 @@ void RedisStream::handle_next() {
   if (entry.wrong) return give_to_refused();
   if (is_refused_for_crashes()) return;  // before it is parked, and nobody knows its new id
   if (aside_.parked().has(entry.topic)) return park("it follows parked entries");
-  TopicOwner* const owner = hub_.topics().owner_of(entry.topic);
+  TopicOwner* const owner = gate_.owner_of(entry.topic);
   if (owner == nullptr) return on_no_owner();
   post(*owner);
 }
@@ -253,16 +256,17 @@ void RedisStream::post(TopicOwner& owner) {
   if (!fetched_) is_owner_absent_ = false;
   if (!attempt().since) attempt().since = mono_now();
   is_waiting_ = true;
-  owner.post_message({.topic = entry.topic,
-                      .source = "stream",
-                      .payload = entry.payload,
-                      .position = std::move(position),
-                      .published_before = published()},
-                     [&io = io_, verdicts = verdicts_](Verdict verdict) {
-                       boost::asio::post(io, [verdicts, verdict = std::move(verdict)] {
-                         if (verdicts->stream != nullptr) verdicts->stream->on_verdict(verdict);
-                       });
-                     });
+  gate_.post(owner,
+             {.topic = entry.topic,
+              .source = "stream",
+              .payload = entry.payload,
+              .position = std::move(position),
+              .published_before = published()},
+             [&io = io_, verdicts = verdicts_](Verdict verdict) {
+               boost::asio::post(io, [verdicts, verdict = std::move(verdict)] {
+                 if (verdicts->stream != nullptr) verdicts->stream->on_verdict(verdict);
+               });
+             });
 }
 
 std::size_t RedisStream::published() const {
@@ -283,7 +287,6 @@ void RedisStream::note_published(std::size_t messages) {
 
 void RedisStream::on_verdict(const Verdict& verdict) {
   is_waiting_ = false;
-  counters_.add(broadcast::counter_of(verdict.outcome));
   if (verdict.outcome == Verdict::Outcome::kRefused) return refuse(Refusal::kRefused, verdict.text);
   if (verdict.outcome == Verdict::Outcome::kUnavailable) return try_again(verdict);
   counters_.add(Counter::kStreamHandled);
@@ -335,9 +338,9 @@ void RedisStream::done() {
   partly_messages_ = 0;
   attempt_ = {};
   is_owner_absent_ = false;
-  const std::uint64_t commit = hub_.sequencer().keep_position({options_.key, to_string(handled_)});
+  const std::uint64_t commit = sequencer_.keep_position({options_.key, to_string(handled_)});
   // Until then it comes again after a crash, and what it does then is to be counted.
-  hub_.sequencer().when_committed(commit, [marker = options_.marker, place](CommitOutcome outcome) {
+  sequencer_.when_committed(commit, [marker = options_.marker, place](CommitOutcome outcome) {
     if (outcome == CommitOutcome::kCommitted) forget(marker, place);
   });
   post_next();
@@ -357,7 +360,7 @@ void RedisStream::post_next() {
 
 void RedisStream::on_tick(MonoTime now) {
   const auto say = [this](BroadcasterState state, std::string_view detail) {
-    hub_.statuses().report(kStatusName, state, detail);
+    statuses_.report(kStatusName, state, detail);
   };
   if (!connection_.is_ready()) {
     const std::string& why = connection_.down_words();

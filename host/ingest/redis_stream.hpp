@@ -24,8 +24,9 @@
 #include "host/base/counters.hpp"
 #include "host/base/crash_marker.hpp"
 #include "host/base/log_throttle.hpp"
-#include "host/hub/topic_hub.hpp"
-#include "host/ingest/producer_check.hpp"
+#include "host/hub/producer_gate.hpp"
+#include "host/hub/sequencer.hpp"
+#include "host/hub/status_board.hpp"
 #include "host/ingest/redis_connection.hpp"
 #include "host/ingest/stream_aside.hpp"
 #include "host/ingest/stream_entry.hpp"
@@ -53,8 +54,9 @@ class RedisStream final : public RedisConnection::User {
     CrashMarker* marker = nullptr;    ///< knows in which the host has ended; null: nobody does
   };
 
-  /// `parts` and the hub outlive the stream.
-  RedisStream(const RedisConnection::Parts& parts, Options options, TopicHub& hub);
+  /// References outlive the stream.
+  RedisStream(const RedisConnection::Parts& parts, Options options, ProducerGate& gate,
+              Sequencer& sequencer, StatusBoard& statuses);
   RedisStream(const RedisStream&) = delete;
   RedisStream& operator=(const RedisStream&) = delete;
 
@@ -136,7 +138,9 @@ class RedisStream final : public RedisConnection::User {
   boost::asio::io_context& io_;
   Counters& counters_;
   const Options options_;
-  TopicHub& hub_;
+  ProducerGate& gate_;
+  Sequencer& sequencer_;
+  StatusBoard& statuses_;
   RedisConnection connection_;
   boost::asio::steady_timer again_;
   LogThrottle log_throttle_;

@@ -49,7 +49,7 @@ void RedisStream::open_aside() {
 
 void RedisStream::look_for_owners(MonoTime now) {
   aside_.parked().refresh(
-      [this](std::string_view topic) { return hub_.topics().owner_of(topic) != nullptr; }, now);
+      [this](std::string_view topic) { return gate_.owner_of(topic) != nullptr; }, now);
 }
 
 /// False: it is tried again by itself.
@@ -99,10 +99,10 @@ void RedisStream::handle_fetched() {
   if (fetched_->is_done) return remove_fetched();
   if (fetched_->entry.wrong) return give_to_refused();
   if (is_refused_for_crashes()) return;
-  TopicOwner* const owner = hub_.topics().owner_of(fetched_->entry.topic);
+  TopicOwner* const owner = gate_.owner_of(fetched_->entry.topic);
   if (owner == nullptr) return put_off({});
   // Before what this causes is committed: that it was parked may not be kept yet.
-  if (partly_messages_ == 0) hub_.sequencer().keep_position({options_.key, to_string(handled_)});
+  if (partly_messages_ == 0) sequencer_.keep_position({options_.key, to_string(handled_)});
   post(*owner);
 }
 
@@ -174,7 +174,7 @@ void RedisStream::give_to_refused() {
     on_aside(error);
     if (!error.empty()) return;
     const StreamEntry& entry = in_hand();
-    if (entry.wrong != Refusal::kRefused) counters_.add(Counter::kProducerRefused);
+    if (entry.wrong != Refusal::kRefused) gate_.count_refused();
     counters_.add(Counter::kStreamRefused);
     if (const auto line = log_throttle_.line(entry.topic, mono_now())) {
       spdlog::warn(

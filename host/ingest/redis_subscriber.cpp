@@ -6,7 +6,6 @@
 #include <spdlog/spdlog.h>
 
 #include "host/base/printable.hpp"
-#include "host/hub/json_text.hpp"
 
 namespace broadcast {
 
@@ -25,12 +24,13 @@ Counter counter_of(Refusal refusal) {
 }  // namespace
 
 RedisSubscriber::RedisSubscriber(const RedisConnection::Parts& parts, Options options,
-                                 TopicHub& hub)
+                                 ProducerGate& gate, StatusBoard& statuses)
     : io_(parts.io),
       counters_(parts.counters),
       options_(std::move(options)),
       prefix_bytes_(options_.channels.size() - 1),
-      hub_(hub),
+      gate_(gate),
+      statuses_(statuses),
       connection_(parts, *this),
       verdicts_(std::make_shared<Verdicts>(Verdicts{this})) {}
 
@@ -56,6 +56,7 @@ void RedisSubscriber::on_reply(const redisReply& reply) {
   if (kind != "pmessage" || list.size() != 4) return;
   const auto channel = text_of(*list[2]);
   if (!channel || channel->size() <= prefix_bytes_) {
+    gate_.count_refused();
     return refuse(options_.channels, Refusal::kNoOwner, "no topic", mono_now());
   }
   on_message(*channel, text_of(*list[3]), mono_now());
@@ -64,20 +65,10 @@ void RedisSubscriber::on_reply(const redisReply& reply) {
 void RedisSubscriber::on_message(std::string_view channel, std::optional<std::string_view> payload,
                                  MonoTime now) {
   counters_.add(Counter::kRedisMessages);
-  const std::string_view topic = channel.substr(prefix_bytes_);
-  TopicOwner* const owner = hub_.topics().owner_of(topic);
-  if (owner == nullptr) {
-    return refuse(channel, Refusal::kNoOwner, words_of(Refusal::kNoOwner), now);
-  }
-  if (payload) payload = without_bom(*payload);
-  if (const auto wrong = check_payload(payload, options_.payload_bytes)) {
-    return refuse(channel, *wrong, words_of(*wrong, payload.value_or("")), now);
-  }
-  owner->post_message(
-      {.topic = std::string(topic), .source = "redis", .payload = std::string(*payload)},
-      [&counters = counters_, &io = io_, verdicts = verdicts_,
-       channel = std::string(channel)](const Verdict& verdict) {
-        counters.add(broadcast::counter_of(verdict.outcome));
+  const auto turned_away = gate_.try_post(
+      {.source = "redis", .takes = {.most_bytes = options_.payload_bytes}},
+      channel.substr(prefix_bytes_), std::optional<std::string>(payload),
+      [&io = io_, verdicts = verdicts_, channel = std::string(channel)](const Verdict& verdict) {
         if (verdict.outcome == Verdict::Outcome::kAccepted) return;
         const Refusal refusal = verdict.outcome == Verdict::Outcome::kRefused
                                     ? Refusal::kRefused
@@ -87,12 +78,11 @@ void RedisSubscriber::on_message(std::string_view channel, std::optional<std::st
           verdicts->subscriber->refuse(channel, refusal, why, mono_now());
         });
       });
+  if (turned_away) refuse(channel, turned_away->refusal, words_of(*turned_away), now);
 }
 
 void RedisSubscriber::refuse(std::string_view channel, Refusal refusal, std::string_view why,
                              MonoTime now) {
-  const bool is_ours = refusal != Refusal::kRefused && refusal != Refusal::kUnavailable;
-  if (is_ours) counters_.add(Counter::kProducerRefused);
   counters_.add(counter_of(refusal));
   ++refused_[static_cast<std::size_t>(refusal)];
   const auto line = log_throttle_.line(channel, now);
@@ -104,7 +94,7 @@ void RedisSubscriber::refuse(std::string_view channel, Refusal refusal, std::str
 void RedisSubscriber::on_tick(MonoTime now) {
   if (!is_subscribed_) {
     const std::string& why = connection_.down_words();
-    if (!why.empty()) hub_.statuses().report(kStatusName, BroadcasterState::kDown, why);
+    if (!why.empty()) statuses_.report(kStatusName, BroadcasterState::kDown, why);
     return;
   }
   if (now - shown_ < LogThrottle::kEvery && shown_ != MonoTime()) return;
@@ -116,8 +106,8 @@ void RedisSubscriber::on_tick(MonoTime now) {
   }
   shown_ = detail.empty() ? MonoTime() : now;
   refused_ = {};
-  hub_.statuses().report(
-      kStatusName, detail.empty() ? BroadcasterState::kOk : BroadcasterState::kDegraded, detail);
+  statuses_.report(kStatusName,
+                   detail.empty() ? BroadcasterState::kOk : BroadcasterState::kDegraded, detail);
 }
 
 }  // namespace broadcast

@@ -1,5 +1,5 @@
 #pragma once
-// Redis Pub/Sub into the hub: PSUBSCRIBE, and each message to the owner of its topic. A producer
+// Redis Pub/Sub into the hub: PSUBSCRIBE, and each message to the gate. A producer
 // gets no answer there, so what is refused is counted, logged at most once a minute a channel, and
 // shown on status:redis; the subscription goes on. [ingest]
 
@@ -13,8 +13,8 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/log_throttle.hpp"
-#include "host/hub/topic_hub.hpp"
-#include "host/ingest/producer_check.hpp"
+#include "host/hub/producer_gate.hpp"
+#include "host/hub/status_board.hpp"
 #include "host/ingest/redis_connection.hpp"
 
 namespace broadcast {
@@ -28,8 +28,9 @@ class RedisSubscriber final : public RedisConnection::User {
     std::size_t payload_bytes = 256 * 1024;
   };
 
-  /// `parts` and the hub outlive the subscriber.
-  RedisSubscriber(const RedisConnection::Parts& parts, Options options, TopicHub& hub);
+  /// References outlive the subscriber.
+  RedisSubscriber(const RedisConnection::Parts& parts, Options options, ProducerGate& gate,
+                  StatusBoard& statuses);
   RedisSubscriber(const RedisSubscriber&) = delete;
   RedisSubscriber& operator=(const RedisSubscriber&) = delete;
 
@@ -58,7 +59,8 @@ class RedisSubscriber final : public RedisConnection::User {
   Counters& counters_;
   const Options options_;
   const std::size_t prefix_bytes_;
-  TopicHub& hub_;
+  ProducerGate& gate_;
+  StatusBoard& statuses_;
   RedisConnection connection_;
   LogThrottle log_throttle_;
   bool is_subscribed_ = false;

@@ -44,9 +44,9 @@ std::optional<StreamEntry> entry_of(const redisReply& reply, std::size_t payload
   } else if (topic != nullptr && !name) {
     entry.wrong = Refusal::kTooLarge;
     entry.why = words_of(Refusal::kTooLarge);
-  } else {
-    entry.wrong = check_payload(text, payload_bytes);
-    if (entry.wrong) entry.why = words_of(*entry.wrong, entry.payload);
+  } else if (const auto wrong = ProducerGate::check(text, {.most_bytes = payload_bytes})) {
+    entry.wrong = wrong->refusal;
+    entry.why = words_of(*wrong);
   }
   return entry;
 }

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "host/ingest/producer_check.hpp"
+#include "host/hub/producer_gate.hpp"
 #include "host/ingest/redis_reply.hpp"
 #include "host/ingest/stream_position.hpp"
 
@@ -20,8 +20,8 @@ struct StreamEntry {
   std::optional<Refusal> wrong;  ///< it goes to nobody
   std::string why;               ///< with `wrong`
 };
-/// Nothing: not an entry, or what of it did not fit the reply. A payload is checked as
-/// check_payload() does.
+/// Nothing: not an entry, or what of it did not fit the reply. A payload is checked by
+/// ProducerGate::check().
 [[nodiscard]] std::optional<StreamEntry> entry_of(const redisReply& reply,
                                                   std::size_t payload_bytes);
 /// The id of an entry; nothing: it is none.

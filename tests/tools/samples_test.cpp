@@ -4,7 +4,7 @@
 
 #include <broadcast/schema.hpp>
 
-#include "host/ingest/producer_check.hpp"
+#include "host/hub/producer_gate.hpp"
 
 namespace broadcast {
 namespace {
@@ -12,7 +12,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kSeed = 20260205;
-constexpr std::size_t kMostBytes = 256 * 1024;
 
 TEST(SamplesTest, FindTopicsThatAPatternAccepts) {
   Random random(kSeed);
@@ -47,7 +46,7 @@ TEST(SamplesTest, MessagesAreMostlyWhatAHostHandsOn) {
   int handed_on = 0;
   for (int i = 0; i < 200; ++i) {
     const std::string message = random_message({R"({"signals":[{"ticker":"005930"}]})"}, random);
-    if (!check_payload(message, kMostBytes)) ++handed_on;
+    if (!ProducerGate::check(message, {})) ++handed_on;
   }
   EXPECT_GT(handed_on, 120);
   EXPECT_LT(handed_on, 200);

@@ -6,7 +6,7 @@
 #include <broadcast/abi.h>
 #include <broadcast/schema.hpp>
 
-#include "host/ingest/producer_check.hpp"
+#include "host/hub/producer_gate.hpp"
 #include "tools/broadcastctl/step_run.hpp"
 
 namespace broadcast {
@@ -18,7 +18,6 @@ using nlohmann::json;
 constexpr std::size_t kConfigs = 100;
 constexpr std::size_t kMessages = 300;
 constexpr std::size_t kFenceMessages = 50;
-constexpr std::size_t kMaxPayloadBytes = std::size_t{256} * 1024;  // limits.publish
 
 std::string because(const Stage::Publishes& publishes) {
   return publishes.why.empty() ? "" : ": " + short_text(publishes.why);
@@ -72,7 +71,7 @@ void StepRun::fence() {
           if (manifest().wants_demand) static_cast<void>(plugin.demand(topic));
           for (std::size_t i = 0; i < kFenceMessages; ++i) {
             const std::string payload = random_message(options_.messages, random_);
-            if (check_payload(payload, kMaxPayloadBytes)) continue;
+            if (ProducerGate::check(payload, {})) continue;
             with = " with " + short_text(payload);
             static_cast<void>(plugin.message(topic, payload));
           }
@@ -138,7 +137,7 @@ void StepRun::fuzz_messages() {
     const std::string payload = i < options_.messages.size()
                                     ? options_.messages[i]
                                     : random_message(options_.messages, random_);
-    if (check_payload(payload, kMaxPayloadBytes)) {
+    if (ProducerGate::check(payload, {})) {
       ++refused;
       continue;
     }

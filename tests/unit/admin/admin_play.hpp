@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "host/admin/operator_view.hpp"
+#include "host/hub/producer_gate.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_owner.hpp"
 
@@ -85,6 +86,7 @@ struct OwnedTopics {
   FakeOwner owner;
   Inbox inbox{[] {}};
   TopicHub hub{{}, counters};
+  ProducerGate gate{hub.topics(), counters};
   const std::size_t shard = hub.add_shard(inbox);  // before the first claim
 };
 

@@ -108,7 +108,7 @@ class AdminServerTest : public testing::Test {
 
   Producer connect() {
     if (!server) {
-      server.emplace(io, host.view(), options, topics.counters);
+      server.emplace(io, host.view(), topics.gate, options, topics.counters);
       thread = std::thread([this] { io.run(); });
     }
     return Producer(server->endpoint());
@@ -845,7 +845,7 @@ TEST_F(AdminServerTest, AnAddressInUseIsNamedWithTheNextStep) {
   AdminServer::Options same = options;
   same.listen = server->endpoint();
   try {
-    const AdminServer second(io, host.view(), same, topics.counters);
+    const AdminServer second(io, host.view(), topics.gate, same, topics.counters);
     FAIL() << "bound twice";
   } catch (const std::runtime_error& error) {
     EXPECT_THAT(error.what(), HasSubstr("admin.listen: 127.0.0.1:" +

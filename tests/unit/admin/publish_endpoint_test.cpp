@@ -22,7 +22,7 @@ class PublishEndpointTest : public testing::Test {
   AdminReply post(const std::string& topic, const std::string& body,
                   std::string_view authorization = "") {
     std::optional<AdminReply> reply;
-    PublishEndpoint endpoint(topics.hub, tokens, topics.counters);
+    PublishEndpoint endpoint(topics.gate, tokens);
     endpoint.handle(topic, body, authorization, [&](AdminReply answer) {
       EXPECT_FALSE(reply) << "answered twice";
       reply = std::move(answer);
@@ -45,7 +45,7 @@ class PublishEndpointTest : public testing::Test {
 // The owner's verdict.
 
 TEST_F(PublishEndpointTest, TheOwnerGetsTopicSourceAndTextAsTheyCame) {
-  PublishEndpoint endpoint(topics.hub, tokens, topics.counters);
+  PublishEndpoint endpoint(topics.gate, tokens);
   endpoint.handle("signal:vcp", R"( [{"ticker":"005930"}] )", "", [](const AdminReply&) {});
   const ProducerMessage message = topics.owner.next().message;
   EXPECT_EQ(message.topic, "signal:vcp");
@@ -144,7 +144,7 @@ TEST_F(PublishEndpointTest, WhatIsNotJsonIsToldWhere) {
 }
 
 TEST_F(PublishEndpointTest, AByteOrderMarkInFrontIsNotHandedOn) {
-  PublishEndpoint endpoint(topics.hub, tokens, topics.counters);
+  PublishEndpoint endpoint(topics.gate, tokens);
   endpoint.handle("signal:vcp", "\xEF\xBB\xBF[1]", "", [](const AdminReply&) {});
   EXPECT_EQ(topics.owner.next().message.payload, "[1]");
 }

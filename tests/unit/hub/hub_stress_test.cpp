@@ -17,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "asked_topics.hpp"
+#include "host/hub/producer_gate.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_index.hpp"
 #include "silent_writer.hpp"
@@ -386,6 +387,44 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
   }
   control.join();
   index.unsubscribe_all(watcher, MonoTime{});
+}
+
+class AcceptingOwner final : public TopicOwner {
+ public:
+  [[nodiscard]] std::string_view owner_name() const override { return "accepting"; }
+  void post_message(ProducerMessage, std::function<void(Verdict)> done) override {
+    done({.outcome = Verdict::Outcome::kAccepted, .text = {}, .last = {}});
+  }
+  void post_demand(std::string_view, std::int64_t) override {}
+};
+
+TEST(ProducerGateStressTest, WhatDoorsPostWhileOwnersComeAndGoIsCountedOnce) {
+  constexpr std::uint64_t kEach = 2000;
+  constexpr std::uint64_t kDoors = 3;
+  Counters counters;
+  AcceptingOwner owner;
+  TopicHub hub({}, counters);
+  ProducerGate gate(hub.topics(), counters);
+  std::atomic<std::uint64_t> told{0};
+  std::atomic<std::uint64_t> turned_away{0};
+  std::vector<std::thread> doors;
+  for (std::uint64_t i = 0; i < kDoors; ++i) {
+    doors.emplace_back([&] {
+      for (std::uint64_t n = 0; n < kEach; ++n) {
+        const auto refused = gate.try_post({.source = "door", .takes = {}}, "all:a", "{}",
+                                           [&](const Verdict&) { ++told; });
+        if (refused) ++turned_away;
+      }
+    });
+  }
+  while (told + turned_away < kDoors * kEach) {
+    EXPECT_FALSE(
+        hub.topics().try_claim(owner, "libaccepting.so", {{"all:{x}", "", Delivery::kAll}}));
+    EXPECT_FALSE(hub.topics().try_claim(owner, "libaccepting.so", {}));
+  }
+  for (std::thread& door : doors) door.join();
+  EXPECT_EQ(counters.get(Counter::kProducerAccepted), told);
+  EXPECT_EQ(counters.get(Counter::kProducerRefused), turned_away);
 }
 
 /// Of a pattern that is claimed as `latest` while clients of its topics come and go: each of them

@@ -20,6 +20,7 @@
 #include <boost/asio/write.hpp>
 
 #include "host/hub/inbox.hpp"
+#include "host/hub/producer_gate.hpp"
 #include "host/hub/topic_hub.hpp"
 #include "host/ingest/redis_connection.hpp"
 
@@ -144,6 +145,7 @@ struct RedisPlay {
   Counters counters;
   Inbox inbox{[] {}};
   TopicHub hub{{}, counters};
+  ProducerGate gate{hub.topics(), counters};
   TopicPtr joined;
   std::string shown;
   FakeRedis redis{io};

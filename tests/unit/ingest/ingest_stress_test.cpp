@@ -17,6 +17,7 @@ TEST(IngestStressTest, ManyThreadsAskTheCacheWhileItStops) {
   for (int round = 0; round < 20; ++round) {
     Counters counters;
     TopicHub hub({}, counters);
+    ProducerGate gate(hub.topics(), counters);
     RedisUrl nowhere;
     nowhere.transport = RedisUrl::Transport::kUnix;
     nowhere.path = "/nowhere/redis.sock";
@@ -24,7 +25,7 @@ TEST(IngestStressTest, ManyThreadsAskTheCacheWhileItStops) {
                    .channels = "ws:broadcast:*",
                    .stream = RedisStream::Options{.key = "ws:stream"},
                    .cache = nowhere},
-                  hub, counters);
+                  gate, hub.sequencer(), hub.statuses(), counters);
     std::atomic<bool> is_over{false};
     std::vector<std::thread> broadcasters;
     for (int i = 0; i < 3; ++i) {

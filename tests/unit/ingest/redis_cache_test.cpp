@@ -77,7 +77,8 @@ TEST(RedisCacheTest, WhatIsLeftAtTheEndOrAskedForLaterIsCounted) {
 TEST(IngestTest, EndsWithTheCacheOnceBroadcastersAreGone) {
   test::RedisPlay play;
   play.redis.answer = two_steps;
-  Ingest ingest({.cache = play.url}, play.hub, play.counters);
+  Ingest ingest({.cache = play.url}, play.gate, play.hub.sequencer(), play.hub.statuses(),
+                play.counters);
   ingest.start();
   ingest.stop_reading();
   EXPECT_TRUE(ingest.cache()->try_drop("a:*"));
@@ -91,7 +92,8 @@ TEST(IngestTest, EndsWithTheCacheOnceBroadcastersAreGone) {
 
 TEST(IngestTest, EndsAlsoWhereThereIsNoCache) {
   test::RedisPlay play;
-  Ingest ingest({.url = play.url, .channels = "live:*"}, play.hub, play.counters);
+  Ingest ingest({.url = play.url, .channels = "live:*"}, play.gate, play.hub.sequencer(),
+                play.hub.statuses(), play.counters);
   ingest.start();
   ingest.stop_reading();
   ingest.stop(mono_now() + std::chrono::hours(1));

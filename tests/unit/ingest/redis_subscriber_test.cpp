@@ -19,7 +19,7 @@ TEST(RedisSubscriberTest, WhatWentToNobodyIsShownForAMinute) {
     return test::list({bulk("psubscribe"), bulk(command[1]), ":1\r\n"}) +
            test::list({bulk("pmessage"), bulk(command[1]), bulk("live:nobody"), bulk("{}")});
   };
-  RedisSubscriber subscriber(play.parts(), {.channels = "live:*"}, play.hub);
+  RedisSubscriber subscriber(play.parts(), {.channels = "live:*"}, play.gate, play.hub.statuses());
   subscriber.start();
   ASSERT_TRUE(play.run_until([&] { return play.counters.get(Counter::kRedisNoOwner) == 1; }));
   const MonoTime begun = mono_now();

@@ -76,7 +76,7 @@ struct StreamPlay : RedisPlay {
   }
   RedisStream& begin(const std::string& handled) {
     options.handled = handled;
-    stream.emplace(parts(), options, hub);
+    stream.emplace(parts(), options, gate, hub.sequencer(), hub.statuses());
     stream->start();
     return *stream;
   }
