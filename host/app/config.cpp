@@ -29,7 +29,7 @@ void check_admin(YamlReader& map, const AdminConfig& admin) {
                            "add a token, or listen on 127.0.0.1");
 }
 
-void check_limits(YamlReader& map, const LimitsConfig& limits) {
+void check_limits(YamlReader& map, const Limits& limits) {
   if (limits.publish_bytes > limits.outbox_bytes / 4) {
     map.fail({"publish", "outbox"}, "limits.publish (" + size_text(limits.publish_bytes) +
                                         ") may be at most a quarter of limits.outbox (" +
@@ -153,7 +153,7 @@ class SettingsReader {
   template <class Struct>
   void settle(YamlReader&, const Struct&) {}
   void settle(YamlReader& map, AdminConfig& admin) { check_admin(map, admin); }
-  void settle(YamlReader& map, LimitsConfig& limits) { check_limits(map, limits); }
+  void settle(YamlReader& map, Limits& limits) { check_limits(map, limits); }
   void settle(YamlReader& map, RedisConfig& redis) {
     settle_redis(map, environment_, redis, passed_over_);
   }

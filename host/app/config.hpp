@@ -17,6 +17,7 @@
 #include "host/app/config_values.hpp"
 #include "host/app/setting.hpp"
 #include "host/app/yaml_json.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/log.hpp"
 #include "host/hub/topic_owner.hpp"
 #include "host/net/flush_mode.hpp"
@@ -82,34 +83,12 @@ void for_each_setting(Of<AdminConfig>, Row row) {
       "answered");
 }
 
-struct LimitsConfig {
-  std::size_t message_bytes = 64_KiB;
-  std::size_t outbox_bytes = 1_MiB;
-  std::size_t publish_bytes = 256_KiB;
-  std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
-  std::chrono::nanoseconds handshake = std::chrono::seconds(4);
-  std::size_t topics = 20'000;
-  std::size_t topics_per_broadcaster = 0;  ///< 0: auto
-  std::size_t topics_per_connection = 1'024;
-  std::size_t topics_per_address = 2'048;
-  std::size_t topics_per_request = 128;
-  std::size_t topic_name_bytes = 255;
-  std::uint32_t commands_per_second = 100;
-  std::size_t work_per_address = 200'000;
-  std::uint32_t control_frames_per_second = 100;
-  std::size_t connections = 0;
-  std::size_t connections_per_address = 0;
-  std::uint32_t accepts_per_second = 0;
-  std::size_t handshakes = 4096;
-  std::size_t descriptors_reserve = 128;
-  std::size_t memory_bytes = 0;  ///< 0: auto
-  bool operator==(const LimitsConfig&) const = default;
-};
+/// The members are in base/limits.hpp, each with the counter of its key.
 template <class Row>
-void for_each_setting(Of<LimitsConfig>, Row row) {
+void for_each_setting(Of<Limits>, Row row) {
   using enum Effect;
   using namespace std::chrono_literals;
-  using C = LimitsConfig;
+  using C = Limits;
   row("message", &C::message_bytes, SizeIn{1_KiB, 64_MiB}, kLive,
       "largest message from a client; one that inflates to more is refused, one that inflates to "
       "ten times this closes the connection");
@@ -321,7 +300,7 @@ void for_each_setting(Of<BroadcasterConfig>, Row row) {
 struct Config {
   ServerConfig server;
   AdminConfig admin;
-  LimitsConfig limits;
+  Limits limits;
   DeflateOptions deflate;
   TopicsConfig topics;
   HistoryConfig history;

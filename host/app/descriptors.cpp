@@ -41,7 +41,7 @@ std::string DescriptorPlan::text() const {
          " for client connections and " + std::to_string(handshakes) + " for handshakes";
 }
 
-std::string DescriptorPlan::warning(const LimitsConfig& limits) const {
+std::string DescriptorPlan::warning(const Limits& limits) const {
   constexpr const char* kRaise = "; raise the limit (LimitNOFILE, ulimit -n)";
   if (is_tight) {
     return "descriptors: half of " + std::to_string(limit) +

@@ -19,7 +19,7 @@ struct DescriptorPlan {
   /// For the log: how many of what.
   [[nodiscard]] std::string text() const;
   /// What of `config` they are too few for; empty: nothing.
-  [[nodiscard]] std::string warning(const LimitsConfig& limits) const;
+  [[nodiscard]] std::string warning(const Limits& limits) const;
 };
 
 /// Pure.

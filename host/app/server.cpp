@@ -48,11 +48,8 @@ TopicHub::Options hub_options(const Config& config) {
   for (const auto& [name, broadcaster] : config.broadcasters) {
     if (broadcaster.topics > 0) topics_of.emplace(name, broadcaster.topics);
   }
-  return {.publish_bytes = config.limits.publish_bytes,
-          .topics = config.limits.topics,
-          .topics_per_owner = config.limits.topics_per_broadcaster,
+  return {.limits = config.limits,
           .topics_of = std::move(topics_of),
-          .topic_name_bytes = config.limits.topic_name_bytes,
           .accept_unknown = config.topics.accept_unknown,
           .strict = config.plugins.strict,
           .compressor = make_compressor(config.deflate),
@@ -103,20 +100,6 @@ std::unique_ptr<Ingest> open_ingest(const Config& config, TopicHub& hub, Produce
                                   counters);
 }
 
-AccountLimits account_limits(const Config& config) {
-  return {.topics_per_connection = config.limits.topics_per_connection,
-          .topics_per_address = config.limits.topics_per_address,
-          .work_per_address = config.limits.work_per_address};
-}
-
-SessionLimits session_limits(const Config& config) {
-  return {.protocol = {.command_bytes = config.limits.message_bytes,
-                       .topics_per_request = config.limits.topics_per_request,
-                       .topic_name_bytes = config.limits.topic_name_bytes},
-          .topics_per_connection = config.limits.topics_per_connection,
-          .commands_per_second = config.limits.commands_per_second};
-}
-
 DescriptorPlan descriptors_for(const Config& config) {
   return plan_descriptors(descriptor_limit(), config, shards_of(config));
 }
@@ -127,30 +110,22 @@ std::size_t memory_for_clients(const Config& config) {
 }
 
 NetOptions net_options(const Config& config) {
-  const std::size_t shards = shards_of(config);
   const DescriptorPlan descriptors = descriptors_for(config);
+  Limits limits = config.limits;
+  limits.handshakes = descriptors.handshakes;
   return {.listen = endpoint_of(config.server.listen),
-          .shards = shards,
+          .shards = shards_of(config),
           .flush = config.server.flush,
           .listener = {.path = config.server.path,
                        .pages = {.origins = config.server.origins,
                                  .hosts = config.server.hosts,
                                  .machine = boost::asio::ip::host_name()},
-                       .handshake = config.limits.handshake,
-                       .handshakes = (descriptors.handshakes + shards - 1) / shards,
-                       .accepts_per_second =
-                           config.limits.accepts_per_second / static_cast<double>(shards),
                        .deflate = config.deflate.enabled,
                        .page = config.server.demo_page ? demo_page(config.server.path) : ""},
-          .connection = {.message_bytes = config.limits.message_bytes,
-                         .outbox = {.bytes = config.limits.outbox_bytes},
-                         .control_frames_per_second = config.limits.control_frames_per_second,
-                         .write_stall = config.limits.write_stall,
-                         .drain = config.server.drain},
-          .admission = {.connections = config.limits.connections,
-                        .connections_per_address = config.limits.connections_per_address,
-                        .by_descriptors = descriptors.connections},
-          .memory_bytes = memory_for_clients(config)};
+          .limits = limits,
+          .connections_by_descriptors = descriptors.connections,
+          .memory_bytes = memory_for_clients(config),
+          .drain = config.server.drain};
 }
 
 AdminServer::Options admin_options(const Config& config) {
@@ -183,16 +158,15 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
       store_(open_state(config_, counters_)),
       marker_(crash_marker_path(config_)),
       plugin_states_(store_.get()),
-      accounts_(account_limits(config_)),
+      accounts_(config_.limits),
       hub_(hub_options(config_), counters_),
       gate_(hub_.topics(), counters_),
       shards_(hub_, net_options(config_),
               [this](Shard& shard, Outbox& outbox, std::string_view network,
                      std::vector<std::string> first_topics) {
-                return std::make_unique<Session>(shard.index(), session_limits_[shard.number()],
-                                                 shard.counters(), outbox, new_client_id(),
-                                                 std::move(first_topics), shard.heartbeat(),
-                                                 accounts_.of(network, mono_now()));
+                return std::make_unique<Session>(
+                    shard.index(), shard.limits(), shard.counters(), outbox, new_client_id(),
+                    std::move(first_topics), shard.heartbeat(), accounts_.of(network, mono_now()));
               }),
       relay_(hub_.publisher(), hub_.sequencer()),
       ingest_(open_ingest(config_, hub_, gate_, store_.get(), marker_, counters_)),
@@ -206,7 +180,6 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
           io_, config_, broadcasters_,
           [this](const std::vector<TopicPattern>& relay) { return apply(relay); }, counters_) {
   (config_.file.empty() ? signals_ : hangup_).add(SIGHUP);
-  session_limits_.assign(shards_.size(), session_limits(config_));
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ,
               SIG_IGN);  // a state file at the limit of its size is an error like any other
@@ -318,12 +291,9 @@ void Server::arm_hangup() {
 /// The empty text: all of it holds.
 std::string Server::apply(const std::vector<TopicPattern>& relay) {
   set_log_level(config_.log.level);
-  accounts_.set_limits(account_limits(config_));
+  accounts_.set_limits(config_.limits);
   hub_.set_limits(hub_options(config_));
   shards_.set_limits(net_options(config_));
-  shards_.post([this, limits = session_limits(config_)](const Shard& shard) {
-    session_limits_[shard.number()] = limits;
-  });
   admin_->set_limits(admin_options(config_));
   const auto conflict = hub_.topics().try_claim(relay_, "relay:", relay);
   return conflict ? "relay: " + conflict->text() : "";

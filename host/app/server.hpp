@@ -76,7 +76,6 @@ class Server {
   Accounts accounts_;
   TopicHub hub_;
   ProducerGate gate_;
-  std::vector<SessionLimits> session_limits_;  // one a shard, changed on its thread
   ShardGroup shards_;
   Relay relay_;
   std::unique_ptr<Ingest> ingest_;  // null: no Redis

@@ -24,9 +24,9 @@ namespace broadcast {
 
 class YamlReader;
 
-/// `for_each_setting(Of<LimitsConfig>{}, row)` calls `row(key, member, kind, effect, text)` for
-/// each setting of LimitsConfig, in the order in which "known here: ..." lists them. Each struct
-/// with rows has its overload.
+/// `for_each_setting(Of<Limits>{}, row)` calls `row(key, member, kind, effect, text)` for each
+/// setting of Limits, in the order in which "known here: ..." lists them. Each struct with rows has
+/// its overload.
 template <class Struct>
 struct Of {};
 

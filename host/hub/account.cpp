@@ -10,8 +10,8 @@ constexpr double kSecondsAtOnce = 5;
 }  // namespace
 
 std::optional<Account::Refusal> Account::refusal() const {
-  if (address_ && topics_ >= limits_->topics_per_connection) return Refusal::kConnection;
-  const std::size_t most = limits_->topics_per_address;
+  if (address_ && topics_ >= (*limits_)->topics_per_connection) return Refusal::kConnection;
+  const std::size_t most = (*limits_)->topics_per_address;
   const Account& address = address_ ? *address_ : *this;
   if (most > 0 && address.topics_ >= most) return Refusal::kAddress;
   return std::nullopt;
@@ -38,26 +38,18 @@ void Account::give_back_topic() {
 }
 
 std::chrono::nanoseconds Account::debt(MonoTime now) {
-  const auto rate = static_cast<double>(limits_->work_per_address);
+  const auto rate = static_cast<double>((*limits_)->work_per_address);
   if (rate == 0) return std::chrono::nanoseconds(0);
   return of_address().work_.with_lock(
       [&](TokenBucket& work) { return work.debt(rate, rate * kSecondsAtOnce, now); });
 }
 
 void Account::charge_work(std::size_t topics, MonoTime now) {
-  const auto rate = static_cast<double>(limits_->work_per_address);
+  const auto rate = static_cast<double>((*limits_)->work_per_address);
   if (rate == 0) return;
   of_address().work_.with_lock([&](TokenBucket& work) {
     work.charge(static_cast<double>(topics), rate, rate * kSecondsAtOnce, now);
   });
-}
-
-Accounts::Accounts(const AccountLimits& limits) { set_limits(limits); }
-
-void Accounts::set_limits(const AccountLimits& limits) {
-  limits_->topics_per_connection = limits.topics_per_connection;
-  limits_->topics_per_address = limits.topics_per_address;
-  limits_->work_per_address = limits.work_per_address;
 }
 
 std::shared_ptr<Account> Accounts::of(std::string_view address, MonoTime now) {

@@ -16,15 +16,10 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/token_bucket.hpp"
 
 namespace broadcast {
-
-struct AccountLimits {
-  std::size_t topics_per_connection = 1024;
-  std::size_t topics_per_address = 2048;   ///< 0: off
-  std::size_t work_per_address = 200'000;  ///< topics a second; 0: off
-};
 
 class Account {
  public:
@@ -40,8 +35,10 @@ class Account {
   /// The same whatever the limits are: of a topic that its connection has already.
   static void take_topic(std::shared_ptr<Account>& account);
   void give_back_topic();
-  [[nodiscard]] std::size_t topics_per_connection() const { return limits_->topics_per_connection; }
-  [[nodiscard]] std::size_t topics_per_address() const { return limits_->topics_per_address; }
+  [[nodiscard]] std::size_t topics_per_connection() const {
+    return (*limits_)->topics_per_connection;
+  }
+  [[nodiscard]] std::size_t topics_per_address() const { return (*limits_)->topics_per_address; }
 
   /// How long until its address may make the host look at topics again; zero: it may.
   [[nodiscard]] std::chrono::nanoseconds debt(MonoTime now);
@@ -49,17 +46,12 @@ class Account {
 
  private:
   friend class Accounts;
-  struct Limits {
-    std::atomic<std::size_t> topics_per_connection;
-    std::atomic<std::size_t> topics_per_address;
-    std::atomic<std::size_t> work_per_address;
-  };
 
-  Account(std::shared_ptr<const Limits> limits, std::shared_ptr<Account> address)
+  Account(std::shared_ptr<const LiveLimits> limits, std::shared_ptr<Account> address)
       : limits_(std::move(limits)), address_(std::move(address)) {}
   [[nodiscard]] Account& of_address() { return address_ ? *address_ : *this; }
 
-  const std::shared_ptr<const Limits> limits_;
+  const std::shared_ptr<const LiveLimits> limits_;
   const std::shared_ptr<Account> address_;  // null: it is the address's own
   std::atomic<std::size_t> topics_{0};
   Guarded<TokenBucket> work_{0.0};  // of an address
@@ -69,9 +61,9 @@ class Account {
 /// connecting again pays nothing.
 class Accounts {
  public:
-  explicit Accounts(const AccountLimits& limits);
+  explicit Accounts(const Limits& limits) : limits_(std::make_shared<LiveLimits>(limits)) {}
   /// From now on. What is there stays.
-  void set_limits(const AccountLimits& limits);
+  void set_limits(const Limits& limits) { limits_->set(limits); }
   [[nodiscard]] std::shared_ptr<Account> of(std::string_view address, MonoTime now);
 
  private:
@@ -80,7 +72,7 @@ class Accounts {
     std::size_t look_at = 64;  // so many, and those that may be forgotten are
   };
 
-  const std::shared_ptr<Account::Limits> limits_ = std::make_shared<Account::Limits>();
+  const std::shared_ptr<LiveLimits> limits_;
   Guarded<Known> known_;
 };
 

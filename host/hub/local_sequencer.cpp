@@ -56,7 +56,7 @@ Published LocalSequencer::sequence_locked(const TopicPtr& topic, Topic::State& s
   const std::uint64_t seq = state.seq + 1;
   const Delivery delivery = topic->delivery;
   const std::size_t text_bytes = Message::publication_bytes(seq, topic->head, payload);
-  if (text_bytes > limits_.publish_bytes) return kTooLargeToPublish;
+  if (text_bytes > limits_->publish_bytes) return kTooLargeToPublish;
   const bool durable = is_durable(*topic);
   // A shard that joins before the commit must find a place as well.
   const ShardSet wanted = durable ? fanout_.all() : Fanout::subscribed(state);

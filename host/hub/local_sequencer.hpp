@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "host/base/limits.hpp"
 #include "host/hub/fanout.hpp"
 #include "host/hub/hub_options.hpp"
 #include "host/hub/sequencer.hpp"

@@ -40,7 +40,7 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
     counters_.add_alone(Counter::kConflated);
     return;
   }
-  if (pending_bytes_ + cost_of(*message) > limits_.bytes) {
+  if (pending_bytes_ + cost_of(*message) > limits_.outbox_bytes) {
     overflow();
     return;
   }
@@ -52,7 +52,8 @@ void Outbox::push(const MessagePtr& message, Ticket& ticket) {
 void Outbox::push(std::span<const MessagePtr> messages, Ticket& ticket) {
   std::size_t cost = 0;
   for (const MessagePtr& message : messages) cost += cost_of(*message);
-  if (messages.size() == 1 || closing() || blocked_ || pending_bytes_ + cost > limits_.bytes) {
+  if (messages.size() == 1 || closing() || blocked_ ||
+      pending_bytes_ + cost > limits_.outbox_bytes) {
     for (const MessagePtr& message : messages) push(message, ticket);
     return;
   }
@@ -89,7 +90,7 @@ void Outbox::charge(const std::function<bool(std::uint64_t)>& is_one, Charge cha
     if (item.cost >= cost) continue;
     pending_bytes_ += cost - std::exchange(item.cost, cost);
   }
-  if (pending_bytes_ > limits_.bytes) overflow();
+  if (pending_bytes_ > limits_.outbox_bytes) overflow();
 }
 
 void Outbox::push_reply(MessagePtr message) {
@@ -101,7 +102,7 @@ void Outbox::push_answer(std::string_view text) {
   if (closing()) return;
   MessagePtr answer = touched_.answers.make(text);
   const auto cost = static_cast<std::uint32_t>(cost_of_reply(*answer));
-  if (pending_bytes_ + cost > limits_.bytes) {
+  if (pending_bytes_ + cost > limits_.outbox_bytes) {
     touched_.answers.let_go(answer);
     overflow();
     return;
@@ -118,7 +119,7 @@ void Outbox::push_pong(MessagePtr message, Ticket& ticket) {
     item->message = std::move(message);
     return;
   }
-  if (pending_bytes_ + cost > limits_.bytes) {
+  if (pending_bytes_ + cost > limits_.outbox_bytes) {
     overflow();
     return;
   }
@@ -179,7 +180,7 @@ bool Outbox::try_replace(const MessagePtr& message, Ticket ticket) {
   if (item == nullptr || !is_value_before(*item, *message)) return false;
   if (item->cost > 0) {
     const std::size_t others = pending_bytes_ - item->cost;
-    if (others + cost_of(*message) > limits_.bytes) return false;
+    if (others + cost_of(*message) > limits_.outbox_bytes) return false;
     item->cost = cost_of(*message);
     pending_bytes_ = others + item->cost;
   }

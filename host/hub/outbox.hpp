@@ -42,9 +42,6 @@ struct TouchedList {
 
 class Outbox {
  public:
-  struct Limits {
-    std::size_t bytes = 1024 * 1024;  ///< frames that may wait; snapshots do not count
-  };
   /// Which place in the queue a topic's last message took; kept by the subscription. 0: none.
   using Ticket = std::uint64_t;
 
@@ -87,7 +84,7 @@ class Outbox {
   /// REQUIRES: closing().
   [[nodiscard]] const CloseReason& close_reason() const;
   [[nodiscard]] bool empty() const { return head_ == items_.size(); }
-  [[nodiscard]] std::size_t limit_bytes() const { return limits_.bytes; }
+  [[nodiscard]] std::size_t limit_bytes() const { return limits_.outbox_bytes; }
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
   [[nodiscard]] std::size_t pending_messages() const { return items_.size() - head_; }
   /// Memory that is held for this client alone: publications are others', too.

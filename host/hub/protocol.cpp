@@ -42,7 +42,7 @@ std::optional<ErrorReply> read_id(const Json& json, std::string& id) {
   return std::nullopt;
 }
 
-std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits& limits,
+std::optional<ErrorReply> read_topic_list(const Json& list, const Limits& limits,
                                           std::vector<AskedTopic>& topics) {
   if (!list.is_array() || list.empty()) {
     return bad_message("\"topics\" must be a list of at least one topic");
@@ -63,8 +63,7 @@ std::optional<ErrorReply> read_topic_list(const Json& list, const ProtocolLimits
   return std::nullopt;
 }
 
-std::optional<ErrorReply> read_topics(const Json& json, const ProtocolLimits& limits,
-                                      Command& command) {
+std::optional<ErrorReply> read_topics(const Json& json, const Limits& limits, Command& command) {
   const Json* const one = optional_member(json, "topic");
   const Json* const many = optional_member(json, "topics");
   if ((one == nullptr) == (many == nullptr)) {
@@ -155,8 +154,7 @@ std::optional<Command::Kind> kind_of(std::string_view type) {
   return std::nullopt;
 }
 
-std::optional<ErrorReply> read_command(const Json& json, const ProtocolLimits& limits,
-                                       Command& command) {
+std::optional<ErrorReply> read_command(const Json& json, const Limits& limits, Command& command) {
   if (auto error = read_id(json, command.id)) return error;
   const auto type = json.find("type");
   if (type == json.end() || !type->is_string()) {
@@ -245,7 +243,7 @@ std::string_view to_string(ErrorCode code) {
   return kNames[static_cast<std::size_t>(code)];
 }
 
-ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits) {
+ErrorReply not_a_topic(const NotATopic& topic, const Limits& limits) {
   const std::string& text = topic.text();
   if (!is_utf8(text)) {  // a query string may hold any bytes
     return ErrorReply{.code = ErrorCode::kInvalidTopic, .message = "A topic is not UTF-8"};
@@ -266,10 +264,9 @@ ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits) {
                     .topic = shown};
 }
 
-std::variant<Command, ErrorReply> parse_command(std::string_view text,
-                                                const ProtocolLimits& limits) {
-  if (text.size() > limits.command_bytes) {  // it was deflated
-    return bad_message("A command may have at most " + std::to_string(limits.command_bytes) +
+std::variant<Command, ErrorReply> parse_command(std::string_view text, const Limits& limits) {
+  if (text.size() > limits.message_bytes) {  // it was deflated
+    return bad_message("A command may have at most " + std::to_string(limits.message_bytes) +
                        " bytes; this one has " + std::to_string(text.size()));
   }
   text = without_bom(text);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "host/base/counters.hpp"
+#include "host/base/limits.hpp"
 #include "host/hub/history.hpp"
 #include "host/hub/topic_name.hpp"
 #include "host/hub/topic_owner.hpp"
@@ -50,18 +51,12 @@ struct ErrorReply {
   std::optional<Counter> limit;  ///< the one that is reached
 };
 
-struct ProtocolLimits {
-  std::size_t command_bytes = 64 * 1024;  ///< once inflated
-  std::size_t topics_per_request = 128;
-  std::size_t topic_name_bytes = 255;
-};
-
 /// `text` is UTF-8. The names of topics are parsed; whether anybody serves them is not asked here.
 [[nodiscard]] std::variant<Command, ErrorReply> parse_command(std::string_view text,
-                                                              const ProtocolLimits& limits);
+                                                              const Limits& limits);
 
 /// What is wrong with it.
-[[nodiscard]] ErrorReply not_a_topic(const NotATopic& topic, const ProtocolLimits& limits);
+[[nodiscard]] ErrorReply not_a_topic(const NotATopic& topic, const Limits& limits);
 
 /// One subscription as `subscribed` and `subscriptions` show it.
 struct SubscriptionText {

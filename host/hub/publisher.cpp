@@ -33,7 +33,7 @@ void Publisher::publish_own(const TopicPtr& topic, std::string_view payload) {
 Published Publisher::publish_checked(const TopicOwner& owner, std::string_view topic,
                                      std::string_view payload, StreamPosition position) {
   // Too large is said first, for what a look at the text would cost.
-  if (payload.size() > limits_.publish_bytes) return kTooLargeToPublish;
+  if (payload.size() > limits_->publish_bytes) return kTooLargeToPublish;
   if (const auto fault = checker_.fault_of_payload(payload, type_)) {
     return {.status = PublishStatus::kInvalid, .problem = words_of(*fault)};
   }

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "host/base/counters.hpp"
-#include "host/hub/hub_options.hpp"
+#include "host/base/limits.hpp"
 #include "host/hub/json_checker.hpp"
 #include "host/hub/sequencer.hpp"
 #include "host/hub/topic_table.hpp"

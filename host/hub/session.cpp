@@ -136,7 +136,7 @@ ErrorReply subscribe_error(const TopicIndex::Answer& answer, const std::string& 
 
 }  // namespace
 
-Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
+Session::Session(TopicIndex& index, const Limits& limits, Counters& counters, Outbox& outbox,
                  std::string client_id, std::vector<std::string> first_topics,
                  const std::optional<Heartbeat>& heartbeat, std::shared_ptr<Account> account)
     : index_(index),
@@ -151,13 +151,12 @@ Session::Session(TopicIndex& index, const SessionLimits& limits, Counters& count
 void Session::on_open(MonoTime now) {
   const std::unique_ptr<Opening> opening = std::move(opening_);
   reply(write_connected(opening->client_id, opening->heartbeat));
-  const std::size_t most = limits_.protocol.topics_per_request;
+  const std::size_t most = limits_.topics_per_request;
   Command request;
   request.many = true;  // though each is answered by itself
   Room room{.names_bytes = names_room()};
   for (std::size_t i = 0; i < std::min(most, opening->topics.size()) && !outbox_.closing(); ++i) {
-    request.topics.push_back(
-        parse_topic(std::move(opening->topics[i]), limits_.protocol.topic_name_bytes));
+    request.topics.push_back(parse_topic(std::move(opening->topics[i]), limits_.topic_name_bytes));
     if (is_pattern_again(request.topics, i)) continue;
     const AskedTopic& topic = request.topics[i];
     const auto result = try_subscribe(topic, request, room, now);
@@ -181,7 +180,7 @@ void Session::on_text(std::string_view text, MonoTime now) {
   counters_.add(Counter::kMessagesReceived);
   const bool is_large = text.size() >= kBytesAToken;  // and has paid once it may be looked at
   if (is_large && !takes_bytes(text.size(), now)) return;
-  const auto parsed = parse_command(text, limits_.protocol);
+  const auto parsed = parse_command(text, limits_);
   const auto* command = std::get_if<Command>(&parsed);
   const auto* error = std::get_if<ErrorReply>(&parsed);
   if (error != nullptr && !is_offence(*error) && !is_large) return refuse(*error, now);
@@ -243,7 +242,7 @@ std::variant<Session::Views, ErrorReply> Session::try_subscribe(const AskedTopic
                                                                 const Command& command, Room& room,
                                                                 MonoTime now) {
   if (const auto* const neither = std::get_if<NotATopic>(&topic)) {
-    return not_a_topic(*neither, limits_.protocol);
+    return not_a_topic(*neither, limits_);
   }
   if (subscriptions_.size() >= limits_.topics_per_connection &&
       !index_.is_subscribed(subscriptions_, topic)) {
@@ -396,7 +395,7 @@ void Session::charge_refusal(const ErrorReply& error, MonoTime now) {
 
 /// Never for a pattern: whether it is served, takes a look at all topics.
 bool Session::is_free_refusal(const ErrorReply& error) {
-  const std::size_t free = std::max(kFreeRefusals, limits_.protocol.topics_per_request);
+  const std::size_t free = std::max(kFreeRefusals, limits_.topics_per_request);
   const std::size_t with_this = errors().refusals + refusal_tokens(error);
   if (error.topic.ends_with('*') || with_this > free) return false;
   errors().refusals = with_this;

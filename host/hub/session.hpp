@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "host/base/counters.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/hub/account.hpp"
 #include "host/hub/client.hpp"
@@ -22,17 +23,11 @@
 
 namespace broadcast {
 
-struct SessionLimits {
-  ProtocolLimits protocol;
-  std::size_t topics_per_connection = 1024;
-  std::uint32_t commands_per_second = 100;  ///< 0: off
-};
-
 class Session final : public Client {
  public:
   /// `first_topics`: from the query string. All references outlive the session.
   /// `account`: who is answerable for what it makes; null: nobody.
-  Session(TopicIndex& index, const SessionLimits& limits, Counters& counters, Outbox& outbox,
+  Session(TopicIndex& index, const Limits& limits, Counters& counters, Outbox& outbox,
           std::string client_id, std::vector<std::string> first_topics,
           const std::optional<Heartbeat>& heartbeat = std::nullopt,
           std::shared_ptr<Account> account = nullptr);
@@ -100,7 +95,7 @@ class Session final : public Client {
   [[nodiscard]] Errors& errors();
 
   TopicIndex& index_;
-  const SessionLimits& limits_;
+  const Limits& limits_;
   Counters& counters_;
   Outbox& outbox_;
   Subscriptions subscriptions_;

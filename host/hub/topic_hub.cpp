@@ -4,7 +4,7 @@ namespace broadcast {
 
 TopicHub::TopicHub(const Options& options, Counters& counters)
     : options_(options),
-      limits_(options),
+      limits_(options.limits),
       fanout_(counters),
       topics_(options_, limits_, counters, fanout_),
       sequencer_(options_, limits_, wall_ns_, topics_, fanout_),
@@ -18,8 +18,8 @@ void TopicHub::open_store(StateStore& store) {
 }
 
 void TopicHub::set_limits(const Options& options) {
-  limits_.set(options);
-  topics_.set_shares(options);
+  limits_.set(options.limits);
+  topics_.set_options(options);
 }
 
 void TopicHub::on_tick(MonoTime now, std::int64_t wall_ns) {

@@ -10,6 +10,7 @@
 
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
+#include "host/base/limits.hpp"
 #include "host/hub/audience.hpp"
 #include "host/hub/fanout.hpp"
 #include "host/hub/hub_options.hpp"
@@ -51,8 +52,7 @@ class TopicHub {
   /// StateStore::stop() has it, and nothing here may be destroyed. REQUIRES: open_store().
   bool close_store(MonoTime until = MonoTime::max()) { return sequencer_.close_store(until); }
 
-  /// [main] From now on: publish_bytes, topics (also of owners), topic_name_bytes and
-  /// accept_unknown. What is there stays.
+  /// [main] From now on: limits, topics_of and accept_unknown. What is there stays.
   void set_limits(const Options& options);
 
   /// [main] About once a second: what the parts do at times. `wall_ns`, since 1970 UTC, is what
@@ -60,7 +60,8 @@ class TopicHub {
   void on_tick(MonoTime now, std::int64_t wall_ns);
 
  private:
-  // In the order in which they need each other.
+  // In the order in which they need each other. Of the options, what set_limits() changes is read
+  // from limits_ and topics_.
   const HubOptions options_;
   LiveLimits limits_;
   std::atomic<std::int64_t> wall_ns_{0};

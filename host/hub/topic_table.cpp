@@ -51,11 +51,14 @@ TopicTable::TopicTable(const HubOptions& options, const LiveLimits& limits, Coun
       counters_(counters),
       fanout_(fanout),
       epoch_key_{random_word(), random_word()} {
-  set_shares(options);
+  set_options(options);
 }
 
-void TopicTable::set_shares(const HubOptions& options) {
-  table_.with_lock([&](Table& table) { table.topics_of = options.topics_of; });
+void TopicTable::set_options(const HubOptions& options) {
+  table_.with_lock([&](Table& table) {
+    table.topics_of = options.topics_of;
+    table.accept_unknown = options.accept_unknown;
+  });
 }
 
 TopicPtr TopicTable::find(std::string_view name) const {
@@ -74,12 +77,12 @@ TopicPtr TopicTable::find_or_create(std::string_view name, SubscribeError& error
       return asker.wants_latest && found->second->delivery == Delivery::kAll ? nullptr
                                                                              : found->second;
     }
-    if (!is_topic_name(name, limits_.topic_name_bytes)) {
+    if (!is_topic_name(name, limits_->topic_name_bytes)) {
       error = SubscribeError::kInvalidName;
       return nullptr;
     }
     const Claim* const claim = table.claims.claim_of(name);
-    if (claim == nullptr && (!limits_.accept_unknown || name.starts_with(kStatusPrefix))) {
+    if (claim == nullptr && (!table.accept_unknown || name.starts_with(kStatusPrefix))) {
       error = SubscribeError::kUnknownTopic;
       return nullptr;
     }
@@ -121,7 +124,7 @@ TopicOwner* TopicTable::owner_of(std::string_view name) const {
   return table_.with_lock([&](const Table& table) -> TopicOwner* {
     const auto found = table.topics.find(name);
     if (found != table.topics.end()) return found->second->owner;
-    if (!is_topic_name(name, limits_.topic_name_bytes)) return nullptr;
+    if (!is_topic_name(name, limits_->topic_name_bytes)) return nullptr;
     const Claim* const claim = table.claims.claim_of(name);
     return claim == nullptr ? nullptr : claim->owner;
   });
@@ -174,7 +177,7 @@ TopicPtr TopicTable::insert(Table& table, std::string_view name, Delivery delive
 bool TopicTable::try_watch(std::string_view prefix, std::size_t shard) {
   return table_.with_lock([&](Table& table) {
     const auto first = table.in_order.lower_bound(prefix);
-    const bool is_served = limits_.accept_unknown ||
+    const bool is_served = table.accept_unknown ||
                            (first != table.in_order.end() && first->first.starts_with(prefix)) ||
                            table.claims.may_begin_with(prefix);
     if (is_served) table.watches[std::string(prefix)].set(shard);

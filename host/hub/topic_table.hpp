@@ -22,6 +22,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/siphash.hpp"
 #include "host/hub/fanout.hpp"
 #include "host/hub/hub_options.hpp"
@@ -58,8 +59,8 @@ class TopicTable {
   TopicTable(const TopicTable&) = delete;
   TopicTable& operator=(const TopicTable&) = delete;
 
-  /// [main] From now on, what owners may have (HubOptions::topics_of). What is there stays.
-  void set_shares(const HubOptions& options);
+  /// [main] From now on: topics_of and accept_unknown. What is there stays.
+  void set_options(const HubOptions& options);
 
   /// Null: there is none.
   [[nodiscard]] TopicPtr find(std::string_view name) const;
@@ -160,6 +161,7 @@ class TopicTable {
     ByName<StoredTopic> restorable;  // what the store had, until the topic is made
     IdleTopics idle;                 // those that may be given up unless they are in demand again
     std::map<std::string, std::size_t, std::less<>> topics_of;  // HubOptions::topics_of
+    bool accept_unknown = false;                                // HubOptions::accept_unknown
     std::vector<std::string> forgotten;  // topics that somebody still had when they were
     std::uint64_t give_ups = 0;          // rounds of give_up_idle()
     std::uint64_t last_id = 0;

@@ -55,7 +55,7 @@ void TopicTable::give_up_idle() {
 void TopicTable::begin_sweep(Table& table, Sweep& sweep) const {
   const TopicOwner* const owner = sweep.owner;
   const std::size_t topics = owner != nullptr ? table.idle.topics_of(owner) : table.counted();
-  const std::size_t most = owner != nullptr ? most_of(table, *owner) : limits_.topics.load();
+  const std::size_t most = owner != nullptr ? most_of(table, *owner) : limits_->topics;
   const std::size_t wanted = most - most / 10;
   if (topics >= wanted) sweep.left = topics - wanted + 1;
 }
@@ -88,15 +88,15 @@ void TopicTable::give_up_lot(Table& table, Sweep& sweep) {
 std::size_t TopicTable::most_of(const Table& table, const TopicOwner& owner) const {
   const auto own = table.topics_of.find(owner.owner_name());
   if (own != table.topics_of.end()) return own->second;
-  const std::size_t topics = limits_.topics;
-  const std::size_t most = limits_.topics_per_owner;
+  const std::size_t topics = limits_->topics;
+  const std::size_t most = limits_->topics_per_broadcaster;
   if (most > 0) return most;
   return table.claims.has_others_with_placeholder(owner) ? (topics + 1) / 2 : topics;
 }
 
 /// For one more of `owner`, or of nobody. What it says is counted.
 std::optional<SubscribeError> TopicTable::try_make_room(Table& table, const TopicOwner* owner) {
-  const bool is_table_full = table.counted() >= limits_.topics;
+  const bool is_table_full = table.counted() >= limits_->topics;
   const bool is_share_full =
       owner != nullptr && table.idle.topics_of(owner) >= most_of(table, *owner);
   if (!is_table_full && !is_share_full) return std::nullopt;

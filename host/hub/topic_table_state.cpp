@@ -52,7 +52,7 @@ void TopicTable::restore_claimed(Table& table, const TopicPattern& pattern, Topi
   for (const std::string& name : names) {
     // The others come when somebody asks for them.
     if (table.idle.topics_of(&owner) >= most_of(table, owner)) return;
-    if (table.counted() >= limits_.topics) return;
+    if (table.counted() >= limits_->topics) return;
     insert(table, name, pattern.delivery(), &owner, true);
   }
 }

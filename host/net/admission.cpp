@@ -28,7 +28,7 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
       return Refusal{"the server's connection limit is reached (limits.connections)",
                      Counter::kLimitConnections, Counter::kHandshakeFull};
     }
-    if (limits.by_descriptors > 0 && state.open >= limits.by_descriptors) {
+    if (state.by_descriptors > 0 && state.open >= state.by_descriptors) {
       return Refusal{"the server has as many connections as its descriptors allow",
                      Counter::kLimitDescriptorsReserve, Counter::kHandshakeDescriptors};
     }

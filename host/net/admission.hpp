@@ -14,6 +14,7 @@
 
 #include "host/base/counters.hpp"
 #include "host/base/guarded.hpp"
+#include "host/base/limits.hpp"
 
 namespace broadcast {
 
@@ -23,12 +24,6 @@ namespace broadcast {
 
 class Admission {
  public:
-  struct Limits {
-    std::size_t connections = 0;              ///< 0: off
-    std::size_t connections_per_address = 0;  ///< 0: off
-    std::size_t by_descriptors = 0;           ///< for so many connections there are some; 0: off
-  };
-
   /// One connection's share, given back on destruction. Small: every connection holds one.
   class Place {
    public:
@@ -45,11 +40,17 @@ class Admission {
     std::unique_ptr<boost::asio::ip::address> address_;  // only where addresses are counted
   };
 
-  explicit Admission(const Limits& limits) { set_limits(limits); }
+  /// `by_descriptors`: for so many connections there are some; 0: for any number.
+  explicit Admission(const Limits& limits, std::size_t by_descriptors = 0) {
+    set_limits(limits, by_descriptors);
+  }
   /// For those who come from now on; who is there stays, and is not counted by address if he was
   /// not before.
-  void set_limits(const Limits& limits) {
-    state_.with_lock([&](State& state) { state.limits = limits; });
+  void set_limits(const Limits& limits, std::size_t by_descriptors) {
+    state_.with_lock([&](State& state) {
+      state.limits = limits;
+      state.by_descriptors = by_descriptors;
+    });
   }
 
   /// Which limit is reached.
@@ -63,6 +64,7 @@ class Admission {
  private:
   struct State {
     Limits limits;
+    std::size_t by_descriptors = 0;
     std::size_t open = 0;
     std::map<boost::asio::ip::address, std::size_t> by_address;
   };

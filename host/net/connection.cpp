@@ -99,11 +99,11 @@ class FrameSink {
 };
 
 Connection::Connection(Shard& shard, int socket, Admission::Place place,
-                       const std::optional<DeflateTerms>& deflate, const ConnectionLimits& limits)
+                       const std::optional<DeflateTerms>& deflate, const Limits& limits)
     : shard_(shard),
       limits_(limits),
       socket_(socket),
-      outbox_(limits.outbox, shard.counters(), shard.touched(), *this,
+      outbox_(limits, shard.counters(), shard.touched(), *this,
               deflate ? deflate->form : FrameForm::kPlain),
       control_frames_(control_frames_at_once()),
       reader_(limits.message_bytes, deflate ? &shard.inflater() : nullptr),
@@ -201,7 +201,7 @@ bool Connection::begin_flush(MonoTime now) {
   outbox_.untouch();
   if (is_over() || outbox_.empty()) return false;
   if (outbox_.closing() && waiting(now).give_up_at == MonoTime{}) {
-    waiting_->give_up_at = now + (is_shut_down_   ? limits_.drain
+    waiting_->give_up_at = now + (is_shut_down_   ? shard_.drain_time()
                                   : was_emptied() ? std::chrono::nanoseconds(kCloseGrace)
                                                   : limits_.write_stall);
     shard_.doors().closing(outbox_.close_reason(), socket_, now);

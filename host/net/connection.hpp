@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "host/base/clock.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/hub/client.hpp"
 #include "host/hub/outbox.hpp"
@@ -24,14 +25,6 @@ namespace broadcast {
 
 class Shard;
 
-struct ConnectionLimits {
-  std::size_t message_bytes = 64 * 1024;  ///< what a client may send in one message, as sent
-  Outbox::Limits outbox;
-  std::uint32_t control_frames_per_second = 100;  ///< and ten times that at once; 0: off
-  std::chrono::nanoseconds write_stall = std::chrono::seconds(10);
-  std::chrono::nanoseconds drain = std::chrono::seconds(30);
-};
-
 /// In one of its shard's lists.
 using ConnectionHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
@@ -41,7 +34,7 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// `socket` has finished its handshake, and is closed with the connection. `deflate` are the
   /// terms it agreed on. `shard` and `limits` outlive it.
   Connection(Shard& shard, int socket, Admission::Place place,
-             const std::optional<DeflateTerms>& deflate, const ConnectionLimits& limits);
+             const std::optional<DeflateTerms>& deflate, const Limits& limits);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -114,7 +107,7 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// half full. False: the connection is over.
   [[nodiscard]] bool make_room(MonoTime now);
   [[nodiscard]] bool is_half_full() const {
-    return outbox_.pending_bytes() > limits_.outbox.bytes / 2;
+    return outbox_.pending_bytes() > limits_.outbox_bytes / 2;
   }
   void set_waits_writable(bool waits);
   void close_in_time(MonoTime now);
@@ -122,7 +115,7 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   void finish(const CloseReason& reason, MonoTime now);
 
   Shard& shard_;
-  const ConnectionLimits& limits_;
+  const Limits& limits_;
   int socket_;  // -1: closed, the connection is over
   bool waits_writable_ = false;
   bool is_shut_down_ = false;

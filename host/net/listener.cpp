@@ -54,9 +54,7 @@ constexpr std::size_t kAnswered = 64;
 constexpr int kUnsentBytes = 64 * 1024;
 
 /// What a listener may accept of a second at once.
-double accepts_at_once(const ListenerOptions& options) {
-  return std::max(1.0, options.accepts_per_second);
-}
+double accepts_at_once(double per_second) { return std::max(1.0, per_second); }
 
 std::string switching_protocols(const UpgradeVerdict& verdict) {
   std::string response =
@@ -104,7 +102,7 @@ class Listener::Handshake final : public PendingHandshake,
         socket_(std::move(socket)),
         peer_(peer),
         place_(std::move(place)),
-        until_(mono_now() + options_.handshake) {
+        until_(mono_now() + listener.limits_.handshake) {
     progress_->open.push_back(*this);
     ++progress_->count;
   }
@@ -320,17 +318,18 @@ bool somebody_waits(tcp::acceptor& acceptor) {
 }
 
 Listener::Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
-                   Admission& admission)
+                   const Limits& limits, Admission& admission)
     : io_(io),
       shard_(shard),
       options_(options),
+      limits_(limits),
       admission_(admission),
       acceptor_(io),
-      accepts_(accepts_at_once(options)),
+      accepts_(accepts_at_once(accepts_per_second())),
       next_accept_(io),
       progress_(std::make_shared<Progress>()) {
   progress_->on_room = [this] {
-    if (waits_for_room_ && progress_->count < options_.handshakes) accept_when_allowed(mono_now());
+    if (waits_for_room_ && has_room()) accept_when_allowed(mono_now());
   };
 }
 
@@ -385,16 +384,24 @@ void Listener::forgive(std::chrono::nanoseconds pause) {
   }
 }
 
+bool Listener::has_room() const {
+  return progress_->count < (limits_.handshakes + options_.shards - 1) / options_.shards;
+}
+
+double Listener::accepts_per_second() const {
+  return limits_.accepts_per_second / static_cast<double>(options_.shards);
+}
+
 /// Who comes beyond accepts_per_second or handshakes waits in the kernel's backlog.
 void Listener::accept_when_allowed(MonoTime now) {
   if (!acceptor_.is_open()) return;
-  waits_for_room_ = progress_->count >= options_.handshakes;
+  waits_for_room_ = !has_room();
   if (waits_for_room_) {
     return shard_.counters().add(Counter::kLimitHandshakes);
   }
-  const double rate = options_.accepts_per_second;
+  const double rate = accepts_per_second();
   if (rate == 0) return accept();
-  const std::chrono::nanoseconds wait = accepts_.take(rate, accepts_at_once(options_), now);
+  const std::chrono::nanoseconds wait = accepts_.take(rate, accepts_at_once(rate), now);
   if (wait == std::chrono::nanoseconds(0)) return accept();
   next_accept_.expires_at(now + wait);
   next_accept_.async_wait([this](error_code error) {

@@ -13,6 +13,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "host/base/clock.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/net/admission.hpp"
 #include "host/wire/origin.hpp"
@@ -24,11 +25,9 @@ class Shard;
 struct ListenerOptions {
   std::string path = "/ws";  ///< empty: any
   PageRules pages;           ///< which of them may connect
-  std::chrono::nanoseconds handshake = std::chrono::seconds(4);
-  std::size_t handshakes = 4096;  ///< in progress at this listener
-  double accepts_per_second = 0;  ///< of this listener; 0: off
-  bool deflate = true;            ///< permessage-deflate for those who offer it
-  std::string page;               ///< HTML at `/`; empty: none
+  bool deflate = true;       ///< permessage-deflate for those who offer it
+  std::string page;          ///< HTML at `/`; empty: none
+  std::size_t shards = 1;    ///< that share limits.handshakes and limits.accepts_per_second
 };
 
 /// In the kernel's backlog. Without descriptors an accept fails whether somebody does or not.
@@ -37,7 +36,7 @@ struct ListenerOptions {
 class Listener {
  public:
   Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
-           Admission& admission);
+           const Limits& limits, Admission& admission);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
@@ -47,7 +46,7 @@ class Listener {
   /// [main] before the shard runs: accepts from now on.
   void start();
   void stop();
-  /// What `options` say has changed.
+  /// `options` or `limits` have changed.
   void on_limits();
   /// Ends handshakes that take too long; goes on after the process had run out of descriptors,
   /// which others than clients used up.
@@ -62,10 +61,13 @@ class Listener {
   void accept();
   void accept_when_allowed(MonoTime now);
   void welcome(boost::asio::ip::tcp::socket socket);
+  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] double accepts_per_second() const;
 
   boost::asio::io_context& io_;
   Shard& shard_;
   const ListenerOptions& options_;
+  const Limits& limits_;
   Admission& admission_;
   boost::asio::ip::tcp::acceptor acceptor_;
   TokenBucket accepts_;

@@ -63,10 +63,11 @@ std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
 
 }  // namespace
 
-Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-             Admission& admission, ClientMemory& memory, DoorLog& doors,
-             const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
+Shard::Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain,
+             const ListenerOptions& listener, Admission& admission, ClientMemory& memory,
+             DoorLog& doors, const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
     : limits_(limits),
+      drain_time_(drain),
       listener_options_(listener),
       memory_(memory),
       doors_(doors),
@@ -80,7 +81,7 @@ Shard::Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOption
       receive_buffer_(kReceiveBufferBytes),
       inflater_(limits.message_bytes * kMaxInflation),
       sockets_(io_),
-      listener_(io_, *this, listener_options_, admission),
+      listener_(io_, *this, listener_options_, limits_, admission),
       tick_(io_),
       ping_(Message::frame_of(Opcode::kPing, "")),
       slots_(io_) {}
@@ -205,10 +206,10 @@ bool Shard::deliver_lot() {
   const MonoTime now = touched_.now = mono_now();
   while (delivered_ < end) {
     const auto rest = std::span(drained_).subspan(delivered_, end - delivered_);
-    const auto run = rest.first(run_length(rest, limits_.outbox.bytes / 2));
+    const auto run = rest.first(run_length(rest, limits_.outbox_bytes / 2));
     const std::size_t run_bytes = frame_bytes_of(run);
     // A burst larger than an outbox must not close readers that keep up.
-    if (unflushed_bytes > 0 && unflushed_bytes + run_bytes > limits_.outbox.bytes / 2) {
+    if (unflushed_bytes > 0 && unflushed_bytes + run_bytes > limits_.outbox_bytes / 2) {
       flush_touched(mono_now());
       unflushed_bytes = 0;
     }
@@ -420,14 +421,13 @@ std::vector<ClientView> Shard::slowest(std::size_t most) {
 
 void Shard::post(std::function<void()> use) { boost::asio::post(io_, std::move(use)); }
 
-void Shard::post_limits(const ConnectionLimits& limits, const ListenerOptions& listener) {
-  post([this, limits, listener] {
+void Shard::post_limits(const Limits& limits, std::chrono::nanoseconds drain,
+                        const PageRules& pages) {
+  post([this, limits, drain, pages] {
     limits_ = limits;
+    drain_time_ = drain;
+    listener_options_.pages = pages;
     inflater_.set_limit(limits.message_bytes * kMaxInflation);
-    listener_options_.pages = listener.pages;
-    listener_options_.handshake = listener.handshake;
-    listener_options_.handshakes = listener.handshakes;
-    listener_options_.accepts_per_second = listener.accepts_per_second;
     listener_.on_limits();
   });
 }

@@ -19,6 +19,7 @@
 #include <boost/intrusive/list.hpp>
 
 #include "host/base/counters.hpp"
+#include "host/base/limits.hpp"
 #include "host/base/owner_thread.hpp"
 #include "host/hub/inbox.hpp"
 #include "host/hub/topic_index.hpp"
@@ -39,10 +40,11 @@ class Shard {
       std::function<std::unique_ptr<Client>(Shard& shard, Outbox& outbox, std::string_view network,
                                             std::vector<std::string> first_topics)>;
 
-  /// [main] All references but the two of limits outlive the shard. Registers its inbox with `hub`.
-  Shard(TopicHub& hub, const ConnectionLimits& limits, const ListenerOptions& listener,
-        Admission& admission, ClientMemory& memory, DoorLog& doors, const ClientFactory& factory,
-        std::unique_ptr<Flusher> flusher);
+  /// [main] All references but `limits` and `listener` outlive the shard. Registers its inbox with
+  /// `hub`.
+  Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain,
+        const ListenerOptions& listener, Admission& admission, ClientMemory& memory, DoorLog& doors,
+        const ClientFactory& factory, std::unique_ptr<Flusher> flusher);
   /// [main]
   ~Shard();
   Shard(const Shard&) = delete;
@@ -52,9 +54,8 @@ class Shard {
   boost::asio::ip::tcp::endpoint bind(const boost::asio::ip::tcp::endpoint& endpoint);
   /// [main] Starts the thread and accepts.
   void start();
-  /// [any] From now on; of the listener all but `path`, `deflate` and `page`. A connection keeps
-  /// the largest message that it was opened with.
-  void post_limits(const ConnectionLimits& limits, const ListenerOptions& listener);
+  /// [any] From now on. A connection keeps the largest message that it was opened with.
+  void post_limits(const Limits& limits, std::chrono::nanoseconds drain, const PageRules& pages);
   /// [any]
   void post_stop_accepting();
   /// [any] Stops accepting, tells every client and closes it; the thread ends when the last one is
@@ -99,6 +100,9 @@ class Shard {
   /// Flushes every connection whose outbox got something.
   void flush_touched(MonoTime now);
 
+  [[nodiscard]] const Limits& limits() const { return limits_; }
+  /// How long a client gets to take what waits for it when the host stops.
+  [[nodiscard]] std::chrono::nanoseconds drain_time() const { return drain_time_; }
   [[nodiscard]] TopicIndex& index() { return index_; }
   /// [any] The hub's number of it.
   [[nodiscard]] std::size_t number() const { return index_.shard(); }
@@ -141,7 +145,8 @@ class Shard {
 
   Counters counters_;
   OwnerThread owner_;
-  ConnectionLimits limits_;
+  Limits limits_;
+  std::chrono::nanoseconds drain_time_;
   ListenerOptions listener_options_;
   ClientMemory& memory_;
   DoorLog& doors_;

@@ -32,13 +32,14 @@ void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
 ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory)
     : options_(std::move(options)),
       factory_(std::move(factory)),
-      admission_(options_.admission),
+      admission_(options_.limits, options_.connections_by_descriptors),
       memory_(options_.shards, options_.memory_bytes) {
   prepare_upgrades();
+  options_.listener.shards = options_.shards;
   for (auto& flusher : make_flushers(options_.flush, options_.shards)) {
-    shards_.push_back(std::make_unique<Shard>(hub, options_.connection, options_.listener,
-                                              admission_, memory_, doors_, factory_,
-                                              std::move(flusher)));
+    shards_.push_back(std::make_unique<Shard>(hub, options_.limits, options_.drain,
+                                              options_.listener, admission_, memory_, doors_,
+                                              factory_, std::move(flusher)));
   }
 }
 
@@ -58,9 +59,10 @@ void ShardGroup::start() {
 }
 
 void ShardGroup::set_limits(const NetOptions& options) {
-  admission_.set_limits(options.admission);
+  admission_.set_limits(options.limits, options.connections_by_descriptors);
   memory_.set_limit(options.memory_bytes);
-  for (const auto& shard : shards_) shard->post_limits(options.connection, options.listener);
+  for (const auto& shard : shards_)
+    shard->post_limits(options.limits, options.drain, options.listener.pages);
 }
 
 void ShardGroup::post(const std::function<void(Shard&)>& use) {

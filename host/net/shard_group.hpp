@@ -22,10 +22,11 @@ struct NetOptions {
   boost::asio::ip::tcp::endpoint listen;
   std::size_t shards = 1;
   FlushMode flush = FlushMode::kAuto;
-  ListenerOptions listener;
-  ConnectionLimits connection;
-  Admission::Limits admission;
-  std::size_t memory_bytes = SIZE_MAX;  ///< that clients may make the host hold
+  ListenerOptions listener;  ///< its `shards` is set to the one above
+  Limits limits;
+  std::size_t connections_by_descriptors = 0;  ///< as Admission has it
+  std::size_t memory_bytes = SIZE_MAX;         ///< limits.memory, also where that is `auto`
+  std::chrono::nanoseconds drain = std::chrono::seconds(30);
 };
 
 class ShardGroup final : public ClientControl, public ClientCensus {
@@ -40,7 +41,8 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   /// [main] Where clients connect; the port is the real one if 0 was asked for.
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return options_.listen; }
   [[nodiscard]] std::size_t size() const { return shards_.size(); }
-  /// [main] From now on: what Shard::post_limits() takes over, `admission` and `memory_bytes`.
+  /// [main] From now on: `limits`, and what goes with them (`connections_by_descriptors`,
+  /// `memory_bytes`, `drain`, and of the listener its `pages`).
   void set_limits(const NetOptions& options);
   /// [any] Runs `use` on each shard's thread.
   void post(const std::function<void(Shard&)>& use);

@@ -38,8 +38,8 @@ NetOptions net_options(Settings settings) {
   options.flush = settings.flush;
   options.listener = {
       .path = std::move(settings.path),
-      .pages = {.origins = std::move(settings.origins), .hosts = std::move(settings.hosts)},
-      .handshake = std::chrono::milliseconds(settings.handshake_ms)};
+      .pages = {.origins = std::move(settings.origins), .hosts = std::move(settings.hosts)}};
+  options.limits.handshake = std::chrono::milliseconds(settings.handshake_ms);
   return options;
 }
 

@@ -45,9 +45,8 @@ inline NetOptions echo_options(std::uint16_t port) {
   return {.listen = {boost::asio::ip::make_address("127.0.0.1"), port},
           .shards = 2,
           .listener = {.path = ""},
-          .connection = {.message_bytes = 64 * kMiB,
-                         .outbox = {.bytes = 256 * kMiB},
-                         .drain = std::chrono::seconds(2)}};
+          .limits = {.message_bytes = 64 * kMiB, .outbox_bytes = 256 * kMiB},
+          .drain = std::chrono::seconds(2)};
 }
 
 }  // namespace broadcast

@@ -58,8 +58,6 @@ BroadcasterState state_of(const std::string& word) {
 /// What a dialogue changes about the host.
 struct Settings {
   TopicHub::Options hub;
-  SessionLimits session;
-  Outbox::Limits outbox;
 
   explicit Settings(const Dialogue& dialogue) {
     hub.accept_unknown = dialogue.accepts_unknown;
@@ -70,15 +68,15 @@ struct Settings {
   void set(const std::string& name, const std::string& value) {
     const std::size_t number = parse_size(value).value();
     if (name == "topics") {
-      hub.topics = number;
+      hub.limits.topics = number;
     } else if (name == "topics_per_connection") {
-      session.topics_per_connection = number;
+      hub.limits.topics_per_connection = number;
     } else if (name == "topics_per_request") {
-      session.protocol.topics_per_request = number;
+      hub.limits.topics_per_request = number;
     } else if (name == "commands_per_second") {
-      session.commands_per_second = static_cast<std::uint32_t>(number);
+      hub.limits.commands_per_second = static_cast<std::uint32_t>(number);
     } else if (name == "outbox") {
-      outbox.bytes = number;
+      hub.limits.outbox_bytes = number;
     } else {
       throw std::invalid_argument("a session has no limit " + name);
     }
@@ -89,8 +87,8 @@ class DialogueClient {
  public:
   DialogueClient(TestShard& shard, const Settings& settings, const std::string& target,
                  MonoTime now)
-      : outbox_(settings.outbox, shard.counters(), shard.touched(), writer_),
-        session_(shard.index(), settings.session, shard.counters(), outbox_, "c-1",
+      : outbox_(settings.hub.limits, shard.counters(), shard.touched(), writer_),
+        session_(shard.index(), settings.hub.limits, shard.counters(), outbox_, "c-1",
                  subscribe_topics_of(target)) {
     session_.on_open(now);
   }

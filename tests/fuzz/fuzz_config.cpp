@@ -59,7 +59,7 @@ void check_problems(const ConfigError& error) {
 }
 
 void check_limits(const Config& config) {
-  const LimitsConfig& limits = config.limits;
+  const Limits& limits = config.limits;
   require(limits.publish_bytes <= limits.outbox_bytes / 4, "a message fits an outbox");
   require(limits.topics_per_request <= limits.topics_per_connection, "requests fit a connection");
   require(limits.topics_per_connection <= limits.topics, "connections fit the host");

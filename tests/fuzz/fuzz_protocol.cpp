@@ -16,7 +16,7 @@ using fuzz::require;
 using fuzz::require_equal;
 using nlohmann::json;
 
-constexpr ProtocolLimits kLimits{.topics_per_request = 8, .topic_name_bytes = 32};
+constexpr Limits kLimits{.topics_per_request = 8, .topic_name_bytes = 32};
 constexpr std::size_t kMostReplyBytes = 2048;  // what a client makes the host say is bounded
 
 json reply_of(const std::string& text, std::string_view type) {

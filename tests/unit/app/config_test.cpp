@@ -22,7 +22,7 @@ TEST(ConfigTest, AnEmptyFileHasAllDefaultsAndNoBroadcasters) {
     const Config config = configured(text);
     EXPECT_EQ(config.server, ServerConfig{});
     EXPECT_EQ(config.admin, AdminConfig{});
-    EXPECT_EQ(config.limits, LimitsConfig{});
+    EXPECT_EQ(config.limits, Limits{});
     EXPECT_EQ(config.topics, TopicsConfig{});
     EXPECT_EQ(config.history, HistoryConfig{});
     EXPECT_EQ(config.state, StateConfig{});
@@ -56,7 +56,7 @@ TEST(ConfigTest, ReadsServerAndAdmin) {
 }
 
 TEST(ConfigTest, ReadsEveryLimit) {
-  const LimitsConfig limits =
+  const Limits limits =
       configured(
           "limits: {message: 2KiB, outbox: 4MiB, publish: 1MiB, write_stall: 5s, handshake: 1s,\n"
           "  topics: 500, topics_per_connection: 50, topics_per_address: 70, topics_per_request: "
@@ -66,23 +66,23 @@ TEST(ConfigTest, ReadsEveryLimit) {
           "connections_per_address: 2, "
           "  accepts_per_second: 50, handshakes: 7}")
           .limits;
-  const LimitsConfig expected{.message_bytes = 2048,
-                              .outbox_bytes = 4 << 20,
-                              .publish_bytes = 1 << 20,
-                              .write_stall = seconds(5),
-                              .handshake = seconds(1),
-                              .topics = 500,
-                              .topics_per_connection = 50,
-                              .topics_per_address = 70,
-                              .topics_per_request = 5,
-                              .topic_name_bytes = 99,
-                              .commands_per_second = 0,
-                              .work_per_address = 0,
-                              .control_frames_per_second = 7,
-                              .connections = 10,
-                              .connections_per_address = 2,
-                              .accepts_per_second = 50,
-                              .handshakes = 7};
+  const Limits expected{.message_bytes = 2048,
+                        .outbox_bytes = 4 << 20,
+                        .publish_bytes = 1 << 20,
+                        .write_stall = seconds(5),
+                        .handshake = seconds(1),
+                        .topics = 500,
+                        .topics_per_connection = 50,
+                        .topics_per_address = 70,
+                        .work_per_address = 0,
+                        .topics_per_request = 5,
+                        .topic_name_bytes = 99,
+                        .commands_per_second = 0,
+                        .control_frames_per_second = 7,
+                        .connections = 10,
+                        .connections_per_address = 2,
+                        .accepts_per_second = 50,
+                        .handshakes = 7};
   EXPECT_EQ(limits, expected);
 }
 

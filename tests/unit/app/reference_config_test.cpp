@@ -5,11 +5,13 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "host/base/counters.hpp"
 #include "tests/unit/app/config_fixture.hpp"
 
 namespace broadcast {
@@ -136,9 +138,20 @@ TEST(OperationsPageTest, SaysOfEveryLimitWhatWhoeverMeetsItIsTold) {
   for (std::string line; std::getline(page, line);) {
     if (line.starts_with("| `")) tables += line.substr(0, line.find('|', 1)) + '\n';
   }
-  for_each_setting(Of<LimitsConfig>{}, [&](const char* key, const auto&...) {
+  for_each_setting(Of<Limits>{}, [&](const char* key, const auto&...) {
     EXPECT_THAT(tables, HasSubstr("`" + std::string(key) + "`"));
   });
+}
+
+TEST(LimitsTest, EachIsCountedByItsKey) {
+  std::set<std::string> keys{"admin.connections"};
+  for_each_setting(Of<Limits>{}, [&](const char* key, const auto&...) { keys.insert(key); });
+  std::set<std::string> counted;
+  for (const CounterRow& row : kCounterRows) {
+    if (row.metric.label == nullptr) continue;
+    if (row.metric.label == std::string_view("limit")) counted.insert(row.word);
+  }
+  EXPECT_EQ(counted, keys);
 }
 
 TEST(ReferenceConfigTest, ShowsTheBroadcastersAsTheyAreByDefault) {

@@ -20,7 +20,7 @@ class AnswersTest : public testing::Test {
   [[nodiscard]] std::size_t held() const { return touched_.answers.bytes(); }
 
   const std::string text_ = std::string(10'000, 'x');
-  const Outbox::Limits limits_{.bytes = 1'000'000};
+  const Limits limits_{.outbox_bytes = 1'000'000};
   Counters counters_;
   TouchedList touched_;
   SilentWriter writer_;
@@ -61,7 +61,7 @@ TEST_F(AnswersTest, OnesThatDifferAreHeldEachUntilTheyAreReadOrTheirClientGoes) 
 }
 
 TEST_F(AnswersTest, OneThatFindsNoRoomIsNotHeld) {
-  const Outbox::Limits small{.bytes = 100};
+  const Limits small{.outbox_bytes = 100};
   Outbox outbox(small, counters_, touched_, writer_);
   outbox.push_answer("a text that does not fit, because it has more than thirty-six bytes");
   EXPECT_TRUE(outbox.closing());

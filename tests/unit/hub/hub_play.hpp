@@ -168,16 +168,15 @@ class TestShard {
 class TestClient {
  public:
   struct Setup {
-    SessionLimits limits{};
+    Limits limits{};
     std::vector<std::string> topics{};  ///< of the query string
-    Outbox::Limits outbox{};
     std::shared_ptr<Account> account{};
   };
 
   explicit TestClient(TestShard& shard) : TestClient(shard, Setup{}) {}
   TestClient(TestShard& shard, Setup setup)
       : setup_(std::move(setup)),
-        outbox_(setup_.outbox, shard.counters(), shard.touched(), writer_),
+        outbox_(setup_.limits, shard.counters(), shard.touched(), writer_),
         session_(shard.index(), setup_.limits, shard.counters(), outbox_, "c-1", setup_.topics,
                  std::nullopt, setup_.account) {
     session_.on_open(at(0s));
@@ -200,7 +199,7 @@ class TestClient {
     return read();
   }
   /// From now on, as a reload does it.
-  void set_limits(const SessionLimits& limits) { setup_.limits = limits; }
+  void set_limits(const Limits& limits) { setup_.limits = limits; }
   Session& session() { return session_; }
   Outbox& outbox() { return outbox_; }
 

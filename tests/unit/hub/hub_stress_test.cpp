@@ -147,7 +147,7 @@ class Reader {
   }
 
   TopicIndex& index_;
-  Outbox::Limits limits_;
+  Limits limits_;
   SilentWriter writer_;
   Outbox outbox_;
   Subscriptions wants_;
@@ -333,12 +333,12 @@ TEST(HubGiveUpStressTest, WhatIsPublishedOnATopicThatIsBeingGivenUpReachesThoseB
   constexpr int kRounds = 1000;
   Counters counters;
   QuietOwner owner;
-  TopicHub hub({.topics = 1, .demand_linger = std::chrono::nanoseconds(0)}, counters);
+  TopicHub hub({.limits = {.topics = 1}, .demand_linger = std::chrono::nanoseconds(0)}, counters);
   Inbox inbox([] {});
   TopicIndex index(hub.topics(), hub.audience(), hub.add_shard(inbox));
   TouchedList touched;
   SilentWriter writer;
-  const Outbox::Limits limits;
+  const Limits limits;
   Outbox outbox(limits, counters, touched, writer);
   Subscriptions watcher(outbox);
   const auto read = [&] {
@@ -447,7 +447,7 @@ TEST(HubClaimStressTest, WhoeverListensKnowsTheEpochOfWhatItGets) {
       EXPECT_EQ(hub.publisher().publish(owner, name, R"({"type":"x"})").status, PublishStatus::kOk);
     }
   });
-  Outbox::Limits limits;
+  Limits limits;
   TouchedList touched;
   SilentWriter writer;
   Outbox outbox(limits, counters, touched, writer);

@@ -147,7 +147,7 @@ TEST(PublishedJsonTest, WhatIsNotJsonReachesNobodyAlsoWithoutStrict) {
 }
 
 TEST(PublishedJsonTest, WhatIsTooLargeIsNotParsed) {
-  HubPlay play({.publish_bytes = 100});
+  HubPlay play({.limits = {.publish_bytes = 100}});
   EXPECT_EQ(play.publish("signal:vcp", std::string(101, '{')).problem,
             "it is larger than limits.publish");
   EXPECT_EQ(play.counters.get(Counter::kLimitPublish), 1U);

@@ -59,7 +59,7 @@ class OutboxTest : public testing::Test {
     return written;
   }
 
-  Outbox::Limits limits_{.bytes = 1000};
+  Limits limits_{.outbox_bytes = 1000};
   Counters counters_;
   TouchedList touched_;
   SilentWriter writer_;
@@ -80,7 +80,7 @@ TEST_F(OutboxTest, SeveralAtOnceAreAsSeveralOneByOne) {
   for (const Delivery delivery : {Delivery::kLatest, Delivery::kAll}) {
     const std::size_t each = numbered(delivery, 1)->frame().size();
     for (const bool is_blocked : {false, true}) {
-      for (std::size_t waiting = 0; waiting <= limits_.bytes / each; ++waiting) {
+      for (std::size_t waiting = 0; waiting <= limits_.outbox_bytes / each; ++waiting) {
         Outbox together(limits_, counters_, touched_, writer_);
         Outbox single(limits_, counters_, touched_, writer_);
         Outbox::Ticket ticket = 0;
@@ -197,16 +197,16 @@ TEST_F(OutboxTest, AReaderThatFallsBehindOnAnAllTopicIsClosedAndGetsOnlyTheClose
     push(all(seq));
     bytes += all(seq)->frame().size();
   }
-  EXPECT_GT(bytes, limits_.bytes);
-  EXPECT_LE(bytes - all(100)->frame().size(), limits_.bytes);
+  EXPECT_GT(bytes, limits_.outbox_bytes);
+  EXPECT_LE(bytes - all(100)->frame().size(), limits_.outbox_bytes);
   EXPECT_EQ(outbox_.close_reason().counter, Counter::kClosedSlow);
   EXPECT_THAT(read(), ElementsAre("close 4413"));
 }
 
 TEST_F(OutboxTest, TheLimitItselfStillFits) {
   const std::size_t overhead = numbered(Delivery::kAll, 1, kTopic, 200)->frame().size() - 200;
-  push(numbered(Delivery::kAll, 1, kTopic, limits_.bytes - overhead));
-  EXPECT_EQ(outbox_.pending_bytes(), limits_.bytes);
+  push(numbered(Delivery::kAll, 1, kTopic, limits_.outbox_bytes - overhead));
+  EXPECT_EQ(outbox_.pending_bytes(), limits_.outbox_bytes);
   EXPECT_FALSE(outbox_.closing());
   outbox_.push_reply(Message::text_of(""));
   EXPECT_TRUE(outbox_.closing());
@@ -411,7 +411,8 @@ TEST_F(OutboxTest, WritesOfAnySizeLoseNothing) {
     for (std::uint64_t seq = 1; seq <= 1000; ++seq) {
       push(numbered(Delivery::kAll, seq, kTopic, static_cast<std::size_t>(seq % 150)));
       sent.push_back("7#" + std::to_string(seq));
-      while (outbox_.pending_bytes() > limits_.bytes / 2) written += write_some(outbox_, step);
+      while (outbox_.pending_bytes() > limits_.outbox_bytes / 2)
+        written += write_some(outbox_, step);
     }
     written += write_all(outbox_, step);
     EXPECT_EQ(shortened(written), sent) << "steps of " << step;
@@ -420,7 +421,7 @@ TEST_F(OutboxTest, WritesOfAnySizeLoseNothing) {
 }
 
 TEST_F(OutboxTest, AMessageKeepsItsPlaceWhenWhatStoodBeforeItIsCutOff) {
-  limits_.bytes = 100'000;
+  limits_.outbox_bytes = 100'000;
   const std::size_t size = all(1000)->frame().size();
   for (std::uint64_t seq = 1000; seq < 1600; ++seq) push(all(seq));
   push(latest(1, 8));
@@ -527,7 +528,7 @@ TEST_F(OutboxTest, AReplyCostsMoreThanItsBytes) {
     outbox_.push_reply(Message::text_of("{}"));
     ++replies;
   }
-  EXPECT_LT(replies, limits_.bytes / 60);
+  EXPECT_LT(replies, limits_.outbox_bytes / 60);
 }
 
 }  // namespace

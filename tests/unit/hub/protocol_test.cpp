@@ -21,7 +21,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 
 std::variant<Command, ErrorReply> parse(std::string_view text) {
-  return parse_command(text, ProtocolLimits{.command_bytes = 1024 * 1024, .topics_per_request = 3});
+  return parse_command(text, Limits{.message_bytes = 1024 * 1024, .topics_per_request = 3});
 }
 Command command(std::string_view text) {
   const auto parsed = parse(text);
@@ -309,7 +309,7 @@ TEST(ProtocolTest, ALongTypeIsCutBetweenCharacters) {
 TEST(ProtocolTest, ANameThatIsNotUtf8IsNotQuotedBack) {
   const AskedTopic topic = parse_topic("price:\xff", 255);
   EXPECT_EQ(
-      Json::parse(write_error(not_a_topic(std::get<NotATopic>(topic), ProtocolLimits{}))),
+      Json::parse(write_error(not_a_topic(std::get<NotATopic>(topic), Limits{}))),
       Json::parse(R"({"type":"error","code":"invalid_topic","message":"A topic is not UTF-8"})"));
 }
 

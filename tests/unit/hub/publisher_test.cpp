@@ -154,7 +154,7 @@ TEST_F(PublisherTest, LatestTopicsAreNeverBusyAndTheNewestValueWins) {
 }
 
 TEST(PublisherLimitsTest, TheLargestMessageCountsItsEnvelope) {
-  HubPlay play({.publish_bytes = 100});
+  HubPlay play({.limits = {.publish_bytes = 100}});
   const auto object_of = [](std::size_t bytes) {
     return R"({"type":")" + std::string(bytes - 11, 'x') + "\"}";
   };

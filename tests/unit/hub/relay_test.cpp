@@ -67,7 +67,7 @@ TEST(RelayTest, PublishesAtOnceAndAnswersWithTheNumber) {
 }
 
 TEST(RelayTest, RefusesWhatItCannotPublish) {
-  RelayPlay play({.publish_bytes = 100, .topics = 1});
+  RelayPlay play({.limits = {.publish_bytes = 100, .topics = 1}});
   EXPECT_EQ(play.send("news:a", "7").outcome, Verdict::Outcome::kRefused);
   EXPECT_EQ(play.send("news:a", '[' + std::string(200, ' ') + ']').outcome,
             Verdict::Outcome::kRefused);

@@ -49,8 +49,8 @@ TEST_F(SessionTest, SubscribesToTheTopicsOfTheQueryStringEachFollowedByItsLastVa
 }
 
 TEST_F(SessionTest, AQueryStringWithTooManyTopicsGetsTheFirstOnes) {
-  TestClient client(play.a, {.limits = {.protocol = {.topics_per_request = 2}},
-                             .topics = {"note:a", "note:b", "note:c"}});
+  TestClient client(
+      play.a, {.limits = {.topics_per_request = 2}, .topics = {"note:a", "note:b", "note:c"}});
   EXPECT_THAT(words_of(client.read()),
               ElementsAre("connected", "subscribed", "subscribed", "error too_many_topics"));
   EXPECT_EQ(play.hub.audience().subscribers("note:c"), 0);
@@ -132,7 +132,7 @@ TEST_F(SessionTest, WhatWasMissedOfATopicNamedTwiceInARequestIsSentOnce) {
 }
 
 TEST_F(SessionTest, ARefusedPatternLeavesWhatIsSubscribedAsItIs) {
-  TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 16 * 1024}});
   client.send(subscribe("price:*"));
   for (int i = 0; i < 100; ++i) publish("price:" + std::to_string(100'000 + i));
   play.a.drain();
@@ -147,7 +147,7 @@ TEST_F(SessionTest, WhoAsksAgainAndAgainForWhatWasMissedWithoutReadingIsClosedAs
   const std::string epoch(play.hub.audience().join("note:a", 1).joined->epoch);
   const std::string text =
       R"({"type":"subscribe","topic":"note:a","since":{"epoch":")" + epoch + R"(","seq":0}})";
-  TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 20'000}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 20'000, .commands_per_second = 0}});
   client.outbox().set_blocked(true);
   for (int i = 0; i < 5; ++i) client.send(text);
   EXPECT_FALSE(client.outbox().closing());
@@ -175,7 +175,7 @@ TEST_F(SessionTest, APatternNamedAgainInARequestIsAnsweredOnce) {
 
 TEST_F(SessionTest, APatternOfMoreTopicsThanAnAnswerCanNameIsRefusedAndTheClientStays) {
   for (int i = 0; i < 100; ++i) publish("note:" + std::to_string(i));
-  TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 16 * 1024}});
   EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error too_many_topics"));
   EXPECT_FALSE(client.outbox().closing());
   EXPECT_EQ(play.hub.audience().subscribers("note:7"), 0);
@@ -187,7 +187,7 @@ TEST_F(SessionTest, PatternsOfOneAnswerShareItsRoom) {
     publish("note:" + std::to_string(i));
     publish("price:" + std::to_string(100'000 + i));
   }
-  TestClient client(play.a, {.outbox = {.bytes = 16 * 1024}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 16 * 1024}});
   const std::vector<Json> texts =
       client.ask(R"({"type":"subscribe","topics":["note:*","price:*"],"snapshot":false})");
   ASSERT_THAT(words_of(texts), ElementsAre("subscribed"));
@@ -253,7 +253,7 @@ TEST_F(SessionTest, AConnectionHoldsSoManyTopicsAndNoMore) {
 }
 
 TEST_F(SessionTest, AServerFullOfTopicsSaysSo) {
-  HubPlay full({.topics = 1});
+  HubPlay full({.limits = {.topics = 1}});
   TestClient client(full.a, {.topics = {"note:a"}});
   const std::vector<Json> texts = client.ask(subscribe("note:b"));
   ASSERT_THAT(words_of(texts), ElementsAre("error too_many_topics"));
@@ -441,9 +441,8 @@ TEST_F(SessionTest, APageThatComesBackMayAskForAllItsTopicsAtOnce) {
 }
 
 TEST_F(SessionTest, AQueryStringIsNoFloodHoweverManyOfItsTopicsAreRefused) {
-  TestClient client(play.a,
-                    {.limits = {.protocol = {.topics_per_request = 400}, .commands_per_second = 2},
-                     .topics = std::vector<std::string>(300, "signal:foo")});
+  TestClient client(play.a, {.limits = {.topics_per_request = 400, .commands_per_second = 2},
+                             .topics = std::vector<std::string>(300, "signal:foo")});
   EXPECT_FALSE(client.outbox().closing());
   EXPECT_THAT(client.read(), SizeIs(301));
   for (int i = 0; i < 100; ++i) client.send(subscribe("signal:foo"));
@@ -483,7 +482,7 @@ TEST_F(SessionTest, APatternCostsATokenForEvery128TopicsThatItNames) {
 
 TEST_F(SessionTest, APatternThatIsRefusedForItsSizeJoinsNothingAndCostsWhatWasLookedAt) {
   for (int i = 0; i < 300; ++i) publish("note:" + std::to_string(i));
-  TestClient client(play.a, {.limits = {.commands_per_second = 3}, .outbox = {.bytes = 64 * 1024}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 64 * 1024, .commands_per_second = 3}});
   EXPECT_THAT(words_of(client.ask(subscribe("note:*"))), ElementsAre("error too_many_topics"));
   EXPECT_THAT(play.note.take_told(), IsEmpty()) << "none was joined";
   EXPECT_THAT(words_of(client.ask(R"({"type":"ping"})")), ElementsAre("error rate_limited"));
@@ -491,7 +490,7 @@ TEST_F(SessionTest, APatternThatIsRefusedForItsSizeJoinsNothingAndCostsWhatWasLo
 
 TEST_F(SessionTest, ARequestOfManyPatternsStopsWhereItHasCostMoreThanItMay) {
   for (int i = 0; i < 300; ++i) publish("note:" + std::to_string(i));
-  TestClient client(play.a, {.limits = {.commands_per_second = 3}, .outbox = {.bytes = 64 * 1024}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 64 * 1024, .commands_per_second = 3}});
   const auto texts = client.ask(R"({"type":"subscribe","topics":["note:*","price:*","market:*"]})");
   ASSERT_THAT(words_of(texts), ElementsAre("subscribed"));
   const Json& rejected = texts[0].at("rejected");
@@ -593,14 +592,14 @@ TEST_F(SessionTest, WithoutARateAnyNumberOfCommandsIsAnswered) {
 }
 
 TEST_F(SessionTest, AClientThatTakesNoRepliesIsClosedAsSlow) {
-  TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 2000}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 2000, .commands_per_second = 0}});
   for (int i = 0; i < 200; ++i) client.send(R"({"type":"ping"})");
   EXPECT_EQ(client.outbox().close_reason().code, 4413);
 }
 
 TEST_F(SessionTest, AClientThatComesAndGoesWithoutReadingIsClosedAsSlow) {
   const std::string value = R"({"type":")" + std::string(20'000, 'x') + "\"}";
-  TestClient client(play.a, {.limits = {.commands_per_second = 0}, .outbox = {.bytes = 100'000}});
+  TestClient client(play.a, {.limits = {.outbox_bytes = 100'000, .commands_per_second = 0}});
   client.outbox().set_blocked(true);
   for (int i = 0; i < 5; ++i) {
     EXPECT_FALSE(client.outbox().closing()) << i;
@@ -616,7 +615,7 @@ TEST_F(SessionTest, ATopicWhoseNameIsTooLongByNowCanBeLeft) {
     HubPlay own;
     TestClient client(own.a);
     ASSERT_EQ(client.ask(subscribe(name)).at(0).at("type"), "subscribed");
-    client.set_limits({.protocol = {.topic_name_bytes = 10}});
+    client.set_limits({.topic_name_bytes = 10});
     const std::string all = Json{{"type", "unsubscribe"}, {"topics", {name}}}.dump();
     EXPECT_EQ(client.ask(all).at(0).at("topics"), Json({name}));
     EXPECT_THAT(client.session().subscriptions(), IsEmpty()) << name;

@@ -315,7 +315,7 @@ TEST_F(TopicDemandTest, WhatAManifestNamesFromNowOnIsInDemandByAPatternToo) {
 
 class FullHubTest : public TopicDemandTest {
  protected:
-  FullHubTest() : TopicDemandTest({.topics = 10, .topics_per_owner = 10}) {}
+  FullHubTest() : TopicDemandTest({.limits = {.topics = 10, .topics_per_broadcaster = 10}}) {}
   /// Each was wanted by somebody and published on, the first of them left first.
   void fill() {
     TestClient passing(play.a);
@@ -376,7 +376,8 @@ TEST_F(FullHubTest, WhatWasPublishedOnLatelyStandsBehindWhatWasNot) {
 /// As the store has topics whose values it is about to write, for as long as a disk fails.
 class HeldTopicsTest : public TopicDemandTest {
  protected:
-  HeldTopicsTest() : TopicDemandTest({.topics = 1000, .topics_per_owner = 1000}) {}
+  HeldTopicsTest()
+      : TopicDemandTest({.limits = {.topics = 1000, .topics_per_broadcaster = 1000}}) {}
   /// `count` topics of which the first 300 are held by somebody who does not listen.
   void fill(int count) {
     SubscribeError error{};

@@ -103,7 +103,8 @@ struct Life {
   enum class Owner : std::uint8_t { kThere, kNotYet, kSwitchedOff };
 
   explicit Life(StateStore& store, Owner is = Owner::kThere)
-      : hub({.topics = 1, .accept_unknown = is == Owner::kSwitchedOff}, counters), shard(hub) {
+      : hub({.limits = {.topics = 1}, .accept_unknown = is == Owner::kSwitchedOff}, counters),
+        shard(hub) {
     hub.on_tick(at(0s), 0);
     hub.open_store(store);
     if (is == Owner::kThere) claim();

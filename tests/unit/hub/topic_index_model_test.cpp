@@ -109,7 +109,7 @@ struct Twins {
   }
 
   TestShard& shard;
-  Outbox::Limits limits;
+  Limits limits;
   SilentWriter writer;
   Outbox outbox;
   Subscriptions real;

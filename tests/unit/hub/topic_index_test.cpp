@@ -73,7 +73,7 @@ class Reader {
 
  private:
   TestShard& shard_;
-  Outbox::Limits limits_;
+  Limits limits_;
   SilentWriter writer_;
   Outbox outbox_;
   Subscriptions wants_;
@@ -300,7 +300,7 @@ TEST_F(TopicIndexTest, ListsWhatIsSubscribedByNameWithTheNumberReached) {
 }
 
 TEST_F(TopicIndexTest, ARefusedTopicLeavesNoTrace) {
-  Outbox::Limits limits;
+  Limits limits;
   SilentWriter writer;
   Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
   Subscriptions wants(outbox);
@@ -356,7 +356,7 @@ TEST(TopicIndexDeathTest, DoesNotOutliveItsSessions) {
   EXPECT_DEATH(
       {
         HubPlay play;
-        Outbox::Limits limits;
+        Limits limits;
         SilentWriter writer;
         Outbox outbox(limits, play.a.counters(), play.a.touched(), writer);
         Subscriptions wants(outbox);

@@ -39,7 +39,7 @@ int publishable(HubPlay& play, Name name) {
 }
 
 TEST(TopicShareTest, OneOwnerTakesNoMoreThanHalfOfTheTopicsWhereOthersClaimPatterns) {
-  HubPlay play({.topics = 10});
+  HubPlay play({.limits = {.topics = 10}});
   EXPECT_EQ(publishable(play, note), 5);
   const Published refused = play.publish(note(7));
   EXPECT_EQ(refused.status, PublishStatus::kFull);
@@ -54,24 +54,24 @@ TEST(TopicShareTest, OneOwnerTakesNoMoreThanHalfOfTheTopicsWhereOthersClaimPatte
 }
 
 TEST(TopicShareTest, WhoClaimsPatternsAloneMayHaveAllTopics) {
-  HubPlay play({.topics = 10});
+  HubPlay play({.limits = {.topics = 10}});
   ASSERT_FALSE(play.hub.topics().try_claim(play.price, "libprice.so", {}));
   EXPECT_EQ(publishable(play, note), 10);
 }
 
 TEST(TopicShareTest, TheShareIsOneNumberForAllOrAnOwnersOwn) {
-  HubPlay play({.topics = 15, .topics_per_owner = 3, .topics_of = {{"note", 7}}});
+  HubPlay play({.limits = {.topics = 15, .topics_per_broadcaster = 3}, .topics_of = {{"note", 7}}});
   EXPECT_EQ(publishable(play, note), 7);
   for (int i = 0; i < 3; ++i)
     EXPECT_TRUE(play.hub.audience().join(price(i), kOneShard).joined) << i;
   EXPECT_EQ(play.hub.audience().join(price(3), kOneShard).error, SubscribeError::kTooManyOfOwner);
-  play.hub.set_limits({.topics = 20, .topics_per_owner = 4});
+  play.hub.set_limits({.limits = {.topics = 20, .topics_per_broadcaster = 4}});
   EXPECT_TRUE(play.hub.audience().join(price(3), kOneShard).joined);
   EXPECT_EQ(play.publish(note(8)).status, PublishStatus::kFull) << "it has more already";
 }
 
 TEST(TopicShareTest, AnOwnerAtItsShareGivesUpWhatIsIdleOfItsOwn) {
-  HubPlay play({.topics = 10, .topics_per_owner = 3});
+  HubPlay play({.limits = {.topics = 10, .topics_per_broadcaster = 3}});
   play.hub.audience().leave(play.hub.audience().join("note:a", kOneShard).joined->topic, kOneShard,
                             at(0s));
   play.hub.on_tick(at(31s), 0);  // the first that is idle
@@ -82,7 +82,7 @@ TEST(TopicShareTest, AnOwnerAtItsShareGivesUpWhatIsIdleOfItsOwn) {
 }
 
 TEST(TopicShareTest, WhatItsOwnerLeavesCountsForWhoClaimsItNext) {
-  HubPlay play({.topics = 10, .topics_per_owner = 3});
+  HubPlay play({.limits = {.topics = 10, .topics_per_broadcaster = 3}});
   EXPECT_EQ(publishable(play, note), 3);
   ASSERT_FALSE(play.hub.topics().try_claim(play.note, "libnote.so", {}));
   FakeOwner next{"next"};
@@ -119,7 +119,7 @@ class ForgetTest : public testing::Test {
     return all;
   }
 
-  HubPlay play{{.topics = 20, .topics_per_owner = 10}};
+  HubPlay play{{.limits = {.topics = 20, .topics_per_broadcaster = 10}}};
 };
 
 TEST_F(ForgetTest, TopicsOfNobodyAreGoneAndThereIsRoomForOthers) {

@@ -92,7 +92,7 @@ class ClaimedLateTest : public testing::Test {
     ASSERT_FALSE(play.hub.topics().try_claim(late, "liblate.so", {{pattern, "", delivery}}));
   }
 
-  HubPlay play{{.topics = 10, .topics_per_owner = 10, .accept_unknown = true}};
+  HubPlay play{{.limits = {.topics = 10, .topics_per_broadcaster = 10}, .accept_unknown = true}};
   FakeOwner late{"late"};
   TestClient client{play.a};
   std::vector<Json> told;
@@ -190,7 +190,7 @@ class SmallHubTest : public testing::Test {
     return found->epoch();
   }
 
-  HubPlay play{{.topics = 10, .topics_per_owner = 10}};
+  HubPlay play{{.limits = {.topics = 10, .topics_per_broadcaster = 10}}};
   std::vector<std::string> tickers;
 };
 

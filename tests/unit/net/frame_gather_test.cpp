@@ -22,7 +22,7 @@ class Queue {
   }
 
  private:
-  Outbox::Limits limits_;
+  Limits limits_;
   Counters counters_;
   TouchedList touched_;
   SilentWriter writer_;
