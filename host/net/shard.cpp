@@ -63,11 +63,11 @@ std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
 
 }  // namespace
 
-Shard::Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain,
+Shard::Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain_time,
              const ListenerOptions& listener, Admission& admission, ClientMemory& memory,
              DoorLog& doors, const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
     : limits_(limits),
-      drain_time_(drain),
+      drain_time_(drain_time),
       listener_options_(listener),
       memory_(memory),
       doors_(doors),
@@ -421,11 +421,11 @@ std::vector<ClientView> Shard::slowest(std::size_t most) {
 
 void Shard::post(std::function<void()> use) { boost::asio::post(io_, std::move(use)); }
 
-void Shard::post_limits(const Limits& limits, std::chrono::nanoseconds drain,
+void Shard::post_limits(const Limits& limits, std::chrono::nanoseconds drain_time,
                         const PageRules& pages) {
-  post([this, limits, drain, pages] {
+  post([this, limits, drain_time, pages] {
     limits_ = limits;
-    drain_time_ = drain;
+    drain_time_ = drain_time;
     listener_options_.pages = pages;
     inflater_.set_limit(limits.message_bytes * kMaxInflation);
     listener_.on_limits();

@@ -22,6 +22,7 @@
 #include "host/base/limits.hpp"
 #include "host/base/owner_thread.hpp"
 #include "host/hub/inbox.hpp"
+#include "host/hub/topic_hub.hpp"
 #include "host/hub/topic_index.hpp"
 #include "host/net/client_memory.hpp"
 #include "host/net/connection.hpp"
@@ -42,7 +43,7 @@ class Shard {
 
   /// [main] All references but `limits` and `listener` outlive the shard. Registers its inbox with
   /// `hub`.
-  Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain,
+  Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain_time,
         const ListenerOptions& listener, Admission& admission, ClientMemory& memory, DoorLog& doors,
         const ClientFactory& factory, std::unique_ptr<Flusher> flusher);
   /// [main]
@@ -55,7 +56,8 @@ class Shard {
   /// [main] Starts the thread and accepts.
   void start();
   /// [any] From now on. A connection keeps the largest message that it was opened with.
-  void post_limits(const Limits& limits, std::chrono::nanoseconds drain, const PageRules& pages);
+  void post_limits(const Limits& limits, std::chrono::nanoseconds drain_time,
+                   const PageRules& pages);
   /// [any]
   void post_stop_accepting();
   /// [any] Stops accepting, tells every client and closes it; the thread ends when the last one is

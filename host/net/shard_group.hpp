@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "host/base/guarded.hpp"
+#include "host/hub/topic_hub.hpp"
 #include "host/net/admission.hpp"
 #include "host/net/client_memory.hpp"
 #include "host/net/door_log.hpp"
