@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "host/base/assert.hpp"
 #include "host/base/utf8.hpp"
 #include "host/hub/json_text.hpp"
 
@@ -51,6 +52,7 @@ AdminReply reply_of(const TurnedAway& turned_away, std::string_view topic) {
   if (!turned_away.place.empty()) {
     return admin_error(400, "bad_json", "The body is not valid JSON: " + turned_away.place);
   }
+  BROADCAST_ASSERT(turned_away.refusal == Refusal::kNotJson, "kDoor takes any JSON of any size");
   return admin_error(
       400, "bad_json",
       "Objects and lists may be nested at most " + std::to_string(kMaxNesting) + " deep");
@@ -80,7 +82,7 @@ void PublishEndpoint::handle(const std::string& topic, std::string body,
                              std::string_view authorization, std::function<void(AdminReply)> done) {
   if (const auto refusal = refuse_token(topic, authorization)) return done(*refusal);
   const auto turned_away = gate_.try_post(
-      kDoor, topic, std::move(body), [done](const Verdict& verdict) { done(reply_of(verdict)); });
+      kDoor, topic, body, [done](const Verdict& verdict) { done(reply_of(verdict)); });
   if (turned_away) done(reply_of(*turned_away, topic));
 }
 

@@ -1,3 +1,4 @@
+// One file, because a signal handler writes what the next start reads: both sides of one format.
 #include "host/base/crash_marker.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #pragma once
-// Every key under `limits:` in the YAML, as values that each room reads for itself: whoever
-// enforces a limit gets all of them. What a key may be, and its text, is its row in app/config.hpp.
+// Every key under `limits:` in the YAML, as values. hub and net get all of them, and read those
+// that they enforce; ingest and admin get theirs in their Options. What a key may be, and its text,
+// is its row in app/config.hpp.
 
 #include <atomic>
 #include <chrono>

@@ -62,7 +62,7 @@ class Account {
 class Accounts {
  public:
   explicit Accounts(const Limits& limits) : limits_(std::make_shared<LiveLimits>(limits)) {}
-  /// From now on. What is there stays.
+  /// [main] From now on. What is there stays.
   void set_limits(const Limits& limits) { limits_->set(limits); }
   [[nodiscard]] std::shared_ptr<Account> of(std::string_view address, MonoTime now);
 

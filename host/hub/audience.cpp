@@ -233,10 +233,10 @@ std::vector<std::pair<std::string, std::int64_t>> Audience::demand_of(
 
 /// Those whose time is over, a lot of them at the most.
 std::vector<Audience::Lingering> Audience::take_lingering(MonoTime now) {
-  constexpr std::size_t kLot = 256;
+  constexpr std::size_t kMostAtOnce = 256;
   std::vector<Lingering> over;
   lingering_.with_lock([&](auto& lingering) {
-    while (!lingering.empty() && lingering.front().until <= now && over.size() < kLot) {
+    while (!lingering.empty() && lingering.front().until <= now && over.size() < kMostAtOnce) {
       over.push_back(std::move(lingering.front()));
       lingering.pop_front();
     }

@@ -32,7 +32,7 @@ void IdleTopics::remove(Topic& topic) {
   shares_[topic.owner].idle.erase(number);
 }
 
-bool IdleTopics::may_be_given_up(Topic& topic) {
+bool IdleTopics::try_confirm_idle(Topic& topic) {
   bool is_demanded = false;
   std::uint64_t seq = 0;
   topic.state.with_lock([&](const Topic::State& state) {

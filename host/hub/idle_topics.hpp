@@ -29,9 +29,9 @@ class IdleTopics {
   void put(Topic& topic);
   /// It is idle no more.
   void remove(Topic& topic);
-  /// Whether an idle topic may be given up now. False: it is in demand, and is idle no more; or it
-  /// was published on since it became idle, and stands behind all others now.
-  [[nodiscard]] bool may_be_given_up(Topic& topic);
+  /// True: it may be given up now. False: it is in demand, and is idle no more; or it was published
+  /// on since it became idle, and stands behind all others now.
+  [[nodiscard]] bool try_confirm_idle(Topic& topic);
   /// It belongs to `to` from now on, and is counted there unless it is fixed.
   void move(Topic& topic, const TopicOwner* from, const TopicOwner* to);
 

@@ -30,7 +30,7 @@ class LocalSequencer final : public Sequencer, private CommitListener {
 
   /// [main] From now on commits to `store` what is published on `all` topics before it is
   /// delivered. REQUIRES: after the last Fanout::add_shard(), before the first claim. `store`
-  /// outlives close_store().
+  /// outlives the sequencer.
   void open_store(StateStore& store);
   /// [main] Commits what waits; afterwards `all` topics are busy. False: it hangs, as
   /// StateStore::stop() has it, and nothing here may be destroyed. REQUIRES: open_store().

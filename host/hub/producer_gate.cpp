@@ -27,9 +27,10 @@ std::string words_of(const TurnedAway& turned_away) {
 }
 
 std::optional<TurnedAway> ProducerGate::try_post(const Door& door, std::string_view topic,
-                                                 std::optional<std::string> payload, Done done) {
+                                                 std::optional<std::string_view> payload,
+                                                 Done done) {
   TopicOwner* const owner = owner_of(topic);
-  if (payload) payload->erase(0, payload->size() - without_bom(*payload).size());
+  if (payload) payload = without_bom(*payload);
   auto turned_away = owner == nullptr ? TurnedAway{Refusal::kNoOwner} : check(payload, door.takes);
   if (turned_away) {
     count_refused();
@@ -38,7 +39,7 @@ std::optional<TurnedAway> ProducerGate::try_post(const Door& door, std::string_v
   post(*owner,
        {.topic = std::string(topic),
         .source = std::string(door.source),
-        .payload = *std::move(payload)},
+        .payload = std::string(*payload)},
        std::move(done));
   return std::nullopt;
 }

@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "host/base/counters.hpp"
+#include "host/base/limits.hpp"
 #include "host/hub/topic_owner.hpp"
 #include "host/hub/topic_table.hpp"
 
@@ -32,7 +33,8 @@ inline constexpr std::size_t kRefusals = 6;
 /// The same as a sentence, for people who read a log.
 [[nodiscard]] std::string_view words_of(Refusal refusal);
 
-/// What the gate did not hand to an owner, and why.
+/// What the gate did not hand to an owner, and why: neither kRefused nor kUnavailable, which only
+/// an owner says.
 struct TurnedAway {
   Refusal refusal;
   std::string place = {};  ///< with kNotJson: where it stops being JSON; empty: it is JSON, nested
@@ -45,7 +47,7 @@ struct TurnedAway {
 struct PayloadRules {
   enum class Json : std::uint8_t { kAny, kObjectsAndLists };
   Json json = Json::kObjectsAndLists;
-  std::size_t most_bytes = 256 * 1024;  ///< as limits.publish, unless that is set
+  std::size_t most_bytes = Limits{}.publish_bytes;  ///< the door sets it to limits.publish
 };
 
 class ProducerGate {
@@ -67,7 +69,8 @@ class ProducerGate {
   /// No `payload`: it was too large to be read. Nothing is returned: the owner has it, and `done`
   /// is called as post() says. Otherwise it was turned away and counted, and `done` is not called.
   [[nodiscard]] std::optional<TurnedAway> try_post(const Door& door, std::string_view topic,
-                                                   std::optional<std::string> payload, Done done);
+                                                   std::optional<std::string_view> payload,
+                                                   Done done);
 
   // The steps of it, for a door that has something of its own to do between them.
 

@@ -1,3 +1,4 @@
+// One file: every command and every answer of the wire protocol, so that both can be read together.
 #include "host/hub/protocol.hpp"
 
 #include <array>

@@ -1,3 +1,4 @@
+// One file: a command each, and what they share of limits, answers and their cost.
 #include "host/hub/session.hpp"
 
 #include <algorithm>

@@ -43,8 +43,8 @@ void StatusBoard::report(std::string_view broadcaster, BroadcasterState state,
                          std::string_view detail) {
   detail = cut_utf8(detail, kMaxDetailBytes);
   const std::string key(broadcaster);
-  // Published under the lock, so that two reports cannot overtake each other: statuses -> topic ->
-  // inbox.
+  // Published under the lock, so that two reports cannot overtake each other: statuses -> table,
+  // then topic -> inbox.
   statuses_.with_lock([&](auto& statuses) {
     const auto [entry, is_new] = statuses.try_emplace(key);
     Status& status = entry->second;

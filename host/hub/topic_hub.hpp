@@ -46,7 +46,7 @@ class TopicHub {
 
   /// [main] Takes in what `store` has kept, and from now on commits to it what is published on
   /// `all` topics before it is delivered. REQUIRES: after the last add_shard(), before the first
-  /// claim. `store` outlives close_store().
+  /// claim. `store` outlives the hub.
   void open_store(StateStore& store);
   /// [main] Commits what waits; afterwards `all` topics are busy. False: it hangs, as
   /// StateStore::stop() has it, and nothing here may be destroyed. REQUIRES: open_store().

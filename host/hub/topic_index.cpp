@@ -1,3 +1,5 @@
+// One file, because subscribing by name and by pattern, leaving and delivering all work on the same
+// rows, and each relies on how the others leave them.
 #include "host/hub/topic_index.hpp"
 
 #include <algorithm>

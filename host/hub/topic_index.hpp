@@ -175,7 +175,7 @@ class TopicIndex {
   [[nodiscard]] View view_of_new(Subscriptions& who, Joined joined,
                                  const SubscribeOptions& options);
   static void charge_again(Subscriptions& who, const Answer& answer);
-  /// From now on subscribed by name, at the options's interval.
+  /// From now on subscribed by name, at `options.interval`.
   void make_direct(Subscriptions& who, std::size_t entry, const SubscribeOptions& options);
   /// What it is delivered at, by all its subscriptions; `own`: what the one by name asks for.
   void set_interval(Subscriber& subscriber, std::chrono::nanoseconds own, MonoTime now);

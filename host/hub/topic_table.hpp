@@ -1,9 +1,7 @@
 #pragma once
 // All topics that there are, and who owns them. Clients and broadcasters make topics by naming
 // them, so the table is bounded: when it is full, the topic that has been idle for longest is given
-// up. Owned by TopicHub; outlives the other parts. All [any] unless a line says otherwise.
-// topic_table.cpp: finding and making topics; _claims.cpp: who owns them; _idle.cpp: which ones are
-// given up; _state.cpp: what a store has kept of them.
+// up. Owned by TopicHub; outlives the parts that use it. All [any] unless a line says otherwise.
 //
 // Lock order: the table, released before a topic is locked, unless topics are made, assigned to
 // owners or forgotten; under a topic's lock only leaves are locked: the shards' inboxes, the
@@ -182,20 +180,20 @@ class TopicTable {
   template <class F>
   void walk(InOrder Table::*topics, std::string_view prefix, F& use) const;
 
-  // topic_table.cpp
+  // topic_table.cpp: finding and making topics
   TopicPtr insert(Table& table, std::string_view name, Delivery delivery, TopicOwner* owner,
                   bool evictable);
   void list_for_patterns(Table& table, const TopicPtr& topic, Topic::State& state);
   void unlist(Table& table, const TopicPtr& topic);
 
-  // topic_table_claims.cpp
+  // topic_table_claims.cpp: who owns them
   [[nodiscard]] static std::optional<ClaimConflict> conflict_of(
       const Table& table, const TopicOwner& owner, const std::vector<TopicPattern>& patterns);
   void assign_owners(Table& table, const TopicOwner& owner);
   void set_delivery(Topic& topic, Delivery delivery);
   static void set_owner(Table& table, Topic& topic, TopicOwner* owner);
 
-  // topic_table_idle.cpp
+  // topic_table_idle.cpp: which ones are given up
   [[nodiscard]] static bool is_held(const Table& table, const Topic& topic);
   [[nodiscard]] std::size_t most_of(const Table& table, const TopicOwner& owner) const;
   [[nodiscard]] std::optional<SubscribeError> try_make_room(Table& table, const TopicOwner* owner);
@@ -207,7 +205,7 @@ class TopicTable {
   [[nodiscard]] std::string try_forget(Table& table, std::string_view name);
   void finish_forgetting(Table& table);
 
-  // topic_table_state.cpp
+  // topic_table_state.cpp: what a store has kept of them
   [[nodiscard]] std::string derived_epoch(std::string_view topic) const;
   void restore_claimed(Table& table, const TopicPattern& pattern, TopicOwner& owner);
   void restore(Topic& topic, Topic::State& state, const StoredTopic& stored) const;

@@ -25,7 +25,7 @@ void TopicTable::put_idle(std::span<const TopicPtr> topics) {
 bool TopicTable::try_give_up_one(Table& table, const IdleTopics::InOrder& idle) {
   for (std::size_t i = 0; i < 4 * kLot && !idle.empty(); ++i) {
     Topic& topic = *idle.begin()->second;
-    if (!table.idle.may_be_given_up(topic)) continue;
+    if (!table.idle.try_confirm_idle(topic)) continue;
     if (!is_held(table, topic)) {
       erase(table, topic);
       return true;
@@ -71,7 +71,7 @@ void TopicTable::give_up_lot(Table& table, Sweep& sweep) {
     }
     Topic& topic = *next->second;
     sweep.reached = next->first;
-    if (!table.idle.may_be_given_up(topic)) continue;
+    if (!table.idle.try_confirm_idle(topic)) continue;
     if (!is_held(table, topic)) {
       erase(table, topic);
       --sweep.left;

@@ -67,7 +67,7 @@ void RedisSubscriber::on_message(std::string_view channel, std::optional<std::st
   counters_.add(Counter::kRedisMessages);
   const auto turned_away = gate_.try_post(
       {.source = "redis", .takes = {.most_bytes = options_.payload_bytes}},
-      channel.substr(prefix_bytes_), std::optional<std::string>(payload),
+      channel.substr(prefix_bytes_), payload,
       [&io = io_, verdicts = verdicts_, channel = std::string(channel)](const Verdict& verdict) {
         if (verdict.outcome == Verdict::Outcome::kAccepted) return;
         const Refusal refusal = verdict.outcome == Verdict::Outcome::kRefused

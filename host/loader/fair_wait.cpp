@@ -13,15 +13,15 @@ std::optional<ThreadSample> sample_of(std::string_view stat) {
   const std::size_t name_end = stat.rfind(')');
   if (name_end == std::string_view::npos) return std::nullopt;
   std::istringstream fields{std::string(stat.substr(name_end + 1))};
-  ThreadSample look;
-  fields >> look.state;
+  ThreadSample sample;
+  fields >> sample.state;
   std::string skipped;
   for (int field = 4; field <= 13; ++field) fields >> skipped;
   long user = 0;
   long system = 0;
   if (!(fields >> user >> system)) return std::nullopt;
-  look.computed = std::chrono::milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
-  return look;
+  sample.computed = std::chrono::milliseconds((user + system) * 1000 / ::sysconf(_SC_CLK_TCK));
+  return sample;
 }
 
 std::chrono::milliseconds counted(const ThreadSample& before, const ThreadSample& now,

@@ -1,3 +1,4 @@
+// One file: a handshake from its accept to its answer, with every way in which it can fail.
 #include "host/net/listener.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// One file: the turns of one thread, in the order in which a socket lives through them.
 #include "host/net/shard.hpp"
 
 #include <algorithm>

@@ -23,8 +23,8 @@ struct NetOptions {
   boost::asio::ip::tcp::endpoint listen;
   std::size_t shards = 1;
   FlushMode flush = FlushMode::kAuto;
-  ListenerOptions listener;  ///< its `shards` is set to the one above
-  Limits limits;
+  ListenerOptions listener;                    ///< its `shards` is set to the one above
+  Limits limits;                               ///< of handshakes, as many as the descriptors allow
   std::size_t connections_by_descriptors = 0;  ///< as Admission has it
   std::size_t memory_bytes = SIZE_MAX;         ///< limits.memory, also where that is `auto`
   std::chrono::nanoseconds drain = std::chrono::seconds(30);

@@ -156,26 +156,7 @@ class CommandLine {
           command.add_flag("--json", as_json_, "as JSON");
           return [this] { return inspect(library_, as_json_); };
         });
-    add(plugin, "check",
-        "load it, feed it, stop it: check everything that can be checked without a host",
-        [this](CLI::App& command) {
-          check_.add_to(command);
-          std::vector<std::string> steps;
-          for (const Step& step : all_steps()) {
-            if (step.runs_its_code) steps.emplace_back(step.name);
-          }
-          command
-              .add_option(
-                  "--only", only_,
-                  "run only this step, besides those that do not run its code; may be repeated")
-              ->check(CLI::IsMember(steps));
-          command.add_flag("--json", as_json_, "as JSON");
-          return [this] {
-            CheckOptions options = check_.options();
-            options.only = only_;
-            return check(options, as_json_);
-          };
-        });
+    add_check(plugin);
     add(plugin, "run", "run a host with this plugin alone, and show its topics live",
         [this](CLI::App& command) {
           host_.add_to(command);
@@ -199,6 +180,29 @@ class CommandLine {
           command.add_option("--tell", report_descriptor_, "descriptor for what it finds");
           return [this]() -> int {
             run_step(step_, check_.options(), ChildReport(report_descriptor_));
+          };
+        });
+  }
+
+  void add_check(CLI::App& plugin) {
+    add(plugin, "check",
+        "load it, feed it, stop it: check everything that can be checked without a host",
+        [this](CLI::App& command) {
+          check_.add_to(command);
+          std::vector<std::string> steps;
+          for (const Step& step : all_steps()) {
+            if (step.runs_its_code) steps.emplace_back(step.name);
+          }
+          command
+              .add_option(
+                  "--only", only_,
+                  "run only this step, besides those that do not run its code; may be repeated")
+              ->check(CLI::IsMember(steps));
+          command.add_flag("--json", as_json_, "as JSON");
+          return [this] {
+            CheckOptions options = check_.options();
+            options.only = only_;
+            return check(options, as_json_);
           };
         });
   }
