@@ -157,9 +157,10 @@ TEST(LastWordsDeathTest, NameTheThreadThatCallsExit) {
 }
 
 TEST(LastWordsDeathTest, AreNotSaidWhereTheHostItselfEnds) {
-  tell_last_words(LogFormat::kText);
-  EXPECT_EXIT(std::exit(3), testing::ExitedWithCode(3), "^$");
-  EXPECT_EXIT(std::quick_exit(4), testing::ExitedWithCode(4), "^$");
+  // Each in its own process: handlers that were set here would be those that the next tests find.
+  EXPECT_EXIT((tell_last_words(LogFormat::kText), std::exit(3)), testing::ExitedWithCode(3), "^$");
+  EXPECT_EXIT((tell_last_words(LogFormat::kText), std::quick_exit(4)), testing::ExitedWithCode(4),
+              "^$");
 }
 
 struct Late {
