@@ -27,12 +27,12 @@ RESULTS = ROOT / "bench" / "results"
 
 def read_arguments():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("peers", nargs="?", choices=["peers"], help="the host beside nchan, nats-server, ws, FastAPI")
+    parser.add_argument("peers", nargs="?", choices=["peers"], help="also measure nchan, nats-server, ws, FastAPI")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4, help="that a sample is measured (default 4)")
-    parser.add_argument("--only", metavar="ROW", action="append", help="this row; may be given again")
+    parser.add_argument("--seconds", type=float, default=4, help="how long each sample is measured (default 4)")
+    parser.add_argument("--only", metavar="ROW", action="append", help="measure only this row; may be repeated")
     parser.add_argument("--against", metavar="BUILD", type=pathlib.Path,
-                        help="the release build folder of an earlier version: each host beside that one's")
+                        help="release build folder of an earlier version to measure beside this one")
     arguments = parser.parse_args()
     if arguments.against and not (arguments.against / "bin" / "broadcast-host").exists():
         parser.error(f"no bin/broadcast-host in {arguments.against}: build it there with ./dev bench or ./dev build")
