@@ -14,7 +14,6 @@
 namespace broadcast {
 namespace {
 
-using Json = nlohmann::json;
 using Kind = Command::Kind;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -166,7 +165,7 @@ TEST(JsonTextTest, ShowsNoMoreOfATextThanALineHasRoomFor) {
     const std::string where = where_not_json(text);
     EXPECT_LT(where.size(), 100U) << where;
     EXPECT_TRUE(std::ranges::none_of(where, [](char c) { return c >= 0 && c < ' '; })) << where;
-    EXPECT_TRUE(Json::accept(Json(where).dump())) << unit;
+    EXPECT_TRUE(nlohmann::json::accept(nlohmann::json(where).dump())) << unit;
   }
 }
 
@@ -295,7 +294,7 @@ TEST(ProtocolTest, LoneSurrogatesAreBadJsonAndPairsAreNot) {
 TEST(ProtocolTest, ControlCharactersComeBackEscaped) {
   const ErrorReply error = refusal(R"({"type":"a\u0000\n\u001b[2J\"\\"})");
   EXPECT_EQ(error.code, ErrorCode::kUnknownType);
-  const Json json = Json::parse(write_error(error));
+  const nlohmann::json json = nlohmann::json::parse(write_error(error));
   EXPECT_EQ(json.at("message"), "Unknown message type: " + std::string("a\0\n\x1b[2J\"\\", 9));
 }
 
@@ -308,9 +307,9 @@ TEST(ProtocolTest, ALongTypeIsCutBetweenCharacters) {
 
 TEST(ProtocolTest, ANameThatIsNotUtf8IsNotQuotedBack) {
   const AskedTopic topic = parse_topic("price:\xff", 255);
-  EXPECT_EQ(
-      Json::parse(write_error(not_a_topic(std::get<NotATopic>(topic), Limits{}))),
-      Json::parse(R"({"type":"error","code":"invalid_topic","message":"A topic is not UTF-8"})"));
+  EXPECT_EQ(nlohmann::json::parse(write_error(not_a_topic(std::get<NotATopic>(topic), Limits{}))),
+            nlohmann::json::parse(
+                R"({"type":"error","code":"invalid_topic","message":"A topic is not UTF-8"})"));
 }
 
 // What the host says.
@@ -331,22 +330,22 @@ TEST(ProtocolTest, WritesConnected) {
 }
 
 TEST(ProtocolTest, WritesSubscribedForOneTopic) {
-  EXPECT_EQ(Json::parse(write_subscribed(only(kVcp), R"("x")")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_subscribed(only(kVcp), R"("x")")), nlohmann::json::parse(R"(
       {"type":"subscribed","topic":"signal:vcp","message":"Subscribed to signal:vcp",
        "epoch":"k3v9","seq":31,"delivery":"all","recovered":false,"id":"x"})"));
-  EXPECT_FALSE(Json::parse(write_subscribed(only(kVcp), "")).contains("id"));
+  EXPECT_FALSE(nlohmann::json::parse(write_subscribed(only(kVcp), "")).contains("id"));
 }
 
 TEST(ProtocolTest, WritesSubscribedForManyTopics) {
   const std::vector<ErrorReply> rejected = {
       {.code = ErrorCode::kUnknownTopic, .message = "No \"x\"", .topic = "x"}};
-  EXPECT_EQ(Json::parse(write_subscribed({only(kVcp), only(kKospi)}, rejected, "4")),
-            Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_subscribed({only(kVcp), only(kKospi)}, rejected, "4")),
+            nlohmann::json::parse(R"(
       {"type":"subscribed","message":"Subscribed to 2 topics","topics":[
         {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all","recovered":false},
         {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest","recovered":false}],
        "rejected":[{"topic":"x","code":"unknown_topic","message":"No \"x\""}],"id":4})"));
-  EXPECT_EQ(Json::parse(write_subscribed({}, {}, "")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_subscribed({}, {}, "")), nlohmann::json::parse(R"(
       {"type":"subscribed","message":"Subscribed to 0 topics","topics":[],"rejected":[]})"));
 }
 
@@ -354,15 +353,16 @@ TEST(ProtocolTest, WritesSubscribedForAPatternWithTheTopicsThatExist) {
   SubscriptionText recovered = kVcp;
   recovered.recovered = true;
   const SubscribedText signals{.name = "signal:*", .is_pattern = true, .topics = {recovered}};
-  EXPECT_EQ(Json::parse(write_subscribed(signals, "1")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_subscribed(signals, "1")), nlohmann::json::parse(R"(
       {"type":"subscribed","topic":"signal:*","message":"Subscribed to signal:*","topics":[
         {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all","recovered":true}],"id":1})"));
-  EXPECT_EQ(Json::parse(write_topic(kVcp, TopicReason::kNew)),
-            Json::parse(R"({"type":"topic","topic":"signal:vcp","epoch":"k3v9","seq":31,
+  EXPECT_EQ(nlohmann::json::parse(write_topic(kVcp, TopicReason::kNew)),
+            nlohmann::json::parse(R"({"type":"topic","topic":"signal:vcp","epoch":"k3v9","seq":31,
                             "delivery":"all","reason":"new"})"));
-  EXPECT_EQ(Json::parse(write_topic(kKospi, TopicReason::kEpoch)).at("reason"), "epoch");
+  EXPECT_EQ(nlohmann::json::parse(write_topic(kKospi, TopicReason::kEpoch)).at("reason"), "epoch");
   const SubscribedText none{.name = "price:*", .is_pattern = true, .topics = {}};
-  EXPECT_EQ(Json::parse(write_subscribed({none, only(kKospi)}, {}, "")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_subscribed({none, only(kKospi)}, {}, "")),
+            nlohmann::json::parse(R"(
       {"type":"subscribed","message":"Subscribed to 2 topics","topics":[
         {"topic":"price:*","topics":[]},
         {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest","recovered":false}],
@@ -387,21 +387,22 @@ TEST(ProtocolTest, ReadsSinceInBothFormsAndMaxRate) {
 }
 
 TEST(ProtocolTest, WritesUnsubscribed) {
-  EXPECT_EQ(Json::parse(write_unsubscribed("signal:vcp", "4")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_unsubscribed("signal:vcp", "4")), nlohmann::json::parse(R"(
       {"type":"unsubscribed","topic":"signal:vcp","message":"Unsubscribed from signal:vcp","id":4})"));
   const std::vector<AskedTopic> odd = {parse_topic("a\"b\n", 255)};
-  EXPECT_EQ(Json::parse(write_unsubscribed(odd, "")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_unsubscribed(odd, "")), nlohmann::json::parse(R"(
       {"type":"unsubscribed","message":"Unsubscribed from 1 topic","topics":["a\"b\n"]})"));
 }
 
 TEST(ProtocolTest, WritesSubscriptions) {
-  EXPECT_EQ(Json::parse(write_subscriptions({kVcp, kKospi}, {"price:*"}, "")), Json::parse(R"(
+  EXPECT_EQ(nlohmann::json::parse(write_subscriptions({kVcp, kKospi}, {"price:*"}, "")),
+            nlohmann::json::parse(R"(
       {"type":"subscriptions","topics":[
         {"topic":"signal:vcp","epoch":"k3v9","seq":31,"delivery":"all"},
         {"topic":"market:kospi","epoch":"a0b1","seq":0,"delivery":"latest"}],
        "patterns":["price:*"]})"));
-  EXPECT_EQ(Json::parse(write_subscriptions({}, {}, "")),
-            Json::parse(R"({"type":"subscriptions","topics":[],"patterns":[]})"));
+  EXPECT_EQ(nlohmann::json::parse(write_subscriptions({}, {}, "")),
+            nlohmann::json::parse(R"({"type":"subscriptions","topics":[],"patterns":[]})"));
 }
 
 TEST(ProtocolTest, WritesPongAndShutdown) {
@@ -412,14 +413,15 @@ TEST(ProtocolTest, WritesPongAndShutdown) {
 }
 
 TEST(ProtocolTest, WritesErrorsWithWhatTheyHave) {
-  EXPECT_EQ(Json::parse(write_error({.code = ErrorCode::kBadJson, .message = "m"})),
-            Json::parse(R"({"type":"error","code":"bad_json","message":"m"})"));
-  EXPECT_EQ(Json::parse(write_error({.code = ErrorCode::kRateLimited,
-                                     .message = "m",
-                                     .topic = "t",
-                                     .id = "7",
-                                     .retry_after = std::chrono::milliseconds(250)})),
-            Json::parse(R"({"type":"error","code":"rate_limited","message":"m","topic":"t",
+  EXPECT_EQ(nlohmann::json::parse(write_error({.code = ErrorCode::kBadJson, .message = "m"})),
+            nlohmann::json::parse(R"({"type":"error","code":"bad_json","message":"m"})"));
+  EXPECT_EQ(
+      nlohmann::json::parse(write_error({.code = ErrorCode::kRateLimited,
+                                         .message = "m",
+                                         .topic = "t",
+                                         .id = "7",
+                                         .retry_after = std::chrono::milliseconds(250)})),
+      nlohmann::json::parse(R"({"type":"error","code":"rate_limited","message":"m","topic":"t",
                             "retry_after_ms":250,"id":7})"));
 }
 
@@ -442,7 +444,7 @@ TEST(JsonTextTest, QuotesEveryCharacterSoThatItParsesBack) {
   text += "é삼😀";
   std::string quoted;
   append_quoted(quoted, text);
-  EXPECT_EQ(Json::parse(quoted).get<std::string>(), text);
+  EXPECT_EQ(nlohmann::json::parse(quoted).get<std::string>(), text);
 }
 
 }  // namespace

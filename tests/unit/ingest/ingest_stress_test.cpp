@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include "host/hub/topic_hub.hpp"
 #include "host/ingest/ingest.hpp"
 
 namespace broadcast {
