@@ -44,7 +44,7 @@ class FaultTest(Checks):
                              r'1 of its 1 publishes were refused: publish on careless:log refused: it has no "type"')
 
     def test_a_message_that_is_taken_though_what_is_published_of_it_is_refused(self):
-        self.expect_careless("message_publish", "fuzz-messages", "fuzz-messages", r"message 1 on careless:log: .*: taken, but .*not JSON")
+        self.expect_careless("message_publish", "fuzz-messages", "fuzz-messages", r"message 1 on careless:log: .*: accepted, but .*not JSON")
 
     def test_what_it_posts_to_itself_without_end(self):
         self.expect_careless("post", "fence", "fence", r"posts to itself without end: one callback led to 100000 POST")

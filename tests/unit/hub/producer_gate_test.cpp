@@ -128,7 +128,7 @@ TEST_F(ProducerGateTest, AByteOrderMarkInFrontIsNeitherHandedOnNorCounted) {
   EXPECT_EQ(owner.kept.at(0).message.payload, "[" + std::string(62, ' ') + "]");
   const auto turned_away = send("signal:vcp", bom + "[x]");
   ASSERT_TRUE(turned_away);
-  EXPECT_EQ(turned_away->place, "line 1, column 2, near x]");
+  EXPECT_EQ(turned_away->place, "line 1, column 2, near [x]");
   EXPECT_EQ(send("signal:vcp", bom + bom + "[]")->refusal, Refusal::kNotJson) << "one, in front";
 }
 
