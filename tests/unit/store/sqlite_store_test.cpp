@@ -413,7 +413,7 @@ TEST_F(SqliteStoreOnAFullDiskTest, EverythingQueuedIsLostTogetherAndThenItGoesOn
   EXPECT_THAT(RunningStore(file).seqs("a"), ElementsAre(1, 2, 3));
   EXPECT_EQ(
       log.count_of("cannot be written (disk I/O error, SQLite's code 778); messages that were "
-                   "not published: 2, and"),
+                   "not published: 2; publishing"),
       1);
   EXPECT_EQ(log.count_of("can be written again; failed tries: 1"), 1);
 }
