@@ -116,15 +116,22 @@ class SettingsReader {
 
   template <class Struct>
   void read(YamlReader& map, Struct& into) {
+    const Struct defaults = defaults_of<Struct>();
     for_each_setting(Of<Struct>{},
                      [&](const char* key, auto member, const auto& kind, Effect, const char* text) {
                        read_one(map, key, into, member, kind);
-                       if (map.describes()) map.explain(key, text, kind.shown(Struct{}.*member));
+                       if (map.describes()) map.explain(key, text, kind.shown(defaults.*member));
                      });
     settle(map, into);
   }
 
  private:
+  /// Not inlined: GCC 12 would take its strings for uninitialized.
+  template <class Struct>
+  [[gnu::noinline]] static Struct defaults_of() {
+    return {};
+  }
+
   template <class Struct, class Value, class Kind>
   void read_one(YamlReader& map, const char* key, Struct& into, Value Struct::*member,
                 const Kind& kind) {
