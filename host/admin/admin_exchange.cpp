@@ -216,8 +216,7 @@ void AdminExchange::handle() {
     return answer(forget_topics(shared_->host.topics, wanted->topic));
   }
   shared_->publish.handle(
-      std::get<PublishOn>(route_).topic, std::move(request.body()),
-      request[http::field::authorization],
+      std::get<PublishOn>(route_).topic, request.body(), request[http::field::authorization],
       answer_in_time("The broadcaster has not answered yet", options.answer_within));
 }
 

@@ -78,8 +78,9 @@ std::optional<AdminReply> PublishEndpoint::refuse(const std::string& topic,
   return unknown_topic(topic);
 }
 
-void PublishEndpoint::handle(const std::string& topic, std::string body,
-                             std::string_view authorization, std::function<void(AdminReply)> done) {
+void PublishEndpoint::handle(const std::string& topic, std::string_view body,
+                             std::string_view authorization,
+                             const std::function<void(AdminReply)>& done) {
   if (const auto refusal = refuse_token(topic, authorization)) return done(*refusal);
   const auto turned_away = gate_.try_post(
       kDoor, topic, body, [done](const Verdict& verdict) { done(reply_of(verdict)); });

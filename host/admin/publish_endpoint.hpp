@@ -23,8 +23,8 @@ class PublishEndpoint {
   [[nodiscard]] std::optional<AdminReply> refuse(const std::string& topic,
                                                  std::string_view authorization);
   /// `done` is called exactly once: here, or on the owner's thread.
-  void handle(const std::string& topic, std::string body, std::string_view authorization,
-              std::function<void(AdminReply)> done);
+  void handle(const std::string& topic, std::string_view body, std::string_view authorization,
+              const std::function<void(AdminReply)>& done);
 
  private:
   [[nodiscard]] std::optional<AdminReply> refuse_token(const std::string& topic,

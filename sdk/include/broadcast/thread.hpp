@@ -64,13 +64,17 @@ class Thread {
  private:
   static void run_fenced(Broadcaster& owner, const std::function<void(const std::stop_token&)>& run,
                          const std::stop_token& stop) noexcept {
+    std::exception_ptr thrown;
     try {
       run(stop);
     } catch (...) {
-      const std::exception_ptr thrown = std::current_exception();
-      const bool is_home = owner.post([thrown] { std::rethrow_exception(thrown); });
-      if (!is_home) owner.log(LogLevel::kError, "an exception has ended a thread");
+      thrown = std::current_exception();
     }
+    if (!thrown) return;
+    // This thread keeps nothing of it, so that only the plugin's thread destroys what was thrown.
+    const bool is_home =
+        owner.post([thrown = std::move(thrown)] { std::rethrow_exception(thrown); });
+    if (!is_home) owner.log(LogLevel::kError, "an exception has ended a thread");
   }
   void leave() { std::erase(owner_.threads_, &thread_); }
 
