@@ -136,7 +136,7 @@ struct ExitTeller {
   ExitTeller(const ExitTeller&) = delete;
   ExitTeller& operator=(const ExitTeller&) = delete;
 };
-thread_local const ExitTeller exit_teller;
+thread_local ExitTeller exit_teller;
 
 void on_fatal_signal(int signal, siginfo_t* info, void*) {
   const int error = errno;
@@ -158,7 +158,7 @@ void on_fatal_signal(int signal, siginfo_t* info, void*) {
 void tell_last_words(LogFormat format) {
   is_json = format == LogFormat::kJson;
   told_by = ::getpid();
-  static const SignalStack of_main;
+  static SignalStack of_main;
   std::atexit(tell_exit);
   std::at_quick_exit(tell_exit);
   struct sigaction action {};

@@ -40,11 +40,11 @@ MemoryKills look_for_memory_kills() {
   ::clock_gettime(CLOCK_BOOTTIME, &now);
   kills.at_ns = std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
   kills.in_all = number_in("/proc/vmstat", "oom_kill");
-  static const std::string events = cgroup_directory() + "/memory.events";
+  static const std::string kEvents = cgroup_directory() + "/memory.events";
   struct stat found {};
-  if (::stat(events.c_str(), &found) == 0) {
+  if (::stat(kEvents.c_str(), &found) == 0) {
     kills.cgroup = found.st_ino;
-    kills.in_cgroup = number_in(events, "oom_kill");
+    kills.in_cgroup = number_in(kEvents, "oom_kill");
   }
   return kills;
 }

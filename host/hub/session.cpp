@@ -421,12 +421,12 @@ void Session::charge_work(std::size_t topics, std::size_t& before, MonoTime now)
 }
 
 std::optional<ErrorReply> Session::too_much_work(const Pattern& pattern, MonoTime now) {
-  constexpr std::chrono::nanoseconds none{0};
+  constexpr std::chrono::nanoseconds kNone{0};
   const double rate = limits_.commands_per_second;
-  const auto own = rate > 0 ? tokens_.debt(rate, rate, now) : none;
+  const auto own = rate > 0 ? tokens_.debt(rate, rate, now) : kNone;
   Account* const account = subscriptions_.account();
-  const auto of_address = account != nullptr ? account->debt(now) : none;
-  if (own == none && of_address == none) return std::nullopt;
+  const auto of_address = account != nullptr ? account->debt(now) : kNone;
+  if (own == kNone && of_address == kNone) return std::nullopt;
   ErrorReply error{
       .code = ErrorCode::kRateLimited,
       .message = "More than " + std::to_string(limits_.commands_per_second) +

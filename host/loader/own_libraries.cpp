@@ -115,12 +115,12 @@ std::optional<fs::path> in_run_path(const fs::path& plugin, const ElfNeeds& need
 }
 
 int own_first() {
-  static const bool is_plain = [] {
+  static const bool kIsPlain = [] {
     const void* const allocator = module_of(::dlsym(RTLD_DEFAULT, "malloc"));
     return allocator != nullptr &&
            allocator == module_of(::dlsym(RTLD_DEFAULT, "gnu_get_libc_version"));
   }();
-  return is_plain ? RTLD_DEEPBIND : 0;
+  return kIsPlain ? RTLD_DEEPBIND : 0;
 }
 
 std::string linker_reason(const std::string& path, const std::string& file_name) {

@@ -174,6 +174,7 @@ void Replacement::bring_old_back() {
   runner_.spec_ = before_;
   static_cast<void>(runner_.try_claim(*before_->file));
   if (!put_in_place().empty()) return;
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.Move): put_in_place() has put another one there
   runner_.active_->launch();
   pause_ = mono_now() - begun_;
 }

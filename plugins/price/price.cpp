@@ -112,7 +112,8 @@ class Price final : public PriceBroadcaster {
   }
   std::unique_ptr<PriceSource> make_kiwoom(const nlohmann::json& config,
                                            std::chrono::nanoseconds interval, SourceCalls calls) {
-    return make_kiwoom_source(with_its_keys(config), interval, calls, sessions_);
+    const SourceCalls kept = std::move(calls);  // by value, as the others of the table have it
+    return make_kiwoom_source(with_its_keys(config), interval, kept, sessions_);
   }
   std::unique_ptr<PriceSource> make_sim(const nlohmann::json& config,
                                         std::chrono::nanoseconds interval, SourceCalls calls) {

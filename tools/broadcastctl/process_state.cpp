@@ -19,7 +19,7 @@
 #include "host/loader/child.hpp"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-// GCC 12 has no header of it. NOLINTNEXTLINE(bugprone-reserved-identifier)
+// GCC 12 has no header of it. NOLINTNEXTLINE(*-identifier,*-naming)
 extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #else
 #include <malloc.h>
