@@ -5,7 +5,7 @@ from functools import partial
 from contest import Contestant, Metric, Row
 from figures import Figure, Target
 from servers import (CORES, BenchHost, FloorServer, Skipped, feed, flush, merged, put_load_on,
-                     raise_descriptor_limit)
+                     raise_descriptor_limit, tls)
 
 SHARE = Metric("CPU %", lambda report: 100 * (report["cpu_user_s"] + report["cpu_sys_s"]) / report["seconds"])
 CPU = Metric("CPU µs a delivery", lambda report: report["cpu_us_per_delivery"])
@@ -171,4 +171,30 @@ SHARDS = Row(
     lambda _: [shards(2), shards(1)], (CPU,),
     lambda _: [Figure("2 shards", CPU.name, "1 shard", Target(1.1)), Figure("1 shard", CPU.name)])
 
-ROWS = (STEADY, BURST_ROW, USER_ROW, TOPICS, DEFLATE, LATENCY, IDLE_ROW, STORM, STALLED, SHARDS)
+TLS_LOAD = ("--tls",)
+TLS = Row(
+    "tls", "as steady, with TLS",
+    lambda _: [*(host(f"TLS, {how}", "steady", merged(flush(how), tls()), BENCH + TLS_LOAD, 100_000)
+                 for how in ("io_uring", "sendmsg")),
+               *(host(f"plain, {how}", "steady", flush(how), deliveries_per_s=100_000) for how in ("io_uring", "sendmsg"))],
+    (CPU,),
+    lambda _: [Figure(f"TLS, {how}", CPU.name, f"plain, {how}", Target(1.35)) for how in ("io_uring", "sendmsg")])
+
+TLS_IDLE = Row(
+    "tls-idle", "connections with TLS that have subscribed to one silent topic",
+    lambda _: [host("5,000 with TLS", "steady", tls(),
+                    ("--topics", "idle", "--idle", "--connections", "5000", *TLS_LOAD))], (IDLE,),
+    lambda _: [Figure("5,000 with TLS", IDLE.name, target=Target(6 * 1024))])
+
+
+def live(name, crowd):
+    return host(name, "steady", tls(), BENCH + TLS_LOAD + ("--kernel-stamps", "--crowd", str(crowd)), 100_000)
+
+
+TLS_STORM = Row(
+    "tls-storm", "as steady, with TLS; 5,000 more shake hands at once when it begins",
+    lambda _: [live("5,000 come", 5000), live("nobody comes", 0)], (P50, P99),
+    lambda _: [Figure("5,000 come", metric.name, "nobody comes", Target(1.2) if metric is P99 else None)
+               for metric in (P50, P99)])
+
+ROWS = (STEADY, BURST_ROW, USER_ROW, TOPICS, DEFLATE, LATENCY, IDLE_ROW, STORM, STALLED, SHARDS, TLS, TLS_IDLE, TLS_STORM)

@@ -1,6 +1,7 @@
 """The servers that are measured, the load that is put on them, and the cores they run on."""
 
 import copy
+import functools
 import json
 import os
 import pathlib
@@ -8,6 +9,7 @@ import re
 import resource
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -17,6 +19,7 @@ os.environ.setdefault("BROADCAST_HOST", str(RELEASE / "bin" / "broadcast-host"))
 os.environ.setdefault("BROADCAST_PLUGINS", str(RELEASE / "plugins"))
 os.environ.setdefault("BROADCAST_TEST_PLUGINS", str(RELEASE / "tests" / "plugins"))
 sys.path.append(str(ROOT / "tests" / "support"))
+from certificates import Certificates  # noqa: E402
 from host import Host  # noqa: E402
 from process import Process, die_with_parent  # noqa: E402
 
@@ -84,6 +87,18 @@ def feed(**settings):
 
 def flush(how):
     return {"server": {"flush": how}}
+
+
+@functools.cache
+def _certificates():
+    directory = tempfile.TemporaryDirectory(prefix="broadcast-bench-tls-")
+    return directory, Certificates(directory.name)  # both as long as the run
+
+
+def tls():
+    """A change: with a certificate on P-256, as most have it today."""
+    made = _certificates()[1]
+    return {"server": {"tls": {"certificate": made.certificate, "key": made.key}}}
 
 
 class BenchHost(Host):

@@ -98,11 +98,17 @@ void LoadTally::note(std::string error) {
 LoadConnection::LoadConnection(Shared& shared, std::size_t number)
     : shared_(shared),
       number_(number),
-      is_measured_(shared.options.topics.empty() ||
-                   shared.options.topics[shared.options.first_topic_of(number)].starts_with(
-                       shared.options.latency_of)),
+      is_measured_(!is_of_crowd() &&
+                   (shared.options.topics.empty() ||
+                    shared.options.topics[shared.options.first_topic_of(number)].starts_with(
+                        shared.options.latency_of))),
       unseen_(shared.options.topics_each),
       last_(std::max<std::size_t>(shared.options.topics_each, 1)) {}
+
+/// It only shakes hands while the others are measured.
+bool LoadConnection::is_of_crowd() const {
+  return number_ >= shared_.options.connections + shared_.options.stalled;
+}
 
 LoadConnection::~LoadConnection() {
   if (fd_ >= 0) close(fd_);
@@ -117,7 +123,8 @@ void LoadConnection::start() {
       setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0) {
     throw std::system_error(errno, std::generic_category(), "the kernel does not stamp");
   }
-  if (number_ >= shared_.options.connections) {  // one that stalls: the kernel shall not help it
+  if (number_ >= shared_.options.connections &&
+      !is_of_crowd()) {  // one that stalls: the kernel shall not help it
     const int bytes = 4096;
     setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
@@ -136,7 +143,10 @@ void LoadConnection::on_writable() {
     return fail("cannot connect to " + shared_.options.authority + ": " + std::strerror(error));
   }
   phase_ = Phase::kShaking;
-  send_all(request());
+  if (!shared_.options.tls) return send_all(request());
+  tls_ = std::make_unique<LoadTls>();
+  static_cast<void>(tls_->try_shake_hands());
+  send_raw(tls_->take_sealed());
 }
 
 std::string LoadConnection::request() const {
@@ -144,7 +154,8 @@ std::string LoadConnection::request() const {
   std::string target = options.path;
   const bool in_query =
       options.protocol == LoadProtocol::kBroadcast || options.protocol == LoadProtocol::kPlain;
-  if (in_query && options.topics_each > 0 && options.topics_each <= kTopicsPerRequest) {
+  if (in_query && !is_of_crowd() && options.topics_each > 0 &&
+      options.topics_each <= kTopicsPerRequest) {
     target += options.path.find('?') == std::string::npos ? "?subscribe=" : "&subscribe=";
     for (std::size_t i = 0; i < options.topics_each; ++i) {
       if (i > 0) target += ',';
@@ -160,15 +171,20 @@ std::string LoadConnection::request() const {
 }
 
 void LoadConnection::send_all(std::string_view bytes) {
+  if (!tls_) return send_raw(bytes);
+  tls_->seal(bytes);
+  send_raw(tls_->take_sealed());
+}
+
+void LoadConnection::send_raw(std::string_view bytes) {
   const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
   // We send little: what does not fit at once means a server that does not read.
   if (sent != static_cast<ssize_t>(bytes.size())) fail("the server does not take what is sent");
 }
 
-void LoadConnection::on_readable() {
-  std::vector<char>& buffer = shared_.buffer;
-  std::memcpy(buffer.data(), kept_.data(), kept_.size());
-  iovec space{buffer.data() + kept_.size(), buffer.size() - kept_.size()};
+/// What recv() says; when it came is noted.
+ssize_t LoadConnection::receive(std::span<char> into) {
+  iovec space{into.data(), into.size()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control;
   msghdr received{};
   received.msg_iov = &space;
@@ -178,16 +194,49 @@ void LoadConnection::on_readable() {
     received.msg_controllen = control.size();
   }
   const ssize_t got = recvmsg(fd_, &received, 0);
+  if (got <= 0) return got;
+  const auto age_ns = ns_since_stamped(received);
+  is_stamped_ = age_ns.has_value();
+  came_ns_ = mono_ns() - age_ns.value_or(0);
+  shared_.tally.bytes += static_cast<std::uint64_t>(got);
+  return got;
+}
+
+void LoadConnection::on_readable() {
+  const std::span<char> buffer = shared_.buffer;
+  const ssize_t got = receive(tls_ ? std::span(shared_.sealed) : buffer.subspan(kept_.size()));
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
     return fail(got == 0 ? "the server closed the connection"
                          : std::string("reading: ") + std::strerror(errno));
   }
-  const auto age_ns = ns_since_stamped(received);
-  is_stamped_ = age_ns.has_value();
-  came_ns_ = mono_ns() - age_ns.value_or(0);
-  shared_.tally.bytes += static_cast<std::uint64_t>(got);
-  std::string_view data(buffer.data(), kept_.size() + static_cast<std::size_t>(got));
+  const auto count = static_cast<std::size_t>(got);
+  if (tls_) return on_sealed({shared_.sealed.data(), count});
+  on_bytes(count);
+}
+
+void LoadConnection::on_sealed(std::string_view sealed) {
+  tls_->feed(sealed);
+  if (!tls_->is_shaken()) {
+    const bool is_shaken = tls_->try_shake_hands();
+    send_raw(tls_->take_sealed());
+    if (tls_->has_failed()) return fail("the TLS handshake failed");
+    if (!is_shaken) return;
+    send_all(request());
+  }
+  while (phase_ != Phase::kClosed) {
+    const std::size_t count = tls_->open(std::span(shared_.buffer).subspan(kept_.size()));
+    if (count == 0) break;
+    on_bytes(count);
+  }
+  if (tls_->has_failed()) fail("the server ended TLS");
+}
+
+/// `count` bytes stand in the shared buffer, behind where what is kept belongs.
+void LoadConnection::on_bytes(std::size_t count) {
+  std::vector<char>& buffer = shared_.buffer;
+  std::memcpy(buffer.data(), kept_.data(), kept_.size());
+  std::string_view data(buffer.data(), kept_.size() + count);
   if (phase_ != Phase::kShaking || take_handshake(data)) on_frames(data);
   if (phase_ == Phase::kClosed) return;
   if (data.size() == buffer.size()) return fail("a frame larger than the buffer");
@@ -213,6 +262,10 @@ bool LoadConnection::take_handshake(std::string_view& data) {
   }
   data.remove_prefix(end + 4);
   ++shared_.tally.shaken;
+  if (is_of_crowd()) {
+    phase_ = Phase::kReady;
+    return false;
+  }
   phase_ = Phase::kSubscribing;
   subscribe();
   return phase_ != Phase::kClosed;

@@ -15,6 +15,7 @@
 
 #include "bench/load/latency_histogram.hpp"
 #include "bench/load/load_options.hpp"
+#include "bench/load/load_tls.hpp"
 #include "bench/load/message_inflater.hpp"
 
 namespace broadcast {
@@ -46,6 +47,7 @@ class LoadConnection {
     LoadTally& tally;
     std::unordered_map<std::string_view, std::size_t> topic_numbers;  ///< place in options.topics
     std::vector<char> buffer;  ///< what is being read, of whichever connection
+    std::vector<char> sealed;  ///< the same before it is decrypted
     MessageInflater inflater;  ///< of connections without context
   };
   enum class Phase : std::uint8_t { kConnecting, kShaking, kSubscribing, kReady, kClosed };
@@ -65,7 +67,12 @@ class LoadConnection {
   [[nodiscard]] Phase phase() const { return phase_; }
 
  private:
+  [[nodiscard]] bool is_of_crowd() const;
   [[nodiscard]] std::string request() const;
+  void send_raw(std::string_view bytes);
+  [[nodiscard]] ssize_t receive(std::span<char> into);
+  void on_sealed(std::string_view sealed);
+  void on_bytes(std::size_t count);
   /// True once the whole answer is there; `data` is then what follows it.
   [[nodiscard]] bool take_handshake(std::string_view& data);
   void subscribe();
@@ -97,6 +104,7 @@ class LoadConnection {
   std::string stream_;  // NATS: a message that has not come whole
   bool fragments_deflated_ = false;
   std::optional<DeflateAnswer> deflate_;
+  std::unique_ptr<LoadTls> tls_;               // null: plain
   std::unique_ptr<MessageInflater> inflater_;  // with context
 };
 

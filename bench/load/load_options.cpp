@@ -91,6 +91,10 @@ LoadOptions read_load_options(int argc, char** argv) {
       "--kernel-stamps", options.kernel_stamps,
       "latency until the kernel has a message in the client's socket, not until it is read");
   app.add_flag("--deflate", options.deflate, "offer permessage-deflate");
+  app.add_flag("--tls", options.tls, "the server's certificate is not checked");
+  app.add_option(
+      "--crowd", options.crowd,
+      "connections more, which all come when the measurement begins, and are not measured");
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.1, 3600.0));
   app.add_option("--warmup", options.warmup)->check(CLI::Range(0.0, 3600.0));
   app.add_option("--pid", options.pid, "of the server: its CPU time and memory are measured");

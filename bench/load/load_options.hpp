@@ -35,6 +35,8 @@ struct LoadOptions {
   double seconds = 10;
   double warmup = 2;
   pid_t pid = 0;  ///< the server's; 0: not measured
+  bool tls = false;
+  std::size_t crowd = 0;  ///< connections that come while the others are measured
   std::size_t stalled = 0;
   bool storm = false;
   bool idle = false;

@@ -58,16 +58,21 @@ int make_epoll() {
 
 LoadRun::LoadRun(const LoadOptions& options)
     : options_(options),
-      shared_{
-          .options = options_, .tally = tally_, .topic_numbers = {}, .buffer = {}, .inflater = {}},
+      shared_{.options = options_,
+              .tally = tally_,
+              .topic_numbers = {},
+              .buffer = {},
+              .sealed = {},
+              .inflater = {}},
       epoll_(make_epoll()),
       total_(options.connections + options.stalled) {
-  raise_descriptor_limit(total_);
+  raise_descriptor_limit(total_ + options.crowd);
   shared_.buffer.resize(kBufferBytes);
+  if (options_.tls) shared_.sealed.resize(kBufferBytes);
   for (std::size_t i = 0; i < options_.topics.size(); ++i) {
     shared_.topic_numbers.emplace(options_.topics[i], i);
   }
-  connections_.reserve(total_);
+  connections_.reserve(total_ + options_.crowd);
   if (options_.pid > 0) meter_.emplace(options_.pid);
 }
 
@@ -187,6 +192,10 @@ void LoadRun::measure() {
   own_cpu_s_ = own_cpu_s();
   const std::int64_t begin_ns = mono_ns();
   const std::int64_t end_ns = begin_ns + in_ns(options_.seconds);
+  while (connections_.size() < total_ + options_.crowd) {
+    start_one();
+    if (connections_.size() % kStartedBetweenPolls == 0) poll_once(0);
+  }
   while (mono_ns() < end_ns && !all_gone()) {
     if (poll_until(all_gone, std::min(end_ns, mono_ns() + kPeakEveryNs))) break;
     if (meter_) peak_kib_ = std::max(peak_kib_, meter_->anonymous_now());
@@ -201,17 +210,21 @@ void LoadRun::measure() {
 }
 
 std::size_t LoadRun::closed_stalled() const {
-  return static_cast<std::size_t>(
-      std::count_if(connections_.begin() + static_cast<std::ptrdiff_t>(options_.connections),
-                    connections_.end(), [](const auto& connection) {
-                      pollfd state{.fd = connection->fd(), .events = POLLRDHUP, .revents = 0};
-                      return poll(&state, 1, 0) > 0;
-                    }));
+  return static_cast<std::size_t>(std::count_if(
+      connections_.begin() + static_cast<std::ptrdiff_t>(options_.connections),
+      connections_.begin() + static_cast<std::ptrdiff_t>(total_), [](const auto& connection) {
+        pollfd state{.fd = connection->fd(), .events = POLLRDHUP, .revents = 0};
+        return poll(&state, 1, 0) > 0;
+      }));
 }
 
 void LoadRun::check() {
   if (tally_.closed > tally_.errors.size()) {
     tally_.errors.push_back(std::to_string(tally_.closed) + " connections were lost in all");
+  }
+  if (const std::size_t all = total_ + options_.crowd; tally_.shaken < all) {
+    tally_.errors.push_back(std::to_string(all - tally_.shaken) +
+                            " of the crowd were not served while it was measured: measure longer");
   }
   if (tally_.repeated > 0) {
     tally_.errors.push_back(std::to_string(tally_.repeated) + " messages came again, or too late");
@@ -261,6 +274,7 @@ nlohmann::ordered_json LoadRun::report() const {
           {"connect_s", connect_s_},
           {"snapshots_s", snapshots_s_ ? Json(*snapshots_s_) : Json()},
           {"stalled_closed", closed_stalled()},
+          {"crowd_shaken", tally_.shaken - total_},
           {"load_cpu_s", own_cpu_s_},
           {"errors", tally_.errors}};
 }
