@@ -4,7 +4,10 @@
 #include <variant>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/write.hpp>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <spdlog/spdlog.h>
 
 #include "host/admin/access.hpp"
@@ -27,6 +30,9 @@ constexpr std::size_t kHeaderBytes = 8 * 1024;
 /// How long a peer may go on sending after its last answer.
 constexpr std::chrono::seconds kFarewell{2};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view kSpeakTls =
+    "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: text/plain\r\n"
+    "Content-Length: 33\r\n\r\nTLS is spoken here: use https://\n";
 constexpr std::size_t kShownBytes = 256;
 
 /// What an answer is counted as, if it is a refusal. 503 is none: it is /readyz's answer, too.
@@ -80,7 +86,10 @@ void AdminShared::note_refusal(Counter reason, const std::function<std::string()
 }
 
 AdminExchange::AdminExchange(std::shared_ptr<AdminShared> shared, tcp::socket socket, Place place)
-    : shared_(std::move(shared)), place_(place), stream_(std::move(socket)), timer_(shared_->io) {
+    : shared_(std::move(shared)),
+      place_(place),
+      stream_(std::move(socket), shared_->options.tls),
+      timer_(shared_->io) {
   shared_->open.insert(this);
 }
 
@@ -97,6 +106,33 @@ void AdminExchange::close() {
 
 // The request.
 
+void AdminExchange::start() {
+  if (!stream_.is_tls()) return read();
+  stream_.expires_after(shared_->options.idle);
+  stream_.async_handshake([self = shared_from_this()](error_code error) {
+    if (self->is_over_) return;
+    if (error) return self->on_no_tls(error);
+    self->read();
+  });
+}
+
+void AdminExchange::on_no_tls(error_code error) {
+  const bool is_tls_fault = error.category() == asio::error::get_ssl_category();
+  if (!is_tls_fault) return;  // it is gone, or was quiet for too long
+  shared_->note_refusal(Counter::kAdminTls, [&] {
+    return peer_of(stream_.socket().native_handle()) + ": no TLS handshake: " + error.message();
+  });
+  const bool is_http =
+      ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST;
+  if (!is_http) return say_farewell();  // it was told
+  stream_.expires_after(kFarewell);
+  asio::async_write(stream_.tcp(), asio::buffer(kSpeakTls),
+                    [self = shared_from_this()](error_code failed, std::size_t) {
+                      if (!failed && !self->is_over_) self->say_farewell();
+                    });
+}
+
+/// The next request.
 void AdminExchange::read() {
   parser_.emplace();
   parser_->header_limit(kHeaderBytes);
@@ -333,6 +369,13 @@ void AdminExchange::on_written(error_code error) {
   waits_since_ = mono_now();
   if (error || is_over_) return;
   if (keep_alive_) return read();
+  stream_.expires_after(kFarewell);
+  stream_.async_end([self = shared_from_this()](error_code) {
+    if (!self->is_over_) self->say_farewell();
+  });
+}
+
+void AdminExchange::say_farewell() {
   error_code ignored;
   stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
   stream_.expires_after(kFarewell);
@@ -341,10 +384,10 @@ void AdminExchange::on_written(error_code error) {
 
 /// Unread input would turn the close into a reset that overtakes the answer.
 void AdminExchange::read_out() {
-  stream_.async_read_some(buffer_.prepare(kHeaderBytes),
-                          [self = shared_from_this()](error_code error, std::size_t) {
-                            if (!error) self->read_out();
-                          });
+  stream_.tcp().async_read_some(buffer_.prepare(kHeaderBytes),
+                                [self = shared_from_this()](error_code error, std::size_t) {
+                                  if (!error) self->read_out();
+                                });
 }
 
 }  // namespace broadcast

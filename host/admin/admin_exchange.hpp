@@ -16,11 +16,11 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
 #include "host/admin/admin_reply.hpp"
 #include "host/admin/admin_server.hpp"
+#include "host/admin/admin_stream.hpp"
 #include "host/admin/routes.hpp"
 #include "host/base/clock.hpp"
 #include "host/base/counters.hpp"
@@ -67,8 +67,7 @@ class AdminExchange : public std::enable_shared_from_this<AdminExchange> {
   AdminExchange(const AdminExchange&) = delete;
   AdminExchange& operator=(const AdminExchange&) = delete;
 
-  /// The next request.
-  void read();
+  void start();
   void close();
 
   [[nodiscard]] Place place() const { return place_; }
@@ -82,6 +81,8 @@ class AdminExchange : public std::enable_shared_from_this<AdminExchange> {
   using Error = boost::system::error_code;
 
   void leave();
+  void on_no_tls(Error error);
+  void read();
   void on_head(Error error);
   void read_body();
   void on_body(Error error);
@@ -101,12 +102,13 @@ class AdminExchange : public std::enable_shared_from_this<AdminExchange> {
   void write_later(const AdminReply& reply);
   void write(const AdminReply& reply);
   void on_written(Error error);
+  void say_farewell();
   void read_out();
   void note_refusal(Counter reason, const AdminReply& reply);
 
   const std::shared_ptr<AdminShared> shared_;
   const Place place_;
-  boost::beast::tcp_stream stream_;
+  AdminStream stream_;
   boost::asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;

@@ -10,7 +10,7 @@
 #include <spdlog/spdlog.h>
 
 #include "host/admin/admin_exchange.hpp"
-#include "host/net/listener.hpp"
+#include "host/net/listen_sockets.hpp"
 
 namespace broadcast {
 
@@ -67,7 +67,7 @@ void AdminServer::Core::welcome(const std::shared_ptr<Core>& self, tcp::socket s
     // Nobody is busy there.
     static_cast<void>(self->try_make_room(Place::kProbe));
   }
-  std::make_shared<AdminExchange>(self, std::move(socket), place)->read();
+  std::make_shared<AdminExchange>(self, std::move(socket), place)->start();
 }
 
 void AdminServer::Core::note_no_accept(error_code error) {
@@ -81,7 +81,7 @@ void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
   self->acceptor.async_accept([self](error_code error, tcp::socket socket) {
     if (error == asio::error::operation_aborted) return;
     if (error) {  // out of descriptors, most likely: not again at once, unless there is one now
-      const bool is_needed = somebody_waits(self->acceptor);
+      const bool is_needed = somebody_waits(self->acceptor.native_handle());
       if (is_needed) self->note_no_accept(error);
       if (is_needed && (self->try_make_room(Place::kAny) || self->try_make_room(Place::kProbe))) {
         return accept(self);
@@ -100,12 +100,17 @@ void AdminServer::Core::accept(const std::shared_ptr<Core>& self) {
 AdminServer::AdminServer(asio::io_context& io, HostView host, ProducerGate& gate, Options options,
                          Counters& counters)
     : core_(std::make_shared<Core>(io, std::move(host), gate, std::move(options), counters)) {
-  const tcp::endpoint& listen = core_->options.listen;
+  tcp::endpoint& listen = core_->options.listen;
   try {
-    core_->acceptor.open(listen.protocol());
-    core_->acceptor.set_option(tcp::acceptor::reuse_address(true));
-    core_->acceptor.bind(listen);
-    core_->acceptor.listen();
+    if (core_->options.passed >= 0) {
+      listen = local_address_of(core_->options.passed).value_or(listen);
+      core_->acceptor.assign(listen.protocol(), core_->options.passed);
+    } else {
+      core_->acceptor.open(listen.protocol());
+      core_->acceptor.set_option(tcp::acceptor::reuse_address(true));
+      core_->acceptor.bind(listen);
+      core_->acceptor.listen();
+    }
   } catch (const boost::system::system_error& error) {
     std::ostringstream words;
     words << "admin.listen: " << listen << ": " << error.code().message()
@@ -120,6 +125,7 @@ AdminServer::~AdminServer() { stop(); }
 tcp::endpoint AdminServer::endpoint() const { return core_->acceptor.local_endpoint(); }
 
 void AdminServer::set_limits(Options options) {
+  core_->options.tls = std::move(options.tls);
   core_->options.tokens = std::move(options.tokens);
   core_->options.body_bytes = options.body_bytes;
   core_->options.connections = options.connections;

@@ -14,6 +14,7 @@
 #include "host/admin/operator_view.hpp"
 #include "host/admin/publish_endpoint.hpp"
 #include "host/base/clock.hpp"
+#include "host/wire/tls.hpp"
 
 namespace broadcast {
 
@@ -25,6 +26,8 @@ class AdminServer {
 
   struct Options {
     boost::asio::ip::tcp::endpoint listen;
+    int passed = -1;                        ///< not -1: this socket, which listens, instead
+    std::shared_ptr<const TlsContext> tls;  ///< of connections from now on; null: plain
     std::vector<AdminToken> tokens;
     std::size_t body_bytes = 256 * 1024;
     std::chrono::nanoseconds answer_within = std::chrono::seconds(5);   ///< then 504
@@ -43,7 +46,7 @@ class AdminServer {
   AdminServer& operator=(const AdminServer&) = delete;
 
   [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const;
-  /// From now on: `tokens`, `body_bytes` and `connections` of them.
+  /// From now on: `tls`, `tokens`, `body_bytes` and `connections` of them.
   void set_limits(Options options);
   /// Now and then: says in the log what was kept back of refusals.
   void on_tick(MonoTime now);

@@ -142,6 +142,10 @@ AdminReply readyz(const HostView& host) {
     is_degraded |= counts && state != "ok";
     broadcasters.push_back(std::move(status));
   }
+  if (host.is_stopping && host.is_stopping()) {
+    reasons.push_back("the host is stopping");
+    is_ready = false;
+  }
   const char* const word = !is_ready ? "not_ready" : is_degraded ? "degraded" : "ready";
   return reply_of({{"status", word},
                    {"reasons", std::move(reasons)},

@@ -36,13 +36,15 @@ struct HostView {
   std::size_t shards = 0;
   std::string version;
   std::function<RedisConnections()> redis = {};  ///< empty: there is none
+  std::function<bool()> is_stopping = {};        ///< it is told to, and still serves; empty: never
 };
 
 /// The process serves requests; whether it has anything to say is the next question.
 [[nodiscard]] AdminReply livez();
-/// 200 when every broadcaster that is switched on runs and none is down or stale, otherwise 503;
-/// with the reasons. A degraded one is ready: it serves, and what degrades it, such as a database
-/// that all hosts share, would take them all out of the balancer and turn degraded into down.
+/// 200 when every broadcaster that is switched on runs, none is down or stale, and the host has not
+/// been told to stop, otherwise 503; with the reasons. A degraded one is ready: it serves, and what
+/// degrades it, such as a database that all hosts share, would take them all out of the balancer
+/// and turn degraded into down.
 [[nodiscard]] AdminReply readyz(const HostView& host);
 /// Topics by name; the query `target` may have prefix= and limit= (1000).
 [[nodiscard]] AdminReply topics_reply(const HostView& host, std::string_view target);

@@ -29,6 +29,15 @@ void check_admin(YamlReader& map, const AdminConfig& admin) {
                            "add a token, or listen on 127.0.0.1");
 }
 
+void check_server(YamlReader& map, const ServerConfig& server) {
+  if (server.proxy_protocol && server.trusted_proxies.empty()) {
+    map.fail(
+        {"proxy_protocol"},
+        "server.proxy_protocol needs server.trusted_proxies: the addresses of the proxies that "
+        "may send a PROXY header");
+  }
+}
+
 void check_limits(YamlReader& map, const Limits& limits) {
   if (limits.publish_bytes > limits.outbox_bytes / 4) {
     map.fail({"publish", "outbox"}, "limits.publish (" + size_text(limits.publish_bytes) +
@@ -159,6 +168,7 @@ class SettingsReader {
 
   template <class Struct>
   void settle(YamlReader&, const Struct&) {}
+  void settle(YamlReader& map, ServerConfig& server) { check_server(map, server); }
   void settle(YamlReader& map, AdminConfig& admin) { check_admin(map, admin); }
   void settle(YamlReader& map, Limits& limits) { check_limits(map, limits); }
   void settle(YamlReader& map, RedisConfig& redis) {

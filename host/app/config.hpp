@@ -23,7 +23,9 @@
 #include "host/net/flush_mode.hpp"
 #include "host/store/synchronous.hpp"
 #include "host/wire/deflate.hpp"
+#include "host/wire/networks.hpp"
 #include "host/wire/origin.hpp"
+#include "host/wire/tls.hpp"
 
 namespace broadcast {
 
@@ -34,7 +36,11 @@ struct ServerConfig {
   FlushMode flush = FlushMode::kAuto;
   std::vector<std::string> origins;
   std::vector<std::string> hosts;  ///< empty: wire/origin decides
+  TlsOptions tls;
+  std::vector<std::string> trusted_proxies;
+  bool proxy_protocol = false;
   bool demo_page = false;
+  std::chrono::nanoseconds drain_delay{0};
   std::chrono::nanoseconds drain = std::chrono::seconds(30);
   bool operator==(const ServerConfig&) const = default;
 };
@@ -44,7 +50,9 @@ void for_each_setting(Of<ServerConfig>, Row row) {
   using namespace std::chrono_literals;
   using C = ServerConfig;
   row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
-      "where clients connect: address:port, [ipv6]:port; port 0 is any free one");
+      "where clients connect: address:port, [ipv6]:port, unix:/path; port 0 is any free one; "
+      "sockets "
+      "that systemd passes are used instead");
   row("path", &C::path, Parsed<std::string>{take_url_path, same_text}, kRestart,
       "path of the WebSocket endpoint");
   row("threads", &C::threads, Parsed<std::size_t>{take_threads, threads_text}, kRestart,
@@ -54,18 +62,29 @@ void for_each_setting(Of<ServerConfig>, Row row) {
                        {"sendmsg", FlushMode::kSendmsg},
                        {"io_uring", FlushMode::kIoUring}},
       kRestart, "how sockets are written: auto (io_uring where allowed), sendmsg, io_uring");
+  row("tls", &C::tls, ReadBy<C>{read_server_tls, nullptr}, kLive,
+      R"(TLS to clients: files, or a list of {names: ["*.example.com"], certificate, key}; read again when they change)");
   row("origins", &C::origins, ListOf{expected_origin}, kLive,
       R"(origins of pages that may connect besides the host's own: "https://*.example.com", "http://localhost:*", "*")");
   row("hosts", &C::hosts, ListOf{expected_host}, kLive,
       R"(names under which this host's own pages are requested: ["dashboard.example.com"])");
+  row("trusted_proxies", &C::trusted_proxies, ListOf{expected_network}, kLive,
+      R"(proxies that say whose a connection is, by Forwarded or X-Forwarded-For: ["10.0.0.0/8", "::1"])");
+  row("proxy_protocol", &C::proxy_protocol, Flag{}, kRestart,
+      "true: every connection begins with a PROXY header, version 1 or 2, from trusted_proxies");
   row("demo_page", &C::demo_page, Flag{}, kRestart,
       "true: serve a page at / that shows the dashboard's topics");
+  row("drain_delay", &C::drain_delay, DurationIn{0ms, 1h}, kLive,
+      "at SIGTERM: how long the host goes on serving while /readyz says 503, so that a balancer "
+      "sends "
+      "nobody new");
   row("drain", &C::drain, DurationIn{0ms, 1h}, kLive,
-      "at SIGTERM: how long clients have to receive what waits for them");
+      "after drain_delay: how long clients have to receive what waits for them");
 }
 
 struct AdminConfig {
   ListenAddress listen{"127.0.0.1", 5112};
+  TlsOptions tls;
   std::vector<TokenConfig> tokens;  ///< not empty beyond loopback
   std::size_t connections = 256;
   bool operator==(const AdminConfig&) const = default;
@@ -74,8 +93,10 @@ template <class Row>
 void for_each_setting(Of<AdminConfig>, Row row) {
   using enum Effect;
   using C = AdminConfig;
-  row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
+  row("listen", &C::listen, Parsed<ListenAddress>{take_address, listen_text}, kRestart,
       "where producers and operators connect; beyond loopback at least one token is required");
+  row("tls", &C::tls, ReadBy<C>{read_admin_tls, nullptr}, kLive,
+      "TLS to producers and operators, as server.tls");
   row("tokens", &C::tokens, ReadBy<C>{read_tokens, nlohmann::json::array()}, kLive,
       R"(of at least 16 characters: [{token: "${SCANNER_TOKEN}", scopes: [admin, read, publish, "publish:signal:*"]}])");
   row("connections", &C::connections, CountIn{1, 10'000}, kLive,

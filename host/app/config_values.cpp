@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
 #include "host/app/config.hpp"
 #include "host/app/yaml_reader.hpp"
@@ -18,6 +19,9 @@ namespace broadcast {
 
 namespace {
 
+constexpr std::string_view kUnix = "unix:";
+constexpr const char* kExpectedAddress =
+    "address:port such as 127.0.0.1:5111, [::1]:5111 or localhost:5111";
 constexpr std::string_view kPublishScope = "publish:";
 constexpr std::size_t kMostNameBytes = 64;  // of a broadcaster
 static_assert(kMostNameBytes < CrashFile::kNameBytes);
@@ -87,23 +91,87 @@ std::string take_relay(const std::string& text, RelayConfig& relay) {
   return {};
 }
 
+/// Empty: none.
+void read_identity(YamlReader& map, TlsIdentity& identity) {
+  map.value("certificate", identity.certificate, Parsed<std::string>{take_file, same_text});
+  map.value("key", identity.key, Parsed<std::string>{take_file, same_text});
+  if (identity.certificate.empty() != identity.key.empty()) {
+    map.fail({"certificate", "key"}, "a certificate and its key belong together; name both files");
+  }
+}
+
+/// A map for one certificate, or a list where names have certificates of their own.
+void read_tls(YamlReader& map, const char* key, TlsOptions& tls) {
+  const auto read_map = [&](YamlReader& below) {
+    TlsIdentity identity;
+    read_identity(below, identity);
+    below.value("client_ca", tls.client_ca, Parsed<std::string>{take_file, same_text});
+    below.value("min_version", tls.min_version,
+                OneOf<TlsVersion>{{"1.2", TlsVersion::k12}, {"1.3", TlsVersion::k13}});
+    if (below.describes()) {
+      below.explain("certificate", "file: the certificate, and the chain behind it, PEM", "");
+      below.explain("key", "file: its private key, PEM, not encrypted", "");
+      below.explain("client_ca", "file: clients need a certificate that this CA has signed", "");
+      below.explain("min_version", "1.2 or 1.3", "1.2");
+    }
+    if (!identity.certificate.empty()) {
+      tls.identities.push_back(std::move(identity));
+    } else if (!tls.client_ca.empty()) {
+      below.fail({"client_ca"}, "needs certificate and key");
+    }
+  };
+  const auto read_item = [&](YamlReader& item) {
+    TlsIdentity identity;
+    item.scalars("names", [&](const std::string& text) {
+      const std::string_view name = text;
+      const bool is_name = is_host_name(name.starts_with("*.") ? name.substr(2) : name);
+      if (is_name) identity.names.push_back(text);
+      return is_name ? "" : "a host name such as a.example.com, or *.example.com";
+    });
+    read_identity(item, identity);
+    if (identity.certificate.empty()) item.fail({"certificate"}, "needs certificate and key");
+    tls.identities.push_back(std::move(identity));
+  };
+  map.map_or_list_of_maps(key, read_map, read_item);
+}
+
 }  // namespace
 
 bool ListenAddress::is_loopback() const {
+  if (is_unix()) return true;
   in_addr v4{};
   if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   in6_addr v6{};
   return inet_pton(AF_INET6, host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
-std::string take_listen(const std::string& text, ListenAddress& listen) {
+std::string take_address(const std::string& text, ListenAddress& listen) {
   std::optional<ListenAddress> parsed = parse_listen(text);
-  if (!parsed) return "address:port such as 127.0.0.1:5111, [::1]:5111 or localhost:5111";
+  if (!parsed) return kExpectedAddress;
   listen = std::move(*parsed);
   return {};
 }
 
+std::string take_listen(const std::string& text, ListenAddress& listen) {
+  if (!text.starts_with(kUnix)) {
+    const std::string expected = take_address(text, listen);
+    return expected.empty() ? "" : expected + ", or unix: and the path of a socket";
+  }
+  const std::string path = text.substr(kUnix.size());
+  const bool is_path = path.starts_with('/') && !path.ends_with('/') &&
+                       path.size() < sizeof sockaddr_un::sun_path &&
+                       path.find('\0') == std::string::npos;
+  if (!is_path) {
+    return "unix: and an absolute path of at most " +
+           std::to_string(sizeof sockaddr_un::sun_path - 1) +
+           " bytes, such as unix:/run/broadcast-host/ws.sock";
+  }
+  listen = {.host = {}, .port = 0, .unix_path = path};
+  return {};
+}
+
 std::string listen_text(const ListenAddress& listen) {
+  if (listen.is_unix()) return std::string(kUnix) + listen.unix_path;
   const bool is_v6 = listen.host.find(':') != std::string::npos;
   return (is_v6 ? "[" + listen.host + "]" : listen.host) + ":" + std::to_string(listen.port);
 }
@@ -185,6 +253,14 @@ std::string expected_broadcaster_name(const std::string& name) {
 std::string same_text(const std::string& text) { return text; }
 
 std::string redis_url_text(const std::string& url) { return url.empty() ? "auto" : url; }
+
+void read_server_tls(YamlReader& map, const char* key, ServerConfig& server) {
+  read_tls(map, key, server.tls);
+}
+
+void read_admin_tls(YamlReader& map, const char* key, AdminConfig& admin) {
+  read_tls(map, key, admin.tls);
+}
 
 void read_tokens(YamlReader& map, const char* key, AdminConfig& admin) {
   map.list_of_maps(key, [&](YamlReader& item) {

@@ -15,14 +15,17 @@ namespace broadcast {
 
 class YamlReader;
 struct AdminConfig;
+struct ServerConfig;
 struct BroadcasterConfig;
 struct Config;
 
-/// Where to listen: a numeric address, and 0 for any free port.
+/// Where to listen: a numeric address, and 0 for any free port; or a Unix socket.
 struct ListenAddress {
   std::string host;
   std::uint16_t port = 0;
+  std::string unix_path = {};  ///< not empty: there
 
+  [[nodiscard]] bool is_unix() const { return !unix_path.empty(); }
   /// Only this machine can reach it.
   [[nodiscard]] bool is_loopback() const;
   bool operator==(const ListenAddress&) const = default;
@@ -42,6 +45,8 @@ struct RelayConfig {
 };
 
 [[nodiscard]] std::string take_listen(const std::string& text, ListenAddress& listen);
+/// The same without Unix sockets.
+[[nodiscard]] std::string take_address(const std::string& text, ListenAddress& listen);
 [[nodiscard]] std::string listen_text(const ListenAddress& listen);
 [[nodiscard]] std::string take_url_path(const std::string& text, std::string& path);
 [[nodiscard]] std::string take_threads(const std::string& text, std::size_t& threads);
@@ -61,6 +66,8 @@ struct RelayConfig {
 /// redis.url is looked for in the environment unless the file says otherwise.
 [[nodiscard]] std::string redis_url_text(const std::string& url);
 
+void read_server_tls(YamlReader& map, const char* key, ServerConfig& server);
+void read_admin_tls(YamlReader& map, const char* key, AdminConfig& admin);
 void read_tokens(YamlReader& map, const char* key, AdminConfig& admin);
 void read_relay(YamlReader& map, const char* key, Config& config);
 void read_plugin_config(YamlReader& map, const char* key, BroadcasterConfig& broadcaster);

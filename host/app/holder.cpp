@@ -43,6 +43,23 @@ std::set<ino_t> listening_sockets(std::uint16_t port) {
   return found;
 }
 
+std::set<ino_t> unix_sockets(const std::string& path) {
+  std::set<ino_t> found;
+  std::ifstream file("/proc/net/unix");
+  std::string line;
+  while (std::getline(file, line)) {
+    // num refcount protocol flags type st inode path
+    std::istringstream words(line);
+    std::string skipped;
+    ino_t inode = 0;
+    words >> skipped >> skipped >> skipped >> skipped >> skipped >> skipped >> inode >> std::ws;
+    std::string name;
+    std::getline(words, name);
+    if (name == path) found.insert(inode);
+  }
+  return found;
+}
+
 bool has_such_a_descriptor(const fs::path& process,
                            const std::function<bool(const struct stat&)>& is_it) {
   std::error_code error;
@@ -74,14 +91,21 @@ std::optional<Holder> holder_of(const std::function<bool(const struct stat&)>& i
   return std::nullopt;
 }
 
-}  // namespace
-
-std::optional<Holder> holder_of_port(std::uint16_t port) {
-  const std::set<ino_t> sockets = listening_sockets(port);
+std::optional<Holder> holder_of_sockets(const std::set<ino_t>& sockets) {
   if (sockets.empty()) return std::nullopt;
   return holder_of([&](const struct stat& found) {
     return S_ISSOCK(found.st_mode) && sockets.contains(found.st_ino);
   });
+}
+
+}  // namespace
+
+std::optional<Holder> holder_of_port(std::uint16_t port) {
+  return holder_of_sockets(listening_sockets(port));
+}
+
+std::optional<Holder> holder_of_unix_socket(const std::string& path) {
+  return holder_of_sockets(unix_sockets(path));
 }
 
 std::optional<Holder> holder_of_file(const std::string& path) {

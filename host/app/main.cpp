@@ -18,6 +18,7 @@
 #include "host/app/config_warnings.hpp"
 #include "host/app/descriptors.hpp"
 #include "host/app/server.hpp"
+#include "host/app/service_manager.hpp"
 #include "host/app/start_check.hpp"
 #include "host/app/version.hpp"
 #include "host/base/last_words.hpp"
@@ -55,7 +56,8 @@ int serve(const std::string& file) {
   tell_last_words(config.log.format);
   for (const std::string& warning : warnings_of(config)) spdlog::warn(warning);
   raise_descriptor_limit();  // every connection is one
-  auto server = std::make_unique<Server>(std::move(config), std::move(plan), kTrial);
+  auto server = std::make_unique<Server>(std::move(config), std::move(plan), kTrial,
+                                         ServiceManager::of_environment());
   if (hangup_came != 0) std::raise(SIGHUP);
   const Server::End end = server->run();
   block_hangups();

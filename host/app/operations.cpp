@@ -11,6 +11,7 @@
 #include "host/app/config_changes.hpp"
 #include "host/app/config_warnings.hpp"
 #include "host/app/descriptors.hpp"
+#include "host/app/tls_files.hpp"
 #include "host/base/background.hpp"
 
 namespace broadcast {
@@ -25,10 +26,11 @@ bool is_same(const BroadcasterPlan::Ready& left, const BroadcasterPlan::Ready& r
 }  // namespace
 
 Operations::Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters,
-                       Apply apply, Counters& counters)
+                       bool is_reachable, Apply apply, Counters& counters)
     : io_(io),
       config_(config),
       broadcasters_(broadcasters),
+      is_reachable_(is_reachable),
       apply_(std::move(apply)),
       counters_(counters) {
   boost::asio::post(reader_, move_to_background);
@@ -51,7 +53,7 @@ bool Operations::stays_left_out(const BroadcasterPlan::Ready& ready) const {
 
 void Operations::stop() {
   is_stopped_ = true;
-  reload_waits_ = false;
+  reload_waits_ = nullptr;
   steps_.clear();
 }
 
@@ -69,12 +71,12 @@ bool Operations::try_begin(Done& done) {
   return true;
 }
 
-void Operations::reload_when_free() {
+void Operations::reload_when_free(std::function<void()> done) {
   if (is_stopped_) return;
   if (is_busy_) {
-    reload_waits_ = true;
+    reload_waits_ = std::move(done);
   } else {
-    reload([](const Operation&) {});
+    reload([done = std::move(done)](const Operation&) { done(); });
   }
 }
 
@@ -106,6 +108,9 @@ void Operations::reload(Done done) {
         Found found{.config = load_config(file, process_environment())};
         found.plan = plan_broadcasters(*found.config);
         for (const auto& refused : found.plan.refused) found.errors.push_back(refused.why);
+        for (const std::string& problem : problems_of_tls(*found.config)) {
+          found.errors.push_back(file + ": " + problem);
+        }
         return found;
       },
       [this](Found found) { on_reload_read(std::move(found)); });
@@ -143,7 +148,7 @@ void Operations::on_reload_read(Found found) {
   if (found.config) {
     std::ranges::move(taken_topics(found.plan, &*found.config), std::back_inserter(result_.errors));
   }
-  if (found.config && found.config->admin.tokens.empty() && !config_.admin.listen.is_loopback()) {
+  if (found.config && found.config->admin.tokens.empty() && is_reachable_) {
     // It was checked against the new admin.listen, which takes effect after a restart.
     result_.errors.push_back(config_.file +
                              ": admin.tokens: the host still listens beyond this machine and needs "
@@ -317,7 +322,7 @@ void Operations::finish() {
   if (result_.outcome != Operation::Outcome::kDone) counters_.add(Counter::kOperationsRefused);
   tell_log();
   std::exchange(done_, nullptr)(result_);
-  if (std::exchange(reload_waits_, false)) reload_when_free();
+  if (auto waits = std::exchange(reload_waits_, nullptr)) reload_when_free(std::move(waits));
 }
 
 void Operations::tell_log() const {

@@ -27,9 +27,10 @@ class Operations final : public OperatorControl {
   /// Makes the settings of the configuration hold, and gives the relay its topics; says why not, if
   /// somebody else has one.
   using Apply = std::function<std::string(const std::vector<TopicPattern>& relay)>;
-  /// `config` is what runs, and is kept so. All outlive the operations; `io` runs on [main].
-  Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters, Apply apply,
-             Counters& counters);
+  /// `config` is what runs, and is kept so. `is_reachable`: others than this machine reach the
+  /// admin listener. All outlive the operations; `io` runs on [main].
+  Operations(boost::asio::io_context& io, Config& config, Broadcasters& broadcasters,
+             bool is_reachable, Apply apply, Counters& counters);
 
   /// What the host was started with.
   void note_started(const BroadcasterPlan::Ready& ready);
@@ -42,8 +43,9 @@ class Operations final : public OperatorControl {
   [[nodiscard]] bool is_reading() const { return is_reading_; }
 
   void reload(Done done) override;
-  /// For SIGHUP: after the operation under way, if there is one; the log says what came of it.
-  void reload_when_free();
+  /// For SIGHUP: after the operation under way, if there is one; the log says what came of it, and
+  /// then `done` is called, unless another one was asked for meanwhile.
+  void reload_when_free(std::function<void()> done);
   void act(std::string_view broadcaster, Action action, Done done) override;
 
  private:
@@ -87,6 +89,7 @@ class Operations final : public OperatorControl {
   boost::asio::io_context& io_;
   Config& config_;
   Broadcasters& broadcasters_;
+  const bool is_reachable_;
   const Apply apply_;
   Counters& counters_;
   std::map<std::string, BroadcasterPlan::Ready> on_;  // what is meant to run
@@ -100,7 +103,7 @@ class Operations final : public OperatorControl {
   std::optional<std::vector<TopicPattern>> relay_;  // of a reload
   Operation result_;
   Done done_;
-  bool reload_waits_ = false;
+  std::function<void()> reload_waits_;  // null: none does
   boost::asio::thread_pool reader_{1};  // the last: it uses the others
 };
 

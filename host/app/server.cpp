@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
-#include <sstream>
 #include <utility>
 
 #include <boost/asio/ip/address.hpp>
@@ -17,6 +16,7 @@
 #include "host/app/version.hpp"
 #include "host/base/log.hpp"
 #include "host/base/per_thread.hpp"
+#include "host/net/door_log.hpp"
 
 namespace broadcast {
 
@@ -109,27 +109,55 @@ std::size_t memory_for_clients(const Config& config) {
   return given > 0 ? given : memory_of_process() / 2;
 }
 
-NetOptions net_options(const Config& config) {
+ListenPlace listen_place(const ListenAddress& listen, const std::vector<int>& passed) {
+  return {.address = listen.is_unix() ? tcp::endpoint() : endpoint_of(listen),
+          .unix_path = listen.unix_path,
+          .passed = passed};
+}
+
+NetOptions net_options(const Config& config, const ServiceManager& manager,
+                       std::shared_ptr<const TlsContext> tls) {
   const DescriptorPlan descriptors = descriptors_for(config);
   Limits limits = config.limits;
   limits.handshakes = descriptors.handshakes;
-  return {.listen = endpoint_of(config.server.listen),
+  return {.listen = listen_place(config.server.listen, manager.client_sockets()),
           .shards = shards_of(config),
           .flush = config.server.flush,
-          .listener = {.path = config.server.path,
-                       .pages = {.origins = config.server.origins,
-                                 .hosts = config.server.hosts,
-                                 .machine = boost::asio::ip::host_name()},
-                       .deflate = config.deflate.enabled,
-                       .page = config.server.demo_page ? demo_page(config.server.path) : ""},
+          .rules = {.path = config.server.path,
+                    .pages = {.origins = config.server.origins,
+                              .hosts = config.server.hosts,
+                              .machine = boost::asio::ip::host_name()},
+                    .trusted_proxies = Networks(config.server.trusted_proxies),
+                    .proxy_protocol = config.server.proxy_protocol,
+                    .deflate = config.deflate.enabled,
+                    .page = config.server.demo_page ? demo_page(config.server.path) : "",
+                    .tls = std::move(tls)},
           .limits = limits,
           .connections_by_descriptors = descriptors.connections,
           .memory_bytes = memory_for_clients(config),
           .drain = config.server.drain};
 }
 
-AdminServer::Options admin_options(const Config& config) {
-  AdminServer::Options options{.listen = endpoint_of(config.admin.listen),
+/// Where producers and operators connect: systemd's socket, if it has passed one.
+tcp::endpoint admin_endpoint_of(const Config& config, const ServiceManager& manager) {
+  const std::vector<int>& passed = manager.admin_sockets();
+  if (passed.empty()) return endpoint_of(config.admin.listen);
+  const auto address = local_address_of(passed.front());
+  if (passed.size() > 1 || !address) {
+    throw std::runtime_error(
+        "systemd has passed a Unix socket, or several, for the admin listener, which takes one "
+        "address (FileDescriptorName=admin)");
+  }
+  if (!address->address().is_loopback() && config.admin.tokens.empty()) {
+    throw std::runtime_error("systemd has passed " + text_of(*address) +
+                             " for the admin listener, which can be reached from beyond this "
+                             "machine, and admin.tokens is empty; add a token");
+  }
+  return *address;
+}
+
+AdminServer::Options admin_options(const Config& config, std::shared_ptr<const TlsContext> tls) {
+  AdminServer::Options options{.tls = std::move(tls),
                                .body_bytes = config.limits.publish_bytes,
                                .connections = config.admin.connections};
   for (const auto& token : config.admin.tokens) {
@@ -142,26 +170,25 @@ PerThread<boost::uuids::random_generator_mt19937> client_ids;  // no system call
 
 std::string new_client_id() { return to_string(client_ids.get()()); }
 
-std::string text_of(const tcp::endpoint& endpoint) {
-  std::ostringstream out;
-  out << endpoint;
-  return out.str();
-}
-
 }  // namespace
 
-Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
+Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial, ServiceManager manager)
     : config_(std::move(config)),
+      manager_(std::move(manager)),
+      admin_endpoint_(admin_endpoint_of(config_, manager_)),
       signals_(io_, SIGTERM, SIGINT),
       hangup_(io_),
       tick_(io_),
+      drain_delay_(io_),
       store_(open_state(config_, counters_)),
+      tls_("server.tls", config_.server.tls),
+      admin_tls_("admin.tls", config_.admin.tls),
       marker_(crash_marker_path(config_)),
       plugin_states_(store_.get()),
       accounts_(config_.limits),
       hub_(hub_options(config_), counters_),
       gate_(hub_.topics(), counters_),
-      shards_(hub_, net_options(config_),
+      shards_(hub_, net_options(config_, manager_, tls_.context()),
               [this](Shard& shard, Outbox& outbox, std::string_view network,
                      std::vector<std::string> first_topics) {
                 return std::make_unique<Session>(
@@ -177,7 +204,7 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
                      .trial = std::move(trial),
                      .marker = &marker_}),
       operations_(
-          io_, config_, broadcasters_,
+          io_, config_, broadcasters_, !admin_endpoint_.address().is_loopback(),
           [this](const std::vector<TopicPattern>& relay) { return apply(relay); }, counters_) {
   (config_.file.empty() ? signals_ : hangup_).add(SIGHUP);
   std::signal(SIGPIPE, SIG_IGN);
@@ -186,6 +213,9 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
   hub_.on_tick(mono_now(), wall_now_ns());
   if (store_) hub_.open_store(*store_);
   add_broadcasters(std::move(plan));
+  AdminServer::Options admin = admin_options(config_, admin_tls_.context());
+  admin.listen = admin_endpoint_;
+  if (!manager_.admin_sockets().empty()) admin.passed = manager_.admin_sockets().front();
   admin_ = std::make_unique<AdminServer>(
       io_,
       HostView{
@@ -199,8 +229,9 @@ Server::Server(Config config, BroadcasterPlan plan, TrialProgram trial)
               [this](Counter counter) { return counters_.get(counter) + shards_.total(counter); },
           .shards = shards_.size(),
           .version = kHostVersion,
-          .redis = [this] { return ingest_ ? ingest_->connections() : RedisConnections(); }},
-      gate_, admin_options(config_), counters_);
+          .redis = [this] { return ingest_ ? ingest_->connections() : RedisConnections(); },
+          .is_stopping = [this] { return is_stopping_; }},
+      gate_, std::move(admin), counters_);
   shards_.start();
 }
 
@@ -261,29 +292,55 @@ Server::End Server::run() {
   spdlog::info(descriptors.text());
   const std::string warning = descriptors.warning(config_.limits);
   if (!warning.empty()) spdlog::warn(warning);
-  spdlog::info("listening on ws://{}{} with {} shards", text_of(shards_.endpoint()),
-               config_.server.path, shards_.size());
-  if (config_.server.demo_page)
-    spdlog::info("demo page on http://{}/", text_of(shards_.endpoint()));
-  spdlog::info("admin on http://{}", text_of(admin_->endpoint()));
+  const ListenSockets& sockets = shards_.sockets();
+  spdlog::info("listening on {}://{}{} with {} shards{}", tls_.context() ? "wss" : "ws",
+               sockets.text(), config_.server.path, shards_.size(),
+               manager_.client_sockets().empty() ? "" : ", on sockets that systemd keeps");
+  if (config_.server.demo_page && sockets.has_address()) {
+    spdlog::info("demo page on {}://{}/", tls_.context() ? "https" : "http",
+                 text_of(sockets.address()));
+  }
+  spdlog::info("admin on {}://{}", admin_tls_.context() ? "https" : "http",
+               text_of(admin_->endpoint()));
   give_back_ends();
   memory_.gave_back(resident_bytes(), 0);
   arm_tick();
   arm_hangup();
+  await_stop();
+  tell_ready();
+  io_.run();
+  signals_.clear();  // another one ends the process at once
+  return {.exit_code = 0, .is_stuck = !stop()};
+}
+
+void Server::tell_ready() { manager_.ready("serving on " + shards_.sockets().text()); }
+
+/// The first signal begins the end, the next one skips server.drain_delay.
+void Server::await_stop() {
   signals_.async_wait([this](boost::system::error_code error, int signal) {
     if (error) return;
-    spdlog::info("SIG{}: stopping", ::sigabbrev_np(signal));
-    io_.stop();
+    manager_.stopping();
+    const std::chrono::nanoseconds delay = config_.server.drain_delay;
+    if (std::exchange(is_stopping_, true) || delay == std::chrono::nanoseconds(0)) {
+      spdlog::info("SIG{}: stopping", ::sigabbrev_np(signal));
+      return io_.stop();
+    }
+    spdlog::info("SIG{}: not ready any more; stopping in {}", ::sigabbrev_np(signal),
+                 duration_text(delay));
+    drain_delay_.expires_after(delay);
+    drain_delay_.async_wait([this](boost::system::error_code cancelled) {
+      if (!cancelled) io_.stop();
+    });
+    await_stop();
   });
-  io_.run();
-  return {.exit_code = 0, .is_stuck = !stop()};
 }
 
 void Server::arm_hangup() {
   hangup_.async_wait([this](boost::system::error_code error, int) {
     if (error) return;
     spdlog::info("SIGHUP: reading {} again", config_.file);
-    operations_.reload_when_free();
+    manager_.reloading();
+    operations_.reload_when_free([this] { tell_ready(); });
     arm_hangup();
   });
 }
@@ -293,10 +350,16 @@ std::string Server::apply(const std::vector<TopicPattern>& relay) {
   set_log_level(config_.log.level);
   accounts_.set_limits(config_.limits);
   hub_.set_limits(hub_options(config_));
-  shards_.set_limits(net_options(config_));
-  admin_->set_limits(admin_options(config_));
+  std::string problem = tls_.reload(config_.server.tls);
+  shards_.set_limits(net_options(config_, manager_, tls_.context()));
+  if (const std::string why = admin_tls_.reload(config_.admin.tls); problem.empty()) problem = why;
+  set_admin_limits();
   const auto conflict = hub_.topics().try_claim(relay_, "relay:", relay);
-  return conflict ? "relay: " + conflict->text() : "";
+  return conflict ? "relay: " + conflict->text() : problem;
+}
+
+void Server::set_admin_limits() {
+  admin_->set_limits(admin_options(config_, admin_tls_.context()));
 }
 
 void Server::arm_tick() {
@@ -304,7 +367,12 @@ void Server::arm_tick() {
   tick_.async_wait([this](boost::system::error_code error) {
     if (error) return;
     hub_.on_tick(mono_now(), wall_now_ns());
+    if (tls_.on_tick(mono_now())) {
+      shards_.set_limits(net_options(config_, manager_, tls_.context()));
+    }
+    if (admin_tls_.on_tick(mono_now())) set_admin_limits();
     marker_.note(look_for_memory_kills());
+    manager_.on_tick(shards_.ticked_at(), mono_now());
     admin_->on_tick(mono_now());
     give_back_memory_of_those_who_left();
     arm_tick();

@@ -18,6 +18,7 @@
 #include "host/app/config_warnings.hpp"
 #include "host/app/descriptors.hpp"
 #include "host/app/holder.hpp"
+#include "host/app/tls_files.hpp"
 #include "host/base/crash_marker.hpp"
 #include "host/base/log.hpp"
 #include "host/ingest/redis_socket.hpp"
@@ -46,11 +47,6 @@ std::string holder_text(const std::optional<Holder>& holder) {
   return " by " + holder->name + " (process " + std::to_string(holder->pid) + ")";
 }
 
-std::string endpoint_text(const ListenAddress& listen) {
-  const bool is_v6 = listen.host.find(':') != std::string::npos;
-  return (is_v6 ? "[" + listen.host + "]" : listen.host) + ":" + std::to_string(listen.port);
-}
-
 class StartCheck {
  public:
   StartCheck(const Config& config, const BroadcasterPlan& plan, const TrialProgram& trial)
@@ -62,6 +58,7 @@ class StartCheck {
     check_both_listen();
     if (!config_.state.path.empty()) check_state();
     check_redis();
+    check_tls();
     check_descriptors();
     judge_taken();
     look_for_left_out();
@@ -75,6 +72,7 @@ class StartCheck {
 
   /// Bound and not listened on: so no client comes here, and a host may start meanwhile.
   void check_listen(const char* key, const ListenAddress& listen) {
+    if (listen.is_unix()) return check_unix(key, listen);
     const tcp::endpoint endpoint{boost::asio::ip::make_address(listen.host), listen.port};
     boost::asio::io_context io;
     tcp::acceptor probe(io);
@@ -83,12 +81,36 @@ class StartCheck {
     if (!error) probe.set_option(tcp::acceptor::reuse_address(true), error);
     if (!error) probe.bind(endpoint, error);
     if (!error) return;
-    const std::string what = endpoint_text(listen) + ": " + error.message();
+    const std::string what = listen_text(listen) + ": " + error.message();
+    const auto holder = holder_of_port(listen.port);
+    constexpr pid_t kServiceManager = 1;
+    if (error == boost::asio::error::address_in_use && holder && holder->pid == kServiceManager) {
+      return warn(std::string(key) + ": " + what +
+                  " by the service manager, which has to pass it to the host");
+    }
     if (error != boost::asio::error::address_in_use) return fail(std::string(key) + ": " + what);
+    taken_.push_back(
+        {.key = key, .what = what, .hint = ". Stop it, or choose another port.", .holder = holder});
+  }
+
+  void check_unix(const char* key, const ListenAddress& listen) {
+    const std::string folder = std::filesystem::path(listen.unix_path).parent_path();
+    if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+      return fail(std::string(key) + ": " + listen_text(listen) + ": " + folder + ": " +
+                  std::generic_category().message(errno));
+    }
+    std::error_code ignored;
+    const auto type = std::filesystem::symlink_status(listen.unix_path, ignored).type();
+    if (type == std::filesystem::file_type::not_found) return;
+    if (type != std::filesystem::file_type::socket) {
+      return fail(std::string(key) + ": " + listen_text(listen) + ": is there, and no socket");
+    }
+    const auto holder = holder_of_unix_socket(listen.unix_path);
+    if (!holder) return;  // left behind, or another user's
     taken_.push_back({.key = key,
-                      .what = what,
-                      .hint = ". Stop it, or choose another port.",
-                      .holder = holder_of_port(listen.port)});
+                      .what = listen_text(listen) + ": in use",
+                      .hint = ". Stop it, or choose another path.",
+                      .holder = holder});
   }
 
   void check_both_listen() {
@@ -98,7 +120,7 @@ class StartCheck {
     const bool is_one = server.port != 0 && server.port == admin.port &&
                         (server.host == admin.host || is_any(server.host) || is_any(admin.host));
     if (is_one) {
-      fail("admin.listen: " + endpoint_text(admin) +
+      fail("admin.listen: " + listen_text(admin) +
            ": server.listen uses this port too; choose another");
     }
   }
@@ -151,6 +173,10 @@ class StartCheck {
         fail(error.what());
       }
     }
+  }
+
+  void check_tls() {
+    for (const std::string& problem : problems_of_tls(config_)) fail(problem);
   }
 
   void check_descriptors() {

@@ -87,6 +87,15 @@ void YamlReader::list_of_maps(std::string_view key, const ReadMap& read_map) {
   }
 }
 
+void YamlReader::map_or_list_of_maps(std::string_view key, const ReadMap& read_map,
+                                     const ReadMap& read_item) {
+  const YamlNode* const node = given(key);
+  if (node != nullptr && node->kind == YamlNode::Kind::kList) return list_of_maps(key, read_item);
+  section(key, read_map);
+  describe_below(key, "[]", read_item);
+  describe(key, {{"type", {"object", "array", "null"}}, {"items", {{"type", "object"}}}});
+}
+
 void YamlReader::scalars_or_maps(std::string_view key, const Take& take, const ReadMap& read_map) {
   nlohmann::json types = any_scalar()["type"];
   types.push_back("object");

@@ -40,6 +40,8 @@ class YamlReader {
 
   void section(std::string_view key, const ReadMap& read_map);
   void list_of_maps(std::string_view key, const ReadMap& read_map);
+  /// Either of them.
+  void map_or_list_of_maps(std::string_view key, const ReadMap& read_map, const ReadMap& read_item);
   /// A list in which either may stand.
   void scalars_or_maps(std::string_view key, const Take& take, const ReadMap& read_map);
   /// Keys are names, values maps; `take` refuses or accepts a name.

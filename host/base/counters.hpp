@@ -111,6 +111,7 @@ inline constexpr CounterMetric kLimitReachedMetric{
   ROW(kHandshakeTooLarge, kHandshakesRefusedMetric, "too_large")                                   \
   ROW(kHandshakeNotHttp, kHandshakesRefusedMetric, "not_http")                                     \
   ROW(kHandshakeTls, kHandshakesRefusedMetric, "tls")                                              \
+  ROW(kHandshakeProxy, kHandshakesRefusedMetric, "proxy")                                          \
   ROW(kHandshakeTimeout, kHandshakesRefusedMetric, "timeout")                                      \
   ROW(kHandshakeGone, kHandshakesRefusedMetric, "gone")                                            \
   ROW(kClosedNormal, kConnectionsClosedMetric, "normal")                                           \
@@ -126,6 +127,7 @@ inline constexpr CounterMetric kLimitReachedMetric{
   ROW(kClosedMemory, kConnectionsClosedMetric, "memory")                                           \
   ROW(kAdminFull, kAdminRefusedMetric, "full")                                                     \
   ROW(kAdminBadRequest, kAdminRefusedMetric, "bad_request")                                        \
+  ROW(kAdminTls, kAdminRefusedMetric, "tls")                                                       \
   ROW(kAdminUnauthorized, kAdminRefusedMetric, "unauthorized")                                     \
   ROW(kAdminForbidden, kAdminRefusedMetric, "forbidden")                                           \
   ROW(kAdminNotFound, kAdminRefusedMetric, "not_found")                                            \

@@ -19,9 +19,8 @@ Admission::Place::~Place() {
 }
 
 std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
-    const boost::asio::ip::address& address) {
-  const boost::asio::ip::address network = network_of(address);
-  bool by_address = false;
+    const std::optional<boost::asio::ip::address>& address) {
+  bool is_counted = false;
   const auto refusal = state_.with_lock([&](State& state) -> std::optional<Refusal> {
     const Limits& limits = state.limits;
     if (limits.connections > 0 && state.open >= limits.connections) {
@@ -32,21 +31,40 @@ std::variant<Admission::Place, Admission::Refusal> Admission::try_enter(
       return Refusal{"the server has as many connections as its descriptors allow",
                      Counter::kLimitDescriptorsReserve, Counter::kHandshakeDescriptors};
     }
-    by_address = limits.connections_per_address > 0;
-    if (by_address) {
-      std::size_t& here = state.by_address[network];
-      if (here >= limits.connections_per_address) {
-        return Refusal{
-            "the connection limit of your address is reached (limits.connections_per_address)",
-            Counter::kLimitConnectionsPerAddress, Counter::kHandshakeFullAddress};
-      }
-      ++here;
+    is_counted = address && limits.connections_per_address > 0;
+    if (is_counted) {
+      if (auto refused = try_count_address(state, network_of(*address))) return refused;
     }
     ++state.open;
     return std::nullopt;
   });
   if (refusal) return *refusal;
-  return Place(*this, by_address ? std::make_unique<boost::asio::ip::address>(network) : nullptr);
+  return Place(*this, is_counted ? std::make_unique<boost::asio::ip::address>(network_of(*address))
+                                 : nullptr);
+}
+
+std::optional<Admission::Refusal> Admission::try_count(Place& place,
+                                                       const boost::asio::ip::address& address) {
+  auto network = std::make_unique<boost::asio::ip::address>(network_of(address));
+  return state_.with_lock([&](State& state) -> std::optional<Refusal> {
+    if (state.limits.connections_per_address == 0) return std::nullopt;
+    auto refused = try_count_address(state, *network);
+    if (!refused) place.address_ = std::move(network);
+    return refused;
+  });
+}
+
+/// Under the lock.
+std::optional<Admission::Refusal> Admission::try_count_address(
+    State& state, const boost::asio::ip::address& network) {
+  std::size_t& here = state.by_address[network];
+  if (here >= state.limits.connections_per_address) {
+    return Refusal{
+        "the connection limit of your address is reached (limits.connections_per_address)",
+        Counter::kLimitConnectionsPerAddress, Counter::kHandshakeFullAddress};
+  }
+  ++here;
+  return std::nullopt;
 }
 
 void Admission::leave(const boost::asio::ip::address* address) {

@@ -36,6 +36,7 @@ class Admission {
     Place& operator=(Place&&) = delete;
 
    private:
+    friend class Admission;
     Admission* admission_;
     std::unique_ptr<boost::asio::ip::address> address_;  // only where addresses are counted
   };
@@ -59,7 +60,12 @@ class Admission {
     Counter limit = Counter::kLimitConnections;
     Counter reason = Counter::kHandshakeFull;
   };
-  [[nodiscard]] std::variant<Place, Refusal> try_enter(const boost::asio::ip::address& address);
+  /// No `address`: a proxy has not said yet whose connection it is, and try_count() is to follow.
+  [[nodiscard]] std::variant<Place, Refusal> try_enter(
+      const std::optional<boost::asio::ip::address>& address);
+  /// Counts `place`, which was entered without an address, by `address`; nothing: it may stay.
+  [[nodiscard]] std::optional<Refusal> try_count(Place& place,
+                                                 const boost::asio::ip::address& address);
 
  private:
   struct State {
@@ -68,6 +74,8 @@ class Admission {
     std::size_t open = 0;
     std::map<boost::asio::ip::address, std::size_t> by_address;
   };
+  [[nodiscard]] static std::optional<Refusal> try_count_address(
+      State& state, const boost::asio::ip::address& network);
   void leave(const boost::asio::ip::address* address);
 
   Guarded<State> state_;

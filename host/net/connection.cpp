@@ -1,6 +1,7 @@
 #include "host/net/connection.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <exception>
 #include <utility>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "host/net/door_log.hpp"
+#include "host/net/frame_gather.hpp"
 #include "host/net/shard.hpp"
 
 namespace broadcast {
@@ -22,6 +24,11 @@ namespace {
 constexpr std::uint32_t kMaxPongs = 32;
 /// How long the peer may take to answer a close frame that it has, and a slow one to take it.
 constexpr std::chrono::seconds kCloseGrace{1};
+
+/// What OpenSSL keeps for a session that is idle, and for one of which half a record has come,
+/// about.
+constexpr std::size_t kTlsBytes = 6 * 1024;
+constexpr std::size_t kRecordBytes = 17 * 1024;
 
 /// The peer's kernel does not have it all yet.
 bool has_unacknowledged(int socket) {
@@ -55,7 +62,7 @@ class UnreadCount {
  public:
   UnreadCount(Shard& shard, const FrameReader& reader)
       : shard_(shard), reader_(reader), before_(reader.heap_bytes()) {}
-  ~UnreadCount() { shard_.count_unread(before_, reader_.heap_bytes()); }
+  ~UnreadCount() { shard_.count_held(before_, reader_.heap_bytes()); }
   UnreadCount(const UnreadCount&) = delete;
   UnreadCount& operator=(const UnreadCount&) = delete;
 
@@ -98,19 +105,28 @@ class FrameSink {
   const MonoTime now_;
 };
 
-Connection::Connection(Shard& shard, int socket, Admission::Place place,
+Connection::Connection(Shard& shard, int socket, std::unique_ptr<TlsSession> tls,
+                       Admission::Place place, std::string peer,
                        const std::optional<DeflateTerms>& deflate, const Limits& limits)
     : shard_(shard),
       limits_(limits),
+      proxied_peer_(peer.empty() ? nullptr : std::make_unique<const std::string>(std::move(peer))),
       socket_(socket),
       outbox_(limits, shard.counters(), shard.touched(), *this,
               deflate ? deflate->form : FrameForm::kPlain),
+      tls_(tls ? std::make_unique<Tls>(Tls{.session = std::move(tls)}) : nullptr),
       control_frames_(control_frames_at_once()),
       reader_(limits.message_bytes, deflate ? &shard.inflater() : nullptr),
-      place_(std::move(place)) {}
+      place_(std::move(place)) {
+  if (tls_) shard_.count_held(0, kTlsBytes);
+}
 
 Connection::~Connection() {
-  shard_.count_unread(reader_.heap_bytes(), 0);
+  shard_.count_held(reader_.heap_bytes(), 0);
+  if (tls_) {
+    note_record(false);
+    shard_.count_held(kTlsBytes, 0);
+  }
   if (socket_ >= 0) ::close(socket_);
 }
 
@@ -136,14 +152,67 @@ void Connection::on_readable(MonoTime now) {
 
 void Connection::read_some(MonoTime now) {
   // Once: then the others have their turn.
-  const std::span<char> buffer = shard_.receive_buffer();
+  const std::span<char> buffer = tls_ ? shard_.sealed_buffer() : shard_.receive_buffer();
   const ssize_t count = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
   if (count < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
   if (count <= 0) {
     finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
     return;
   }
-  receive(buffer.first(static_cast<std::size_t>(count)), now);
+  const std::span<char> received = buffer.first(static_cast<std::size_t>(count));
+  if (tls_) {
+    open_received(received, now);
+  } else {
+    receive(received, now);
+  }
+}
+
+/// All of it: what TLS still had could not be seen by the socket set.
+void Connection::open_received(std::span<char> sealed, MonoTime now) {
+  tls_->session->feed({sealed.data(), sealed.size()});
+  while (!is_over()) {
+    const auto [what, bytes] = tls_->session->open(shard_.receive_buffer());
+    if (what == TlsSession::Opened::kBytes) {
+      receive(shard_.receive_buffer().first(bytes), now);
+    } else if (what == TlsSession::Opened::kNothing) {
+      if (tls_->session->has_sealed()) outbox_.touch();  // its answer to new keys
+      return note_record(tls_->session->is_amid_record());
+    } else {
+      // What its last messages were answered with goes out before; without TLS its end would have
+      // come in another turn.
+      if (what == TlsSession::Opened::kClosed) shard_.flush_touched(now);
+      return finish(outbox_.closing() ? outbox_.close_reason() : kCloseAbnormal, now);
+    }
+  }
+}
+
+void Connection::note_record(bool is_amid_record) {
+  const bool was = std::exchange(tls_->is_amid_record, is_amid_record);
+  shard_.count_held(was ? kRecordBytes : 0, is_amid_record ? kRecordBytes : 0);
+}
+
+std::string_view Connection::sealed() {
+  if (tls_->sealed.empty()) {
+    std::array<std::string_view, kPiecesPerWrite> pieces;
+    const std::size_t count = outbox_.gather(pieces);
+    std::string& plain = shard_.plain_buffer();
+    plain.clear();
+    for (std::size_t i = 0; i < count && plain.size() < TlsSession::kMostSealed; ++i) {
+      plain += pieces[i].substr(0, TlsSession::kMostSealed - plain.size());
+    }
+    tls_->session->seal(plain);
+    outbox_.consume(plain.size());
+    tls_->sealed = tls_->session->take_sealed();
+  }
+  return std::string_view(tls_->sealed).substr(tls_->sent);
+}
+
+void Connection::consume(std::size_t bytes) {
+  if (!is_sealing()) return outbox_.consume(bytes);
+  tls_->sent += bytes;
+  if (tls_->sent < tls_->sealed.size()) return;
+  tls_->sealed = {};
+  tls_->sent = 0;
 }
 
 void Connection::receive(std::span<char> bytes, MonoTime now) {
@@ -199,12 +268,13 @@ Connection::Waiting& Connection::waiting(MonoTime now) {
 
 bool Connection::begin_flush(MonoTime now) {
   outbox_.untouch();
-  if (is_over() || outbox_.empty()) return false;
+  if (is_over() || has_nothing_to_send()) return false;
   if (outbox_.closing() && waiting(now).give_up_at == MonoTime{}) {
     waiting_->give_up_at = now + (is_shut_down_   ? shard_.drain_time()
                                   : was_emptied() ? std::chrono::nanoseconds(kCloseGrace)
                                                   : limits_.write_stall);
-    shard_.doors().closing(outbox_.close_reason(), socket_, now);
+    shard_.doors().closing(
+        outbox_.close_reason(), [this] { return peer(); }, now);
   }
   // The armed wait goes on from here, unless it comes too late for a burst.
   return !outbox_.blocked() || is_half_full();
@@ -223,12 +293,13 @@ bool Connection::on_sent(ssize_t result, MonoTime now) {
     return false;
   }
   if (waiting_) waiting_->progress = now;
-  outbox_.consume(static_cast<std::size_t>(result));
-  if (!outbox_.empty()) return true;
+  consume(static_cast<std::size_t>(result));
+  if (!has_nothing_to_send()) return true;
   outbox_.set_blocked(false);
   pongs_ = 0;
-  if (outbox_.closing()) end_of_sending(now);
-  return false;
+  if (!outbox_.closing()) return false;
+  end_of_sending(now);
+  return !is_over() && !has_nothing_to_send();
 }
 
 void Connection::on_writable(MonoTime now) {
@@ -236,6 +307,7 @@ void Connection::on_writable(MonoTime now) {
   alive_ = now;  // its pongs come behind what it has still to read; limits.write_stall watches that
   set_waits_writable(false);
   outbox_.set_blocked(false);
+  if (tls_ && std::exchange(tls_->ends_later, false)) return end_of_sending(now);
   outbox_.touch();
 }
 
@@ -246,6 +318,17 @@ void Connection::set_waits_writable(bool waits) {
 }
 
 void Connection::end_of_sending(MonoTime now) {
+  // Otherwise the client could not tell our end from one that somebody in between has made.
+  if (tls_ && !tls_->has_ended) {
+    tls_->has_ended = tls_->session->try_seal_end();
+    tls_->ends_later = !tls_->has_ended;
+    if (tls_->ends_later) {
+      outbox_.set_blocked(true);
+      waiting(now);
+      return set_waits_writable(true);
+    }
+    if (tls_->session->has_sealed()) return;  // it is written first
+  }
   if (peer_closed_) {
     finish(outbox_.close_reason(), now);
     return;
@@ -274,11 +357,15 @@ void Connection::close_in_time(MonoTime now) {
   if (sent_close_ && now >= waiting_->answer_until) finish(outbox_.close_reason(), now);
 }
 
-void Connection::shut_down(std::chrono::milliseconds retry_after) {
-  if (is_over() || outbox_.closing()) return;
-  client_->on_shutdown(retry_after);
+void Connection::announce_shutdown(std::chrono::milliseconds retry_after) {
+  if (!is_over() && !outbox_.closing()) client_->on_shutdown(retry_after);
+}
+
+bool Connection::try_shut_down() {
+  if (is_over() || outbox_.closing()) return false;
   is_shut_down_ = true;
   outbox_.close(kCloseShutdown);
+  return true;
 }
 
 bool Connection::close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason,
@@ -307,8 +394,10 @@ void Connection::forgive(std::chrono::nanoseconds pause, MonoTime now) {
   if (waiting_->answer_until != MonoTime{}) waiting_->answer_until += pause;
 }
 
+std::string Connection::peer() const { return proxied_peer_ ? *proxied_peer_ : peer_of(socket_); }
+
 ClientView Connection::view(MonoTime now) const {
-  return {.address = peer_of(socket_),
+  return {.address = peer(),
           .pending_bytes = outbox_.pending_bytes(),
           .pending_messages = outbox_.pending_messages(),
           .held_bytes = held_bytes(),
@@ -318,7 +407,11 @@ ClientView Connection::view(MonoTime now) const {
 
 std::size_t Connection::held_bytes() const {
   const std::size_t of_client = client_ ? client_->held_bytes() : 0;
-  return outbox_.own_bytes() + of_client + reader_.heap_bytes();
+  std::size_t of_tls = 0;
+  if (tls_) {
+    of_tls = kTlsBytes + tls_->sealed.capacity() + (tls_->is_amid_record ? kRecordBytes : 0);
+  }
+  return outbox_.own_bytes() + of_client + reader_.heap_bytes() + of_tls;
 }
 
 bool Connection::was_emptied() const {

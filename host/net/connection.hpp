@@ -6,6 +6,7 @@
 #include <chrono>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <boost/intrusive/list_hook.hpp>
@@ -20,6 +21,7 @@
 #include "host/seams/client_census.hpp"
 #include "host/wire/deflate_offer.hpp"
 #include "host/wire/frame_reader.hpp"
+#include "host/wire/tls.hpp"
 
 namespace broadcast {
 
@@ -33,8 +35,10 @@ class Connection final : public ConnectionHook, public OutboxWriter {
  public:
   /// `socket` has finished its handshake, and is closed with the connection. `deflate` are the
   /// terms it agreed on. `shard` and `limits` outlive it.
-  Connection(Shard& shard, int socket, Admission::Place place,
-             const std::optional<DeflateTerms>& deflate, const Limits& limits);
+  /// `tls`: its handshake is done; null: plain. `peer`: what a proxy says whose connection it is;
+  /// empty: it is that of the socket's other end.
+  Connection(Shard& shard, int socket, std::unique_ptr<TlsSession> tls, Admission::Place place,
+             std::string peer, const std::optional<DeflateTerms>& deflate, const Limits& limits);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -48,6 +52,11 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// It left the touched list. True: something waits, and the socket may take it.
   [[nodiscard]] bool begin_flush(MonoTime now);
   [[nodiscard]] int socket() const { return socket_; }
+  /// What goes to the socket next is sealed(), and not what stands at the front of the outbox.
+  [[nodiscard]] bool is_sealing() const { return tls_ && tls_->session->is_sealing(); }
+  /// At most a record of what waits, encrypted: it cannot be superseded any more. The same until
+  /// on_sent() says that it is written. REQUIRES: is_sealing(), and something waits.
+  [[nodiscard]] std::string_view sealed();
   /// What came of sending what waits at the front: bytes, or an errno below zero. True: go on.
   [[nodiscard]] bool on_sent(ssize_t result, MonoTime now);
 
@@ -61,8 +70,10 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   void on_writable(MonoTime now);
   /// Twice a second while it waits: write stalls, and close handshakes that nobody answers.
   void on_tick(MonoTime now);
-  /// Tells the client, then closes with 1001.
-  void shut_down(std::chrono::milliseconds retry_after);
+  /// Tells the client that it will be closed.
+  void announce_shutdown(std::chrono::milliseconds retry_after);
+  /// Closes with 1001. False: it is closing already.
+  [[nodiscard]] bool try_shut_down();
   /// Closes if there was no sign of life for `idle`, nor is there one to be read. True: it did.
   bool close_if_idle(std::chrono::nanoseconds idle, const CloseReason& reason, MonoTime now);
   void count_silence_from(MonoTime now) { alive_ = now; }
@@ -72,7 +83,10 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// The host itself did not run for `pause`, which ends now: it counts against nobody.
   void forgive(std::chrono::nanoseconds pause, MonoTime now);
   [[nodiscard]] std::size_t pending_bytes() const { return outbox_.pending_bytes(); }
-  [[nodiscard]] std::size_t queue_bytes() const { return outbox_.queue_bytes(); }
+  /// What waits for it, beside what others wait for, too.
+  [[nodiscard]] std::size_t queue_bytes() const {
+    return outbox_.queue_bytes() + (tls_ ? tls_->sealed.capacity() : 0);
+  }
   /// Memory that would be free without it, but for what is the same for all.
   [[nodiscard]] std::size_t held_bytes() const;
   /// It ends already.
@@ -92,7 +106,23 @@ class Connection final : public ConnectionHook, public OutboxWriter {
     MonoTime give_up_at{};    // set once closing: then the socket is reset
     MonoTime answer_until{};  // for the peer's close frame, once it has had ours
   };
+  /// What only those need that are encrypted.
+  struct Tls {
+    std::unique_ptr<TlsSession> session;
+    std::string sealed;           // on its way to the socket
+    std::size_t sent = 0;         // of that
+    bool has_ended = false;       // close_notify is sealed, or written
+    bool ends_later = false;      // as soon as the socket takes it
+    bool is_amid_record = false;  // OpenSSL keeps a part of one
+  };
   [[nodiscard]] bool is_over() const { return socket_ < 0; }
+  /// Nothing waits, neither plain nor sealed.
+  [[nodiscard]] bool has_nothing_to_send() const {
+    return outbox_.empty() && (!tls_ || (tls_->sealed.empty() && !tls_->session->has_sealed()));
+  }
+  void consume(std::size_t bytes);
+  void note_record(bool is_amid_record);
+  void open_received(std::span<char> sealed, MonoTime now);
   /// From now on it is looked at twice a second.
   Waiting& waiting(MonoTime now);
   void read_some(MonoTime now);
@@ -114,15 +144,20 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   void end_of_sending(MonoTime now);
   void finish(const CloseReason& reason, MonoTime now);
 
+  /// Whose connection it is, for operators; empty: gone.
+  [[nodiscard]] std::string peer() const;
+
   Shard& shard_;
   const Limits& limits_;
-  int socket_;  // -1: closed, the connection is over
+  const std::unique_ptr<const std::string> proxied_peer_;  // null: the socket's other end
+  int socket_;                                             // -1: closed, the connection is over
   bool waits_writable_ = false;
   bool is_shut_down_ = false;
   bool peer_closed_ = false;  // its close frame came
   bool sent_close_ = false;   // ours is in the kernel
   Outbox outbox_;
   std::unique_ptr<Client> client_;
+  const std::unique_ptr<Tls> tls_;  // null: plain
   std::unique_ptr<Waiting> waiting_;
   MonoTime alive_{};         // the last sign of life: a frame, or room made by a slow reader
   Outbox::Ticket pong_ = 0;  // the last one

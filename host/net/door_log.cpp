@@ -16,12 +16,6 @@ using boost::asio::ip::tcp;
 
 constexpr std::size_t kShownBytes = 512;
 
-std::string text_of(const tcp::endpoint& endpoint) {
-  std::ostringstream text;
-  text << endpoint;
-  return text.str();
-}
-
 std::string name_of(const char* what, Counter reason) {
   return std::string(what) + " (" + reason_word(reason) + ")";
 }
@@ -38,6 +32,7 @@ DoorLog::Level DoorLog::level_of(Counter reason) {
     case Counter::kHandshakeFullAddress:
     case Counter::kHandshakeDescriptors:
     case Counter::kHandshakeTls:
+    case Counter::kHandshakeProxy:
     case Counter::kClosedInternal:
     case Counter::kClosedMemory:
       return Level::kWarning;
@@ -55,24 +50,41 @@ std::optional<LogThrottle::Line> DoorLog::refusal_line(Counter reason, MonoTime 
   return line(level_of(reason), name_of("handshake refused", reason), now);
 }
 
-void DoorLog::say(Counter reason, const LogThrottle::Line& line, const tcp::endpoint& peer,
-                  std::string_view why) {
-  spdlog::log(kLevels.at(static_cast<std::size_t>(level_of(reason))), "{}: {}: {}{}", line.name,
-              text_of(peer), printable(why, kShownBytes), line.more());
+void DoorLog::say(Counter reason, const LogThrottle::Line& line, std::string_view why) {
+  spdlog::log(kLevels.at(static_cast<std::size_t>(level_of(reason))), "{}: {}{}", line.name,
+              printable(why, kShownBytes), line.more());
 }
 
-void DoorLog::closing(const CloseReason& reason, int socket, MonoTime now) {
+std::optional<LogThrottle::Line> DoorLog::closing_line(const CloseReason& reason, MonoTime now) {
   const bool is_wanted = reason.counter == Counter::kClosedNormal ||
                          reason.counter == Counter::kClosedAbnormal ||
                          reason.counter == Counter::kClosedShutdown;
-  if (is_wanted) return;
-  const Level level = level_of(reason.counter);
-  const auto said = line(level, name_of("connection closed", reason.counter), now);
+  if (is_wanted) return std::nullopt;
+  return line(level_of(reason.counter), name_of("connection closed", reason.counter), now);
+}
+
+void DoorLog::say_closing(const CloseReason& reason, const LogThrottle::Line& line,
+                          std::string_view peer) {
+  spdlog::log(kLevels.at(static_cast<std::size_t>(level_of(reason.counter))), "{}: {}: {} {}{}",
+              line.name, peer.empty() ? "gone" : peer, reason.code,
+              printable(reason.text, kShownBytes), line.more());
+}
+
+void DoorLog::contradiction(std::string_view proxy, MonoTime now) {
+  const auto said = line(Level::kWarning, "server.trusted_proxies: contradictory headers", now);
   if (!said) return;
-  const std::string peer = peer_of(socket);
-  spdlog::log(kLevels.at(static_cast<std::size_t>(level)), "{}: {}: {} {}{}", said->name,
-              peer.empty() ? "gone" : peer, reason.code, printable(reason.text, kShownBytes),
-              said->more());
+  spdlog::warn(
+      "{}: {} sends Forwarded and X-Forwarded-For that name different clients, so these count as "
+      "the proxy; have it delete the header that it does not write itself{}",
+      said->name, proxy, said->more());
+}
+
+void DoorLog::encrypted(const TlsSession& session) {
+  if (said_encryption_.load(std::memory_order_relaxed) || said_encryption_.exchange(true)) return;
+  spdlog::info("server.tls: {}; {}", session.cipher(),
+               session.is_sealing()
+                   ? "the host encrypts, because this kernel has no module tls or not this cipher"
+                   : "the kernel encrypts");
 }
 
 void DoorLog::cannot_accept(std::string_view why, MonoTime now) {
@@ -89,10 +101,17 @@ void DoorLog::on_tick(MonoTime now) {
   }
 }
 
+std::string text_of(const tcp::endpoint& endpoint) {
+  std::ostringstream text;
+  text << endpoint;
+  return text.str();
+}
+
 std::string peer_of(int socket) {
   tcp::endpoint peer;
   auto size = static_cast<socklen_t>(peer.capacity());
   if (::getpeername(socket, peer.data(), &size) != 0) return {};
+  if (peer.data()->sa_family == AF_UNIX) return "unix";
   peer.resize(size);
   return text_of(peer);
 }

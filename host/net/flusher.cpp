@@ -33,7 +33,8 @@ void Flusher::flush(std::span<OutboxWriter* const> touched, MonoTime now) {
     auto& connection = static_cast<Connection&>(*writer);
     if (!connection.begin_flush(now)) continue;
     if (batch_.size() == kBatch || !gather_.has_room()) write_batch(now);
-    batch_.push_back({&connection, gather_.take(connection.outbox())});
+    batch_.push_back({&connection, connection.is_sealing() ? gather_.take(connection.sealed())
+                                                           : gather_.take(connection.outbox())});
   }
   write_batch(now);
 }
@@ -48,7 +49,13 @@ void Flusher::write_rest(Connection& connection, MonoTime now) {
   std::array<iovec, kPiecesPerWrite> parts;
   bool goes_on = true;
   while (goes_on) {
-    const std::size_t count = gather(connection.outbox(), parts);
+    std::size_t count = 1;
+    if (connection.is_sealing()) {
+      const std::string_view sealed = connection.sealed();
+      parts[0] = {const_cast<char*>(sealed.data()), sealed.size()};
+    } else {
+      count = gather(connection.outbox(), parts);
+    }
     goes_on =
         connection.on_sent(send_parts(connection.socket(), std::span(parts).first(count)), now);
   }

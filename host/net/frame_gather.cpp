@@ -47,6 +47,13 @@ std::span<iovec> FrameGather::take(const Outbox& outbox) {
   return parts;
 }
 
+std::span<iovec> FrameGather::take(std::string_view bytes) {
+  BROADCAST_ASSERT(has_room(), "a gather without room was given bytes");
+  last_ = {};
+  parts_[used_] = {const_cast<char*>(bytes.data()), bytes.size()};
+  return std::span(parts_).subspan(used_++, 1);
+}
+
 iovec FrameGather::join(std::span<const iovec> parts) {
   std::size_t bytes = 0;
   for (const iovec& part : parts) bytes += part.iov_len;

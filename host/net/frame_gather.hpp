@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include <sys/uio.h>
@@ -29,6 +30,8 @@ class FrameGather {
   /// What waits at the front of `outbox`. Until clear() no outbox that was taken from may change.
   /// REQUIRES: has_room().
   [[nodiscard]] std::span<iovec> take(const Outbox& outbox);
+  /// One piece that is this connection's alone. `bytes` outlive clear(). REQUIRES: has_room().
+  [[nodiscard]] std::span<iovec> take(std::string_view bytes);
   void clear();
 
  private:

@@ -1,78 +1,65 @@
 #pragma once
-// One shard's acceptor, and the handshakes in progress: reads the HTTP request with Beast, upgrades
-// it or answers why not, and hands the socket on. What a handshake needs is freed with it. Part of
-// a Shard; [shard] unless tagged.
+// What accepts from one listening socket for one shard, as fast as the limits allow; the rest of
+// the way in is a Handshake. Part of a Shard; [shard] unless tagged.
 
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <string>
 
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "host/base/clock.hpp"
 #include "host/base/limits.hpp"
 #include "host/base/token_bucket.hpp"
 #include "host/net/admission.hpp"
-#include "host/wire/origin.hpp"
+#include "host/net/handshake.hpp"
 
 namespace broadcast {
 
-class Shard;
-
-struct ListenerOptions {
-  std::string path = "/ws";  ///< empty: any
-  PageRules pages;           ///< which of them may connect
-  bool deflate = true;       ///< permessage-deflate for those who offer it
-  std::string page;          ///< HTML at `/`; empty: none
-  std::size_t shards = 1;    ///< that share limits.handshakes and limits.accepts_per_second
-};
-
-/// In the kernel's backlog. Without descriptors an accept fails whether somebody does or not.
-[[nodiscard]] bool somebody_waits(boost::asio::ip::tcp::acceptor& acceptor);
-
 class Listener {
  public:
-  Listener(boost::asio::io_context& io, Shard& shard, const ListenerOptions& options,
-           const Limits& limits, Admission& admission);
+  /// [main] Takes over `socket`, which listens. `listeners` share limits.handshakes and
+  /// limits.accepts_per_second. All references outlive it.
+  Listener(boost::asio::io_context& io, Shard& shard, const HandshakeRules& rules,
+           const Limits& limits, Admission& admission, std::size_t listeners, int socket);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  /// [main] With SO_REUSEPORT, so that every shard has its own. Throws boost::system::system_error.
-  boost::asio::ip::tcp::endpoint bind(const boost::asio::ip::tcp::endpoint& endpoint);
   /// [main] before the shard runs: accepts from now on.
   void start();
   void stop();
-  /// `options` or `limits` have changed.
+  /// The rules or the limits have changed.
   void on_limits();
   /// Ends handshakes that take too long; goes on after the process had run out of descriptors,
   /// which others than clients used up.
   void on_tick(MonoTime now);
   /// The host itself did not run for `pause`: it counts against no handshake.
-  void forgive(std::chrono::nanoseconds pause);
+  void forgive(std::chrono::nanoseconds pause) { handshakes_->forgive(pause); }
 
  private:
-  class Handshake;
-  struct Progress;
+  using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
   void accept();
   void accept_when_allowed(MonoTime now);
-  void welcome(boost::asio::ip::tcp::socket socket);
+  void welcome(StreamSocket socket);
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] double accepts_per_second() const;
 
   boost::asio::io_context& io_;
   Shard& shard_;
-  const ListenerOptions& options_;
+  const HandshakeRules& rules_;
   const Limits& limits_;
   Admission& admission_;
-  boost::asio::ip::tcp::acceptor acceptor_;
+  const std::size_t listeners_;
+  const bool is_unix_;
+  Acceptor acceptor_;
   TokenBucket accepts_;
   boost::asio::steady_timer next_accept_;
-  const std::shared_ptr<Progress> progress_;
+  const std::shared_ptr<Handshakes> handshakes_;
   bool paused_ = false;          // until the next tick
   bool waits_for_room_ = false;  // among the handshakes
 };

@@ -28,6 +28,8 @@ constexpr std::chrono::seconds kPingTick{1};  // how often the silent are looked
 /// connects again, and not all at once.
 constexpr std::size_t kClosesATick = 64;
 constexpr std::size_t kTicksToCloseAll = 16;
+/// The same at a shutdown. Fewer connect again in a second without anybody's noticing.
+constexpr std::size_t kGoodbyesATick = 500;
 constexpr std::chrono::milliseconds kRetryFirst{500};
 constexpr std::chrono::milliseconds kRetryLast{5000};
 
@@ -65,11 +67,12 @@ std::size_t frame_bytes_of(std::span<const MessagePtr> messages) {
 }  // namespace
 
 Shard::Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain_time,
-             const ListenerOptions& listener, Admission& admission, ClientMemory& memory,
+             const HandshakeRules& rules, Admission& admission, ClientMemory& memory,
              DoorLog& doors, const ClientFactory& factory, std::unique_ptr<Flusher> flusher)
     : limits_(limits),
       drain_time_(drain_time),
-      listener_options_(listener),
+      rules_(rules),
+      admission_(admission),
       memory_(memory),
       doors_(doors),
       factory_(factory),
@@ -80,9 +83,9 @@ Shard::Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain
       index_(hub.topics(), hub.audience(), hub.add_shard(inbox_)),
       flusher_(std::move(flusher)),
       receive_buffer_(kReceiveBufferBytes),
+      sealed_buffer_(rules.tls ? kReceiveBufferBytes : 0),
       inflater_(limits.message_bytes * kMaxInflation),
       sockets_(io_),
-      listener_(io_, *this, listener_options_, limits_, admission),
       tick_(io_),
       ping_(Message::frame_of(Opcode::kPing, "")),
       slots_(io_) {}
@@ -97,12 +100,12 @@ Shard::~Shard() {
   free_the_gone();
 }
 
-boost::asio::ip::tcp::endpoint Shard::bind(const boost::asio::ip::tcp::endpoint& endpoint) {
-  return listener_.bind(endpoint);
-}
-
-void Shard::start() {
-  listener_.start();
+void Shard::start(const std::vector<int>& sockets, std::size_t listeners) {
+  for (const int socket : sockets) {
+    listeners_.push_back(
+        std::make_unique<Listener>(io_, *this, rules_, limits_, admission_, listeners, socket));
+    listeners_.back()->start();
+  }
   wait_for_sockets();
   arm_tick();
   thread_ = std::thread([this] { run(); });
@@ -121,8 +124,10 @@ void Shard::join() {
 
 void Shard::adopt(Upgraded upgraded) {
   owner_.check();
-  auto connection = std::make_unique<Connection>(*this, upgraded.socket, std::move(upgraded.place),
-                                                 upgraded.deflate, limits_);
+  if (upgraded.tls) doors_.encrypted(*upgraded.tls);
+  auto connection = std::make_unique<Connection>(
+      *this, upgraded.socket, std::move(upgraded.tls), std::move(upgraded.place),
+      std::move(upgraded.peer), upgraded.deflate, limits_);
   Connection& opened = *connection;
   idle_.push_back(*connection.release());
   ++open_;
@@ -282,10 +287,12 @@ void Shard::on_tick() {
     io_.stop();
     return;
   }
-  listener_.on_tick(now);
+  ticked_at_.store(now, std::memory_order_relaxed);
+  for (const auto& listener : listeners_) listener->on_tick(now);
   doors_.on_tick(now);
   free_the_gone();
   for (auto at = waiting_.begin(); at != waiting_.end();) (at++)->on_tick(now);
+  if (is_closing() && now - said_goodbye_at_ >= kTick) close_next(now);
   ping_the_silent(now);
   close_the_idle(now);
   touched_.answers.forget_the_old();
@@ -321,7 +328,7 @@ void Shard::close_the_idle(MonoTime now) {
 }
 
 void Shard::keep_within_memory(MonoTime now) {
-  std::size_t held = index_.held_bytes() + touched_.answers.bytes() + unread_bytes_;
+  std::size_t held = index_.held_bytes() + touched_.answers.bytes() + held_bytes_;
   // Others have small queues.
   for (const Connection& connection : waiting_) held += connection.queue_bytes();
   memory_.note(number(), held);
@@ -401,8 +408,10 @@ void Shard::forgive_pause(MonoTime now) {
   cpu_at_tick_ = cpu;
   if (pause == std::chrono::nanoseconds(0)) return;
   for_each_connection([&](Connection& connection) { connection.forgive(pause, now); });
-  listener_.forgive(pause);
-  if (is_closing()) deadline_ += pause;
+  for (const auto& listener : listeners_) listener->forgive(pause);
+  if (!is_closing()) return;
+  deadline_ += pause;
+  all_closed_by_ += pause;
 }
 
 void Shard::post_ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done) {
@@ -423,18 +432,24 @@ std::vector<ClientView> Shard::slowest(std::size_t most) {
 void Shard::post(std::function<void()> use) { boost::asio::post(io_, std::move(use)); }
 
 void Shard::post_limits(const Limits& limits, std::chrono::nanoseconds drain_time,
-                        const PageRules& pages) {
-  post([this, limits, drain_time, pages] {
+                        const HandshakeRules& rules) {
+  post([this, limits, drain_time, pages = rules.pages, trusted_proxies = rules.trusted_proxies,
+        tls = rules.tls] {
     limits_ = limits;
     drain_time_ = drain_time;
-    listener_options_.pages = pages;
+    rules_.pages = pages;
+    rules_.trusted_proxies = trusted_proxies;
+    rules_.tls = tls;
+    if (tls) sealed_buffer_.resize(kReceiveBufferBytes);
     inflater_.set_limit(limits.message_bytes * kMaxInflation);
-    listener_.on_limits();
+    for (const auto& listener : listeners_) listener->on_limits();
   });
 }
 
 void Shard::post_stop_accepting() {
-  boost::asio::post(io_, [this] { listener_.stop(); });
+  boost::asio::post(io_, [this] {
+    for (const auto& listener : listeners_) listener->stop();
+  });
 }
 
 void Shard::post_shut_down(MonoTime deadline) {
@@ -445,14 +460,32 @@ void Shard::shut_down(MonoTime deadline) {
   owner_.check();
   while (deliver_lot()) {  // what was published before goes out before
   }
+  const MonoTime now = mono_now();
   deadline_ = deadline;
-  listener_.stop();
+  all_closed_by_ = now + (deadline - now) / 2;
+  for (const auto& listener : listeners_) listener->stop();
   if (open_ == 0) io_.stop();
   std::uniform_int_distribution<std::int64_t> spread(kRetryFirst.count(), kRetryLast.count());
   for_each_connection([&](Connection& connection) {
-    connection.shut_down(std::chrono::milliseconds(spread(random_)));
+    connection.announce_shutdown(std::chrono::milliseconds(spread(random_)));
   });
-  flush_touched(mono_now());
+  close_next(now);
+  flush_touched(now);
+}
+
+std::size_t goodbyes_at_tick(std::size_t open, std::chrono::nanoseconds left) {
+  const std::int64_t ticks = std::max<std::int64_t>(1, left / std::chrono::nanoseconds(kTick));
+  const auto share = static_cast<std::size_t>(ticks);
+  return std::max(kGoodbyesATick, (open + share - 1) / share);
+}
+
+/// Those who are closed connect again, here or elsewhere, and a crowd must not come all at once.
+void Shard::close_next(MonoTime now) {
+  said_goodbye_at_ = now;
+  std::size_t left = goodbyes_at_tick(open_, all_closed_by_ - now);
+  for_each_connection([&](Connection& connection) {
+    if (left > 0 && connection.try_shut_down()) --left;
+  });
 }
 
 }  // namespace broadcast

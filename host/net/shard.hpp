@@ -41,27 +41,26 @@ class Shard {
       std::function<std::unique_ptr<Client>(Shard& shard, Outbox& outbox, std::string_view network,
                                             std::vector<std::string> first_topics)>;
 
-  /// [main] All references but `limits` and `listener` outlive the shard. Registers its inbox with
+  /// [main] All references but `limits` and `rules` outlive the shard. Registers its inbox with
   /// `hub`.
   Shard(TopicHub& hub, const Limits& limits, std::chrono::nanoseconds drain_time,
-        const ListenerOptions& listener, Admission& admission, ClientMemory& memory, DoorLog& doors,
+        const HandshakeRules& rules, Admission& admission, ClientMemory& memory, DoorLog& doors,
         const ClientFactory& factory, std::unique_ptr<Flusher> flusher);
   /// [main]
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  /// [main] Binds `endpoint` (throws boost::system::system_error) and returns what was bound.
-  boost::asio::ip::tcp::endpoint bind(const boost::asio::ip::tcp::endpoint& endpoint);
-  /// [main] Starts the thread and accepts.
-  void start();
+  /// [main] Starts the thread and accepts from `sockets`, which it takes over; `listeners` is how
+  /// many all shards have together.
+  void start(const std::vector<int>& sockets, std::size_t listeners);
   /// [any] From now on. A connection keeps the largest message that it was opened with.
   void post_limits(const Limits& limits, std::chrono::nanoseconds drain_time,
-                   const PageRules& pages);
+                   const HandshakeRules& rules);
   /// [any]
   void post_stop_accepting();
-  /// [any] Stops accepting, tells every client and closes it; the thread ends when the last one is
-  /// gone, or at `deadline`.
+  /// [any] Stops accepting, tells every client, and closes some at a time until half of what is
+  /// left to `deadline` has passed; the thread ends when the last one is gone, or at `deadline`.
   void post_shut_down(MonoTime deadline);
   /// [main] Waits for the thread.
   void join();
@@ -74,14 +73,18 @@ class Shard {
 
   /// [any] Calls `done` on the shard's thread with the `most` clients that have the most pending.
   void post_ask_slowest(std::size_t most, std::function<void(std::vector<ClientView>)> done);
+  /// [any] When it last came to its tick, which it does twice a second; the epoch: not yet.
+  [[nodiscard]] MonoTime ticked_at() const { return ticked_at_; }
   /// [any] In all outboxes at the last tick.
   [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_; }
 
   /// A socket whose upgrade was accepted.
   struct Upgraded {
     int socket;
+    std::unique_ptr<TlsSession> tls;  ///< null: plain
     Admission::Place place;
-    std::string network;                    ///< network_of() the peer's address
+    std::string network;                    ///< network_of() the client's address
+    std::string peer;                       ///< as Connection has it
     std::optional<DeflateTerms> deflate;    ///< what it agreed on
     std::string response;                   ///< still to be sent, before anything else
     std::vector<std::string> first_topics;  ///< of the query string
@@ -116,9 +119,12 @@ class Shard {
   [[nodiscard]] TouchedList& touched() { return touched_; }
   [[nodiscard]] SocketSet& sockets() { return sockets_; }
   [[nodiscard]] std::span<char> receive_buffer() { return receive_buffer_; }
+  /// What was received before it is decrypted, and what is to be sent before it is encrypted.
+  [[nodiscard]] std::span<char> sealed_buffer() { return sealed_buffer_; }
+  [[nodiscard]] std::string& plain_buffer() { return plain_buffer_; }
   [[nodiscard]] Inflater& inflater() { return inflater_; }
-  /// What is kept of messages that have not come whole.
-  void count_unread(std::size_t before, std::size_t now) { unread_bytes_ += now - before; }
+  /// What its connections hold beside queues: TLS, and messages that have not come whole.
+  void count_held(std::size_t before, std::size_t now) { held_bytes_ += now - before; }
 
  private:
   using Connections =
@@ -140,6 +146,7 @@ class Shard {
   void keep_within_memory(MonoTime now);
   [[nodiscard]] std::size_t close_the_largest(ClientMemory::Duty duty, MonoTime now);
   void shut_down(MonoTime deadline);
+  void close_next(MonoTime now);
   template <class F>
   void for_each_connection(F use);
   [[nodiscard]] std::vector<ClientView> slowest(std::size_t most);
@@ -149,7 +156,8 @@ class Shard {
   OwnerThread owner_;
   Limits limits_;
   std::chrono::nanoseconds drain_time_;
-  ListenerOptions listener_options_;
+  HandshakeRules rules_;
+  Admission& admission_;
   ClientMemory& memory_;
   DoorLog& doors_;
   const ClientFactory& factory_;
@@ -160,7 +168,9 @@ class Shard {
   std::vector<OutboxWriter*> flushing_;
   const std::unique_ptr<Flusher> flusher_;
   std::vector<char> receive_buffer_;
-  std::size_t unread_bytes_ = 0;  // of all connections
+  std::vector<char> sealed_buffer_;  // empty without TLS
+  std::string plain_buffer_;
+  std::size_t held_bytes_ = 0;
   Inflater inflater_;
   std::vector<MessagePtr> drained_;
   std::size_t delivered_ = 0;  // of them
@@ -168,7 +178,7 @@ class Shard {
   Connections idle_;     // nothing waits for them
   Connections waiting_;  // those that the tick looks at
   Connections gone_;     // removed, and freed before the next turn
-  Listener listener_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
   boost::asio::steady_timer tick_;
   MonoTime tick_due_ = MonoTime::max();
   std::chrono::nanoseconds cpu_at_tick_{};  // of this thread, when the tick was armed
@@ -184,13 +194,20 @@ class Shard {
   boost::asio::steady_timer slots_;
   MonoTime slots_at_ = MonoTime::max();  // what it is armed for
   MonoTime deadline_ = MonoTime::max();  // of a shutdown in progress
+  MonoTime all_closed_by_{};             // then
+  MonoTime said_goodbye_at_{};           // to some of them
   std::mt19937 random_{std::random_device{}()};
   std::thread thread_;
   // Shared.
   std::atomic<std::size_t> open_{0};
   std::atomic<std::size_t> pending_bytes_{0};
+  std::atomic<MonoTime> ticked_at_{MonoTime()};
   std::atomic<bool> close_idle_waits_{false};
   std::atomic<bool> has_publications_{false};  // a drain() is on its way
 };
+
+/// [any] How many of `open` clients a shard that stops closes at this tick, for all to be closed
+/// after `left`.
+[[nodiscard]] std::size_t goodbyes_at_tick(std::size_t open, std::chrono::nanoseconds left);
 
 }  // namespace broadcast

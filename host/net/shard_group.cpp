@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
-#include <sstream>
-#include <stdexcept>
 #include <utility>
 
 #include "host/base/guarded.hpp"
@@ -14,55 +12,34 @@
 
 namespace broadcast {
 
-namespace {
-
-using boost::asio::ip::tcp;
-
-/// SO_REUSEPORT would let a second host share the port without a word, so look first.
-void refuse_a_port_in_use(const tcp::endpoint& endpoint) {
-  boost::asio::io_context io;
-  tcp::acceptor probe(io, endpoint.protocol());
-  probe.set_option(tcp::acceptor::reuse_address(true));
-  probe.bind(endpoint);
-  probe.listen();
-}
-
-}  // namespace
-
 ShardGroup::ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory)
     : options_(std::move(options)),
       factory_(std::move(factory)),
       admission_(options_.limits, options_.connections_by_descriptors),
       memory_(options_.shards, options_.memory_bytes) {
   prepare_upgrades();
-  options_.listener.shards = options_.shards;
   for (auto& flusher : make_flushers(options_.flush, options_.shards)) {
-    shards_.push_back(std::make_unique<Shard>(hub, options_.limits, options_.drain,
-                                              options_.listener, admission_, memory_, doors_,
-                                              factory_, std::move(flusher)));
+    shards_.push_back(std::make_unique<Shard>(hub, options_.limits, options_.drain, options_.rules,
+                                              admission_, memory_, doors_, factory_,
+                                              std::move(flusher)));
   }
 }
 
 ShardGroup::~ShardGroup() = default;
 
 void ShardGroup::start() {
-  try {
-    refuse_a_port_in_use(options_.listen);
-    for (const auto& shard : shards_) options_.listen = shard->bind(options_.listen);
-  } catch (const boost::system::system_error& error) {
-    std::ostringstream words;
-    words << "server.listen: " << options_.listen << ": " << error.code().message()
-          << ". Is another host running? Stop it, or choose another port.";
-    throw std::runtime_error(words.str());
+  sockets_ = std::make_unique<ListenSockets>(options_.listen, options_.shards);
+  const std::size_t listeners = options_.listen.listeners(options_.shards);
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i]->start(sockets_->take(i), listeners);
   }
-  for (const auto& shard : shards_) shard->start();
 }
 
 void ShardGroup::set_limits(const NetOptions& options) {
   admission_.set_limits(options.limits, options.connections_by_descriptors);
   memory_.set_limit(options.memory_bytes);
   for (const auto& shard : shards_)
-    shard->post_limits(options.limits, options.drain, options.listener.pages);
+    shard->post_limits(options.limits, options.drain, options.rules);
 }
 
 void ShardGroup::post(const std::function<void(Shard&)>& use) {
@@ -72,6 +49,7 @@ void ShardGroup::post(const std::function<void(Shard&)>& use) {
 }
 
 void ShardGroup::stop_accepting() {
+  if (sockets_) sockets_->stop();
   for (const auto& shard : shards_) shard->post_stop_accepting();
 }
 
@@ -167,6 +145,12 @@ std::size_t ShardGroup::pending_bytes() const {
   std::size_t bytes = 0;
   for (const auto& shard : shards_) bytes += shard->pending_bytes();
   return bytes;
+}
+
+MonoTime ShardGroup::ticked_at() const {
+  MonoTime earliest = MonoTime::max();
+  for (const auto& shard : shards_) earliest = std::min(earliest, shard->ticked_at());
+  return earliest;
 }
 
 std::uint64_t ShardGroup::total(Counter counter) const {

@@ -13,6 +13,7 @@
 #include "host/net/admission.hpp"
 #include "host/net/client_memory.hpp"
 #include "host/net/door_log.hpp"
+#include "host/net/listen_sockets.hpp"
 #include "host/net/shard.hpp"
 #include "host/seams/client_census.hpp"
 #include "host/seams/client_control.hpp"
@@ -20,10 +21,10 @@
 namespace broadcast {
 
 struct NetOptions {
-  boost::asio::ip::tcp::endpoint listen;
+  ListenPlace listen;
   std::size_t shards = 1;
   FlushMode flush = FlushMode::kAuto;
-  ListenerOptions listener;                    ///< its `shards` is set to the one above
+  HandshakeRules rules;
   Limits limits;                               ///< of handshakes, as many as the descriptors allow
   std::size_t connections_by_descriptors = 0;  ///< as Admission has it
   std::size_t memory_bytes = SIZE_MAX;         ///< limits.memory, also where that is `auto`
@@ -36,14 +37,15 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   ShardGroup(TopicHub& hub, NetOptions options, Shard::ClientFactory factory);
   ~ShardGroup() override;
 
-  /// [main] Binds every shard and starts it. Throws std::runtime_error naming the address and the
-  /// reason.
+  /// [main] Listens, and starts every shard. Throws std::runtime_error as ListenSockets does.
   void start();
-  /// [main] Where clients connect; the port is the real one if 0 was asked for.
-  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return options_.listen; }
+  /// [main] Where clients connect, as ListenSockets has it. REQUIRES: start().
+  [[nodiscard]] const ListenSockets& sockets() const { return *sockets_; }
+  /// [main] The same. REQUIRES: start(), and that it is an address.
+  [[nodiscard]] boost::asio::ip::tcp::endpoint endpoint() const { return sockets_->address(); }
   [[nodiscard]] std::size_t size() const { return shards_.size(); }
   /// [main] From now on: `limits`, and what goes with them (`connections_by_descriptors`,
-  /// `memory_bytes`, `drain`, and of the listener its `pages`).
+  /// `memory_bytes`, `drain`, and of the rules `pages`, `trusted_proxies` and `tls`).
   void set_limits(const NetOptions& options);
   /// [any] Runs `use` on each shard's thread.
   void post(const std::function<void(Shard&)>& use);
@@ -62,6 +64,8 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   [[nodiscard]] std::size_t pending_bytes() const override;
   [[nodiscard]] std::size_t held_bytes() const override { return memory_.bytes(); }
   [[nodiscard]] std::size_t memory_limit() const override { return memory_.limit(); }
+  /// [any] The shard that was longest without a tick had its last one then.
+  [[nodiscard]] MonoTime ticked_at() const;
   /// [any] The shards' counters, added up.
   [[nodiscard]] std::uint64_t total(Counter counter) const;
 
@@ -77,6 +81,7 @@ class ShardGroup final : public ClientControl, public ClientCensus {
   DoorLog doors_;
   Guarded<Heartbeats> heartbeats_;  // by setter, the one that counts last
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::unique_ptr<ListenSockets> sockets_;
 };
 
 }  // namespace broadcast

@@ -76,7 +76,7 @@ bool came_by_proxy(const Request& request) {
 }
 
 std::optional<UpgradeRefusal> refuse(const Request& request, const PageRules& pages,
-                                     bool is_from_here) {
+                                     bool is_from_here, std::string_view host) {
   if (request.method() != http::verb::get) {
     return UpgradeRefusal{405,
                           Counter::kHandshakeMethod,
@@ -104,7 +104,7 @@ std::optional<UpgradeRefusal> refuse(const Request& request, const PageRules& pa
     return bad_request("There must be one Sec-WebSocket-Key: 16 bytes in base64");
   }
   const AskedBy asked_by{.origin = request[http::field::origin],
-                         .host_header = request[http::field::host],
+                         .host_header = host,
                          .is_straight_from_here = is_from_here && !came_by_proxy(request)};
   if (request.count(http::field::origin) > 1 || !page_allowed(asked_by, pages)) {
     return UpgradeRefusal{403, Counter::kHandshakeOrigin,
@@ -155,8 +155,10 @@ std::string_view trimmed(std::string_view text) {
 
 void prepare_upgrades() { static_cast<void>(accept_key_for("")); }
 
-UpgradeVerdict check_upgrade(const Request& request, const PageRules& pages, bool is_from_here) {
-  if (auto refusal = refuse(request, pages, is_from_here)) return {{}, {}, *std::move(refusal)};
+UpgradeVerdict check_upgrade(const Request& request, const PageRules& pages, bool is_from_here,
+                             std::optional<std::string_view> host) {
+  auto refusal = refuse(request, pages, is_from_here, host.value_or(request[http::field::host]));
+  if (refusal) return {{}, {}, *std::move(refusal)};
   DeflateAnswer deflate =
       answer_deflate_offers(all(request, http::field::sec_websocket_extensions));
   if (!deflate.is_valid) {

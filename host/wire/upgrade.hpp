@@ -33,9 +33,11 @@ struct UpgradeVerdict {
 };
 
 /// Subprotocols that the client offers are not taken up. `is_from_here`: it is from this machine.
-/// REQUIRES: framing_fault(request) finds nothing.
+/// `host`: the one that the client has asked for, where a trusted proxy says so; else the Host
+/// header. REQUIRES: framing_fault(request) finds nothing.
 [[nodiscard]] UpgradeVerdict check_upgrade(const boost::beast::http::request_header<>& request,
-                                           const PageRules& pages, bool is_from_here);
+                                           const PageRules& pages, bool is_from_here,
+                                           std::optional<std::string_view> host = std::nullopt);
 
 /// Once, before any library of a broadcaster is loaded: OpenSSL takes the dynamic linker's lock at
 /// its first use, and a client would wait as long as somebody holds that.

@@ -36,7 +36,7 @@ struct Settings {
 NetOptions net_options(Settings settings) {
   NetOptions options = echo_options(settings.port);
   options.flush = settings.flush;
-  options.listener = {
+  options.rules = {
       .path = std::move(settings.path),
       .pages = {.origins = std::move(settings.origins), .hosts = std::move(settings.hosts)}};
   options.limits.handshake = std::chrono::milliseconds(settings.handshake_ms);

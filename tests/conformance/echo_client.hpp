@@ -42,9 +42,9 @@ class EchoClient final : public Client {
 /// Any path, messages up to 64 MiB and room to send some of them back; on 127.0.0.1.
 inline NetOptions echo_options(std::uint16_t port) {
   constexpr std::size_t kMiB = 1024 * 1024;
-  return {.listen = {boost::asio::ip::make_address("127.0.0.1"), port},
+  return {.listen = {.address = {boost::asio::ip::make_address("127.0.0.1"), port}},
           .shards = 2,
-          .listener = {.path = ""},
+          .rules = {.path = ""},
           .limits = {.message_bytes = 64 * kMiB, .outbox_bytes = 256 * kMiB},
           .drain = std::chrono::seconds(2)};
 }

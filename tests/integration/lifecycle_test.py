@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import struct
 import unittest
 
@@ -99,6 +100,40 @@ class ShutdownTest(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((await answer)[0], 200)
             await reader.close_code()
             host.expect_end()
+
+    async def test_before_it_stops_it_is_not_ready_and_serves(self):
+        with Host({"server": {"drain_delay": "1h"}, "broadcasters": mirror()}) as host:
+            host.wait_until_started("mirror")
+            reader = await Subscriber.connect(host, "signal:vcp")
+            await reader.next_of("subscribed")
+            self.assertEqual(host.get("/readyz")[0], 200)
+            host.terminate()
+            host.wait_for_line("SIGTERM: not ready any more; stopping in 1h")
+            status, _, body = host.get("/readyz")
+            self.assertEqual(status, 503)
+            self.assertIn("the host is stopping", json.loads(body)["reasons"])
+            self.assertEqual(host.get("/livez")[0], 200)
+            self.assertEqual(host.publish("signal:vcp", '{"type":"signal_update"}')[0], 200)
+            await reader.next_of("signal_update")
+            newcomer = await Subscriber.connect(host)  # one that the balancer had sent before it knew
+            host.terminate()
+            for client in (reader, newcomer):
+                self.assertEqual((await client.close_code())[1], 1001)
+            host.expect_end()
+
+    def test_it_stops_once_the_delay_is_over(self):
+        with Host({"server": {"drain_delay": "100ms"}, "broadcasters": {}}) as host:
+            host.terminate()
+            host.expect_end()
+
+    async def test_another_signal_while_it_stops_ends_it_at_once(self):
+        with Host({"server": {"drain": "1h"}, "broadcasters": {}}) as host, RawSocket(host.port) as silent:
+            silent.upgrade(host.path)
+            silent.receive()
+            host.terminate()
+            self.assertEqual(json.loads(silent.receive()[1])["type"], "server_shutdown")
+            host.terminate()
+            self.assertEqual(host.wait(), -signal.SIGTERM)
 
     async def test_a_client_that_says_nothing_does_not_hold_it_up(self):
         with Host({"server": {"drain": "1s"}, "broadcasters": {}}) as host, RawSocket(host.port) as silent:

@@ -143,6 +143,21 @@ class MemoryTest(unittest.TestCase):
         self.assertLess(grown, 1.5 * self.metric(host, HELD))
 
     @unittest.skipIf(IS_SANITIZED, WHY_NOT_SANITIZED)
+    def test_a_client_that_has_asked_for_nothing_costs_little(self):
+        host = self.start(handshakes=600, handshake="1h")
+
+        def hold_the_door(count):
+            descriptors = len(os.listdir(f"/proc/{host.pid}/fd"))
+            for _ in range(count):
+                self.enterContext(RawSocket(host.port)).send(b"GET /ws HTTP/1.1\r\nHost: ")
+            self.wait_for("descriptors", lambda: len(os.listdir(f"/proc/{host.pid}/fd")), lambda n: n >= descriptors + count)
+            return self.rss(host)
+
+        before = hold_the_door(100)  # what it needs but once
+        header = 2048
+        self.assertLess((hold_the_door(300) - before) / 300, 4096 + header)
+
+    @unittest.skipIf(IS_SANITIZED, WHY_NOT_SANITIZED)
     def test_a_crowd_that_has_left_leaves_nothing_behind(self):
         host = self.start()
         before = self.rss(host)

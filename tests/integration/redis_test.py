@@ -11,10 +11,11 @@ import threading
 import time
 import unittest
 
+from certificates import Certificates
 from cutting_proxy import CuttingProxy
 from host import Host, run_host
 from process import DEADLINE
-from redis_server import PASSWORD, Certificates, RedisServer
+from redis_server import PASSWORD, RedisServer
 from subscriber import Subscriber
 
 SIGNAL = {"ticker": "005930", "name": "삼성전자", "checks": []}

@@ -31,12 +31,12 @@ HOST_PARTS = {
     "loader": (("base", "seams", "hub"), ("boost/dll", "nlohmann/")),
     "admin": (
         ("base", "wire", "seams", "hub", "net"),
-        ("boost/asio", "boost/beast", "boost/system/", "openssl/crypto.h", "nlohmann/",
+        ("boost/asio", "boost/beast", "boost/system/", "openssl/", "nlohmann/",
          "prometheus/"),
     ),
     "app": (
         ("base", "wire", "seams", "hub", "store", "net", "ingest", "loader", "admin"),
-        ("yaml-cpp/", "CLI/", "nlohmann/", "boost/asio", "boost/system/", "boost/uuid/"),
+        ("yaml-cpp/", "CLI/", "nlohmann/", "boost/asio", "boost/system/", "boost/uuid/", "systemd/sd-daemon.h"),
     ),
 }
 EVERYWHERE_IN_HOST = ("spdlog/", "fmt/")

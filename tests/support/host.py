@@ -5,12 +5,20 @@ import json
 import os
 import tempfile
 
+from certificates import Certificates
 from process import DEADLINE, Process, run
+from raw_websocket import RawSocket
 
 HOST_BINARY = os.environ["BROADCAST_HOST"]  # set by ctest, as the next ones
 PLUGINS = os.environ["BROADCAST_PLUGINS"]
 TEST_PLUGINS = os.environ["BROADCAST_TEST_PLUGINS"]
 FLUSH = os.environ.get("BROADCAST_FLUSH")  # for the tests that ctest runs with both flushers
+TLS = None
+if os.environ.get("BROADCAST_TLS"):  # for those that it runs over TLS, too
+    _directory = tempfile.TemporaryDirectory(prefix="broadcast-tls-")
+    _certificates = Certificates(_directory.name)
+    TLS = {"certificate": _certificates.certificate, "key": _certificates.key}
+    RawSocket.tls = _certificates.client_context()
 
 
 def test_plugin(name, library=None, **more):
@@ -29,6 +37,8 @@ def complete(config):
             "plugins": {"directory": PLUGINS}}
     if FLUSH:
         full["server"]["flush"] = FLUSH
+    if TLS:
+        full["server"]["tls"] = TLS
     for section, values in config.items():
         if isinstance(values, dict):
             full.setdefault(section, {}).update(values)
@@ -74,10 +84,11 @@ class Host(Process):
 
     def __enter__(self):
         try:
-            found = self.wait_for_line(r"listening on ws://127\.0\.0\.1:(\d+)(/\S*)")
-            self.port = int(found.group(1))
-            self.path = found.group(2)
-            self.admin_port = int(self.wait_for_line(r"admin on http://[^ ]*:(\d+)").group(1))
+            found = self.wait_for_line(r"listening on (wss?)://(?:127\.0\.0\.1:(\d+)|unix:\S+\.sock)\b.*?(/[^/ ]*) with")
+            self.scheme = found.group(1)
+            self.port = int(found.group(2) or 0)
+            self.path = found.group(3)
+            self.admin_port = int(self.wait_for_line(r"admin on https?://[^ ]*:(\d+)").group(1))
         except BaseException:
             self.kill()
             raise
@@ -98,7 +109,8 @@ class Host(Process):
         self._file.write(config)
 
     def url(self, target=None):
-        return f"ws://127.0.0.1:{self.port}{target or self.path}"
+        name = "localhost" if self.scheme == "wss" else "127.0.0.1"  # as the certificate has it
+        return f"{self.scheme}://{name}:{self.port}{target or self.path}"
 
     def wait_until_started(self, broadcaster):
         self.wait_for_line(rf"\b{broadcaster}: started")

@@ -4,6 +4,7 @@ and what comes back is taken apart without judging it. Blocking sockets with a d
 import base64
 import os
 import socket
+import ssl
 import struct
 
 from process import DEADLINE
@@ -56,6 +57,7 @@ class Gone(Exception):
 
 class RawSocket:
     """Bytes to and from a port of this machine."""
+    tls = None  # a context: all of them speak TLS
 
     def __init__(self, port, receive_buffer=None):
         self.socket = socket.socket()
@@ -64,8 +66,17 @@ class RawSocket:
         self.socket.settimeout(DEADLINE)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls:
+            self.socket = self.tls.wrap_socket(self.socket, server_hostname="localhost")
         self._host = f"127.0.0.1:{port}"
         self._buffer = bytearray()
+
+    @classmethod
+    def over(cls, connected):
+        """The same on a socket that is there."""
+        client = cls.__new__(cls)
+        client.socket, client._host, client._buffer = connected, "localhost", bytearray()
+        return client
 
     def __enter__(self):
         return self
@@ -79,7 +90,7 @@ class RawSocket:
     def _more(self):
         try:
             part = self.socket.recv(1 << 20)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             raise Gone("reset") from None
         if not part:
             raise Gone("end")

@@ -6,32 +6,11 @@ import time
 
 import redis
 
-from process import DEADLINE, Process, run
+from process import DEADLINE, Process
 from server import Server
 
 USER, PASSWORD = "producer", "pa55/w0rd@x"  # characters that a URL has to write as %2F and %40
 ENCODED = "pa55%2Fw0rd%40x"
-
-
-class Certificates:
-    """A CA of one's own, and a server's certificate for localhost that it has signed."""
-
-    def __init__(self, directory, name="localhost"):
-        self.ca, self.key, self.certificate = (os.path.join(directory, file) for file in ("ca.pem", "key.pem", "crt.pem"))
-        ca_key, request, names = (os.path.join(directory, file) for file in ("ca.key", "request.pem", "names"))
-        with open(names, "w", encoding="utf-8") as file:
-            file.write(f"subjectAltName=DNS:{name}\n")
-        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-        self._openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", self.ca, "-days", "2", "-subj", "/CN=test CA")
-        self._openssl("req", *curve, "-keyout", self.key, "-out", request, "-subj", "/CN=" + name)
-        self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2",
-                      "-extfile", names, "-out", self.certificate)
-
-    @staticmethod
-    def _openssl(*arguments):
-        ended = run("openssl", *arguments)
-        if ended.returncode != 0:
-            raise RuntimeError(f"openssl {arguments[0]}: {ended.stdout}")
 
 
 class RedisServer(Server):

@@ -15,10 +15,10 @@ class Subscriber:
         self._client = client
 
     @classmethod
-    async def connect(cls, host, *topics):
+    async def connect(cls, host, *topics, **how):
         target = host.path + ("?subscribe=" + ",".join(topics) if topics else "")
         subscriber = cls(await websockets.connect(
-            host.url(target), ping_interval=None, open_timeout=DEADLINE, close_timeout=DEADLINE))
+            host.url(target), ping_interval=None, open_timeout=DEADLINE, close_timeout=DEADLINE, **how))
         assert (await subscriber.next())["type"] == "connected"
         return subscriber
 

@@ -46,6 +46,23 @@ class SchemaTest(unittest.TestCase):
             value = yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8"))
             self.assertEqual(self.errors(value), [], name)
 
+    def see_defaults(self, properties, keys, section):
+        for key, default in keys.items():
+            path = f"{section}.{key}"
+            if isinstance(default, dict):
+                self.see_defaults(properties[key]["properties"], default, path)
+                continue
+            self.assertIn("default", properties[key], path)
+            if "${" not in str(default):
+                self.assertEqual(properties[key]["default"], default, path)
+
+    def test_tls_is_a_map_or_a_list(self):
+        one = {"certificate": "/a.pem", "key": "/a.key"}
+        for value in ({**one, "client_ca": "/ca.pem", "min_version": "1.3"}, [{**one, "names": ["*.example.com"]}, one]):
+            self.assertEqual(self.errors({"server": {"tls": value}}), [])
+        for value in ({**one, "min_version": "1.1"}, {"cert": "/a.pem"}, [{**one, "name": "a.example"}], "/a.pem"):
+            self.assertNotEqual(self.errors({"server": {"tls": value}}), [], value)
+
     def test_has_every_key_of_the_reference_with_default_and_meaning(self):
         value = yaml.safe_load((ROOT / "config" / "reference.yaml").read_text(encoding="utf-8"))
         found = self.schema["properties"]
@@ -54,10 +71,7 @@ class SchemaTest(unittest.TestCase):
             if not isinstance(keys, dict) or section == "broadcasters":
                 continue
             self.assertEqual(set(found[section]["properties"]), set(keys), section)
-            for key, default in keys.items():
-                self.assertIn("default", found[section]["properties"][key], f"{section}.{key}")
-                if "${" not in str(default):
-                    self.assertEqual(found[section]["properties"][key]["default"], default, f"{section}.{key}")
+            self.see_defaults(found[section]["properties"], keys, section)
         self.assertRegex(found["limits"]["properties"]["write_stall"]["description"],
                          r"accepts no data for this long.*\(100ms to 1h\)")
         self.assertLessEqual(set(BROADCASTERS), set(found["broadcasters"]["properties"]))  # and those of the bench

@@ -4,6 +4,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/use_future.hpp>
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -18,6 +22,7 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
+namespace ssl = boost::asio::ssl;
 using boost::asio::ip::tcp;
 
 template <class Future>
@@ -25,6 +30,36 @@ void wait_for(boost::asio::io_context& io, Future future) {
   io.restart();
   io.run();
   future.get();
+}
+
+template <class Stream>
+http::response<http::string_body> talk(boost::asio::io_context& io, Stream& stream,
+                                       const http::request<http::empty_body>& request) {
+  wait_for(io, http::async_write(stream, request, boost::asio::use_future));
+  beast::flat_buffer buffer;
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(boost::none);
+  wait_for(io, http::async_read(stream, buffer, parser, boost::asio::use_future));
+  return parser.release();
+}
+
+ssl::context tls_context(const AdminAddress& address) {
+  ssl::context context(ssl::context::tls_client);
+  try {
+    context.set_verify_mode(ssl::verify_peer);
+    if (address.ca.empty()) {
+      context.set_default_verify_paths();
+    } else {
+      context.load_verify_file(address.ca);
+    }
+    if (!address.certificate.empty()) {
+      context.use_certificate_chain_file(address.certificate);
+      context.use_private_key_file(address.key, ssl::context::pem);
+    }
+  } catch (const boost::system::system_error& error) {
+    throw CannotRun("--ca, --cert or --key: " + error.code().message() + ". Name PEM files.");
+  }
+  return context;
 }
 
 http::response<http::string_body> exchange(const AdminAddress& address, http::verb method,
@@ -35,20 +70,19 @@ http::response<http::string_body> exchange(const AdminAddress& address, http::ve
   if (!address.token.empty()) request.set(http::field::authorization, "Bearer " + address.token);
   request.prepare_payload();
   const bool is_ipv6 = address.host.starts_with('[');
+  const std::string host = is_ipv6 ? address.host.substr(1, address.host.size() - 2) : address.host;
   boost::asio::io_context io;
   beast::tcp_stream stream(io);
   stream.expires_after(address.patience);  // only what is asynchronous heeds it
-  wait_for(io, stream.async_connect(
-                   tcp::resolver(io).resolve(
-                       is_ipv6 ? address.host.substr(1, address.host.size() - 2) : address.host,
-                       address.port),
-                   boost::asio::use_future));
-  wait_for(io, http::async_write(stream, request, boost::asio::use_future));
-  beast::flat_buffer buffer;
-  http::response_parser<http::string_body> parser;
-  parser.body_limit(boost::none);
-  wait_for(io, http::async_read(stream, buffer, parser, boost::asio::use_future));
-  return parser.release();
+  wait_for(io, stream.async_connect(tcp::resolver(io).resolve(host, address.port),
+                                    boost::asio::use_future));
+  if (!address.is_tls) return talk(io, stream, request);
+  ssl::context context = tls_context(address);
+  ssl::stream<beast::tcp_stream&> tls(stream, context);
+  tls.set_verify_callback(ssl::host_name_verification(host));
+  static_cast<void>(SSL_set_tlsext_host_name(tls.native_handle(), host.c_str()));
+  wait_for(io, tls.async_handshake(ssl::stream_base::client, boost::asio::use_future));
+  return talk(io, tls, request);
 }
 
 AdminAnswer ask(const AdminAddress& address, http::verb method, const std::string& target) {
@@ -58,6 +92,11 @@ AdminAnswer ask(const AdminAddress& address, http::verb method, const std::strin
   } catch (const boost::system::system_error& error) {
     if (error.code() == beast::error::timeout) {
       throw CannotRun(address.text() + ": no answer in time. Look at the host's log.");
+    }
+    if (error.code().category() == boost::asio::error::get_ssl_category()) {
+      throw CannotRun(address.text() + ": " + error.code().message() +
+                      ". Does it speak TLS (admin.tls), and is its certificate signed by a known "
+                      "CA, or by --ca, for this name?");
     }
     throw CannotRun(address.text() + ": " + error.code().message() +
                     ". Is the host running, and is this its admin.listen? (--admin)");
@@ -78,14 +117,19 @@ AdminAnswer ask(const AdminAddress& address, http::verb method, const std::strin
 }  // namespace
 
 AdminAddress admin_address(std::string_view text, std::string token) {
+  constexpr std::string_view kHttps = "https://";
+  const bool is_tls = text.starts_with(kHttps);
+  if (is_tls) text.remove_prefix(kHttps.size());
   const std::size_t colon = text.rfind(':');
   if (colon == 0 || colon == std::string_view::npos || colon + 1 == text.size()) {
-    throw CannotRun("--admin: expected host:port such as 127.0.0.1:5112, found " +
-                    std::string(text) + ".");
+    throw CannotRun(
+        "--admin: expected host:port such as 127.0.0.1:5112 or https://localhost:5112, found " +
+        std::string(text) + ".");
   }
   return {.host = std::string(text.substr(0, colon)),
           .port = std::string(text.substr(colon + 1)),
-          .token = std::move(token)};
+          .token = std::move(token),
+          .is_tls = is_tls};
 }
 
 AdminAnswer get_from_admin(const AdminAddress& address, const std::string& target) {

@@ -14,13 +14,17 @@ struct AdminAddress {
   std::string host;
   std::string port;
   std::string token;  ///< empty: none is sent
+  bool is_tls = false;
+  std::string ca;           ///< file: who has signed its certificate; empty: whom the system trusts
+  std::string certificate;  ///< file: our own, for admin.tls.client_ca; with `key` or not at all
+  std::string key;
   /// For connecting, asking and the answer. The host says 504 after two minutes.
   std::chrono::nanoseconds patience = std::chrono::minutes(5);
 
   [[nodiscard]] std::string text() const { return host + ":" + port; }
 };
 
-/// "127.0.0.1:5112", "[::1]:5112", "localhost:5112". Throws CannotRun.
+/// "127.0.0.1:5112", "[::1]:5112", "https://localhost:5112". Throws CannotRun.
 [[nodiscard]] AdminAddress admin_address(std::string_view text, std::string token);
 
 struct AdminAnswer {

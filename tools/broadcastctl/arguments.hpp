@@ -23,10 +23,15 @@ namespace broadcast {
 
 /// Where a host that runs is, for the commands that talk to it.
 struct AdminArguments {
-  std::string admin = "127.0.0.1:5112", token;
+  std::string admin = "127.0.0.1:5112", token, ca, certificate, key;
 
   void add_to(CLI::App& command) {
-    command.add_option("--admin", admin, "the host's admin.listen")->capture_default_str();
+    command.add_option("--admin", admin, "the host's admin.listen; https:// with admin.tls")
+        ->capture_default_str();
+    command.add_option("--ca", ca, "PEM file: who has signed the host's certificate");
+    auto* const own = command.add_option("--cert", certificate,
+                                         "PEM file: our own certificate, for admin.tls.client_ca");
+    own->needs(command.add_option("--key", key, "PEM file: its key")->needs(own));
     command.add_option("--token", token,
                        "one of its admin.tokens, with scope admin to change anything; default: the "
                        "variable ADMIN_TOKEN");
@@ -35,7 +40,12 @@ struct AdminArguments {
   /// overwrite what was given.
   [[nodiscard]] AdminAddress address() const {
     const char* const variable = std::getenv("ADMIN_TOKEN");
-    return admin_address(admin, token.empty() && variable != nullptr ? variable : token);
+    AdminAddress address =
+        admin_address(admin, token.empty() && variable != nullptr ? variable : token);
+    address.ca = ca;
+    address.certificate = certificate;
+    address.key = key;
+    return address;
   }
 };
 

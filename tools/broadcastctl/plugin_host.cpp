@@ -31,14 +31,12 @@ namespace broadcast {
 
 namespace {
 
-/// --listen is read by who reads server.listen.
 ListenAddress listen_address(const std::string& text) {
-  const nlohmann::json yaml{{"server", {{"listen", text}}}};
-  try {
-    return parse_config(yaml.dump(), "--listen", process_environment()).server.listen;
-  } catch (const ConfigError& error) {
-    throw CannotRun(error.what());
-  }
+  ListenAddress listen;
+  const std::string expected = take_address(text, listen);
+  if (!expected.empty())
+    throw CannotRun("--listen: expected " + expected + ", found " + text + ".");
+  return listen;
 }
 
 Config config_for(const PluginHostOptions& options, const std::string& name) {

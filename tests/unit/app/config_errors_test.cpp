@@ -28,7 +28,8 @@ TEST(ConfigErrorsTest, UnknownKeysComeWithTheNearestKnownOne) {
       {"log: {colour: red}\n", "f.yaml:1:7: log.colour: unknown key; known here: level, format"},
       {"server: {backlog: 5}\n",
        "f.yaml:1:10: server.backlog: unknown key; known here: listen, path, threads, flush, "
-       "origins, hosts, demo_page, drain"},
+       "tls, origins, hosts, trusted_proxies, proxy_protocol, demo_page, "
+       "drain_delay, drain"},
       {"broadcasters:\n  price: {enable: true}\n",
        "f.yaml:2:11: broadcasters.price.enable: unknown key; did you mean \"enabled\"?"},
       {"admin: {tokens: [{token: aaaaaaaaaaaaaaaa, scopes: [admin], scope: x}]}",
@@ -65,12 +66,29 @@ TEST(ConfigErrorsTest, WrongTypesSayWhatWasExpectedAndFound) {
 TEST(ConfigErrorsTest, AddressesAreNumericWithAPort) {
   const std::string expected =
       "f.yaml:1:10: server.listen: expected address:port such as 127.0.0.1:5111, [::1]:5111 or "
-      "localhost:5111, found ";
+      "localhost:5111, or unix: and the path of a socket, found ";
   for (const char* text : {"\"5111\"", "\"example.com:80\"", "\"1.2.3.4:65536\"", "\"1.2.3.4:\"",
                            "\"1.2.3.4:x\"", "\"::1:80\"", "\"[1.2.3.4]:80\"", "\"[::1:80\"",
                            "\":80\"", "\"1.2.3:80\"", "\"1.2.3.4:-1\"", "\"1.2.3.4:000080\""}) {
     EXPECT_EQ(problems("server: {listen: " + std::string(text) + "}"), expected + text);
   }
+}
+
+TEST(ConfigErrorsTest, AUnixSocketHasAnAbsolutePathThatFits) {
+  const std::string expected =
+      ": expected unix: and an absolute path of at most 107 bytes, such as "
+      "unix:/run/broadcast-host/ws.sock, found ";
+  for (const std::string& text :
+       {std::string("\"unix:\""), std::string("\"unix:ws.sock\""), std::string("\"unix:/run/\"")}) {
+    EXPECT_EQ(problems("server: {listen: " + text + "}"),
+              "f.yaml:1:10: server.listen" + expected + text);
+  }
+  const std::string too_long = "unix:/" + std::string(107, 'x');
+  EXPECT_THAT(problems("server: {listen: \"" + too_long + "\"}"), HasSubstr(expected));
+  EXPECT_EQ(problems("server: {listen: \"" + too_long.substr(0, 112) + "\"}"), "no problem");
+  EXPECT_EQ(problems("admin: {listen: \"unix:/run/x.sock\"}"),
+            "f.yaml:1:9: admin.listen: expected address:port such as 127.0.0.1:5111, [::1]:5111 or "
+            "localhost:5111, found \"unix:/run/x.sock\"");
 }
 
 TEST(ConfigErrorsTest, BadValuesOfTheServer) {

@@ -171,6 +171,10 @@ TEST(ConfigTest, KnowsWhatOnlyThisMachineCanReach) {
   for (const char* host : {"0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "fe80::1"}) {
     EXPECT_FALSE((ListenAddress{host, 1}.is_loopback())) << host;
   }
+  const Config with_socket = configured("server: {listen: \"unix:/run/ws.sock\"}");
+  EXPECT_EQ(with_socket.server.listen, (ListenAddress{"", 0, "/run/ws.sock"}));
+  EXPECT_TRUE(with_socket.server.listen.is_loopback());
+  EXPECT_EQ(listen_text(with_socket.server.listen), "unix:/run/ws.sock");
   EXPECT_TRUE(configured("admin: {listen: localhost:1}").admin.listen.is_loopback());
 }
 

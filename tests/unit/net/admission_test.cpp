@@ -1,5 +1,7 @@
 #include "host/net/admission.hpp"
 
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include <boost/asio/ip/address.hpp>
@@ -37,6 +39,20 @@ TEST(AdmissionTest, APlaceThatIsGivenBackIsFreeForItsNetwork) {
   const auto address = boost::asio::ip::make_address("2001:db8:0:1::1");
   EXPECT_TRUE(enters(admission.try_enter(address)));
   EXPECT_TRUE(enters(admission.try_enter(address)));
+}
+
+TEST(AdmissionTest, AConnectionIsCountedOnceItsProxyHasSaidWhoseItIs) {
+  Admission admission({.connections_per_address = 1});
+  const auto address = boost::asio::ip::make_address("192.0.2.1");
+  auto first = admission.try_enter(std::nullopt);
+  auto second = admission.try_enter(std::nullopt);
+  ASSERT_TRUE(enters(first) && enters(second)) << "nobody knows yet whose they are";
+  EXPECT_FALSE(admission.try_count(std::get<Admission::Place>(first), address));
+  const auto refusal = admission.try_count(std::get<Admission::Place>(second), address);
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->limit, Counter::kLimitConnectionsPerAddress);
+  { const auto leaves = std::move(first); }
+  EXPECT_FALSE(admission.try_count(std::get<Admission::Place>(second), address));
 }
 
 }  // namespace

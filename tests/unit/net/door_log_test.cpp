@@ -17,9 +17,10 @@ class DoorLogTest : public testing::Test {
  protected:
   void refuse(Counter reason, std::chrono::nanoseconds at, std::string_view why = "403 no") {
     doors.refused(
-        reason, peer, [&] { return ++asked, why; }, after(at));
+        reason, [&] { return ++asked, text_of(peer) + ": " + std::string(why); }, after(at));
   }
 
+  static constexpr auto nobody = [] { return std::string(); };
   int asked = 0;  // for a text
   test::CapturedLog log;
   DoorLog doors;
@@ -62,17 +63,20 @@ TEST_F(DoorLogTest, QuotesClientsOnOneLine) {
 
 TEST_F(DoorLogTest, IsSilentAboutThoseWhoLeaveByThemselves) {
   refuse(Counter::kHandshakeGone, 0s);
-  doors.closing({1000, "", Counter::kClosedNormal}, -1, after(0s));
-  doors.closing(kCloseShutdown, -1, after(0s));
+  doors.closing({1000, "", Counter::kClosedNormal}, nobody, after(0s));
+  doors.closing(kCloseShutdown, nobody, after(0s));
   EXPECT_EQ(log.text(), "");
 }
 
 TEST_F(DoorLogTest, TellsWhoIsClosedAndWhy) {
-  doors.closing(kCloseSlow, -1, after(0s));
-  doors.closing({4408, "no sign\nof life", Counter::kClosedHeartbeat}, -1, after(0s));
+  doors.closing(kCloseSlow, nobody, after(0s));
+  doors.closing({4408, "no sign\nof life", Counter::kClosedHeartbeat}, nobody, after(0s));
   EXPECT_EQ(log.text(),
             "info connection closed (slow): gone: 4413 reader too slow\n"
             "info connection closed (heartbeat): gone: 4408 no sign of life\n");
+  doors.closing(
+      {1011, "", Counter::kClosedInternal}, [] { return std::string("192.0.2.1:0"); }, after(0s));
+  EXPECT_EQ(log.count_of("warning connection closed (internal): 192.0.2.1:0: 1011 "), 1);
 }
 
 TEST_F(DoorLogTest, SaysOnceAMinuteThatThereAreNoDescriptors) {

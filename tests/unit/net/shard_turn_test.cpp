@@ -27,6 +27,7 @@ namespace broadcast {
 namespace {
 
 using boost::asio::ip::tcp;
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 
 constexpr std::chrono::seconds kDeadline{60};
@@ -95,7 +96,9 @@ TEST(ShardTurnTest, WhatIsPublishedIsDeliveredBeforeTheNextCommandOfTheTurn) {
   NoteOwner owner;
   Seen seen;
   ShardGroup shards(
-      hub, {.listen = {boost::asio::ip::make_address("127.0.0.1"), 0}, .listener = {.path = ""}},
+      hub,
+      {.listen = {.address = {boost::asio::ip::make_address("127.0.0.1"), 0}},
+       .rules = {.path = ""}},
       [&](Shard& shard, Outbox& outbox, std::string_view, const std::vector<std::string>&) {
         return std::make_unique<Talker>(hub, owner, shard, outbox, seen);
       });
@@ -119,6 +122,15 @@ TEST(ShardTurnTest, WhatIsPublishedIsDeliveredBeforeTheNextCommandOfTheTurn) {
   seen.deliveries.with_lock(
       [](const auto& deliveries) { EXPECT_THAT(deliveries, ElementsAre(0, 3, 6)); });
   shards.stop(kDeadline);
+}
+
+TEST(GoodbyesTest, AFewAreClosedAtOnceAndACrowdBitByBit) {
+  EXPECT_EQ(goodbyes_at_tick(3, 15s), 500);
+  EXPECT_EQ(goodbyes_at_tick(15'000, 15s), 500);
+  EXPECT_EQ(goodbyes_at_tick(30'000, 15s), 1000);
+  EXPECT_EQ(goodbyes_at_tick(30'001, 15s), 1001) << "nobody is left over";
+  EXPECT_EQ(goodbyes_at_tick(30'000, 0s), 30'000) << "there is no time";
+  EXPECT_EQ(goodbyes_at_tick(30'000, -1s), 30'000);
 }
 
 }  // namespace

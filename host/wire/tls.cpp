@@ -1,0 +1,346 @@
+#include "host/wire/tls.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstring>
+#include <ctime>
+#include <new>
+#include <stdexcept>
+#include <utility>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "host/base/assert.hpp"
+
+namespace broadcast {
+
+namespace {
+
+constexpr std::string_view kHttp11 = "\x08http/1.1";
+constexpr std::string_view kSessionContext = "broadcast-host";
+/// New keys cost a client next to nothing to ask for, and us a derivation each.
+constexpr int kMostAsked = 32;
+/// Answers that nobody reads.
+constexpr std::size_t kMostSealedBehind = 64 * 1024;
+
+/// The newest reason in OpenSSL's queue, which is empty afterwards.
+std::string take_reason() {
+  std::string reason;
+  while (const unsigned long error = ERR_get_error()) {
+    const char* const text = ERR_reason_error_string(error);
+    reason = text != nullptr ? text : "error " + std::to_string(error);
+  }
+  return reason.empty() ? "unknown error" : reason;
+}
+
+[[noreturn]] void fail(const std::string& file, const std::string& why) {
+  throw std::runtime_error(file + ": " + why);
+}
+
+/// Instead of asking at the terminal.
+int refuse_password(char*, int, int, void*) { return -1; }
+
+void check_readable(const std::string& file) {
+  std::unique_ptr<FILE, int (*)(FILE*)> stream(std::fopen(file.c_str(), "re"), &std::fclose);
+  if (!stream) fail(file, std::string("cannot be read: ") + std::strerror(errno));
+}
+
+/// Only HTTP/1.1 is spoken. Whoever offers protocols without it would not understand us.
+int on_alpn(SSL*, const unsigned char** chosen, unsigned char* chosen_bytes,
+            const unsigned char* offered, unsigned offered_bytes, void*) {
+  unsigned char* found = nullptr;
+  const auto* const ours = reinterpret_cast<const unsigned char*>(kHttp11.data());
+  if (SSL_select_next_proto(&found, chosen_bytes, ours, static_cast<unsigned>(kHttp11.size()),
+                            offered, offered_bytes) != OPENSSL_NPN_NEGOTIATED) {
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+  }
+  *chosen = found;
+  return SSL_TLSEXT_ERR_OK;
+}
+
+std::int64_t seconds_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? static_cast<std::int64_t>(timegm(&parts)) : 0;
+}
+
+std::string date_of(std::int64_t seconds) {
+  const auto time = static_cast<std::time_t>(seconds);
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  std::array<char, 32> text{};
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d", &parts)};
+}
+
+/// `name` is `pattern`, or one label below "*.example".
+bool matches(std::string_view pattern, std::string_view name) {
+  const auto lower = [](char c) { return std::tolower(static_cast<unsigned char>(c)); };
+  const auto is_same = [&](char a, char b) { return lower(a) == lower(b); };
+  if (pattern.starts_with("*.")) {
+    pattern.remove_prefix(1);
+    const std::size_t dot = name.find('.');
+    if (dot == 0 || dot == std::string_view::npos) return false;
+    name.remove_prefix(dot);
+  }
+  return std::ranges::equal(pattern, name, is_same);
+}
+
+}  // namespace
+
+void TlsContext::Free::operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+void TlsSession::Free::operator()(SSL* session) const { SSL_free(session); }
+
+TlsContext::TlsContext(const TlsOptions& options) {
+  BROADCAST_ASSERT(!options.identities.empty(), "TLS without a certificate");
+  for (const TlsIdentity& identity : options.identities) {
+    identities_.push_back(load(identity, options));
+  }
+  SSL_CTX* const first = identities_.front().context.get();
+  SSL_CTX_set_tlsext_servername_callback(first, &TlsContext::on_server_name);
+  SSL_CTX_set_tlsext_servername_arg(first, this);
+}
+
+TlsContext::~TlsContext() = default;
+
+TlsContext::Identity TlsContext::load(const TlsIdentity& identity, const TlsOptions& options) {
+  ERR_clear_error();
+  ContextPtr context(SSL_CTX_new(TLS_server_method()));
+  if (!context) throw std::bad_alloc();
+  SSL_CTX* const raw = context.get();
+  SSL_CTX_set_min_proto_version(
+      raw, options.min_version == TlsVersion::k13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS |
+                               SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                            SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  // Sessions live in tickets that clients keep; one is enough. No early data: it can be replayed.
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(raw, 1);
+  SSL_CTX_set_max_early_data(raw, 0);
+  SSL_CTX_set_session_id_context(raw,
+                                 reinterpret_cast<const unsigned char*>(kSessionContext.data()),
+                                 static_cast<unsigned>(kSessionContext.size()));
+  SSL_CTX_set_alpn_select_cb(raw, &on_alpn, nullptr);
+  SSL_CTX_set_default_passwd_cb(raw, &refuse_password);
+  check_readable(identity.certificate);
+  if (SSL_CTX_use_certificate_chain_file(raw, identity.certificate.c_str()) != 1) {
+    fail(identity.certificate, "holds no certificate in PEM: " + take_reason());
+  }
+  check_readable(identity.key);
+  if (SSL_CTX_use_PrivateKey_file(raw, identity.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+    const std::string reason = take_reason();
+    if (reason == "key values mismatch")
+      fail(identity.key, "is not the key of " + identity.certificate);
+    fail(identity.key, "holds no private key in PEM, or an encrypted one: " + reason);
+  }
+  // A key of another type would stand beside the certificate, without one of its own.
+  if (SSL_CTX_check_private_key(raw) != 1) {
+    fail(identity.key, "is not the key of " + identity.certificate);
+  }
+  if (!options.client_ca.empty()) {
+    check_readable(options.client_ca);
+    if (SSL_CTX_load_verify_locations(raw, options.client_ca.c_str(), nullptr) != 1) {
+      fail(options.client_ca, "holds no certificate in PEM: " + take_reason());
+    }
+    SSL_CTX_set_client_CA_list(raw, SSL_load_client_CA_file(options.client_ca.c_str()));
+    SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  }
+  const std::int64_t expires_at = seconds_of(X509_get0_notAfter(SSL_CTX_get0_certificate(raw)));
+  if (expires_at < std::time(nullptr)) {
+    warnings_.push_back(identity.certificate + " has expired on " + date_of(expires_at) +
+                        "; clients refuse it");
+  }
+  return {identity.names, std::move(context)};
+}
+
+/// Null: none is for `name`.
+SSL_CTX* TlsContext::context_for(const char* name) const {
+  for (const Identity& identity : identities_) {
+    const bool is_for_it = identity.names.empty()
+                               ? X509_check_host(SSL_CTX_get0_certificate(identity.context.get()),
+                                                 name, 0, 0, nullptr) == 1
+                               : std::ranges::any_of(identity.names, [&](const std::string& one) {
+                                   return matches(one, name);
+                                 });
+    if (is_for_it) return identity.context.get();
+  }
+  return nullptr;
+}
+
+SSL* TlsContext::new_session() const {
+  SSL* const session = SSL_new(identities_.front().context.get());
+  if (session == nullptr) throw std::bad_alloc();
+  return session;
+}
+
+int TlsContext::on_server_name(SSL* session, int*, void* self) {
+  const char* const name = SSL_get_servername(session, TLSEXT_NAMETYPE_host_name);
+  SSL_CTX* const found =
+      name == nullptr ? nullptr : static_cast<const TlsContext*>(self)->context_for(name);
+  if (found != nullptr) SSL_set_SSL_CTX(session, found);
+  return SSL_TLSEXT_ERR_OK;  // another name: the first certificate, and the client decides
+}
+
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int socket)
+    : context_(std::move(context)), session_(context_->new_session()) {
+  BIO* const source = BIO_new(source_method());
+  BIO* const sink = BIO_new_socket(socket, BIO_NOCLOSE);
+  if (source == nullptr || sink == nullptr) throw std::bad_alloc();
+  BIO_set_data(source, this);
+  BIO_set_init(source, 1);
+  SSL_set0_rbio(session_.get(), source);
+  SSL_set0_wbio(session_.get(), sink);
+  SSL_set_accept_state(session_.get());
+  SSL_set_msg_callback(session_.get(), &TlsSession::on_message);
+  SSL_set_msg_callback_arg(session_.get(), this);
+}
+
+TlsSession::~TlsSession() = default;
+
+void TlsSession::feed(std::string_view received) {
+  asked_ = 0;
+  if (input_.empty()) {
+    input_ = received;
+  } else {
+    kept_ = std::string(input_).append(received);
+    input_ = kept_;
+  }
+}
+
+void TlsSession::on_message(int is_ours, int, int type, const void*, std::size_t, SSL*,
+                            void* self) {
+  auto& me = *static_cast<TlsSession*>(self);
+  if (is_ours != 0 || type != SSL3_RT_HANDSHAKE || !me.is_done_) return;
+  if (++me.asked_ > kMostAsked) me.input_ = {};
+}
+
+int TlsSession::read_input(BIO* bio, char* to, int most) {
+  auto& self = *static_cast<TlsSession*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (self.input_.empty()) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  const std::size_t bytes = std::min(self.input_.size(), static_cast<std::size_t>(most));
+  std::memcpy(to, self.input_.data(), bytes);
+  self.input_.remove_prefix(bytes);
+  return static_cast<int>(bytes);
+}
+
+int TlsSession::write_sealed(BIO* bio, const char* from, int count) {
+  BIO_clear_retry_flags(bio);
+  std::string& sealed = static_cast<TlsSession*>(BIO_get_data(bio))->sealed_;
+  if (sealed.size() > kMostSealedBehind) return -1;
+  sealed.append(from, static_cast<std::size_t>(count));
+  return count;
+}
+
+long TlsSession::control(BIO*, int command, long, void*) {
+  return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+BIO_METHOD* TlsSession::source_method() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "received");
+    BIO_meth_set_read(made, &TlsSession::read_input);
+    BIO_meth_set_ctrl(made, &TlsSession::control);
+    return made;
+  }();
+  return method;
+}
+
+BIO_METHOD* TlsSession::sink_method() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sealed");
+    BIO_meth_set_write(made, &TlsSession::write_sealed);
+    BIO_meth_set_ctrl(made, &TlsSession::control);
+    return made;
+  }();
+  return method;
+}
+
+TlsSession::Handshake TlsSession::handshake() {
+  ERR_clear_error();
+  const std::string_view before = input_;
+  const int result = SSL_do_handshake(session_.get());
+  if (result == 1) {
+    is_done_ = true;
+    // From now on it writes into the kernel, which encrypts, or into sealed_.
+    is_sealing_ = BIO_get_ktls_send(SSL_get_wbio(session_.get())) == 0;
+    if (is_sealing_) {
+      BIO* const sink = BIO_new(sink_method());
+      if (sink == nullptr) throw std::bad_alloc();
+      BIO_set_data(sink, this);
+      BIO_set_init(sink, 1);
+      SSL_set0_wbio(session_.get(), sink);
+    }
+    return Handshake::kDone;
+  }
+  switch (SSL_get_error(session_.get(), result)) {
+    case SSL_ERROR_WANT_READ:
+      return Handshake::kWantsToRead;
+    case SSL_ERROR_WANT_WRITE:
+      kept_ = std::string(input_);
+      input_ = kept_;
+      return Handshake::kWantsToWrite;
+    default:
+      break;
+  }
+  if (ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST) {
+    ERR_clear_error();
+    input_ = before;
+    return Handshake::kIsHttp;
+  }
+  problem_ = take_reason();
+  return Handshake::kFailed;
+}
+
+TlsSession::OpenResult TlsSession::open(std::span<char> plain) {
+  ERR_clear_error();
+  std::size_t bytes = 0;
+  if (SSL_read_ex(session_.get(), plain.data(), plain.size(), &bytes) == 1) {
+    return {Opened::kBytes, bytes};
+  }
+  if (asked_ > kMostAsked) return {Opened::kBroken};
+  switch (SSL_get_error(session_.get(), 0)) {
+    case SSL_ERROR_WANT_READ:
+    case SSL_ERROR_WANT_WRITE:
+      return {Opened::kNothing};
+    case SSL_ERROR_ZERO_RETURN:
+      return {Opened::kClosed};
+    default:
+      ERR_clear_error();
+      return {Opened::kBroken};
+  }
+}
+
+void TlsSession::seal(std::string_view plain) {
+  BROADCAST_ASSERT(is_sealing_, "the kernel encrypts this connection");
+  ERR_clear_error();
+  std::size_t written = 0;
+  // Into memory: it is written whole, unless the session is broken, and then nothing is sent.
+  while (!plain.empty() &&
+         SSL_write_ex(session_.get(), plain.data(), plain.size(), &written) == 1) {
+    plain.remove_prefix(written);
+  }
+}
+
+bool TlsSession::try_seal_end() {
+  ERR_clear_error();
+  const int result = SSL_shutdown(session_.get());
+  const bool waits = result < 0 && SSL_get_error(session_.get(), result) == SSL_ERROR_WANT_WRITE;
+  ERR_clear_error();
+  return !waits;
+}
+
+bool TlsSession::is_amid_record() const { return SSL_has_pending(session_.get()) == 1; }
+
+std::string TlsSession::cipher() const {
+  return std::string(SSL_get_version(session_.get())) + ", " + SSL_get_cipher_name(session_.get());
+}
+
+}  // namespace broadcast
