@@ -94,7 +94,7 @@ LoadOptions read_load_options(int argc, char** argv) {
   app.add_flag("--tls", options.tls, "the server's certificate is not checked");
   app.add_option(
       "--crowd", options.crowd,
-      "connections more, which all come when the measurement begins, and are not measured");
+      "connections more, which all come when the measurement begins; it ends when they are served");
   app.add_option("--seconds", options.seconds)->check(CLI::Range(0.1, 3600.0));
   app.add_option("--warmup", options.warmup)->check(CLI::Range(0.0, 3600.0));
   app.add_option("--pid", options.pid, "of the server: its CPU time and memory are measured");

@@ -27,7 +27,7 @@ constexpr std::chrono::seconds kCloseGrace{1};
 
 /// What OpenSSL keeps for a session that is idle, and for one of which half a record has come,
 /// about.
-constexpr std::size_t kTlsBytes = 6 * 1024;
+constexpr std::size_t kTlsBytes = 15 * 1024;
 constexpr std::size_t kRecordBytes = 17 * 1024;
 
 /// The peer's kernel does not have it all yet.

@@ -63,14 +63,15 @@ export class Host extends Program {
       broadcasters,
     }));
     const host = new Host(process.env.BROADCAST_HOST, "--config", file);
-    const listening = await host.line(/listening on ws:\/\/127\.0\.0\.1:(\d+)/);
+    const listening = await host.line(/listening on (?:ws|wss):\/\/127\.0\.0\.1:(\d+)/);
     const admin = await host.line(/admin on http:\/\/127\.0\.0\.1:(\d+)/);
     await rm(directory, { recursive: true });
     host.ports = [Number(listening[1]), Number(admin[1])];
+    host.origin = server.tls ? "https://localhost" : "http://127.0.0.1";  // as the certificate has it
     return host;
   }
 
-  get url() { return `http://127.0.0.1:${this.ports[0]}/`; }
+  get url() { return `${this.origin}:${this.ports[0]}/`; }
   get adminUrl() { return `http://127.0.0.1:${this.ports[1]}`; }
 
   /// As a producer does; what the host answers.
