@@ -178,8 +178,8 @@ void Handshake::take_tls_turn() {
 
 void Handshake::turn_away(const Admission::Refusal& full) {
   shard_.counters().add(full.limit);
-  const std::string text = "Try again later: " + std::string(full.text);
-  if (!rules_.tls || tls_) return refuse({503, full.reason, text, {}});
+  std::string text = "Try again later: " + std::string(full.text);
+  if (!rules_.tls || tls_) return refuse({503, full.reason, std::move(text), {}});
   note_refusal(full.reason, [&] { return text; });  // to tell the client would cost a handshake
   end();
 }

@@ -13,7 +13,6 @@ namespace broadcast {
 
 namespace {
 
-using boost::asio::ip::tcp;
 using boost::system::error_code;
 
 /// What a listener may accept of a second at once.

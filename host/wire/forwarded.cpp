@@ -122,9 +122,9 @@ ForwardedElement parse_element(std::string_view text) {
     const std::size_t equals = pair.find('=');
     if (equals == std::string_view::npos) continue;
     const std::string_view name = trimmed(pair.substr(0, equals));
-    std::string value = unquoted(trimmed(pair.substr(equals + 1)));
-    if (boost::beast::iequals(name, "for")) element.client = std::move(value);
-    if (boost::beast::iequals(name, "host")) element.host = std::move(value);
+    const std::string value = unquoted(trimmed(pair.substr(equals + 1)));
+    if (boost::beast::iequals(name, "for")) element.client = value;
+    if (boost::beast::iequals(name, "host")) element.host = value;
   }
   return element;
 }

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <new>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 #include <openssl/bio.h>
@@ -47,7 +48,7 @@ int refuse_password(char*, int, int, void*) { return -1; }
 
 void check_readable(const std::string& file) {
   std::unique_ptr<FILE, int (*)(FILE*)> stream(std::fopen(file.c_str(), "re"), &std::fclose);
-  if (!stream) fail(file, std::string("cannot be read: ") + std::strerror(errno));
+  if (!stream) fail(file, "cannot be read: " + std::generic_category().message(errno));
 }
 
 /// Only HTTP/1.1 is spoken. Whoever offers protocols without it would not understand us.
@@ -244,23 +245,23 @@ long TlsSession::control(BIO*, int command, long, void*) {
 }
 
 BIO_METHOD* TlsSession::source_method() {
-  static BIO_METHOD* const method = [] {
+  static BIO_METHOD* const kMethod = [] {
     BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "received");
     BIO_meth_set_read(made, &TlsSession::read_input);
     BIO_meth_set_ctrl(made, &TlsSession::control);
     return made;
   }();
-  return method;
+  return kMethod;
 }
 
 BIO_METHOD* TlsSession::sink_method() {
-  static BIO_METHOD* const method = [] {
+  static BIO_METHOD* const kMethod = [] {
     BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sealed");
     BIO_meth_set_write(made, &TlsSession::write_sealed);
     BIO_meth_set_ctrl(made, &TlsSession::control);
     return made;
   }();
-  return method;
+  return kMethod;
 }
 
 TlsSession::Handshake TlsSession::handshake() {
