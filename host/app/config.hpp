@@ -51,8 +51,7 @@ void for_each_setting(Of<ServerConfig>, Row row) {
   using C = ServerConfig;
   row("listen", &C::listen, Parsed<ListenAddress>{take_listen, listen_text}, kRestart,
       "where clients connect: address:port, [ipv6]:port, unix:/path; port 0 is any free one; "
-      "sockets "
-      "that systemd passes are used instead");
+      "sockets that systemd passes are used instead");
   row("path", &C::path, Parsed<std::string>{take_url_path, same_text}, kRestart,
       "path of the WebSocket endpoint");
   row("threads", &C::threads, Parsed<std::size_t>{take_threads, threads_text}, kRestart,
@@ -76,8 +75,7 @@ void for_each_setting(Of<ServerConfig>, Row row) {
       "true: serve a page at / that shows the dashboard's topics");
   row("drain_delay", &C::drain_delay, DurationIn{0ms, 1h}, kLive,
       "at SIGTERM: how long the host goes on serving while /readyz says 503, so that a balancer "
-      "sends "
-      "nobody new");
+      "sends nobody new");
   row("drain", &C::drain, DurationIn{0ms, 1h}, kLive,
       "after drain_delay: how long clients have to receive what waits for them");
 }

@@ -5,33 +5,10 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include <unistd.h>
+#include "host/base/descriptor.hpp"
 
 namespace broadcast {
-
-/// A file descriptor; closes it on the way out unless taken.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(Descriptor&& other) noexcept : number_(other.take()) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  [[nodiscard]] int get() const { return number_; }
-  [[nodiscard]] int take() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
 
 /// Where copies go: to memory, or, where memory files may not execute, to unlinked files.
 struct CopyPlace {

@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "host/base/descriptor.hpp"
 #include "host/net/door_log.hpp"
 
 namespace broadcast {
@@ -33,22 +34,6 @@ constexpr const char* kInUse = ". Is another host running? Stop it, or choose an
   throw std::runtime_error("server.listen: " + where + ": " +
                            std::generic_category().message(error) + hint);
 }
-
-/// Closed unless it is released.
-class Descriptor {
- public:
-  explicit Descriptor(int number) : number_(number) {}
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return number_; }
-  [[nodiscard]] int release() { return std::exchange(number_, -1); }
-
- private:
-  int number_;
-};
 
 int new_socket(int family) {
   return ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -75,7 +60,7 @@ int bound_socket(const tcp::endpoint& address, bool shares_port) {
     const int error = errno;
     fail(error, text_of(address), kInUse);
   }
-  return socket.release();
+  return socket.take();
 }
 
 /// What a socket is bound to; nothing: a Unix socket.

@@ -188,7 +188,7 @@ int TlsContext::on_server_name(SSL* session, int*, void* self) {
 
 TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int socket)
     : context_(std::move(context)), session_(context_->new_session()) {
-  BIO* const source = BIO_new(source_method());
+  BIO* const source = BIO_new(bio_method());
   BIO* const sink = BIO_new_socket(socket, BIO_NOCLOSE);
   if (source == nullptr || sink == nullptr) throw std::bad_alloc();
   BIO_set_data(source, this);
@@ -244,19 +244,11 @@ long TlsSession::control(BIO*, int command, long, void*) {
   return command == BIO_CTRL_FLUSH ? 1 : 0;
 }
 
-BIO_METHOD* TlsSession::source_method() {
+/// What reads what feed() gave, and writes to sealed_.
+BIO_METHOD* TlsSession::bio_method() {
   static BIO_METHOD* const kMethod = [] {
-    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "received");
+    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "bytes");
     BIO_meth_set_read(made, &TlsSession::read_input);
-    BIO_meth_set_ctrl(made, &TlsSession::control);
-    return made;
-  }();
-  return kMethod;
-}
-
-BIO_METHOD* TlsSession::sink_method() {
-  static BIO_METHOD* const kMethod = [] {
-    BIO_METHOD* const made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sealed");
     BIO_meth_set_write(made, &TlsSession::write_sealed);
     BIO_meth_set_ctrl(made, &TlsSession::control);
     return made;
@@ -273,7 +265,7 @@ TlsSession::Handshake TlsSession::handshake() {
     // From now on it writes into the kernel, which encrypts, or into sealed_.
     is_sealing_ = BIO_get_ktls_send(SSL_get_wbio(session_.get())) == 0;
     if (is_sealing_) {
-      BIO* const sink = BIO_new(sink_method());
+      BIO* const sink = BIO_new(bio_method());
       if (sink == nullptr) throw std::bad_alloc();
       BIO_set_data(sink, this);
       BIO_set_init(sink, 1);

@@ -137,8 +137,7 @@ class TlsSession {
   static int read_input(BIO* bio, char* to, int most);
   static int write_sealed(BIO* bio, const char* from, int count);
   static long control(BIO* bio, int command, long number, void* pointer);
-  static BIO_METHOD* source_method();
-  static BIO_METHOD* sink_method();
+  static BIO_METHOD* bio_method();
 
   const std::shared_ptr<const TlsContext> context_;
   const std::unique_ptr<SSL, Free> session_;

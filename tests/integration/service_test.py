@@ -27,14 +27,19 @@ def listening():
     return listener
 
 
-class Passed(Host):
-    """A host that is passed listening sockets as systemd passes them: {name: socket}."""
+def passing(sockets):
+    """What starts a host with listening sockets as systemd passes them, {name: socket}: for Host and Process."""
+    redirections = " ".join(f"{3 + i}<&{one.fileno()}" for i, one in enumerate(sockets.values()))
+    script = f'exec env LISTEN_PID=$$ LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={":".join(sockets)} "$@" {redirections}'
+    return ("sh", "-c", script, "sh"), [one.fileno() for one in sockets.values()]
 
-    def __init__(self, config, sockets, **how):
-        redirections = " ".join(f"{3 + i}<&{listener.fileno()}" for i, listener in enumerate(sockets.values()))
-        script = (f'exec env LISTEN_PID=$$ LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={":".join(sockets)} "$@" {redirections}')
-        super().__init__(config, launcher=("sh", "-c", script, "sh"),
-                         pass_fds=[listener.fileno() for listener in sockets.values()], **how)
+
+class Passed(Host):
+    """A host that is passed these sockets."""
+
+    def __init__(self, config, sockets):
+        launcher, descriptors = passing(sockets)
+        super().__init__(config, launcher=launcher, pass_fds=descriptors)
 
 
 class NotifyTest(unittest.TestCase):
@@ -108,28 +113,28 @@ class SocketsTest(unittest.TestCase):
             client.connect(path)
             self.connect(client)
 
-    def test_what_cannot_be_used_is_named(self):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams, ConfigFile({"broadcasters": mirror()}) as path:
-            datagrams.bind(("127.0.0.1", 0))
-            script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=clients "$@" 3<&{datagrams.fileno()}'
-            host = Process("sh", "-c", script, "sh", HOST_BINARY, "--config", path, pass_fds=[datagrams.fileno()])
+    def expect_refused(self, name, passed, why):
+        launcher, descriptors = passing({name: passed})
+        with ConfigFile({"broadcasters": mirror()}) as path:
+            host = Process(*launcher, HOST_BINARY, "--config", path, pass_fds=descriptors)
             try:
                 self.assertEqual(host.wait(), 1)
-                self.assertIn("descriptor 3 (clients), which is no listening stream socket; use ListenStream=", host.log())
+                self.assertIn(why, host.log())
             finally:
                 host.kill()
 
+    def test_what_cannot_be_used_is_named(self):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind(("127.0.0.1", 0))
+            self.expect_refused("clients", datagrams,
+                                "descriptor 3 (clients), which is no listening stream socket; use ListenStream=")
+
     def test_an_admin_socket_that_others_can_reach_needs_a_token(self):
-        with socket.socket() as admin, ConfigFile({"broadcasters": mirror()}) as path:
+        with socket.socket() as admin:
             admin.bind(("0.0.0.0", 0))
             admin.listen(1)
-            script = f'exec env LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=admin "$@" 3<&{admin.fileno()}'
-            host = Process("sh", "-c", script, "sh", HOST_BINARY, "--config", path, pass_fds=[admin.fileno()])
-            try:
-                self.assertEqual(host.wait(), 1)
-                self.assertIn("can be reached from beyond this machine, and admin.tokens is empty; add a token", host.log())
-            finally:
-                host.kill()
+            self.expect_refused("admin", admin,
+                                "can be reached from beyond this machine, and admin.tokens is empty; add a token")
 
     def test_systemds_own_socket_activation(self):
         port = free_port()
