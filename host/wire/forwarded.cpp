@@ -7,6 +7,8 @@
 
 #include <boost/beast/core/string.hpp>
 
+#include "host/wire/http_rules.hpp"
+
 namespace broadcast {
 
 namespace {
@@ -17,12 +19,6 @@ using Request = http::request_header<>;
 
 /// Beyond so many proxies nothing is believed: no deployment has them.
 constexpr std::size_t kMostHops = 32;
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t";
-  const std::size_t first = std::min(text.find_first_not_of(kBlanks), text.size());
-  return text.substr(first, text.find_last_not_of(kBlanks) + 1 - first);
-}
 
 /// The parts of `text` between `separator`, but not within quotes.
 std::vector<std::string_view> split(std::string_view text, char separator) {

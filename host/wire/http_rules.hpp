@@ -24,4 +24,7 @@ struct FramingFault {
 /// It expects what nobody here can do: anything but `100-continue`. HTTP/1.0 expects nothing.
 [[nodiscard]] bool has_unknown_expectation(const boost::beast::http::request_header<>& request);
 
+/// Without blanks and line ends at both ends.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+
 }  // namespace broadcast

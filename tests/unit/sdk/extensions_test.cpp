@@ -4,6 +4,8 @@
 #include <broadcast/broadcaster.hpp>
 #include <broadcast/testing.hpp>
 
+#include "logged_lines.hpp"
+
 namespace broadcast {
 namespace {
 
@@ -54,12 +56,6 @@ constexpr bc_entry kCurious = {BC_MAGIC,
                                &PluginGlue::create<Curious>,
                                &PluginGlue::handle,
                                &PluginGlue::destroy};
-
-std::vector<std::string> lines_of(const FakeHost& host) {
-  std::vector<std::string> lines;
-  for (const auto& line : host.logs()) lines.push_back(line.text);
-  return lines;
-}
 
 TEST(ExtensionsTest, AreUsedWhereTheHostOffersThem) {
   FakeHost host(kCurious, "{}", {.clients = 7});

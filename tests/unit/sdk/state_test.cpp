@@ -8,6 +8,8 @@
 #include <broadcast/broadcaster.hpp>
 #include <broadcast/testing.hpp>
 
+#include "logged_lines.hpp"
+
 namespace broadcast {
 namespace {
 
@@ -47,11 +49,11 @@ class Counting : public Broadcaster {
   bool fails_ = false;
 };
 
-std::string manifest_with(const char* exclusive) {
+std::string counting_manifest(const char* exclusive) {
   return R"({"name":"counting","version":"1.0.0","abi":[1,0],"exclusive":)" +
          std::string(exclusive) + R"(,"config":{"type":"object","additionalProperties":true}})";
 }
-bc_entry entry_with(const std::string& manifest) {
+bc_entry counting_entry(const std::string& manifest) {
   return {BC_MAGIC,
           sizeof(bc_entry),
           BC_ABI_MAJOR,
@@ -61,16 +63,10 @@ bc_entry entry_with(const std::string& manifest) {
           &PluginGlue::handle,
           &PluginGlue::destroy};
 }
-const std::string kCountingManifest = manifest_with("false");
-const std::string kExclusiveManifest = manifest_with("true");
-const bc_entry kCounting = entry_with(kCountingManifest);
-const bc_entry kExclusive = entry_with(kExclusiveManifest);
-
-std::vector<std::string> lines_of(const FakeHost& host) {
-  std::vector<std::string> lines;
-  for (const auto& line : host.logs()) lines.push_back(line.text);
-  return lines;
-}
+const std::string kCountingManifest = counting_manifest("false");
+const std::string kCountingAloneManifest = counting_manifest("true");
+const bc_entry kCounting = counting_entry(kCountingManifest);
+const bc_entry kCountingAlone = counting_entry(kCountingAloneManifest);
 
 TEST(KeptStateTest, SurvivesAReplacementAndTheOldOneIsTooLateInOnStop) {
   FakeHost host(kCounting, "{}");
@@ -83,7 +79,7 @@ TEST(KeptStateTest, SurvivesAReplacementAndTheOldOneIsTooLateInOnStop) {
 }
 
 TEST(KeptStateTest, AnExclusiveOneMayKeepInOnStop) {
-  FakeHost host(kExclusive, "{}");
+  FakeHost host(kCountingAlone, "{}");
   host.start();
   EXPECT_EQ(host.message("t:a", "x").status, BC_OK);
   EXPECT_EQ(host.replace("{}"), BC_OK);
