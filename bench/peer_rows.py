@@ -5,7 +5,8 @@ import dataclasses
 from contest import Contestant, Row
 from figures import Figure, Target
 from peer_servers import FastApi, FastApiOnRedis, HostOnRedis, Load, Nats, Nchan, Node
-from rows import BENCH, BURST, CPU, IDLE, P50, P99, PLAIN, floor, host
+from rows import BENCH, BURST, CPU, IDLE, P50, P99, PLAIN, TLS_LOAD, floor, host
+from servers import certificates, tls
 
 PEERS = {"nchan": (Nchan, PLAIN), "nats-server": (Nats, ("--protocol", "nats")), "ws (Node.js)": (Node, PLAIN),
          "FastAPI": (FastApi, PLAIN)}
@@ -18,9 +19,9 @@ def peers(load, more=(), topic="bench", deliveries_per_s=None):
                          deliveries_per_s=deliveries_per_s)
 
 
-def beside_the_host(metric):
+def beside_the_host(metric, names=PEERS):
     return [Figure("host", metric.name)] + [
-        Figure(name, metric.name, "host", Target(1, at_least=True)) for name in PEERS]
+        Figure(name, metric.name, "host", Target(1, at_least=True)) for name in names]
 
 
 def fan_out(name, title, config, load, floor_arguments):
@@ -41,6 +42,14 @@ REDIS = Row(
     lambda _: [figure for metric in (P50, P99, CPU) for figure in (
         Figure("host", metric.name), Figure("FastAPI", metric.name, "host", Target(1, at_least=True)))])
 
+TLS_PEERS = {"nchan": Nchan, "ws (Node.js)": Node}
+TLS = Row(
+    "tls", "as steady, with TLS",
+    lambda _: [host("host", "steady", tls(), BENCH + TLS_LOAD, 100_000),
+               *(Contestant(name, lambda server=server: server(Load(100), certificates()), PLAIN + TLS_LOAD,
+                            deliveries_per_s=100_000) for name, server in TLS_PEERS.items())],
+    (CPU,), lambda _: beside_the_host(CPU, TLS_PEERS))
+
 IDLE_LOAD = ("--idle", "--connections", "5000")
 
 ROWS = (
@@ -51,4 +60,5 @@ ROWS = (
                    *peers(Load(0), IDLE_LOAD, "idle")],
         (IDLE,), lambda _: beside_the_host(IDLE)),
     REDIS,
+    TLS,
 )

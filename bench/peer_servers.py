@@ -1,11 +1,13 @@
 """Other servers, started as the host is: on loopback, one process each, on the server's core. Those that do
 not publish by themselves are fed from the load's core."""
 
+import contextlib
 import os
 import pathlib
 import select
 import shutil
 import socket
+import string
 import tempfile
 import threading
 import time
@@ -114,11 +116,14 @@ class Peer(Process):
 
 
 class Node(Peer):
-    def __init__(self, load):
+    listening = r"listening on wss?://127\.0\.0\.1:(\d+)"
+
+    def __init__(self, load, certificates=None):
         if not (PEERS / "node_modules" / "ws").is_dir():
             raise Skipped("the package ws is not installed: npm ci in bench/peers")
+        files = (certificates.certificate, certificates.key) if certificates else ()
         super().__init__("node", str(PEERS / "ws_server.mjs"), str(load.rate), str(load.tick_ms),
-                         str(SUBSCRIBERS))
+                         str(SUBSCRIBERS), *files)
 
 
 class FastApi(Peer):
@@ -141,7 +146,7 @@ class Redis(Process):
     def __init__(self):
         if not shutil.which("redis-server"):
             raise Skipped("redis-server is not installed")
-        self.port = free_port()
+        self.port, = free_ports(1)
         self.url = f"redis://127.0.0.1:{self.port}/0"
         super().__init__(*pinned(CORES.load), "redis-server", "--bind", "127.0.0.1", "--port", str(self.port),
                          "--save", "")
@@ -225,13 +230,16 @@ class Nats(Peer):
 class Nchan(Peer):
     listening = "using the .epoll. event method"  # which it says once it listens
 
-    def __init__(self, load):
+    def __init__(self, load, certificates=None):
         if not os.path.exists("/usr/lib/nginx/modules/ngx_nchan_module.so"):
             raise Skipped("libnginx-mod-nchan is not installed")
         self._load = load
         self._folder = tempfile.TemporaryDirectory(prefix="bench-nchan-")
-        self._port = free_port()
-        config = (PEERS / "nchan.conf").read_text(encoding="utf-8").replace("PORT", str(self._port))
+        self._port, self._feed_port = free_ports(2)
+        tls = (f"ssl_certificate {certificates.certificate}; ssl_certificate_key {certificates.key};"
+               if certificates else "")
+        config = string.Template((PEERS / "nchan.conf").read_text(encoding="utf-8")).safe_substitute(
+            PORT=self._port, SSL="ssl" if certificates else "", FEED_PORT=self._feed_port, CERTIFICATE=tls)
         path = pathlib.Path(self._folder.name, "nginx.conf")
         path.write_text(config, encoding="utf-8")
         self.path = f"/ws?id={'bench' if load.rate else 'idle'}"
@@ -245,7 +253,7 @@ class Nchan(Peer):
         if not self._load.rate:
             return None
         head = b"POST /pub?id=bench HTTP/1.1\r\nHost: bench\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
-        return Feed(self._port, self._load, lambda text: head % len(text) + text,
+        return Feed(self._feed_port, self._load, lambda text: head % len(text) + text,
                     lambda answer: b"HTTP/1.1 4" in answer or b"HTTP/1.1 5" in answer)
 
     def kill(self):
@@ -253,7 +261,9 @@ class Nchan(Peer):
         self._folder.cleanup()
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports(count):
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]

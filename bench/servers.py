@@ -95,9 +95,14 @@ def _certificates():
     return directory, Certificates(directory.name)  # both as long as the run
 
 
+def certificates():
+    """On P-256, as most are today."""
+    return _certificates()[1]
+
+
 def tls():
-    """A change: with a certificate on P-256, as most have it today."""
-    made = _certificates()[1]
+    """A change: the host speaks TLS."""
+    made = certificates()
     return {"server": {"tls": {"certificate": made.certificate, "key": made.key}}}
 
 

@@ -98,17 +98,11 @@ void LoadTally::note(std::string error) {
 LoadConnection::LoadConnection(Shared& shared, std::size_t number)
     : shared_(shared),
       number_(number),
-      is_measured_(!is_of_crowd() &&
-                   (shared.options.topics.empty() ||
-                    shared.options.topics[shared.options.first_topic_of(number)].starts_with(
-                        shared.options.latency_of))),
+      is_measured_(shared.options.topics.empty() ||
+                   shared.options.topics[shared.options.first_topic_of(number)].starts_with(
+                       shared.options.latency_of)),
       unseen_(shared.options.topics_each),
       last_(std::max<std::size_t>(shared.options.topics_each, 1)) {}
-
-/// It only shakes hands while the others are measured.
-bool LoadConnection::is_of_crowd() const {
-  return number_ >= shared_.options.connections + shared_.options.stalled;
-}
 
 LoadConnection::~LoadConnection() {
   if (fd_ >= 0) close(fd_);
@@ -123,8 +117,7 @@ void LoadConnection::start() {
       setsockopt(fd_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) < 0) {
     throw std::system_error(errno, std::generic_category(), "the kernel does not stamp");
   }
-  if (number_ >= shared_.options.connections &&
-      !is_of_crowd()) {  // one that stalls: the kernel shall not help it
+  if (number_ >= shared_.options.connections) {  // one that stalls: the kernel shall not help it
     const int bytes = 4096;
     setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   }
@@ -154,8 +147,7 @@ std::string LoadConnection::request() const {
   std::string target = options.path;
   const bool in_query =
       options.protocol == LoadProtocol::kBroadcast || options.protocol == LoadProtocol::kPlain;
-  if (in_query && !is_of_crowd() && options.topics_each > 0 &&
-      options.topics_each <= kTopicsPerRequest) {
+  if (in_query && options.topics_each > 0 && options.topics_each <= kTopicsPerRequest) {
     target += options.path.find('?') == std::string::npos ? "?subscribe=" : "&subscribe=";
     for (std::size_t i = 0; i < options.topics_each; ++i) {
       if (i > 0) target += ',';
@@ -262,10 +254,6 @@ bool LoadConnection::take_handshake(std::string_view& data) {
   }
   data.remove_prefix(end + 4);
   ++shared_.tally.shaken;
-  if (is_of_crowd()) {
-    phase_ = Phase::kReady;
-    return false;
-  }
   phase_ = Phase::kSubscribing;
   subscribe();
   return phase_ != Phase::kClosed;
@@ -281,6 +269,7 @@ void LoadConnection::subscribe() {
     case LoadProtocol::kPlain:
       break;
     case LoadProtocol::kBroadcast:
+      if (options.topics_each == 0) break;
       awaited_ = options.topics_each;
       if (options.topics_each <= kTopicsPerRequest) return;  // the query string has them
       awaited_ = 0;

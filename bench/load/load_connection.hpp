@@ -67,7 +67,6 @@ class LoadConnection {
   [[nodiscard]] Phase phase() const { return phase_; }
 
  private:
-  [[nodiscard]] bool is_of_crowd() const;
   [[nodiscard]] std::string request() const;
   void send_raw(std::string_view bytes);
   [[nodiscard]] ssize_t receive(std::span<char> into);

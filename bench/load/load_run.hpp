@@ -29,6 +29,7 @@ class LoadRun {
   [[nodiscard]] nlohmann::ordered_json run();
 
  private:
+  class Crowd;
   using Json = nlohmann::ordered_json;
 
   void connect_everybody();

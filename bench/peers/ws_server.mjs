@@ -1,10 +1,18 @@
 // A Node.js server with `ws`, as bench/peer_servers.py starts it: RATE messages a second, in bursts at each
-// tick of TICK_MS, or evenly spaced if that is 0, once there are SUBSCRIBERS. Nothing is pushed at rate 0.
+// tick of TICK_MS, or evenly spaced if that is 0, once there are SUBSCRIBERS. Nothing is pushed at rate 0. With
+// TLS if the files CERTIFICATE and KEY follow.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { WebSocketServer } from 'ws';
 
-const [rate, tickMs, subscribers] = process.argv.slice(2).map(Number);
+const [rate, tickMs, subscribers] = process.argv.slice(2, 5).map(Number);
+const [certificate, key] = process.argv.slice(5);
 const bytes = 300;
-const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false, backlog: 4096 });
+const listener = certificate
+  ? createTlsServer({ cert: readFileSync(certificate), key: readFileSync(key) })
+  : createServer();
+const server = new WebSocketServer({ server: listener, perMessageDeflate: false });
 let published = 0;
 
 function message() {
@@ -32,8 +40,8 @@ function publishAt(due) {
   }, wait);
 }
 
-server.on('listening', () => {
-  console.log(`listening on ws://127.0.0.1:${server.address().port}/`);
+listener.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => {
+  console.log(`listening on ${certificate ? 'wss' : 'ws'}://127.0.0.1:${listener.address().port}/`);
   if (rate > 0) publishAt(performance.now());
 });
 process.on('SIGTERM', () => process.exit(0));
