@@ -102,24 +102,6 @@ void read_identity(YamlReader& map, TlsIdentity& identity) {
 
 /// A map for one certificate, or a list where names have certificates of their own.
 void read_tls(YamlReader& map, const char* key, TlsOptions& tls) {
-  const auto read_map = [&](YamlReader& below) {
-    TlsIdentity identity;
-    read_identity(below, identity);
-    below.value("client_ca", tls.client_ca, Parsed<std::string>{take_file, same_text});
-    below.value("min_version", tls.min_version,
-                OneOf<TlsVersion>{{"1.2", TlsVersion::k12}, {"1.3", TlsVersion::k13}});
-    if (below.describes()) {
-      below.explain("certificate", "file: the certificate, and the chain behind it, PEM", "");
-      below.explain("key", "file: its private key, PEM, not encrypted", "");
-      below.explain("client_ca", "file: clients need a certificate that this CA has signed", "");
-      below.explain("min_version", "1.2 or 1.3", "1.2");
-    }
-    if (!identity.certificate.empty()) {
-      tls.identities.push_back(std::move(identity));
-    } else if (!tls.client_ca.empty()) {
-      below.fail({"client_ca"}, "needs certificate and key");
-    }
-  };
   const auto read_item = [&](YamlReader& item) {
     TlsIdentity identity;
     item.scalars("names", [&](const std::string& text) {
@@ -132,6 +114,36 @@ void read_tls(YamlReader& map, const char* key, TlsOptions& tls) {
     if (identity.certificate.empty()) item.fail({"certificate"}, "needs certificate and key");
     tls.identities.push_back(std::move(identity));
   };
+  const auto read_map = [&](YamlReader& below) {
+    TlsIdentity identity;
+    read_identity(below, identity);
+    below.list_of_maps("certificates", read_item);
+    below.value("client_ca", tls.client_ca, Parsed<std::string>{take_file, same_text});
+    below.value("min_version", tls.min_version,
+                OneOf<TlsVersion>{{"1.2", TlsVersion::k12}, {"1.3", TlsVersion::k13}});
+    if (below.describes()) {
+      below.explain("certificate", "file: the certificate, and the chain behind it, PEM", "");
+      below.explain("key", "file: its private key, PEM, not encrypted", "");
+      below.explain(
+          "certificates",
+          R"(instead, where names have certificates of their own: [{names: ["*.example.com"], certificate, key}])",
+          nlohmann::json::array());
+      below.explain("client_ca", "file: clients need a certificate that this CA has signed", "");
+      below.explain("min_version", "1.2 or 1.3", "1.2");
+    }
+    if (!identity.certificate.empty()) {
+      if (!tls.identities.empty()) {
+        below.fail({"certificates"}, "certificate and key stand beside it: put them into the list");
+      }
+      tls.identities.push_back(std::move(identity));
+    } else if (!tls.client_ca.empty() && tls.identities.empty()) {
+      below.fail({"client_ca"}, "needs certificate and key");
+    }
+  };
+  const YamlNode* const given = map.given(key);
+  if (given != nullptr && given->kind == YamlNode::Kind::kList && given->children.empty()) {
+    map.fail({key}, "an empty list names no certificate; without the key there is no TLS");
+  }
   map.map_or_list_of_maps(key, read_map, read_item);
 }
 

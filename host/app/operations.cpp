@@ -108,7 +108,7 @@ void Operations::reload(Done done) {
         Found found{.config = load_config(file, process_environment())};
         found.plan = plan_broadcasters(*found.config);
         for (const auto& refused : found.plan.refused) found.errors.push_back(refused.why);
-        for (const std::string& problem : problems_of_tls(*found.config)) {
+        for (const std::string& problem : look_at_tls(*found.config).problems) {
           found.errors.push_back(file + ": " + problem);
         }
         return found;

@@ -176,7 +176,9 @@ class StartCheck {
   }
 
   void check_tls() {
-    for (const std::string& problem : problems_of_tls(config_)) fail(problem);
+    const TlsFindings found = look_at_tls(config_);
+    for (const std::string& problem : found.problems) fail(problem);
+    for (const std::string& warning : found.warnings) warn(warning);
   }
 
   void check_descriptors() {

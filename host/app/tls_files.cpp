@@ -20,17 +20,21 @@ std::shared_ptr<const TlsContext> context_of(const TlsOptions& options) {
 
 }  // namespace
 
-std::vector<std::string> problems_of_tls(const Config& config) {
-  std::vector<std::string> problems;
+TlsFindings look_at_tls(const Config& config) {
+  TlsFindings findings;
   for (const auto& [key, options] :
        {std::pair("server.tls: ", config.server.tls), std::pair("admin.tls: ", config.admin.tls)}) {
     try {
-      static_cast<void>(context_of(options));
+      const auto context = context_of(options);
+      if (!context) continue;
+      for (const std::string& warning : context->warnings()) {
+        findings.warnings.push_back(key + warning);
+      }
     } catch (const std::exception& error) {
-      problems.push_back(key + std::string(error.what()));
+      findings.problems.push_back(key + std::string(error.what()));
     }
   }
-  return problems;
+  return findings;
 }
 
 TlsFiles::TlsFiles(std::string key, TlsOptions options)
@@ -77,12 +81,17 @@ std::string TlsFiles::read() {
   problem_.clear();
   if (!context_) return {};
   tell_warnings();
-  spdlog::info("{}: the certificates were read again", key_);
+  for (const std::string& certificate : context_->certificates()) {
+    spdlog::info("{}: the certificates were read again: {}", key_, certificate);
+  }
   return {};
 }
 
 std::string TlsFiles::reload(const TlsOptions& options) {
   const bool is_same = options == options_;
+  if (options.identities.empty() && !options_.identities.empty()) {
+    spdlog::warn("{} is off from now on: new connections are not encrypted", key_);
+  }
   options_ = options;
   return is_same && look_at_files() == stamps_ ? problem_ : read();
 }

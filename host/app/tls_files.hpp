@@ -14,8 +14,12 @@
 
 namespace broadcast {
 
-/// Why what `config` says of TLS cannot be had, a line each: "server.tls: /x.pem: ...". [any]
-[[nodiscard]] std::vector<std::string> problems_of_tls(const Config& config);
+/// Lines such as "server.tls: /x.pem: ...".
+struct TlsFindings {
+  std::vector<std::string> problems;  ///< why what the configuration says cannot be had
+  std::vector<std::string> warnings;  ///< such as a certificate that has expired
+};
+[[nodiscard]] TlsFindings look_at_tls(const Config& config);  ///< [any]
 
 class TlsFiles {
  public:

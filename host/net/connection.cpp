@@ -25,11 +25,6 @@ constexpr std::uint32_t kMaxPongs = 32;
 /// How long the peer may take to answer a close frame that it has, and a slow one to take it.
 constexpr std::chrono::seconds kCloseGrace{1};
 
-/// What OpenSSL keeps for a session that is idle, and for one of which half a record has come,
-/// about.
-constexpr std::size_t kTlsBytes = 15 * 1024;
-constexpr std::size_t kRecordBytes = 17 * 1024;
-
 /// The peer's kernel does not have it all yet.
 bool has_unacknowledged(int socket) {
   int bytes = 0;
@@ -118,15 +113,14 @@ Connection::Connection(Shard& shard, int socket, std::unique_ptr<TlsSession> tls
       control_frames_(control_frames_at_once()),
       reader_(limits.message_bytes, deflate ? &shard.inflater() : nullptr),
       place_(std::move(place)) {
-  if (tls_) shard_.count_held(0, kTlsBytes);
+  if (!tls_) return;
+  shard_.count_held(0, tls_->session->idle_bytes());
+  note_kept();
 }
 
 Connection::~Connection() {
   shard_.count_held(reader_.heap_bytes(), 0);
-  if (tls_) {
-    note_record(false);
-    shard_.count_held(kTlsBytes, 0);
-  }
+  if (tls_) shard_.count_held(tls_->session->idle_bytes() + tls_->kept_bytes, 0);
   if (socket_ >= 0) ::close(socket_);
 }
 
@@ -147,6 +141,7 @@ void Connection::on_readable(MonoTime now) {
   } catch (const std::exception& error) {
     spdlog::error("connection closed: {}", error.what());
     outbox_.close(kCloseInternal);
+    if (tls_) tls_->session->forget_input();
   }
 }
 
@@ -176,7 +171,7 @@ void Connection::open_received(std::span<char> sealed, MonoTime now) {
       receive(shard_.receive_buffer().first(bytes), now);
     } else if (what == TlsSession::Opened::kNothing) {
       if (tls_->session->has_sealed()) outbox_.touch();  // its answer to new keys
-      return note_record(tls_->session->is_amid_record());
+      return note_kept();
     } else {
       // What its last messages were answered with goes out before; without TLS its end would have
       // come in another turn.
@@ -186,9 +181,9 @@ void Connection::open_received(std::span<char> sealed, MonoTime now) {
   }
 }
 
-void Connection::note_record(bool is_amid_record) {
-  const bool was = std::exchange(tls_->is_amid_record, is_amid_record);
-  shard_.count_held(was ? kRecordBytes : 0, is_amid_record ? kRecordBytes : 0);
+void Connection::note_kept() {
+  const std::size_t before = std::exchange(tls_->kept_bytes, tls_->session->kept_bytes());
+  shard_.count_held(before, tls_->kept_bytes);
 }
 
 std::string_view Connection::sealed() {
@@ -211,7 +206,7 @@ void Connection::consume(std::size_t bytes) {
   if (!is_sealing()) return outbox_.consume(bytes);
   tls_->sent += bytes;
   if (tls_->sent < tls_->sealed.size()) return;
-  tls_->sealed = {};
+  std::string().swap(tls_->sealed);  // an idle one has no buffer
   tls_->sent = 0;
 }
 
@@ -407,10 +402,8 @@ ClientView Connection::view(MonoTime now) const {
 
 std::size_t Connection::held_bytes() const {
   const std::size_t of_client = client_ ? client_->held_bytes() : 0;
-  std::size_t of_tls = 0;
-  if (tls_) {
-    of_tls = kTlsBytes + tls_->sealed.capacity() + (tls_->is_amid_record ? kRecordBytes : 0);
-  }
+  const std::size_t of_tls =
+      tls_ ? tls_->session->idle_bytes() + tls_->kept_bytes + sealed_bytes() : 0;
   return outbox_.own_bytes() + of_client + reader_.heap_bytes() + of_tls;
 }
 

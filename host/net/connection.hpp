@@ -84,9 +84,7 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   void forgive(std::chrono::nanoseconds pause, MonoTime now);
   [[nodiscard]] std::size_t pending_bytes() const { return outbox_.pending_bytes(); }
   /// What waits for it, beside what others wait for, too.
-  [[nodiscard]] std::size_t queue_bytes() const {
-    return outbox_.queue_bytes() + (tls_ ? tls_->sealed.capacity() : 0);
-  }
+  [[nodiscard]] std::size_t queue_bytes() const { return outbox_.queue_bytes() + sealed_bytes(); }
   /// Memory that would be free without it, but for what is the same for all.
   [[nodiscard]] std::size_t held_bytes() const;
   /// It ends already.
@@ -109,19 +107,23 @@ class Connection final : public ConnectionHook, public OutboxWriter {
   /// What only those need that are encrypted.
   struct Tls {
     std::unique_ptr<TlsSession> session;
-    std::string sealed;           // on its way to the socket
-    std::size_t sent = 0;         // of that
-    bool has_ended = false;       // close_notify is sealed, or written
-    bool ends_later = false;      // as soon as the socket takes it
-    bool is_amid_record = false;  // OpenSSL keeps a part of one
+    std::string sealed;          // on its way to the socket
+    std::size_t sent = 0;        // of that
+    bool has_ended = false;      // close_notify is sealed, or written
+    bool ends_later = false;     // as soon as the socket takes it
+    std::size_t kept_bytes = 0;  // of what has come in part, as it was counted
   };
   [[nodiscard]] bool is_over() const { return socket_ < 0; }
   /// Nothing waits, neither plain nor sealed.
   [[nodiscard]] bool has_nothing_to_send() const {
     return outbox_.empty() && (!tls_ || (tls_->sealed.empty() && !tls_->session->has_sealed()));
   }
+  /// On its way to the socket.
+  [[nodiscard]] std::size_t sealed_bytes() const {
+    return tls_ ? tls_->sealed.capacity() + tls_->session->sealed_bytes() : 0;
+  }
   void consume(std::size_t bytes);
-  void note_record(bool is_amid_record);
+  void note_kept();
   void open_received(std::span<char> sealed, MonoTime now);
   /// From now on it is looked at twice a second.
   Waiting& waiting(MonoTime now);

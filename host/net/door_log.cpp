@@ -79,12 +79,22 @@ void DoorLog::contradiction(std::string_view proxy, MonoTime now) {
       said->name, proxy, said->more());
 }
 
+void DoorLog::not_believed(std::string_view peer, MonoTime now) {
+  const auto said = line(Level::kWarning, "server.trusted_proxies: not believed", now);
+  if (!said) return;
+  spdlog::warn(
+      "{}: {} sends Forwarded or X-Forwarded-For, so all who come through it count as one client; "
+      "if it is your proxy, add it to server.trusted_proxies{}",
+      said->name, peer, said->more());
+}
+
 void DoorLog::encrypted(const TlsSession& session) {
   if (said_encryption_.load(std::memory_order_relaxed) || said_encryption_.exchange(true)) return;
-  spdlog::info("server.tls: {}; {}", session.cipher(),
-               session.is_sealing()
-                   ? "the host encrypts, because this kernel has no module tls or not this cipher"
-                   : "the kernel encrypts");
+  spdlog::info(
+      "server.tls: {}; {}", session.cipher(),
+      session.is_sealing()
+          ? "the host encrypts, because this kernel has no module tls, or it is not TLS 1.3"
+          : "the kernel encrypts");
 }
 
 void DoorLog::cannot_accept(std::string_view why, MonoTime now) {

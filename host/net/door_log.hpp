@@ -38,6 +38,8 @@ class DoorLog {
   }
   /// `proxy` sends two headers that name different clients.
   void contradiction(std::string_view proxy, MonoTime now);
+  /// `peer`, which is near and no trusted proxy, says for whom it speaks.
+  void not_believed(std::string_view peer, MonoTime now);
   /// The first one says what `session` is encrypted with, and by whom.
   void encrypted(const TlsSession& session);
   /// A listener could not take who waits.

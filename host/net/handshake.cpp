@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "host/net/door_log.hpp"
+#include "host/net/kernel_tls.hpp"
 #include "host/net/listen_sockets.hpp"
 #include "host/net/shard.hpp"
 #include "host/wire/http_rules.hpp"
@@ -30,9 +31,6 @@ constexpr std::size_t kReadBytes = 2048;
 /// Each costs more than its bytes. Browsers behind two proxies send about thirty.
 constexpr std::size_t kMostHeaders = 100;
 constexpr std::size_t kShownTarget = 256;
-/// A TLS handshake computes for about a millisecond. Whatever is delivered meanwhile waits, so a
-/// crowd that comes at once is served in turns of so long.
-constexpr std::chrono::milliseconds kTlsTurn{1};
 constexpr std::chrono::seconds kAnswerWithin{4};
 /// Those who stay behind their answer hold a descriptor, and count to no address any more. Beyond
 /// so many at one listener, the one that was answered first ends.
@@ -57,6 +55,17 @@ std::string switching_protocols(const UpgradeVerdict& verdict) {
 bool is_for_page(const http::request_header<>& request) {
   return (request.method() == http::verb::get || request.method() == http::verb::head) &&
          path_of(request.target()) == "/" && request.find(http::field::upgrade) == request.end();
+}
+
+bool says_for_whom(const http::request_header<>& request) {
+  return request.count(http::field::forwarded) > 0 || request.count("X-Forwarded-For") > 0;
+}
+
+/// On this machine or its own network, where proxies are. Others make such headers up.
+bool is_near(const Handshake::Peer& peer) {
+  static const Networks kPrivate(std::vector<std::string>{
+      "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1", "fc00::/7"});
+  return !peer || kPrivate.contains(peer->address());
 }
 
 }  // namespace
@@ -103,19 +112,17 @@ void Handshakes::post_tls_turn(std::shared_ptr<Handshake> handshake) {
   handshake->queued_at_ = mono_now();
   tls_turns_.push_back(std::move(handshake));
   if (tls_turns_.size() > 1) return;
-  boost::asio::post(io_, [self = tls_turns_.front()->all_] { self->take_tls_turns(); });
+  boost::asio::post(io_, [self = tls_turns_.front()->all_] { self->take_tls_turn(); });
 }
 
-void Handshakes::take_tls_turns() {
-  const MonoTime until = mono_now() + kTlsTurn;
-  while (!tls_turns_.empty()) {
-    const std::shared_ptr<Handshake> next = std::move(tls_turns_.front());
-    tls_turns_.pop_front();
-    next->take_tls_turn();
-    if (mono_now() >= until) break;
-  }
+/// One computes for half a millisecond, or more with a long key. Deliveries come between two.
+void Handshakes::take_tls_turn() {
   if (tls_turns_.empty()) return;
-  boost::asio::post(io_, [self = tls_turns_.front()->all_] { self->take_tls_turns(); });
+  const std::shared_ptr<Handshake> next = std::move(tls_turns_.front());
+  tls_turns_.pop_front();
+  next->take_tls_turn();
+  if (tls_turns_.empty()) return;
+  boost::asio::post(io_, [self = tls_turns_.front()->all_] { self->take_tls_turn(); });
 }
 
 Handshake::Handshake(std::shared_ptr<Handshakes> all, Shard& shard, const HandshakeRules& rules,
@@ -169,9 +176,15 @@ void Handshake::take_tls_turn() {
   const bool has_nothing = count < 0 && (errno == EAGAIN || errno == EINTR);
   if (count <= 0 && !has_nothing) return on_no_request();
   if (has_nothing && is_tls_done_) return read();
+  const std::string_view bytes(buffer.data(),
+                               static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  if (!has_spoken_ && begins_with_proxy_header(bytes)) {
+    tls_.reset();  // nothing of it is known to the client yet
+    return refuse_proxy_header();
+  }
   if (!has_nothing) {
     has_spoken_ = true;
-    tls_->feed({buffer.data(), static_cast<std::size_t>(count)});
+    tls_->feed(bytes);
   }
   go_on_with_tls();
 }
@@ -238,7 +251,7 @@ void Handshake::begin() {
   if (!rules_.tls) return buffer_.size() > 0 ? parse() : read();
   error_code ignored;
   socket_.native_non_blocking(true, ignored);
-  tls_ = std::make_unique<TlsSession>(rules_.tls, socket_.native_handle());
+  tls_ = std::make_unique<TlsSession>(rules_.tls, socket_.native_handle(), &kernel_tls());
   if (buffer_.size() == 0) return read();
   const auto bytes = buffer_.data();
   const std::string behind_proxy_header(static_cast<const char*>(bytes.data()), bytes.size());
@@ -323,6 +336,9 @@ void Handshake::parse() {
 bool Handshake::find_client(const http::request_header<>& request) {
   source_ = source_of(request, peer_ ? std::optional(peer_->address()) : std::nullopt,
                       is_nameless_ ? Networks() : rules_.trusted_proxies);
+  if (!is_proxied_ && is_near(peer_) && says_for_whom(request)) {
+    shard_.doors().not_believed(text_of(peer_), mono_now());
+  }
   if (source_.is_contradictory) shard_.doors().contradiction(text_of(peer_), mono_now());
   const bool is_another = source_.address && (!peer_ || *source_.address != peer_->address());
   if (is_another) peer_ = tcp::endpoint(*source_.address, 0);
@@ -347,6 +363,7 @@ void Handshake::on_read(error_code error) {
   if (error == http::error::header_limit) {
     return refuse({431, Counter::kHandshakeTooLarge, "The headers are too large", {}});
   }
+  if (error && begins_with_proxy_header(buffered())) return refuse_proxy_header();
   if (error) {
     return refuse({400,
                    speaks_tls() ? Counter::kHandshakeTls : Counter::kHandshakeNotHttp,
@@ -415,12 +432,24 @@ std::string Handshake::asked() const {
   return text;
 }
 
+void Handshake::refuse_proxy_header() {
+  refuse(
+      {400,
+       Counter::kHandshakeProxy,
+       "This begins with a PROXY header, but server.proxy_protocol is off: switch it on, or have "
+       "the proxy send none",
+       {}});
+}
+
+std::string_view Handshake::buffered() const {
+  const auto bytes = buffer_.data();
+  return {static_cast<const char*>(bytes.data()), bytes.size()};
+}
+
 /// The first bytes are a ClientHello: TLS ends at a proxy, and not here.
 bool Handshake::speaks_tls() const {
   constexpr std::string_view kHandshakeOfTls3 = "\x16\x03";
-  const auto bytes = buffer_.data();
-  return std::string_view(static_cast<const char*>(bytes.data()), bytes.size())
-      .starts_with(kHandshakeOfTls3);
+  return buffered().starts_with(kHandshakeOfTls3);
 }
 
 /// From this machine: to its loopback, or from the address that it was sent to. Not what a proxy

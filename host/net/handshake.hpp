@@ -79,9 +79,9 @@ class Handshakes {
 
   /// `handshake` is being answered, which is its end.
   void answer(Handshake& handshake);
-  /// TLS computes; deliveries come between two turns of it.
+  /// TLS computes: one handshake a turn of the loop, and deliveries come in between.
   void post_tls_turn(std::shared_ptr<Handshake> handshake);
-  void take_tls_turns();
+  void take_tls_turn();
 
   boost::asio::io_context& io_;
   std::function<void()> on_room_;
@@ -141,6 +141,8 @@ class Handshake final : public HandshakeHook, public std::enable_shared_from_thi
   template <class Why>
   void note_refusal(Counter reason, Why why);
   [[nodiscard]] std::string asked() const;
+  void refuse_proxy_header();
+  [[nodiscard]] std::string_view buffered() const;
   [[nodiscard]] bool speaks_tls() const;
   [[nodiscard]] bool is_from_here();
   void send_page();

@@ -125,6 +125,10 @@ ProxyHeaderResult parse_version_2(std::string_view bytes) {
 
 }  // namespace
 
+bool begins_with_proxy_header(std::string_view bytes) {
+  return bytes.starts_with(kSignature) || bytes.starts_with(kLineStart);
+}
+
 ProxyHeaderResult parse_proxy_header(std::string_view bytes) {
   if (bytes.starts_with(kSignature)) return parse_version_2(bytes);
   if (bytes.starts_with(kLineStart)) return parse_version_1(bytes);

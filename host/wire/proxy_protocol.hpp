@@ -39,6 +39,9 @@ struct ProxyHeaderFault {
 };
 using ProxyHeaderResult = std::variant<ProxyHeader, ProxyHeaderIncomplete, ProxyHeaderFault>;
 
+/// Whoever sent it means to send one.
+[[nodiscard]] bool begins_with_proxy_header(std::string_view bytes);
+
 /// Reads the header in front of `bytes`, all that has come so far.
 [[nodiscard]] ProxyHeaderResult parse_proxy_header(std::string_view bytes);
 

@@ -26,8 +26,21 @@ constexpr std::string_view kHttp11 = "\x08http/1.1";
 constexpr std::string_view kSessionContext = "broadcast-host";
 /// New keys cost a client next to nothing to ask for, and us a derivation each.
 constexpr int kMostAsked = 32;
-/// Answers that nobody reads.
-constexpr std::size_t kMostSealedBehind = 64 * 1024;
+/// Of OpenSSL's answers that nobody takes, in bytes.
+constexpr std::size_t kMostAnswers = 64 * 1024;
+/// Of OpenSSL's buffer for one that has come in part.
+constexpr std::size_t kRecordOverhead = 1024;
+/// What is kept for a connection that is idle.
+constexpr std::size_t kOfRecords = 3 * 1024;
+constexpr std::size_t kOfOpenSsl = 15 * 1024;
+/// OpenSSL's.
+constexpr std::size_t kSmallestFragment = 512;
+
+/// Where a session of OpenSSL's has the TlsSession that it is of.
+int own_index() {
+  static const int kIndex = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return kIndex;
+}
 
 /// The newest reason in OpenSSL's queue, which is empty afterwards.
 std::string take_reason() {
@@ -114,7 +127,7 @@ TlsContext::Identity TlsContext::load(const TlsIdentity& identity, const TlsOpti
   SSL_CTX* const raw = context.get();
   SSL_CTX_set_min_proto_version(
       raw, options.min_version == TlsVersion::k13 ? TLS1_3_VERSION : TLS1_2_VERSION);
-  SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_KTLS |
+  SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -126,6 +139,7 @@ TlsContext::Identity TlsContext::load(const TlsIdentity& identity, const TlsOpti
                                  reinterpret_cast<const unsigned char*>(kSessionContext.data()),
                                  static_cast<unsigned>(kSessionContext.size()));
   SSL_CTX_set_alpn_select_cb(raw, &on_alpn, nullptr);
+  SSL_CTX_set_keylog_callback(raw, &TlsSession::on_secret);
   SSL_CTX_set_default_passwd_cb(raw, &refuse_password);
   check_readable(identity.certificate);
   if (SSL_CTX_use_certificate_chain_file(raw, identity.certificate.c_str()) != 1) {
@@ -150,7 +164,14 @@ TlsContext::Identity TlsContext::load(const TlsIdentity& identity, const TlsOpti
     SSL_CTX_set_client_CA_list(raw, SSL_load_client_CA_file(options.client_ca.c_str()));
     SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   }
-  const std::int64_t expires_at = seconds_of(X509_get0_notAfter(SSL_CTX_get0_certificate(raw)));
+  const X509* const shown = SSL_CTX_get0_certificate(raw);
+  const std::int64_t expires_at = seconds_of(X509_get0_notAfter(shown));
+  certificates_.push_back(identity.certificate + ", until " + date_of(expires_at));
+  const std::int64_t begins_at = seconds_of(X509_get0_notBefore(shown));
+  if (begins_at > std::time(nullptr)) {
+    warnings_.push_back(identity.certificate + " is not valid before " + date_of(begins_at) +
+                        "; clients refuse it until then");
+  }
   if (expires_at < std::time(nullptr)) {
     warnings_.push_back(identity.certificate + " has expired on " + date_of(expires_at) +
                         "; clients refuse it");
@@ -186,8 +207,12 @@ int TlsContext::on_server_name(SSL* session, int*, void* self) {
   return SSL_TLSEXT_ERR_OK;  // another name: the first certificate, and the client decides
 }
 
-TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int socket)
-    : context_(std::move(context)), session_(context_->new_session()) {
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int socket,
+                       const TlsKernel* kernel)
+    : context_(std::move(context)),
+      socket_(socket),
+      kernel_(kernel),
+      session_(context_->new_session()) {
   BIO* const source = BIO_new(bio_method());
   BIO* const sink = BIO_new_socket(socket, BIO_NOCLOSE);
   if (source == nullptr || sink == nullptr) throw std::bad_alloc();
@@ -196,6 +221,7 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, int socket)
   SSL_set0_rbio(session_.get(), source);
   SSL_set0_wbio(session_.get(), sink);
   SSL_set_accept_state(session_.get());
+  SSL_set_ex_data(session_.get(), own_index(), this);
   SSL_set_msg_callback(session_.get(), &TlsSession::on_message);
   SSL_set_msg_callback_arg(session_.get(), this);
 }
@@ -207,16 +233,47 @@ void TlsSession::feed(std::string_view received) {
   if (input_.empty()) {
     input_ = received;
   } else {
-    kept_ = std::string(input_).append(received);
+    keep_input();
+    kept_.append(received);
     input_ = kept_;
   }
 }
 
-void TlsSession::on_message(int is_ours, int, int type, const void*, std::size_t, SSL*,
+/// What is not used up outlives whoever has fed it, in no more room than it needs.
+void TlsSession::keep_input() {
+  if (input_.empty() || input_.data() != kept_.data()) std::string(input_).swap(kept_);
+  input_ = kept_;
+}
+
+void TlsSession::forget_input() {
+  input_ = {};
+  std::string().swap(kept_);
+}
+
+/// A line of NSS's key log, which is how OpenSSL gives its secrets away.
+void TlsSession::on_secret(const SSL* session, const char* line) {
+  auto* const self = static_cast<TlsSession*>(SSL_get_ex_data(session, own_index()));
+  if (self == nullptr) return;  // another's, with the same context
+  const std::string_view text(line);
+  TlsSecret* const secret = text.starts_with("CLIENT_TRAFFIC_SECRET_0 ")   ? &self->from_client_
+                            : text.starts_with("SERVER_TRAFFIC_SECRET_0 ") ? &self->to_client_
+                                                                           : nullptr;
+  if (secret == nullptr) return;
+  *secret = TlsSecret::of_hex(line + text.rfind(' ') + 1);
+}
+
+void TlsSession::on_message(int is_ours, int, int type, const void* bytes, std::size_t count, SSL*,
                             void* self) {
   auto& me = *static_cast<TlsSession*>(self);
-  if (is_ours != 0 || type != SSL3_RT_HANDSHAKE || !me.is_done_) return;
-  if (++me.asked_ > kMostAsked) me.input_ = {};
+  if (is_ours != 0) {
+    if (type == SSL3_RT_HEADER && me.has_finished_) ++me.sent_by_it_;
+    return;
+  }
+  if (type != SSL3_RT_HANDSHAKE) return;
+  if (count > 0 && *static_cast<const unsigned char*>(bytes) == SSL3_MT_FINISHED) {
+    me.has_finished_ = true;
+  }
+  if (me.is_done_ && ++me.asked_ > kMostAsked) me.input_ = {};
 }
 
 int TlsSession::read_input(BIO* bio, char* to, int most) {
@@ -235,8 +292,12 @@ int TlsSession::read_input(BIO* bio, char* to, int most) {
 int TlsSession::write_sealed(BIO* bio, const char* from, int count) {
   BIO_clear_retry_flags(bio);
   std::string& sealed = static_cast<TlsSession*>(BIO_get_data(bio))->sealed_;
-  if (sealed.size() > kMostSealedBehind) return -1;
-  sealed.append(from, static_cast<std::size_t>(count));
+  if (sealed.size() > kMostAnswers) return -1;
+  try {  // OpenSSL is C
+    sealed.append(from, static_cast<std::size_t>(count));
+  } catch (const std::bad_alloc&) {
+    return -1;
+  }
   return count;
 }
 
@@ -262,23 +323,14 @@ TlsSession::Handshake TlsSession::handshake() {
   const int result = SSL_do_handshake(session_.get());
   if (result == 1) {
     is_done_ = true;
-    // From now on it writes into the kernel, which encrypts, or into sealed_.
-    is_sealing_ = BIO_get_ktls_send(SSL_get_wbio(session_.get())) == 0;
-    if (is_sealing_) {
-      BIO* const sink = BIO_new(bio_method());
-      if (sink == nullptr) throw std::bad_alloc();
-      BIO_set_data(sink, this);
-      BIO_set_init(sink, 1);
-      SSL_set0_wbio(session_.get(), sink);
-    }
+    take_over();
     return Handshake::kDone;
   }
   switch (SSL_get_error(session_.get(), result)) {
     case SSL_ERROR_WANT_READ:
       return Handshake::kWantsToRead;
     case SSL_ERROR_WANT_WRITE:
-      kept_ = std::string(input_);
-      input_ = kept_;
+      keep_input();
       return Handshake::kWantsToWrite;
     default:
       break;
@@ -292,7 +344,36 @@ TlsSession::Handshake TlsSession::handshake() {
   return Handshake::kFailed;
 }
 
+/// From now on nothing is written to the socket here; the kernel may seal what others write to it.
+void TlsSession::take_over() {
+  const SSL_CIPHER& suite = *SSL_get_current_cipher(session_.get());
+  const bool has_secrets = !from_client_.empty() && !to_client_.empty();  // TLS 1.3
+  const bool wants_small_records =
+      SSL_SESSION_get_max_fragment_length(SSL_get0_session(session_.get())) !=
+      TLSEXT_max_fragment_length_DISABLED;
+  TlsSecret from_client = std::move(from_client_);
+  TlsSecret to_client = std::move(to_client_);
+  if (has_secrets && !wants_small_records && TlsRecords::can_use(suite) &&
+      SSL_has_pending(session_.get()) == 0) {
+    records_.emplace(suite, std::move(from_client), std::move(to_client), sent_by_it_);
+    session_.reset();
+    context_.reset();
+    if (kernel_ != nullptr) static_cast<void>(records_->try_give_to(*kernel_, socket_));
+    return;
+  }
+  BIO* const sink = BIO_new(bio_method());
+  if (sink == nullptr) throw std::bad_alloc();
+  BIO_set_data(sink, this);
+  BIO_set_init(sink, 1);
+  SSL_set0_wbio(session_.get(), sink);
+}
+
 TlsSession::OpenResult TlsSession::open(std::span<char> plain) {
+  if (records_) {
+    const OpenResult result = records_->open(input_, plain);
+    if (result.what == Opened::kNothing) keep_input();
+    return result;
+  }
   ERR_clear_error();
   std::size_t bytes = 0;
   if (SSL_read_ex(session_.get(), plain.data(), plain.size(), &bytes) == 1) {
@@ -312,8 +393,13 @@ TlsSession::OpenResult TlsSession::open(std::span<char> plain) {
 }
 
 void TlsSession::seal(std::string_view plain) {
-  BROADCAST_ASSERT(is_sealing_, "the kernel encrypts this connection");
+  if (plain.empty()) return;
+  if (records_) return records_->seal(plain, sealed_);
   ERR_clear_error();
+  // OpenSSL takes a buffer for the largest record that is allowed, and gives it back, each time.
+  const auto most = static_cast<long>(std::clamp(plain.size(), kSmallestFragment, kMostSealed));
+  SSL_set_max_send_fragment(session_.get(), most);
+  SSL_set_split_send_fragment(session_.get(), most);
   std::size_t written = 0;
   // Into memory: it is written whole, unless the session is broken, and then nothing is sent.
   while (!plain.empty() &&
@@ -323,17 +409,24 @@ void TlsSession::seal(std::string_view plain) {
 }
 
 bool TlsSession::try_seal_end() {
+  if (records_) return records_->try_seal_end(sealed_);
   ERR_clear_error();
-  const int result = SSL_shutdown(session_.get());
-  const bool waits = result < 0 && SSL_get_error(session_.get(), result) == SSL_ERROR_WANT_WRITE;
+  static_cast<void>(SSL_shutdown(session_.get()));  // into memory
   ERR_clear_error();
-  return !waits;
+  return true;
 }
 
-bool TlsSession::is_amid_record() const { return SSL_has_pending(session_.get()) == 1; }
+std::size_t TlsSession::kept_bytes() const {
+  const std::size_t own = kept_.empty() ? 0 : kept_.capacity();
+  if (records_) return own + records_->left_bytes();
+  return own + (SSL_has_pending(session_.get()) == 1 ? kMostSealed + kRecordOverhead : 0);
+}
 
 std::string TlsSession::cipher() const {
+  if (records_) return std::string("TLSv1.3, ") + SSL_CIPHER_get_name(&records_->suite());
   return std::string(SSL_get_version(session_.get())) + ", " + SSL_get_cipher_name(session_.get());
 }
+
+std::size_t TlsSession::idle_bytes() const { return records_ ? kOfRecords : kOfOpenSsl; }
 
 }  // namespace broadcast

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,9 @@
 
 #include <openssl/bio.h>
 #include <openssl/types.h>
+
+#include "host/wire/tls_kernel.hpp"
+#include "host/wire/tls_records.hpp"
 
 namespace broadcast {
 
@@ -48,6 +52,8 @@ class TlsContext {
 
   /// What an operator should know, a line each: "/etc/tls/a.pem has expired on ...".
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  /// What it shows, in the order of its options: "/etc/tls/a.pem, until 2027-03-01".
+  [[nodiscard]] const std::vector<std::string>& certificates() const { return certificates_; }
   /// The server's side of a connection, for who brings its own input and output; the caller frees
   /// it, and keeps this until then. Throws std::bad_alloc.
   [[nodiscard]] SSL* new_session() const;
@@ -67,15 +73,17 @@ class TlsContext {
   static int on_server_name(SSL* session, int* alert, void* self);
 
   std::vector<Identity> identities_;
+  std::vector<std::string> certificates_;
   std::vector<std::string> warnings_;
 };
 
 /// The server's side of one connection. Its owner's thread.
 class TlsSession {
  public:
-  /// Writes what the handshake has to say to `socket`, which does not block and outlives the
-  /// session. Throws std::bad_alloc.
-  TlsSession(std::shared_ptr<const TlsContext> context, int socket);
+  /// Writes what the handshake has to say to `socket`, which does not block. `kernel` may seal
+  /// behind it; null: it does not. Both outlive the session. Throws std::bad_alloc.
+  TlsSession(std::shared_ptr<const TlsContext> context, int socket,
+             const TlsKernel* kernel = nullptr);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
@@ -96,58 +104,67 @@ class TlsSession {
   /// "no shared cipher". Of kFailed.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
-  enum class Opened : std::uint8_t {
-    kBytes,    ///< so many
-    kNothing,  ///< everything that feed() gave is used up
-    kClosed,   ///< the client has said that it sends no more
-    kBroken,   ///< what came is not what it sent, or costs us more than it says
-  };
-  struct OpenResult {
-    Opened what;
-    std::size_t bytes = 0;
-  };
+  using Opened = TlsOpened;
+  using OpenResult = TlsRecords::OpenResult;
   /// Decrypts into `plain` what feed() gave, until it says anything but kBytes. May have something
   /// to say itself: see is_sealing() and take_sealed(). REQUIRES: the handshake is done.
   [[nodiscard]] OpenResult open(std::span<char> plain);
 
   /// False: the kernel encrypts what is written to the socket. REQUIRES: the handshake is done.
-  [[nodiscard]] bool is_sealing() const { return is_sealing_; }
+  [[nodiscard]] bool is_sealing() const { return !records_ || records_->is_sealing(); }
   /// Encrypts `plain`, at most kMostSealed bytes, behind what take_sealed() has not taken.
   /// REQUIRES: is_sealing().
   void seal(std::string_view plain);
-  static constexpr std::size_t kMostSealed = 16 * 1024;  ///< one record
+  static constexpr std::size_t kMostSealed = TlsRecordKey::kMostPlain;  ///< one record
   /// Says that nothing follows: sealed, or where the kernel encrypts, written to the socket. False:
   /// that takes no more now, and it is to be called again.
   [[nodiscard]] bool try_seal_end();
   /// What is to be written to the socket; empty: nothing is.
   [[nodiscard]] std::string take_sealed() { return std::exchange(sealed_, {}); }
   [[nodiscard]] bool has_sealed() const { return !sealed_.empty(); }
+  [[nodiscard]] std::size_t sealed_bytes() const { return sealed_.size(); }
 
-  /// A part of a record is kept, in a buffer of kMostSealed bytes.
-  [[nodiscard]] bool is_amid_record() const;
-  /// "TLSv1.3, TLS_AES_128_GCM_SHA256".
+  /// Held for what has come in part; none while the session is idle.
+  [[nodiscard]] std::size_t kept_bytes() const;
+  /// What feed() gave is gone, and what follows it cannot be opened.
+  void forget_input();
+  /// "TLSv1.3, TLS_AES_128_GCM_SHA256". REQUIRES: the handshake is done.
   [[nodiscard]] std::string cipher() const;
+  /// What it keeps while it is idle, about.
+  [[nodiscard]] std::size_t idle_bytes() const;
 
  private:
+  friend class TlsContext;
   struct Free {
     void operator()(SSL* session) const;
   };
+  static void on_secret(const SSL* session, const char* line);
   static void on_message(int is_ours, int version, int type, const void* bytes, std::size_t count,
                          SSL* session, void* self);
   static int read_input(BIO* bio, char* to, int most);
   static int write_sealed(BIO* bio, const char* from, int count);
   static long control(BIO* bio, int command, long number, void* pointer);
   static BIO_METHOD* bio_method();
+  void keep_input();
+  void take_over();
 
-  const std::shared_ptr<const TlsContext> context_;
-  const std::unique_ptr<SSL, Free> session_;
+  std::shared_ptr<const TlsContext> context_;  // as long as session_
+  const int socket_;
+  const TlsKernel* const kernel_;
+  std::unique_ptr<SSL, Free> session_;  // null: records_ have taken over
+  std::optional<TlsRecords> records_;
+  TlsSecret from_client_;  // until then
+  TlsSecret to_client_;    // also
+  // Records that OpenSSL has sealed with the key of the application's traffic: tickets, which come
+  // behind the client's Finished. There is no early data, and nothing is sent before it.
+  std::uint64_t sent_by_it_ = 0;
+  bool has_finished_ = false;  // the client's part of the handshake
   std::string_view input_;
-  std::string kept_;  // what a handshake that has to write first has not read
+  std::string kept_;  // what input_ is of, where it has to outlive who has fed it
   std::string sealed_;
   std::string problem_;
   bool is_done_ = false;  // the handshake
-  bool is_sealing_ = false;
-  int asked_ = 0;  // handshake messages since feed(), behind the handshake
+  int asked_ = 0;         // handshake messages since feed(), behind the handshake
 };
 
 }  // namespace broadcast

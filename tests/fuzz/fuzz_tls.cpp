@@ -2,9 +2,11 @@
 // that are not what it sent, in the handshake or after it, end the connection without inventing
 // anything.
 //
-// Input: byte 0 chooses what is tried (low two bits); bytes 1 and 2 are two chunk sizes that take
-// turns; byte 3 is which byte is flipped; the rest is what the client sends.
+// Input: byte 0 chooses what is tried (low three bits); bytes 1 and 2 are two chunk sizes that take
+// turns; byte 3 is which byte is flipped, or what the record says that it holds; the rest is what
+// the client sends.
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -79,6 +81,34 @@ Opened open_in_chunks(TlsSession& server, std::string_view sealed,
   return opened;
 }
 
+const SSL_CIPHER& aes_128_gcm() {
+  static SSL_CTX* const kContext = SSL_CTX_new(TLS_client_method());
+  static SSL* const kSession = SSL_new(kContext);
+  const unsigned char number[] = {0x13, 0x01};
+  return *SSL_CIPHER_find(kSession, number);
+}
+
+TlsSecret secret(unsigned char of) {
+  TlsSecret made(32);
+  std::ranges::fill(made.bytes(), of);
+  return made;
+}
+
+/// Records of a client that has the keys, and puts into them what it likes.
+void try_content(std::size_t content, std::string_view text) {
+  text = text.substr(0, TlsRecordKey::kMostPlain);
+  TlsRecordKey key(aes_128_gcm(), TlsRecordKey::Use::kSeal, secret(1), 0);
+  TlsRecords server(aes_128_gcm(), secret(1), secret(2), 0);
+  std::string sealed;
+  key.seal(static_cast<TlsContent>(content), text, sealed);
+  std::string_view input = sealed;
+  std::string plain(sealed.size(), '\0');
+  const auto [what, bytes] = server.open(input, plain);
+  const bool is_data = content == static_cast<std::size_t>(TlsContent::kData) && !text.empty();
+  fuzz::require((what == TlsOpened::kBytes) == is_data, "data comes out, and nothing else");
+  if (is_data) fuzz::require(std::string_view(plain).substr(0, bytes) == text, "as it was sent");
+}
+
 void try_input(std::string_view input) {
   static MadeCertificates certificates;
   static const auto context = std::make_shared<const TlsContext>(
@@ -89,8 +119,9 @@ void try_input(std::string_view input) {
   };
   const std::array<std::size_t, 2> chunks{byte(1) + 1, byte(2) + 1};
   const std::string_view rest = input.substr(4);
+  if ((byte(0) & 7U) >= 4) return try_content(byte(3), rest);
   Pair pair(context);
-  if ((byte(0) & 3U) == 0) {  // no client of ours
+  if ((byte(0) & 7U) == 0) {  // no client of ours
     pair.server->feed(rest);
     const auto result = pair.server->handshake();
     fuzz::require(result != TlsSession::Handshake::kDone, "nobody guesses a handshake");
@@ -99,7 +130,7 @@ void try_input(std::string_view input) {
   pair.shake_hands();
   pair.client.send(rest);
   std::string sealed = pair.client.take();
-  if ((byte(0) & 3U) == 1) {
+  if ((byte(0) & 7U) == 1) {
     const Opened opened = open_in_chunks(*pair.server, sealed, chunks);
     fuzz::require(opened.plain == rest && opened.last == TlsSession::Opened::kNothing,
                   "what is sent comes out");

@@ -7,9 +7,11 @@ import re
 import signal
 import socket
 import struct
+import tempfile
 import time
 import unittest
 
+from certificates import Certificates
 from host import Host, mirror
 from process import DEADLINE
 from raw_websocket import Gone, RawSocket, upgrade_request
@@ -60,6 +62,16 @@ class ProxyTest(unittest.TestCase):
         host = self.start(trusted_proxies=["10.0.0.1"])
         self.assertEqual(self.connect(host, X_Forwarded_For="192.0.2.1")[0], 101)
         self.assertRegex(self.addresses(host)[0], r"^127\.0\.0\.1:")
+        host.wait_for_line(r"127\.0\.0\.1:\d+ sends Forwarded or X-Forwarded-For, .*add it to server\.trusted_proxies")
+
+    def test_a_proxy_header_that_nobody_expects_is_named(self):
+        certificates = Certificates(self.enterContext(tempfile.TemporaryDirectory()))
+        for header in (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"):
+            for tls in ({}, {"tls": {"certificate": certificates.certificate, "key": certificates.key}}):
+                host = self.start(**tls)
+                with RawSocket(host.port) as client:
+                    client.send(header)
+                    self.assertIn(b"server.proxy_protocol is off", client.rest(), (header, tls))
 
     def test_headers_that_contradict_each_other_are_told_and_not_believed(self):
         host = self.start()

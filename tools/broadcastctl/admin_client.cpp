@@ -85,6 +85,15 @@ http::response<http::string_body> exchange(const AdminAddress& address, http::ve
   return talk(io, tls, request);
 }
 
+std::string next_step_of_tls(std::string_view problem) {
+  const auto says = [&](std::string_view text) { return problem.find(text) != problem.npos; };
+  if (says("certificate required")) return "It wants a client's certificate: --cert and --key.";
+  if (says("wrong version number") || says("http request")) {
+    return "It does not speak TLS: leave https:// out.";
+  }
+  return "Is its certificate signed by a known CA, or by --ca, for this name?";
+}
+
 AdminAnswer ask(const AdminAddress& address, http::verb method, const std::string& target) {
   http::response<http::string_body> response;
   try {
@@ -94,15 +103,17 @@ AdminAnswer ask(const AdminAddress& address, http::verb method, const std::strin
       throw CannotRun(address.text() + ": no answer in time. Look at the host's log.");
     }
     if (error.code().category() == boost::asio::error::get_ssl_category()) {
-      throw CannotRun(address.text() + ": " + error.code().message() +
-                      ". Does it speak TLS (admin.tls), and is its certificate signed by a known "
-                      "CA, or by --ca, for this name?");
+      throw CannotRun(address.text() + ": " + error.code().message() + ". " +
+                      next_step_of_tls(error.code().message()));
     }
     throw CannotRun(address.text() + ": " + error.code().message() +
                     ". Is the host running, and is this its admin.listen? (--admin)");
   }
   AdminAnswer answer{.status = response.result_int(),
                      .body = nlohmann::ordered_json::parse(response.body(), nullptr, false)};
+  if (response.body().starts_with("TLS is spoken here")) {
+    throw CannotRun(address.text() + " speaks TLS: --admin https://" + address.text() + ".");
+  }
   if (!answer.body.is_object()) {
     throw CannotRun(address.text() + ": HTTP " + std::to_string(answer.status) +
                     " and no JSON: that is not a broadcast-host's admin.listen. Check --admin.");
@@ -120,6 +131,10 @@ AdminAddress admin_address(std::string_view text, std::string token) {
   constexpr std::string_view kHttps = "https://";
   const bool is_tls = text.starts_with(kHttps);
   if (is_tls) text.remove_prefix(kHttps.size());
+  if (constexpr std::string_view kHttp = "http://"; text.starts_with(kHttp)) {
+    text.remove_prefix(kHttp.size());
+  }
+  if (text.ends_with('/')) text.remove_suffix(1);
   const std::size_t colon = text.rfind(':');
   if (colon == 0 || colon == std::string_view::npos || colon + 1 == text.size()) {
     throw CannotRun(

@@ -1,11 +1,13 @@
 #include "host/wire/tls.hpp"
 
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <functional>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -83,6 +85,7 @@ class TlsTest : public testing::Test {
   MadeCertificates certificates;
   std::array<int, 2> ends_{};
   std::string early_;
+  std::string kept_;
   TlsSession::Opened last_ = TlsSession::Opened::kNothing;
 };
 
@@ -103,6 +106,74 @@ TEST_F(TlsTest, WhatOneSealsTheOtherReads) {
   client.receive(server->take_sealed());
   EXPECT_THAT(client.read(), IsEmpty());
   EXPECT_TRUE(client.was_told_the_end());
+}
+
+TEST_F(TlsTest, EveryVersionAndCipherIsSpokenBothWays) {
+  const struct {
+    const char* cipher;
+    std::function<void(SSL*)> prepare;
+  } rows[] = {
+      {"TLSv1.2, ", [](SSL* one) { SSL_set_max_proto_version(one, TLS1_2_VERSION); }},
+      {"TLSv1.3, TLS_AES_128_GCM_SHA256",
+       [](SSL* one) { SSL_set_ciphersuites(one, "TLS_AES_128_GCM_SHA256"); }},
+      {"TLSv1.3, TLS_AES_256_GCM_SHA384",
+       [](SSL* one) { SSL_set_ciphersuites(one, "TLS_AES_256_GCM_SHA384"); }},
+      {"TLSv1.3, TLS_CHACHA20_POLY1305_SHA256",
+       [](SSL* one) { SSL_set_ciphersuites(one, "TLS_CHACHA20_POLY1305_SHA256"); }},
+  };
+  for (const auto& row : rows) {
+    const auto server = session({.identities = {certificates.make("a.example")}});
+    TlsClient client(row.prepare);
+    ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone) << row.cipher;
+    EXPECT_THAT(server->cipher(), HasSubstr(row.cipher));
+    for (const std::size_t bytes : {1U, 300U, 16384U, 40000U}) {
+      std::string text(bytes, 'a');
+      for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>(i % 251);
+      for (const std::size_t room : {100U, 65536U}) {
+        client.send(text);
+        server->feed(kept_ = client.take());
+        EXPECT_EQ(opened(*server, room), text) << row.cipher;
+      }
+      for (std::string_view rest = text; !rest.empty();
+           rest.remove_prefix(std::min(rest.size(), TlsSession::kMostSealed))) {
+        server->seal(rest.substr(0, TlsSession::kMostSealed));
+      }
+      client.receive(server->take_sealed());
+      EXPECT_EQ(client.read(), text) << row.cipher;
+    }
+    client.send("bye");
+    EXPECT_EQ(opened_of(*server, client.take()), "bye") << row.cipher;
+  }
+}
+
+TEST_F(TlsTest, ASessionIsResumed) {
+  const auto context = std::make_shared<const TlsContext>(
+      TlsOptions{.identities = {certificates.make("a.example")}});
+  std::unique_ptr<SSL_SESSION, Freed<SSL_SESSION_free>> ticket;
+  for (const bool is_resumed : {false, true, true}) {
+    TlsSession server(context, ends_[0]);
+    TlsClient client([&](SSL* one) {
+      if (ticket) SSL_set_session(one, ticket.get());
+    });
+    ASSERT_EQ(shake_hands(server, client), TlsSession::Handshake::kDone);
+    EXPECT_EQ(SSL_session_reused(client.get()) == 1, is_resumed);
+    client.send("hello");
+    EXPECT_EQ(opened_of(server, client.take()), "hello");
+    server.seal("welcome");
+    client.receive(server.take_sealed());
+    EXPECT_EQ(client.read(), "welcome");
+    ticket.reset(SSL_SESSION_dup(SSL_get0_session(client.get())));
+  }
+}
+
+TEST_F(TlsTest, AnIdleSessionOfTls13DoesWithoutOpenSsls) {
+  const auto server = session({.identities = {certificates.make("a.example")}});
+  TlsClient client;
+  ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone);
+  const auto old = session({.identities = {certificates.make("a.example")}});
+  TlsClient old_client([](SSL* one) { SSL_set_max_proto_version(one, TLS1_2_VERSION); });
+  ASSERT_EQ(shake_hands(*old, old_client), TlsSession::Handshake::kDone);
+  EXPECT_LT(server->idle_bytes() * 4, old->idle_bytes());
 }
 
 TEST_F(TlsTest, BytesMayComeOneByOne) {
@@ -151,13 +222,52 @@ TEST_F(TlsTest, APartOfARecordIsSeen) {
   const auto server = session({.identities = {certificates.make("a.example")}});
   TlsClient client;
   ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone);
-  EXPECT_FALSE(server->is_amid_record());
+  EXPECT_EQ(server->kept_bytes(), 0U);
   client.send("hello");
   const std::string sent = client.take();
   EXPECT_EQ(opened_of(*server, sent.substr(0, 7)), "");
-  EXPECT_TRUE(server->is_amid_record());
+  EXPECT_GT(server->kept_bytes(), 0U);
   EXPECT_EQ(opened_of(*server, sent.substr(7)), "hello");
-  EXPECT_FALSE(server->is_amid_record());
+  EXPECT_EQ(server->kept_bytes(), 0U);
+}
+
+TEST_F(TlsTest, OfAPartOfARecordNoMoreIsKeptThanHasCome) {
+  const auto server = session({.identities = {certificates.make("a.example")}});
+  TlsClient client;
+  ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone);
+  client.send(std::string(300'000, 'x'));
+  const std::string sent = client.take();
+  const std::size_t cut = sent.size() - 10'000;
+  std::size_t bytes = opened_of(*server, sent.substr(0, 1)).size();
+  bytes += opened_of(*server, sent.substr(1, cut - 1)).size();
+  EXPECT_GT(server->kept_bytes(), 0U);
+  EXPECT_LT(server->kept_bytes(), 17U * 1024);
+  bytes += opened_of(*server, sent.substr(cut)).size();
+  EXPECT_EQ(bytes, 300'000U);
+  EXPECT_EQ(server->kept_bytes(), 0U);
+}
+
+TEST_F(TlsTest, NothingFollowsTheEnd) {
+  const auto server = session({.identities = {certificates.make("a.example")}});
+  TlsClient client;
+  ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone);
+  client.receive(server->take_sealed());
+  EXPECT_TRUE(server->try_seal_end());
+  server->seal("");
+  client.receive(server->take_sealed());
+  EXPECT_EQ(client.read(), "");
+  EXPECT_TRUE(client.was_told_the_end());
+  EXPECT_EQ(BIO_ctrl_pending(SSL_get_rbio(client.get())), 0U);
+}
+
+TEST_F(TlsTest, AClientThatWantsSmallRecordsGetsThem) {
+  const auto server = session({.identities = {certificates.make("a.example")}});
+  TlsClient client(
+      [](SSL* one) { SSL_set_tlsext_max_fragment_length(one, TLSEXT_max_fragment_length_512); });
+  ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone);
+  server->seal(std::string(1000, 'x'));
+  client.receive(server->take_sealed());
+  EXPECT_EQ(client.read(), std::string(1000, 'x'));
 }
 
 TEST_F(TlsTest, AHandshakeThatTheSocketDoesNotTakeAtOnceGoesOn) {
@@ -254,6 +364,27 @@ TEST_F(TlsTest, ClientsNeedACertificateWhereOneIsAskedFor) {
     SSL_use_PrivateKey_file(one, clients.key.c_str(), SSL_FILETYPE_PEM);
   });
   EXPECT_EQ(shake_hands(*server, with), TlsSession::Handshake::kDone);
+  with.send("hello");
+  EXPECT_EQ(opened_of(*server, with.take()), "hello");
+  server->seal("welcome");
+  with.receive(server->take_sealed());
+  EXPECT_EQ(with.read(), "welcome");
+}
+
+TEST_F(TlsTest, RecordsThatNoClientSendsAreBroken) {
+  using namespace std::string_literals;
+  for (const std::string& sent :
+       {"\x14\x03\x03\x00\x01\x01"s,                  // a cipher's change, behind the handshake
+        "\x16\x03\x03\x00\x05\x18\x00\x00\x01\x00"s,  // new keys, but not encrypted
+        "\x17\x03\x03\x41\x01"s,                      // too long
+        "\x17\x03\x03\x00\x00"s,                      // no tag
+        "\x17\x03\x03\x00\x11"s + std::string(17, 'x'), "\x17\x02\x03\x00\x11"s}) {
+    const auto server = session({.identities = {certificates.make("a.example")}});
+    TlsClient client;
+    ASSERT_EQ(shake_hands(*server, client), TlsSession::Handshake::kDone);
+    EXPECT_EQ(opened_of(*server, sent), "");
+    EXPECT_EQ(last_, TlsSession::Opened::kBroken) << testing::PrintToString(sent);
+  }
 }
 
 TEST_F(TlsTest, WhatIsNotWhatTheClientSentIsBroken) {
