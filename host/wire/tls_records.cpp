@@ -161,17 +161,17 @@ void TlsRecordKey::seal(TlsContent content, std::string_view plain, std::string&
   sealed.resize(before + kHeaderBytes + body);
   auto* to = reinterpret_cast<unsigned char*>(sealed.data()) + before;
   to = std::ranges::copy(header, to).out;
+  // Calls of OpenSSL cost more here than copying: one encrypts text and type where they stand.
+  unsigned char* const end = std::ranges::copy(plain, to).out;
+  *end = static_cast<unsigned char>(content);
   begin(header);
   int bytes = 0;
-  const auto type = static_cast<unsigned char>(content);
-  require(
-      EVP_CipherUpdate(cipher_.get(), to, &bytes, bytes_of(plain), static_cast<int>(plain.size())));
-  to += bytes;
-  require(EVP_CipherUpdate(cipher_.get(), to, &bytes, &type, 1));
-  to += bytes;
-  require(EVP_CipherFinal_ex(cipher_.get(), to, &bytes));
-  to += bytes;
-  require(EVP_CIPHER_CTX_ctrl(cipher_.get(), EVP_CTRL_AEAD_GET_TAG, kTagBytes, to));
+  require(EVP_CipherUpdate(cipher_.get(), to, &bytes, to, static_cast<int>(plain.size() + 1)));
+  require(EVP_CipherFinal_ex(cipher_.get(), to + bytes, &bytes));
+  OSSL_PARAM tag[] = {
+      OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, end + 1, kTagBytes),
+      OSSL_PARAM_construct_end()};
+  require(EVP_CIPHER_CTX_get_params(cipher_.get(), tag));
 }
 
 auto TlsRecordKey::open(std::string_view record, std::span<char> plain)
