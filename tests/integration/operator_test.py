@@ -182,7 +182,8 @@ class OperatorTest(unittest.TestCase):
 
     def test_refusals_and_closes_are_counted_by_reason_and_told_with_the_address(self):
         host = self.start(mirror(), server={"threads": 1}, limits={"message": "1KiB", "handshake": "500ms"})
-        junk = {"tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", "not_http": b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n\r\n"}
+        junk = {"tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", "not_http": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+                "proxy": b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n\r\n"}
         wanted = {"origin": {"Origin": "https://evil.example"}, "method": {"method": "POST"},
                   "no_upgrade": {"drop": ("Upgrade",)}, "bad_request": {"Sec_WebSocket_Key": "short"},
                   "too_large": {"X_Padding": "x" * 8192}, "expectation": {"Expect": "tea"}}
