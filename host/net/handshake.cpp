@@ -363,7 +363,9 @@ void Handshake::on_read(error_code error) {
   if (error == http::error::header_limit) {
     return refuse({431, Counter::kHandshakeTooLarge, "The headers are too large", {}});
   }
-  if (error && begins_with_proxy_header(buffered())) return refuse_proxy_header();
+  if (error && !rules_.proxy_protocol && begins_with_proxy_header(buffered())) {
+    return refuse_proxy_header();
+  }
   if (error) {
     return refuse({400,
                    speaks_tls() ? Counter::kHandshakeTls : Counter::kHandshakeNotHttp,

@@ -121,7 +121,7 @@ class TlsRecords {
 
   /// Appends a record with `plain`, at most TlsRecordKey::kMostPlain bytes, to `sealed`; new keys
   /// first, if the client has asked for them or the old one has protected enough. Throws
-  /// std::bad_alloc; then nothing is sealed. REQUIRES: is_sealing().
+  /// std::bad_alloc; then `plain` is not sealed. REQUIRES: is_sealing().
   void seal(std::string_view plain, std::string& sealed);
   /// Says that nothing follows: behind `sealed`, or where the kernel seals, to its socket. False:
   /// that takes no more now.

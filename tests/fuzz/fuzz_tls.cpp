@@ -6,7 +6,6 @@
 // turns; byte 3 is which byte is flipped, or what the record says that it holds; the rest is what
 // the client sends.
 
-#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -81,24 +80,11 @@ Opened open_in_chunks(TlsSession& server, std::string_view sealed,
   return opened;
 }
 
-const SSL_CIPHER& aes_128_gcm() {
-  static SSL_CTX* const kContext = SSL_CTX_new(TLS_client_method());
-  static SSL* const kSession = SSL_new(kContext);
-  const unsigned char number[] = {0x13, 0x01};
-  return *SSL_CIPHER_find(kSession, number);
-}
-
-TlsSecret secret(unsigned char of) {
-  TlsSecret made(32);
-  std::ranges::fill(made.bytes(), of);
-  return made;
-}
-
 /// Records of a client that has the keys, and puts into them what it likes.
 void try_content(std::size_t content, std::string_view text) {
   text = text.substr(0, TlsRecordKey::kMostPlain);
-  TlsRecordKey key(aes_128_gcm(), TlsRecordKey::Use::kSeal, secret(1), 0);
-  TlsRecords server(aes_128_gcm(), secret(1), secret(2), 0);
+  TlsRecordKey key(aes_128_gcm(), TlsRecordKey::Use::kSeal, tls_secret(1), 0);
+  TlsRecords server(aes_128_gcm(), tls_secret(1), tls_secret(2), 0);
   std::string sealed;
   key.seal(static_cast<TlsContent>(content), text, sealed);
   std::string_view input = sealed;

@@ -73,6 +73,14 @@ class ProxyTest(unittest.TestCase):
                     client.send(header)
                     self.assertIn(b"server.proxy_protocol is off", client.rest(), (header, tls))
 
+    def test_a_second_proxy_header_is_not_said_to_be_unexpected(self):
+        host = self.start(proxy_protocol=True)
+        with RawSocket(host.port) as client:
+            client.send(2 * b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+            answer = client.rest()
+        self.assertIn(b"400 Bad Request", answer)
+        self.assertNotIn(b"server.proxy_protocol is off", answer)
+
     def test_headers_that_contradict_each_other_are_told_and_not_believed(self):
         host = self.start()
         self.connect(host, X_Forwarded_For="192.0.2.1", Forwarded="for=192.0.2.2")

@@ -1,6 +1,7 @@
 #pragma once
 // The other end of a TlsSession, and certificates for it: OpenSSL's own, in this process.
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -24,6 +25,21 @@ struct Freed {
 };
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+
+// What both ends of TlsRecords need.
+
+inline const SSL_CIPHER& aes_128_gcm() {
+  static SSL_CTX* const kContext = SSL_CTX_new(TLS_client_method());
+  static SSL* const kSession = SSL_new(kContext);
+  const unsigned char number[] = {0x13, 0x01};
+  return *SSL_CIPHER_find(kSession, number);
+}
+
+inline TlsSecret tls_secret(unsigned char of) {
+  TlsSecret made(32);
+  std::ranges::fill(made.bytes(), of);
+  return made;
+}
 
 /// A directory of certificates, gone with the test.
 class MadeCertificates {

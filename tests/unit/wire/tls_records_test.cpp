@@ -1,6 +1,5 @@
 #include "host/wire/tls_records.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <span>
 #include <string>
@@ -9,23 +8,11 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-#include <openssl/ssl.h>
+
+#include "tests/unit/wire/tls_client.hpp"
 
 namespace broadcast {
 namespace {
-
-const SSL_CIPHER& aes_128_gcm() {
-  static SSL_CTX* const kContext = SSL_CTX_new(TLS_client_method());
-  static SSL* const kSession = SSL_new(kContext);
-  const unsigned char number[] = {0x13, 0x01};
-  return *SSL_CIPHER_find(kSession, number);
-}
-
-TlsSecret secret(unsigned char of) {
-  TlsSecret made(32);
-  std::ranges::fill(made.bytes(), of);
-  return made;
-}
 
 constexpr std::string_view kNewKey("\x18\x00\x00\x01\x00", 5);
 constexpr std::string_view kNewKeyAndYours("\x18\x00\x00\x01\x01", 5);
@@ -35,12 +22,12 @@ constexpr std::size_t kOverhead = 5 + 1 + 16;  // of a record
 class TlsRecordsTest : public testing::Test {
  protected:
   static TlsRecords server(std::uint64_t records_a_key = TlsRecords::kRecordsAKey) {
-    return {aes_128_gcm(), secret(1), secret(2), 0, records_a_key};
+    return {aes_128_gcm(), tls_secret(1), tls_secret(2), 0, records_a_key};
   }
-  static TlsRecords client() { return {aes_128_gcm(), secret(2), secret(1), 0}; }
+  static TlsRecords client() { return {aes_128_gcm(), tls_secret(2), tls_secret(1), 0}; }
   /// What a client may put into its records.
   static TlsRecordKey client_key() {
-    return {aes_128_gcm(), TlsRecordKey::Use::kSeal, secret(1), 0};
+    return {aes_128_gcm(), TlsRecordKey::Use::kSeal, tls_secret(1), 0};
   }
   /// All that comes out of `input`.
   std::string opened(TlsRecords& by, std::string_view input, std::size_t room = 20000) {
